@@ -1,0 +1,1 @@
+"""Drystone: a cloud platform that can always be rebuilt from the ground."""

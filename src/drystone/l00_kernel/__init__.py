@@ -1,0 +1,1 @@
+"""Words that everything shares; depends on nothing in Drystone."""

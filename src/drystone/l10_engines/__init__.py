@@ -1,0 +1,1 @@
+"""Ports and drivers to outside engines."""

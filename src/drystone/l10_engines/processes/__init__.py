@@ -1,0 +1,1 @@
+"""Operating-system processes that outlive the process that started them."""

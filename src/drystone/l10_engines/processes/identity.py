@@ -1,0 +1,128 @@
+"""Which process is which, across restarts of the one who asks.
+
+A process id alone is reused by the kernel; together with the start time (field 22 of
+``/proc/PID/stat``, proc(5)) it names one process for as long as the machine runs. The pair is what
+a restarted agent needs to adopt what an earlier one started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+PROC = Path("/proc")
+
+
+class ProcessId(msgspec.Struct, frozen=True):
+    """One process of this boot of the machine.
+
+    Attributes:
+        pid: The process id.
+        started: Clock ticks after boot at which it started.
+        boot: The kernel's boot id, so that a record from before a restart of the machine names nothing.
+    """
+
+    pid: int
+    started: int
+    boot: str
+
+
+def boot_id() -> str:
+    """Return the identity of this boot of the machine."""
+    return Path(PROC, "sys/kernel/random/boot_id").read_text().strip()
+
+
+def identify(pid: int) -> ProcessId | None:
+    """Return the identity of a process that runs now; None if there is none or it is a zombie."""
+    fields = _stat(pid)
+    return ProcessId(pid, int(fields[19]), boot_id()) if fields else None
+
+
+def is_alive(process: ProcessId) -> bool:
+    """Tell whether this very process runs; a zombie does not."""
+    fields = _stat(process.pid)
+    return fields is not None and int(fields[19]) == process.started and process.boot == boot_id()
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Return the fields of ``/proc/PID/stat`` from the state (field 3) on."""
+    try:
+        text = Path(PROC, str(pid), "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = text[text.rindex(")") + 2 :].split()
+    return None if fields[0] in "ZX" else fields
+
+
+async def wait(process: ProcessId) -> int | None:
+    """Wait until the process has ended and reap it.
+
+    Works for children and for adopted processes alike (pidfd_open(2)).
+
+    Returns:
+        The exit code, or minus the signal's number, of a child of this process; None for any other.
+    """
+    with suppress(ProcessLookupError):
+        handle = os.pidfd_open(process.pid)
+        try:
+            if is_alive(process):
+                ended = asyncio.Event()
+                loop = asyncio.get_running_loop()
+                loop.add_reader(handle, ended.set)
+                try:
+                    await ended.wait()
+                finally:
+                    loop.remove_reader(handle)
+        finally:
+            os.close(handle)
+    try:
+        pid, status = os.waitpid(process.pid, os.WNOHANG)  # noqa: ASYNC222 - does not wait
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status) if pid else None
+
+
+def send(process: ProcessId, number: signal.Signals) -> bool:
+    """Send a signal to this very process; False if it is gone.
+
+    The signal goes through a pidfd, so that it can never hit another process that took the number.
+    """
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not is_alive(process):
+            return False
+        signal.pidfd_send_signal(handle, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+async def stop(
+    process: ProcessId, *, number: signal.Signals = signal.SIGTERM, grace: timedelta
+) -> int | None:
+    """Ask a process to end, and kill it when the grace is over.
+
+    Returns:
+        What :func:`wait` returns.
+    """
+    if send(process, number):
+        try:
+            async with asyncio.timeout(grace.total_seconds()):
+                return await wait(process)
+        except TimeoutError:
+            send(process, signal.SIGKILL)
+    return await wait(process)
