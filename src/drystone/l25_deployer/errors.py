@@ -1,0 +1,53 @@
+"""What can go wrong with deploys, each a situation with a name."""
+
+from __future__ import annotations
+
+from drystone.l00_kernel.errors import Conflict, Invalid, NotFound, PlatformError
+
+
+class ServiceNotFound(NotFound):
+    """No such service is deployed in this environment."""
+
+
+class ReleaseNotFound(NotFound):
+    """The service has no such release."""
+
+
+class DescriptorRefused(Invalid):
+    """The descriptor has mistakes; nothing was changed."""
+
+
+class PlanRefused(Conflict):
+    """The plan would delete data, or break a rule, and was not confirmed."""
+
+
+class DeployInProgress(Conflict):
+    """Another operation on this service has not finished."""
+
+
+class NothingToRollBackTo(Conflict):
+    """The service has no earlier release that is kept."""
+
+
+class NothingToAbort(Conflict):
+    """No operation on this service is in progress."""
+
+
+class DeployFailed(PlatformError):
+    """The new release did not come up; the old one serves as before."""
+
+
+class DeployAborted(Conflict):
+    """The operation was stopped before the new release took traffic."""
+
+
+class NoInstance(Conflict):
+    """The service has no running release to work with."""
+
+
+class BuildFailed(PlatformError):
+    """The set-up of the artefact did not succeed."""
+
+
+class ArtefactRefused(Invalid):
+    """The folder of the artefact cannot be taken as it is."""
