@@ -1,0 +1,82 @@
+"""Files that are either the old content or the new one, whatever happens in between.
+
+A document is written beside its place, forced to the disk and renamed over the old one; the folder is
+forced too, so that the rename itself survives a power cut. A writer that dies leaves at most a file whose
+name starts with :data:`PARTIAL`; no reader takes it for a document, and :func:`remove_partials` clears it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARTIAL = ".partial-"
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace a file's content as a whole, durably.
+
+    Args:
+        path: The file; its folder exists. A link is replaced, never followed.
+        content: All of it.
+        mode: Permission bits of the new file, whatever the umask.
+
+    Raises:
+        OSError: The disk is full, the folder is missing or not writable; the old file is untouched.
+    """
+    descriptor, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(partial, path)  # noqa: PTH105 - mkstemp gives a string
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(partial)  # noqa: PTH108 - mkstemp gives a string
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's entries to the disk: what was created, renamed or removed in it stays so."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_if_exists(path: Path) -> bytes | None:
+    """Return a file's whole content; None where there is no such file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def remove_if_exists(path: Path) -> bool:
+    """Remove a file durably; False where there was none."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    sync_folder(path.parent)
+    return True
+
+
+def remove_partials(folder: Path) -> int:
+    """Remove what writers that died left in a folder, and return how many files that were.
+
+    Only for one who knows that nobody else writes in the folder now.
+    """
+    partials = list(folder.glob(f"{PARTIAL}*"))
+    for partial in partials:
+        partial.unlink()
+    return len(partials)

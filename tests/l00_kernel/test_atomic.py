@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from drystone.l00_kernel.atomic import (
+    PARTIAL,
+    read_if_exists,
+    remove_if_exists,
+    remove_partials,
+    write_atomically,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WRITER = """
+import sys
+from pathlib import Path
+from drystone.l00_kernel.atomic import write_atomically
+place, contents = Path(sys.argv[1]), [bytes([65 + n]) * 300_000 for n in range(2)]
+write_atomically(place, contents[0])
+print("ready", flush=True)
+turn = 0
+while True:
+    turn += 1
+    write_atomically(place, contents[turn % 2])
+"""
+
+
+def test_what_was_written_can_be_read_and_only_by_its_owner(tmp_path: Path) -> None:
+    place = tmp_path / "release.json"
+    write_atomically(place, b"one")
+    write_atomically(place, b"two")
+    assert place.read_bytes() == b"two"
+    assert place.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["release.json"]
+
+
+def test_the_mode_is_the_one_asked_for_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "envoy.json", b"{}", mode=0o644)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "envoy.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_link_is_replaced_and_what_it_pointed_at_stays(tmp_path: Path) -> None:
+    (tmp_path / "target").write_bytes(b"untouched")
+    (tmp_path / "document").symlink_to("target")
+    write_atomically(tmp_path / "document", b"new")
+    assert (tmp_path / "target").read_bytes() == b"untouched"
+    assert not (tmp_path / "document").is_symlink()
+
+
+def test_a_write_that_fails_leaves_the_old_state_and_no_rest(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_atomically(tmp_path / "folder", b"x")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_writer_that_is_killed_leaves_one_whole_content(tmp_path: Path) -> None:
+    place = tmp_path / "document"
+    for _ in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(place)], stdout=subprocess.PIPE
+        ) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"ready\n"
+            before = place.stat().st_ino
+            while place.stat().st_ino == before:  # at least one more write, then die in another
+                pass
+            writer.send_signal(signal.SIGKILL)
+        assert place.read_bytes() in {b"A" * 300_000, b"B" * 300_000}
+    remove_partials(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["document"]
+
+
+def test_partials_of_dead_writers_are_removed_and_counted(tmp_path: Path) -> None:
+    (tmp_path / f"{PARTIAL}abc").write_bytes(b"half")
+    (tmp_path / "document").write_bytes(b"whole")
+    assert remove_partials(tmp_path) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["document"]
+
+
+def test_a_missing_file_reads_as_none_and_is_removed_once(tmp_path: Path) -> None:
+    place = tmp_path / "document"
+    assert read_if_exists(place) is None
+    write_atomically(place, b"")
+    assert read_if_exists(place) == b""
+    assert remove_if_exists(place)
+    assert not remove_if_exists(place)
