@@ -1,0 +1,1 @@
+"""A guestbook: the example service of Drystone."""
