@@ -1,0 +1,320 @@
+"""The five stacks: what a service is made of, whatever the target.
+
+A stack says what shall be there and never how it gets there. The five differ in how long their contents live:
+
+==================  ====================================================  ==========================
+``Eternal``         databases, buckets, caches, volumes: what holds data  until removed by name
+``ReleaseResources``what belongs to one release but is not compute        with its release
+``Deployment``      the compute of one release                            until its release is cleaned up
+``EnvironmentStack``the service's durable surroundings                    with the service
+``Route``           how traffic moves to a release                        changed by every switch
+==================  ====================================================  ==========================
+
+Every value can be written as JSON and read back (:func:`encode`, :func:`decode`). Fields that may be absent
+default to None or to an empty mapping; :mod:`~drystone.l25_deployer.stacks.plan` relies on that.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal, TypeAlias
+
+import msgspec
+
+Space: TypeAlias = Literal[
+    "resources", "dependencies", "secrets", "sidecars", "config", "port", "build"
+]
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """Something known only when an instance starts; the driver puts its value in.
+
+    Attributes:
+        space: What is referred to; ``port`` and ``build`` stand alone, the others have a name.
+        name: Resource, dependency, secret, sidecar or configuration namespace.
+        key: Which of its values, for example ``url``.
+    """
+
+    space: Space
+    name: str = ""
+    key: str = ""
+
+
+Template: TypeAlias = tuple[str | Reference, ...]
+"""A text with places for what is known later; the parts are joined without anything between them."""
+
+Command: TypeAlias = tuple[Template, ...]
+"""Program and arguments; no shell reads them."""
+
+
+class Postgres(msgspec.Struct, frozen=True, tag_field="type", tag="postgres"):
+    """A database with a role of its own.
+
+    Attributes:
+        connections: How many connections the role may hold at once.
+        extensions: Extensions to create, in this order.
+        protect: Whether removing it must be confirmed by name.
+    """
+
+    version: str
+    connections: int
+    extensions: tuple[str, ...] = ()
+    protect: bool = True
+
+
+class Bucket(msgspec.Struct, frozen=True, tag_field="type", tag="bucket"):
+    """A bucket with a key of its own."""
+
+    protect: bool = True
+
+
+class Cache(msgspec.Struct, frozen=True, tag_field="type", tag="cache"):
+    """A cache in memory.
+
+    Attributes:
+        memory: Most memory it may use, in bytes.
+        eviction: What is dropped when memory is full, in the words of Redis' ``maxmemory-policy``.
+    """
+
+    memory: int
+    eviction: str
+    protect: bool = True
+
+
+class Volume(msgspec.Struct, frozen=True, tag_field="type", tag="volume"):
+    """A directory that outlives releases."""
+
+    protect: bool = True
+
+
+Resource: TypeAlias = Postgres | Bucket | Cache | Volume
+
+
+class Eternal(msgspec.Struct, frozen=True):
+    """What holds data, by name."""
+
+    resources: dict[str, Resource] = {}
+
+
+class ImageArtifact(msgspec.Struct, frozen=True, tag_field="type", tag="image"):
+    """A container image.
+
+    Attributes:
+        ref: Reference as written in the descriptor, with the version put in; the driver pins it by digest.
+    """
+
+    ref: str
+
+
+class ProcessArtifact(msgspec.Struct, frozen=True, tag_field="type", tag="process"):
+    """A folder of files that is copied and runs as a process.
+
+    Attributes:
+        dir: The folder, relative to the descriptor's; never outside it.
+        runtime: ``python`` when a virtual environment is to be made.
+        setup: Command that runs once in the copy, at build; empty when there is none.
+    """
+
+    dir: str
+    runtime: str | None = None
+    setup: tuple[str, ...] = ()
+
+
+class StaticArtifact(msgspec.Struct, frozen=True, tag_field="type", tag="static"):
+    """A folder of files that the edge serves.
+
+    Attributes:
+        cache: How long a browser may keep files, by pattern of their path.
+        headers: Headers of every answer.
+        csp: Content-Security-Policy; the platform's own when None.
+        keep_assets: Of how many earlier releases files are still served.
+    """
+
+    dir: str
+    index: str
+    spa: bool
+    keep_assets: int
+    cache: dict[str, timedelta] = {}
+    headers: dict[str, str] = {}
+    csp: str | None = None
+
+
+class EmbeddedArtifact(msgspec.Struct, frozen=True, tag_field="type", tag="embedded"):
+    """A Python module of the platform that the platform starts itself."""
+
+    module: str
+
+
+Artifact: TypeAlias = ImageArtifact | ProcessArtifact | StaticArtifact | EmbeddedArtifact
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a release reads while it runs, by name; the values live elsewhere."""
+
+    secrets: tuple[str, ...] = ()
+    config: tuple[str, ...] = ()
+
+
+class ReleaseResources(msgspec.Struct, frozen=True):
+    """What belongs to one release but is not compute.
+
+    Attributes:
+        env: Environment of every instance: what the resources give, then what the descriptor says.
+    """
+
+    version: str
+    artifact: Artifact
+    env: dict[str, Template] = {}
+    settings: Settings = Settings()
+
+
+class Health(msgspec.Struct, frozen=True):
+    """How to find out whether an instance is well.
+
+    Attributes:
+        port: Port to ask; the instance's own when None.
+        healthy: Good answers in a row that make it well.
+        unhealthy: Bad answers in a row that make it ill.
+        grace: How long after its start bad answers do not count.
+    """
+
+    path: str
+    interval: timedelta
+    timeout: timedelta
+    healthy: int
+    unhealthy: int
+    grace: timedelta
+    port: int | None = None
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """How an instance is ended.
+
+    Attributes:
+        drain: How long running requests may finish after new ones go elsewhere.
+        grace: How long it has after the signal before it is killed.
+    """
+
+    drain: timedelta
+    grace: timedelta
+    signal: Literal["TERM", "INT", "QUIT"]
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Instances that are all alike.
+
+    Attributes:
+        command: Empty when the image's own command runs.
+        cpu: Cores of one instance.
+        memory: Bytes of one instance.
+        stop: How one is ended.
+        serves: Whether the edge and other services send requests to it.
+        env: In addition to the release's.
+        port: Port that an image listens on unless it honours ``${port}``; None when it serves nothing.
+        health: None when a running process counts as well.
+    """
+
+    command: Command
+    instances: int
+    cpu: float
+    memory: int
+    stop: Stop
+    serves: bool
+    env: dict[str, Template] = {}
+    port: int | None = None
+    health: Health | None = None
+
+
+WEB = "web"
+"""The group that serves; no worker may have this name."""
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """The compute of one release: the group ``web`` (absent for static files) and one for each worker."""
+
+    groups: dict[str, Group] = {}
+
+
+class Dependency(msgspec.Struct, frozen=True):
+    """What the service needs of another service.
+
+    Attributes:
+        at: When it is needed, sorted.
+        environment: Which environment of the other service; the same as this one's when None.
+    """
+
+    needs: Literal["hard", "soft"]
+    at: tuple[str, ...]
+    timeout: timedelta
+    environment: str | None = None
+
+
+class EnvironmentStack(msgspec.Struct, frozen=True):
+    """The durable surroundings of a service in one environment.
+
+    Attributes:
+        hosts: Names under which the edge answers for the service.
+        timeout: After which the edge gives up on a request.
+        public: Whether people outside may reach it; the local edge answers on loopback either way.
+        tier: 0, on which everything depends, to 4.
+        layer: Pinned height in the cake; computed when None.
+    """
+
+    service: str
+    name: str
+    owner: str
+    tier: int
+    hosts: tuple[str, ...]
+    timeout: timedelta
+    public: bool
+    description: str | None = None
+    region: str | None = None
+    layer: int | None = None
+    dependencies: dict[str, Dependency] = {}
+
+
+class Smoke(msgspec.Struct, frozen=True):
+    """A request that a new release must answer well before it gets traffic."""
+
+    method: str
+    path: str
+
+
+class Route(msgspec.Struct, frozen=True):
+    """How traffic moves to a release; the shares themselves are state that the driver keeps.
+
+    Attributes:
+        keep_warm: How long the previous release keeps running after a switch.
+        keep: How many releases can be gone back to.
+        migrate: Command that runs once before the first instance starts; empty when there is none.
+    """
+
+    strategy: Literal["blue-green", "progressive", "cutover"]
+    keep_warm: timedelta
+    keep: int
+    migrate: Command = ()
+    smoke: tuple[Smoke, ...] = ()
+
+
+class Stacks(msgspec.Struct, frozen=True):
+    """All five stacks of one service in one environment."""
+
+    eternal: Eternal
+    resources: ReleaseResources
+    deployment: Deployment
+    environment: EnvironmentStack
+    route: Route
+
+
+def encode(stacks: Stacks) -> bytes:
+    """Write stacks as JSON with sorted keys, so that the same stacks give the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(stacks, order="deterministic"), indent=2) + b"\n"
+
+
+def decode(document: bytes) -> Stacks:
+    """Read what :func:`encode` wrote.
+
+    Raises:
+        msgspec.DecodeError: The document is not JSON, or not the JSON of stacks.
+    """
+    return msgspec.json.decode(document, type=Stacks)
