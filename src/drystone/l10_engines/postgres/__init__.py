@@ -1,0 +1,1 @@
+"""PostgreSQL: the server, and the databases and roles in it."""

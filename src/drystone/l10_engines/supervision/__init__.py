@@ -1,0 +1,1 @@
+"""Engines: programs of others that the platform starts, watches, adopts and stops."""

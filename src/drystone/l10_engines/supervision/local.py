@@ -1,0 +1,339 @@
+"""An engine that runs on this machine, as a process that outlives the one who started it.
+
+The directory of an engine holds ``record.json`` (which process, which ports), ``log``, and ``data``,
+in which the process works. What runs is read from the kernel, not from the record alone: a process is
+this engine's if it runs the engine's program in the engine's data directory (see
+:func:`~drystone.l10_engines.supervision.record.processes_in`).
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import signal
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+from msgspec import structs
+from typing_extensions import override
+
+from drystone.l10_engines.loopback_ports import free_port, is_free
+from drystone.l10_engines.processes import identity
+from drystone.l10_engines.processes.identity import ProcessId
+from drystone.l10_engines.processes.spawn import spawn
+from drystone.l10_engines.supervision import files, record
+from drystone.l10_engines.supervision.errors import EngineFailed
+from drystone.l10_engines.supervision.port import Engine, EngineState, EngineStatus
+from drystone.l10_engines.supervision.record import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ATTEMPTS = 3
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """How to start an engine's process.
+
+    Attributes:
+        command: Program and arguments.
+        env: Its whole environment; nothing of the agent's own reaches it.
+        user: Numeric user to run as; this process's own when None.
+        group: Numeric group to run as.
+    """
+
+    command: tuple[str, ...]
+    env: dict[str, str]
+    user: int | None = None
+    group: int | None = None
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long an engine is waited for.
+
+    Attributes:
+        silence: How long it may say nothing at all while it starts.
+        start: How long a start may take that shows signs of life, such as the replay of a log.
+        stop: How long it may take to end when it is asked to.
+        leftovers: How long its children may outlive its main process.
+    """
+
+    silence: timedelta = timedelta(seconds=30)
+    start: timedelta = timedelta(minutes=10)
+    stop: timedelta = timedelta(seconds=20)
+    leftovers: timedelta = timedelta(seconds=5)
+
+
+class LocalEngine(Engine):
+    """Starts, adopts and stops one engine in one directory.
+
+    Args:
+        name: The engine's name among all engines of one home.
+        directory: The engine's own directory; made when missing, its parents too.
+        memory: The bound in bytes that the engine is started with.
+        patience: How long it is waited for.
+    """
+
+    program: ClassVar[str]
+    """File name of the executable that serves."""
+
+    purposes: ClassVar[tuple[str, ...]] = ("clients",)
+    """One name for each loopback port that the engine needs; the first is the one for its clients."""
+
+    def __init__(
+        self, name: str, directory: Path, *, memory: int, patience: Patience | None = None
+    ) -> None:
+        super().__init__(name)
+        self.directory = directory
+        self.data = directory / "data"
+        self.log = directory / "log"
+        self.memory = memory
+        self.patience = patience or Patience()
+        self._record_path = directory / "record.json"
+        self._lock = asyncio.Lock()
+        self._record: Record | None = None
+        self._answered = False
+        self._starts = 0
+        self._last_error = ""
+
+    def check_place(self) -> None:
+        """Refuse a directory in which this engine can never run, before anything is made in it.
+
+        Raises:
+            EngineFailed: It is such a one; the message says why and what to do.
+        """
+
+    @abc.abstractmethod
+    async def prepare(self) -> None:
+        """Make everything in the directory that the first start needs. Idempotent."""
+
+    @abc.abstractmethod
+    def launch(self, ports: dict[str, int]) -> Launch:
+        """Return how to start on these ports, after writing the configuration that says so."""
+
+    @abc.abstractmethod
+    async def probe(self) -> bool:
+        """Ask the running engine whether it serves; within a second."""
+
+    @abc.abstractmethod
+    async def ask_version(self) -> str:
+        """Return the version of the program that was started."""
+
+    async def end(self, process: ProcessId) -> None:
+        """End the main process cleanly, and at last by force."""
+        await identity.stop(process, number=signal.SIGTERM, grace=self.patience.stop)
+
+    def mains(self, found: tuple[ProcessId, ...]) -> tuple[ProcessId, ...]:
+        """Return those of the engine's processes that a clean end begins with."""
+        return found
+
+    def is_passing(self, _last_lines: str) -> bool:
+        """Tell from its last words whether a start that failed may work a moment later."""
+        return False
+
+    @property
+    def port(self) -> int:
+        """The loopback port for clients.
+
+        Raises:
+            EngineFailed: The engine was never started.
+        """
+        return self.ports[self.purposes[0]]
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The loopback ports by purpose.
+
+        Raises:
+            EngineFailed: The engine was never started.
+        """
+        known = self._known()
+        if known is None:
+            raise EngineFailed(f"{self.name} was never started; start it first", engine=self.name)
+        return known.ports
+
+    def _known(self) -> Record | None:
+        return self._record or record.read(self._record_path)
+
+    def is_running(self) -> bool:
+        """Tell whether the process that was started last still runs."""
+        known = self._known()
+        return known is not None and identity.is_alive(known.process)
+
+    @override
+    async def is_ready(self) -> bool:
+        return self.is_running() and await self.probe()
+
+    @override
+    async def start(self) -> None:
+        async with self._lock:
+            try:
+                await self._adopt_or_start()
+            except OSError as e:
+                self._last_error = (
+                    f"{self.name} cannot use its directory {self.directory}: {e}; "
+                    "make it writable and see that the disk has room, or choose another home"
+                )
+                raise EngineFailed(self._last_error, engine=self.name) from e
+            except EngineFailed as e:
+                self._last_error = str(e)
+                raise
+            self._last_error = ""
+
+    async def _adopt_or_start(self) -> None:
+        found = record.processes_in(self.data, self.program)
+        known = record.read(self._record_path)
+        if known is not None and known.process in found:
+            self._record = known
+            if await self._until_ready(known.process) is None:
+                self._starts = max(self._starts, 1)
+                await self._complete(known)
+                return
+        self._answered = False
+        self.check_place()
+        await self._clear()
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.rotate(self.log)
+        await self.prepare()
+        await self._start_new(known)
+
+    async def _complete(self, known: Record) -> None:
+        """Note that the engine answered, and which version it is."""
+        if not known.version:
+            known = Record(known.process, known.ports, await self.ask_version())
+            record.write(self._record_path, known)
+        self._record = known
+        self._answered = True
+
+    async def _start_new(self, before: Record | None) -> None:
+        ports = before.ports if before else {}
+        impatient_at = asyncio.get_running_loop().time() + self.patience.leftovers.total_seconds()
+        attempts = 0
+        while True:
+            ports = self._choose_ports(ports)
+            offset = self.log.stat().st_size if self.log.exists() else 0
+            process = self._spawn(ports)
+            trouble = await self._until_ready(process)
+            if trouble is None:
+                self._starts += 1
+                await self._complete(Record(process, ports, ""))
+                return
+            await self._clear()
+            attempts += 1
+            last_lines = files.tail(self.log, since=offset)
+            taken = attempts < ATTEMPTS and not all(is_free(port) for port in ports.values())
+            passing = self.is_passing(last_lines)
+            if taken or (passing and asyncio.get_running_loop().time() < impatient_at):
+                await asyncio.sleep(0.1)
+                continue
+            raise EngineFailed(self._explain(trouble, last_lines), engine=self.name)
+
+    def _explain(self, trouble: str, last_lines: str) -> str:
+        said = f"Its last lines:\n{last_lines}" if last_lines else "It wrote nothing."
+        return f"{self.name} does not start: {trouble}. The whole log is {self.log}. {said}"
+
+    def _choose_ports(self, before: dict[str, int]) -> dict[str, int]:
+        """Keep the ports of the last start where they are free, so that clients find the engine again."""
+        chosen: dict[str, int] = {}
+        for purpose in self.purposes:
+            port = before.get(purpose, 0)
+            if not port or not is_free(port):
+                port = free_port(taken={*chosen.values(), *before.values()})
+            chosen[purpose] = port
+        return chosen
+
+    def _spawn(self, ports: dict[str, int]) -> ProcessId:
+        launch = self.launch(ports)
+        process = spawn(
+            launch.command,
+            output=self.log,
+            env=launch.env,
+            directory=self.data,
+            user=launch.user,
+            group=launch.group,
+        )
+        self._record = Record(process, ports, "")
+        record.write(self._record_path, self._record)
+        return process
+
+    async def _until_ready(self, process: ProcessId) -> str | None:
+        """Wait until the engine answers; return what is wrong if it does not."""
+        loop = asyncio.get_running_loop()
+        heard = begun = loop.time()
+        pause = 0.01
+        while not await self.is_ready():
+            if not identity.is_alive(process):
+                return how_it_ended(await identity.wait(process))
+            if await self.is_responsive():
+                heard = loop.time()
+            if loop.time() - heard > self.patience.silence.total_seconds():
+                return (
+                    f"it runs and does not answer for {self.patience.silence.total_seconds():g} s"
+                )
+            if loop.time() - begun > self.patience.start.total_seconds():
+                return f"it is not ready after {self.patience.start.total_seconds():g} s"
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 0.25)
+        return None if identity.is_alive(process) else how_it_ended(await identity.wait(process))
+
+    async def _clear(self) -> None:
+        """End every process of this engine, its main one first, and reap what was ours."""
+        if self._record is not None and not identity.is_alive(self._record.process):
+            await identity.wait(self._record.process)
+        for process in self.mains(record.processes_in(self.data, self.program)):
+            await self.end(process)
+        try:
+            async with asyncio.timeout(self.patience.leftovers.total_seconds()):
+                while record.processes_in(self.data, self.program):  # noqa: ASYNC110 - the kernel has no event for it
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            for process in record.processes_in(self.data, self.program):
+                await identity.stop(process, number=signal.SIGKILL, grace=self.patience.leftovers)
+
+    @override
+    async def stop(self) -> None:
+        async with self._lock:
+            await self._clear()
+            known = record.read(self._record_path)
+            if known is not None:
+                record.write(self._record_path, structs.replace(known, wanted=False))
+            self._answered = False
+            self._last_error = ""
+
+    @override
+    async def wait(self) -> str:
+        known = self._known()
+        if known is None:
+            return "it was never started"
+        return how_it_ended(await identity.wait(known.process))
+
+    @override
+    def status(self) -> EngineStatus:
+        known = record.read(self._record_path)
+        alive = known is not None and identity.is_alive(known.process)
+        return EngineStatus(
+            name=self.name,
+            state=self._state(asked_for=known is not None and known.wanted, alive=alive),
+            version=known.version or None if known else None,
+            pid=known.process.pid if known and alive else None,
+            endpoint=f"127.0.0.1:{known.ports[self.purposes[0]]}" if known else "",
+            memory_limit=self.memory,
+            directory=str(self.directory),
+            restarts=max(self._starts - 1, 0),
+            last_error=self._last_error,
+        )
+
+    def _state(self, *, asked_for: bool, alive: bool) -> EngineState:
+        if alive:
+            return EngineState.READY if self._answered else EngineState.STARTING
+        return EngineState.FAILED if asked_for or self._last_error else EngineState.STOPPED
+
+
+def how_it_ended(code: int | None) -> str:
+    """Put an exit code as :func:`identity.wait` gives it into words."""
+    if code is None:
+        return "it ended"
+    if code < 0:
+        return f"it was ended by {signal.Signals(-code).name}"
+    return f"it ended with exit code {code}"

@@ -1,0 +1,67 @@
+"""What an engine leaves in its directory so that whoever comes next finds it running."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from drystone.l10_engines.processes.identity import PROC, ProcessId, identify
+from drystone.l10_engines.supervision.files import write_atomically
+
+
+class Record(msgspec.Struct, frozen=True):
+    """The last start of an engine.
+
+    Attributes:
+        process: The main process that was started.
+        ports: Loopback ports by purpose.
+        version: What the engine says of itself; empty until it was asked.
+        wanted: False once somebody stopped the engine on purpose.
+    """
+
+    process: ProcessId
+    ports: dict[str, int]
+    version: str = ""
+    wanted: bool = True
+
+
+def read(path: Path) -> Record | None:
+    """Return the record, or None if there is none that can be read as one."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Record)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def write(path: Path, record: Record) -> None:
+    """Replace the record."""
+    write_atomically(path, msgspec.json.encode(record))
+
+
+def processes_in(directory: Path, program: str) -> tuple[ProcessId, ...]:
+    """Return the processes of a program that work in a directory, in the order of their ids.
+
+    Every engine is started in its own data directory and stays there with all its children. This is
+    what tells an engine from a stranger who got its process id, and what finds an engine whose
+    starter died before it wrote the record. Processes that this user may not look at are not his.
+
+    Args:
+        directory: The working directory, as it was given to the engine.
+        program: The file name of the executable.
+    """
+    place = directory.resolve()
+    numbers = sorted(int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
+    found = (identify(pid) for pid in numbers if _is_at(pid, place, program))
+    return tuple(process for process in found if process is not None)
+
+
+def _is_at(pid: int, place: Path, program: str) -> bool:
+    entry = Path(PROC, str(pid))
+    try:
+        if Path(entry, "cwd").readlink() != place:
+            return False
+        executable = Path(entry, "exe").readlink().name
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
+    return executable.removesuffix(" (deleted)") == program

@@ -1,0 +1,1 @@
+"""What tests and benchmarks of Drystone, and of services on it, build on."""

@@ -1,0 +1,1 @@
+"""Suites that every driver of a port passes, whoever wrote it."""
