@@ -1,0 +1,1 @@
+"""Where the instances of a service run: plain processes, bubblewrap sandboxes, podman containers."""

@@ -1,0 +1,314 @@
+"""What plain processes and bubblewrap share: an instance is a guard, a main process and its relatives."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from typing_extensions import override
+
+from drystone.l10_engines.processes import identity
+from drystone.l10_engines.processes.identity import ProcessId
+from drystone.l10_engines.runtimes import cgroups, proc_table, shell_guard
+from drystone.l10_engines.runtimes.command_check import check_spec, find_program
+from drystone.l10_engines.runtimes.errors import (
+    InstanceFailed,
+    InstanceNotStopped,
+    InstanceRuns,
+    SpecInvalid,
+)
+from drystone.l10_engines.runtimes.port import (
+    LOG_NAME,
+    Exit,
+    Instance,
+    InstanceSpec,
+    Isolation,
+    Runtime,
+    Stray,
+    Usage,
+)
+from drystone.l10_engines.runtimes.records import read_record, write_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+_START_LIMIT = timedelta(seconds=20)
+_GUARD_LIMIT = timedelta(seconds=2)
+_KILL_ROUNDS = 200
+_PAUSE = 0.002
+STARTED, ENDED = "instance.json", "ended.json"
+
+
+class HostedRecord(msgspec.Struct, frozen=True):
+    """What is needed to adopt an instance; kept as ``state/instance.json``."""
+
+    id: str
+    home_label: str
+    runtime: str
+    guard: ProcessId
+    main: ProcessId
+    init: ProcessId | None
+    groups: tuple[str, ...]
+
+
+class Launch(NamedTuple):
+    """How a runtime executes a command: the words for the guard, and whether it wants the info descriptor."""
+
+    command: Sequence[str]
+    with_info: bool = False
+
+
+class HostedInstance(Instance):
+    """An instance whose processes are the host's own."""
+
+    def __init__(self, state: Path, record: HostedRecord) -> None:
+        self.id = record.id
+        self.state = state
+        self._record = record
+        self._groups = tuple(map(Path, record.groups))
+
+    @property
+    @override
+    def pid(self) -> int:
+        return self._record.main.pid
+
+    @override
+    def is_running(self) -> bool:
+        return identity.is_alive(self._record.main)
+
+    @override
+    async def wait(self) -> Exit:
+        await identity.wait(self._record.main)
+        with suppress(TimeoutError):
+            # A guard outlives its command by a moment; one that somebody stopped is not waited for.
+            async with asyncio.timeout(_GUARD_LIMIT.total_seconds()):
+                await identity.wait(self._record.guard)
+        if (known := self._known()) is not None:
+            return known
+        # The counter of the group is read before the group goes.
+        out_of_memory = cgroups.killed_for_memory(self._groups)
+        await self._end_all()
+        if (known := self._known()) is not None:  # somebody else waited as well and was quicker
+            return known
+        status, at = shell_guard.recorded_status(self.state) or (None, None)
+        ended = Exit.from_status(status, at=at, out_of_memory=out_of_memory)
+        write_record(self.state / ENDED, ended)
+        return ended
+
+    def _known(self) -> Exit | None:
+        return read_record(self.state / ENDED, Exit)
+
+    @override
+    async def stop(
+        self, *, number: signal.Signals = signal.SIGTERM, grace: timedelta = timedelta(seconds=10)
+    ) -> Exit:
+        if identity.send(self._record.main, number):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace.total_seconds()):
+                    await identity.wait(self._record.main)
+            # The guard must live on to record the status, so the main process goes first.
+            identity.send(self._record.main, signal.SIGKILL)
+        return await self.wait()
+
+    @override
+    def processes(self) -> list[int]:
+        if self._groups:
+            found = cgroups.members(self._groups)
+            return sorted(pid for pid in found if proc_table.row(pid))
+        return sorted(self._members())
+
+    @override
+    def listening_ports(self) -> list[int]:
+        return proc_table.listening_ports(self.processes())
+
+    @override
+    def usage(self) -> Usage:
+        return proc_table.usage(self.processes())
+
+    def _members(self) -> set[int]:
+        rows = proc_table.table()
+        known = (self._record.guard, self._record.main, self._record.init)
+        roots = {process.pid for process in known if process and identity.is_alive(process)}
+        roots |= proc_table.carrying(rows, cookie(self.id, self._record.home_label))
+        roots |= cgroups.members(self._groups)
+        return proc_table.with_relatives(rows, roots)
+
+    async def _end_all(self) -> None:
+        await kill_all(self._members, self.id)
+        _reap(self._record.guard)
+        cgroups.remove(self._groups)
+
+
+class HostedRuntime(Runtime):
+    """Starts guards and finds them again; a subclass says what the guard executes."""
+
+    def __init__(self) -> None:
+        self._cgroups = cgroups.Cgroups()
+
+    @abc.abstractmethod
+    def _launch(self, spec: InstanceSpec, environment: dict[str, str], program: Path) -> Launch:
+        """Return what the guard executes for this spec."""
+
+    @abc.abstractmethod
+    async def _main(
+        self, state: Path, first: ProcessId
+    ) -> tuple[ProcessId, ProcessId | None] | None:
+        """Return the service's main process and the init of its sandbox; None while it is not there yet.
+
+        Args:
+            state: The instance's folder.
+            first: What the guard has executed.
+        """
+
+    def _enforced(self) -> Isolation:
+        names = self._cgroups.enforced()
+        return Isolation(memory="memory" in names, cpu="cpu" in names, pids="pids" in names)
+
+    @override
+    async def start(self, spec: InstanceSpec) -> Instance:
+        check_spec(spec)
+        if spec.image is not None or not spec.command:
+            raise SpecInvalid(f"{spec.id}: {self.name} runs a command, not an image; use podman")
+        earlier = await self.find(spec.state)
+        if earlier is not None and earlier.is_running():
+            raise InstanceRuns(f"{earlier.id} runs already as process {earlier.pid}; stop it first")
+        directory = _prepare(spec)
+        environment = self._environment(spec, directory)
+        program = find_program(spec.command[0], path=environment["PATH"], directory=directory)
+        launch = self._launch(spec, environment, program)
+        groups = self._cgroups.create(spec.home_label, spec.id, spec.limits)
+        guard = shell_guard.launch(
+            launch.command,
+            state=spec.state,
+            environment=environment,
+            directory=directory,
+            groups=groups,
+            with_info=launch.with_info,
+        )
+        main, init = await self._begun(spec, guard, groups)
+        record = HostedRecord(
+            spec.id, spec.home_label, self.name, guard, main, init, tuple(map(str, groups))
+        )
+        write_record(spec.state / STARTED, record)
+        return HostedInstance(spec.state, record)
+
+    def _environment(self, spec: InstanceSpec, directory: Path) -> dict[str, str]:
+        # A shell exports PWD in any case; setting it here keeps the environment the same everywhere.
+        own = {"PATH": DEFAULT_PATH, "HOME": str(home_of(spec)), "LANG": "C.UTF-8"}
+        own["PWD"] = str(directory)
+        marks = cookie(spec.id, spec.home_label) | {"DRYSTONE_RUNTIME": self.name}
+        return own | dict(spec.environment) | marks
+
+    async def _begun(
+        self, spec: InstanceSpec, guard: ProcessId, groups: tuple[Path, ...]
+    ) -> tuple[ProcessId, ProcessId | None]:
+        """Wait until the command runs, or has already ended; return its process and the sandbox's init."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _START_LIMIT.total_seconds()
+        number = None
+        while loop.time() < deadline:
+            ended = not identity.is_alive(guard)  # asked first: what it wrote can then be read
+            number = shell_guard.recorded_pid(spec.state)
+            first = None if number is None else identity.identify(number)
+            found = None if first is None else await self._main(spec.state, first)
+            if found:
+                return found
+            if ended and number is not None:
+                return ProcessId(number, 0, ""), None
+            if ended:
+                break
+            await asyncio.sleep(_PAUSE)
+        marks = cookie(spec.id, spec.home_label)
+        await kill_all(lambda: _carrying(marks), spec.id)
+        _reap(guard)
+        cgroups.remove(groups)
+        raise InstanceFailed(f"{spec.id} did not begin; its log {spec.state / LOG_NAME} says more")
+
+    @override
+    async def find(self, state: Path) -> HostedInstance | None:
+        record = read_record(state / STARTED, HostedRecord)
+        if record is None or record.runtime != self.name:
+            return None
+        return HostedInstance(state, record)
+
+    @override
+    async def strays(self, home_label: str, known_ids: frozenset[str]) -> list[Stray]:
+        rows = proc_table.table()
+        marks = {"DRYSTONE_HOME_LABEL": home_label, "DRYSTONE_RUNTIME": self.name}
+        found: dict[str, set[int]] = {}
+        for pid in proc_table.carrying(rows, marks):
+            name = proc_table.environment(pid).get("DRYSTONE_INSTANCE")
+            if name is not None and name not in known_ids:
+                found.setdefault(name, set()).add(pid)
+        return [Stray(name, home_label, tuple(sorted(pids))) for name, pids in found.items()]
+
+    @override
+    async def remove_stray(self, stray: Stray) -> None:
+        marks = cookie(stray.id, stray.handle) | {"DRYSTONE_RUNTIME": self.name}
+        await kill_all(lambda: _carrying(marks), stray.id)
+        self._cgroups.remove_group(stray.handle, stray.id)
+
+
+def cookie(instance: str, home_label: str) -> dict[str, str]:
+    """Return the variables that mark every process of an instance."""
+    return {"DRYSTONE_INSTANCE": instance, "DRYSTONE_HOME_LABEL": home_label}
+
+
+def home_of(spec: InstanceSpec) -> Path:
+    """Return the folder that is ``HOME`` of an instance, the only writable one it always has."""
+    return spec.state / "home"
+
+
+def _prepare(spec: InstanceSpec) -> Path:
+    """Make the folders of an instance, forget what an earlier one left, return the working directory."""
+    home = home_of(spec)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    spec.state.chmod(0o700)
+    for name in (STARTED, ENDED):
+        (spec.state / name).unlink(missing_ok=True)
+    directory = spec.directory or home
+    if not directory.is_dir():
+        raise SpecInvalid(f"{spec.id}: the working directory {directory} does not exist")
+    return directory
+
+
+def _reap(child: ProcessId) -> None:
+    """Collect a guard that has ended, so that it leaves no zombie; others' children are their affair."""
+    with suppress(ChildProcessError):
+        os.waitpid(child.pid, os.WNOHANG)
+
+
+def _carrying(marks: dict[str, str]) -> set[int]:
+    rows = proc_table.table()
+    return proc_table.with_relatives(rows, proc_table.carrying(rows, marks))
+
+
+async def kill_all(members: Callable[[], set[int]], instance: str) -> None:
+    """Kill until a look at the process table finds nobody.
+
+    Raises:
+        InstanceNotStopped: Somebody is still there after many rounds.
+    """
+    for turn in range(_KILL_ROUNDS):
+        left = members() - {os.getpid()}
+        if not left:
+            return
+        for pid in left:
+            # The pid was read a moment ago; a pidfd keeps a reused number from being hit later still.
+            if (process := identity.identify(pid)) is not None:
+                with suppress(PermissionError):
+                    identity.send(process, signal.SIGKILL)
+        await asyncio.sleep(_PAUSE * min(turn + 1, 25))
+    raise InstanceNotStopped(
+        f"{len(members())} processes of {instance} are left after being killed: "
+        f"{sorted(members())[:10]}",
+        instance=instance,
+    )

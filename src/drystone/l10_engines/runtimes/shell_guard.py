@@ -1,0 +1,109 @@
+"""The small shell around a command that goes on when nobody watches.
+
+A process that is no child of ours tells nobody but its parent how it ended. So the parent of every
+instance is a ``/bin/sh`` that does nothing but wait, costs about 200 KB where it is dash, and then
+writes the exit status to ``state/exit``. Inside it a second shell writes its own pid to ``state/pid``,
+enters the control groups and becomes the command (``exec``), in the foreground: in the background a
+shell would make it ignore SIGINT. The outer shell catches the signals that end programs; caught
+signals, unlike ignored ones, are back at their default in the command.
+
+The scripts are constant. All that comes from a descriptor is passed as arguments and stays ``"$@"``.
+Each record is one short write with a newline at its end, so that a reader sees all of it or none.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from drystone.l10_engines.processes.spawn import spawn
+from drystone.l10_engines.runtimes.port import LOG_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from drystone.l10_engines.processes.identity import ProcessId
+
+SHELL = "/bin/sh"
+PID_FILE, EXIT_FILE, INFO_FILE = "pid", "exit", "sandbox"
+
+# Without job control a shell starts no session or group for the command: it stays in the guard's.
+_OUTER = """\
+umask 077
+ulimit -c 0
+trap : HUP INT QUIT TERM USR1 USR2 PIPE ALRM
+inner=$1 state=$2
+shift 2
+/bin/sh -c "$inner" "$state" "$@"
+echo $? >"$state/exit"
+"""
+_INNER = """\
+state=$0
+if [ "$1" = info ]; then exec 9>"$state/sandbox"; fi
+shift
+while [ "$1" != -- ]; do
+    echo $$ >"$1/cgroup.procs" || exit 125
+    shift
+done
+shift
+echo $$ >"$state/pid" || exit 125
+exec "$@"
+"""
+INFO_DESCRIPTOR = 9
+
+
+def launch(
+    command: Sequence[str],
+    *,
+    state: Path,
+    environment: Mapping[str, str],
+    directory: Path,
+    groups: Sequence[Path],
+    with_info: bool,
+) -> ProcessId:
+    """Start a command under its guard; return the guard.
+
+    Args:
+        command: Program and arguments.
+        state: Folder for ``pid``, ``exit`` and the log; earlier records are removed.
+        environment: The whole environment.
+        directory: Working directory.
+        groups: Control groups that the command enters before it begins.
+        with_info: Whether the command gets descriptor ``INFO_DESCRIPTOR``, which writes ``state/sandbox``.
+
+    Raises:
+        Unavailable: This machine has no ``/bin/sh``.
+    """
+    for name in (PID_FILE, EXIT_FILE, INFO_FILE):
+        (state / name).unlink(missing_ok=True)
+    first = "info" if with_info else "plain"
+    guard = [SHELL, "-c", _OUTER, "drystone-guard", _INNER, str(state), first]
+    return spawn(
+        [*guard, *map(str, groups), "--", *command],
+        output=state / LOG_NAME,
+        env=environment,
+        directory=directory,
+    )
+
+
+def recorded_pid(state: Path) -> int | None:
+    """Return the pid of the command; None until it is known."""
+    return _number(state / PID_FILE)
+
+
+def recorded_status(state: Path) -> tuple[int, datetime] | None:
+    """Return the exit status as the shell reported it, and when; None when it was not recorded."""
+    path = state / EXIT_FILE
+    status = _number(path)
+    if status is None:
+        return None
+    return status, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _number(path: Path) -> int | None:
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    return int(text) if text.endswith("\n") else None

@@ -1,0 +1,160 @@
+"""The services that the suite of runtimes starts, as Python source for ``python -c``."""
+
+from __future__ import annotations
+
+SERVE = """
+import socket, sys
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as server:
+    while True:
+        server.accept()[0].sendall(b"hello")
+"""
+ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
+ARGUMENTS = "import json, sys; print(json.dumps(sys.argv[1:]))"
+DESCRIPTORS = """
+import json, os
+found = []
+for number in map(int, os.listdir("/proc/self/fd")):
+    try:
+        os.fstat(number)
+    except OSError:
+        continue
+    found.append(number)
+print(json.dumps(sorted(found)))
+"""
+SLEEP = """
+import signal
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+EXIT_9_ON_USR1 = """
+import signal
+signal.signal(signal.SIGUSR1, lambda *_: exit(9))
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+FINISH_ON_TERM = """
+import signal, time
+def finish(*_):
+    time.sleep(0.2)
+    print("finished", flush=True)
+    raise SystemExit(3)
+signal.signal(signal.SIGTERM, finish)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+FINISH_ON_INT = """
+import signal
+def finish(*_):
+    raise SystemExit(4)
+signal.signal(signal.SIGINT, finish)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+IGNORE_TERM = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+# The classic two forks with a session between them; "unmarked" also drops the environment.
+DAEMON = f"""
+import os, signal, sys
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        environment = dict(os.environ) if sys.argv[2] == "marked" else {{}}
+        os.execve(sys.executable, [sys.executable, "-c", {SERVE!r}, sys.argv[1]], environment)
+    os._exit(0)
+os.wait()
+signal.signal(signal.SIGTERM, lambda *_: exit(0))
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+LEAVE_A_CHILD = f"""
+import socket, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {SERVE!r}, sys.argv[1]])
+while True:
+    try:
+        socket.create_connection(("127.0.0.1", int(sys.argv[1]))).close()
+        break
+    except OSError:
+        time.sleep(0.01)
+"""
+EAT_MEMORY = """
+pieces = []
+while True:
+    pieces.append(bytearray(8 * 1024 * 1024))
+"""
+FORK = """
+import os, signal, sys
+count = 0
+try:
+    while count < 200:
+        if os.fork() == 0:
+            signal.pause()
+            os._exit(0)
+        count += 1
+except BlockingIOError:
+    pass
+print("forked", count, flush=True)
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+while True:
+    signal.pause()
+"""
+# Its own relatives are not others; inside a sandbox pid 1 may be the sandbox's own.
+PEEK = """
+import json, os, sys
+from pathlib import Path
+seen = {"files": [], "environment": 0, "processes": 0, "capabilities": 0}
+for name in sys.argv[2:]:
+    try:
+        Path(name).read_bytes()
+        seen["files"].append(name)
+    except OSError:
+        pass
+own = {os.getpid(), os.getppid(), 1}
+for entry in os.listdir("/proc"):
+    if entry.isdecimal() and int(entry) not in own:
+        seen["processes"] += 1
+        try:
+            content = Path("/proc", entry, "environ").read_bytes()
+            seen["environment"] += sys.argv[1].encode() in content
+        except OSError:
+            pass
+for line in Path("/proc/self/status").read_text().splitlines():
+    if line.startswith("CapEff:"):
+        seen["capabilities"] = int(line.split()[1], 16)
+print(json.dumps(seen))
+"""
+USE_MOUNTS = """
+import sys
+from pathlib import Path
+volume, artefact = map(Path, sys.argv[1:])
+(volume / "written").write_text((artefact / "app").read_text())
+try:
+    (artefact / "app").write_text("changed")
+except OSError:
+    print("refused")
+"""
+STARTER = """
+import asyncio, importlib, signal, sys
+import msgspec
+from pathlib import Path
+from drystone.l10_engines.runtimes.port import InstanceSpec
+
+async def start():
+    module, _, name = sys.argv[1].partition(":")
+    runtime = getattr(importlib.import_module(module), name)()
+    decoder = msgspec.json.Decoder(InstanceSpec, dec_hook=lambda kind, text: kind(text))
+    instance = await runtime.start(decoder.decode(sys.argv[2]))
+    print(instance.pid, flush=True)
+    await instance.wait()
+
+asyncio.run(start())
+"""
