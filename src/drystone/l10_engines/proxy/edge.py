@@ -1,0 +1,85 @@
+"""The edge: one Envoy that answers for every service of this host, configured by a pure function.
+
+Each service is one cluster whose pools (blue and green, old and new) are localities with weights. That
+one cluster holds both sides is what makes a switch safe: when every instance of one pool is gone, Envoy
+gives its share to the other, and a retry may go there too. With one cluster per release both would be
+refused.
+
+Values travel inside JSON strings and are never text that somebody parses again. Where Envoy does read
+text, in host patterns, regular expressions and ``%COMMAND%`` operators, only constants and what
+:func:`~drystone.l10_engines.proxy.edge_services.check_services` lets through appear.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from pathlib import Path
+
+from drystone.l10_engines.proxy.edge_clusters import cluster, endpoints
+from drystone.l10_engines.proxy.edge_listener import LISTENER, listener
+from drystone.l10_engines.proxy.edge_routes import (
+    ROUTES,
+    index_host,
+    route_configuration,
+    service_host,
+)
+from drystone.l10_engines.proxy.edge_services import (
+    EdgeService,
+    Endpoint,
+    Pool,
+    check_host,
+    check_services,
+)
+from drystone.l10_engines.proxy.errors import InvalidProxyConfig
+from drystone.l10_engines.proxy.index_page import index_page
+from drystone.l10_engines.proxy.snapshot import Snapshot
+
+__all__ = ["INDEX_HOSTS", "EdgeService", "Endpoint", "Pool", "edge_snapshot"]
+
+INDEX_HOSTS = ("localhost", "127.0.0.1")
+
+
+def edge_snapshot(
+    services: Sequence[EdgeService],
+    *,
+    port: int,
+    access_log: Path,
+    address: str = "127.0.0.1",
+    index_hosts: Sequence[str] = INDEX_HOSTS,
+) -> Snapshot:
+    """Return the whole configuration of the edge.
+
+    Args:
+        services: All of them; the order does not matter.
+        port: Where the edge listens.
+        access_log: File for one JSON object per request.
+        address: IP address on which it listens.
+        index_hosts: Hosts at which a page lists the services; a service that claims one of them wins.
+
+    Raises:
+        InvalidProxyConfig: Something in it cannot be; see ``check_services``.
+    """
+    check_services(services)
+    try:
+        ipaddress.ip_address(address)
+    except ValueError as e:
+        raise InvalidProxyConfig(
+            f"the edge cannot listen on {address!r}: give an IP address"
+        ) from e
+    if not 0 < port < 65536:
+        raise InvalidProxyConfig(f"the edge cannot listen on port {port}: it must lie in 1..65535")
+    ordered = sorted(services, key=lambda service: service.name)
+    hosts = [service_host(service) for service in ordered if service.hosts]
+    claimed = {host for service in services for host in service.hosts}
+    index = [host for host in index_hosts if host not in claimed]
+    for host in index:
+        check_host(host, "the index page")
+    if index:
+        hosts.append(index_host(index, index_page(ordered, port)))
+    return Snapshot(
+        clusters={service.name: cluster(service) for service in ordered},
+        endpoints={service.name: endpoints(service) for service in ordered},
+        listeners={LISTENER: listener(address, port, access_log)},
+        routes={ROUTES: route_configuration(hosts)},
+    )

@@ -1,0 +1,118 @@
+"""Which request goes to which service, how long it may take and when it is sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from drystone.l10_engines.proxy.edge_clusters import seconds
+from drystone.l10_engines.proxy.edge_services import EdgeService
+
+ROUTES = "edge"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_LARGEST_INDEX = 4 << 20
+
+# A request that never reached the application may always be sent again.
+_UNSENT = ("connect-failure", "refused-stream")
+RETRY_SAFE = (*_UNSENT, "reset", "gateway-error")
+# A 502 or 503 of the application itself is its answer to a PUT; only a broken connection is none.
+RETRY_IDEMPOTENT = (*_UNSENT, "reset")
+RETRY_OTHERS = (*_UNSENT, "reset-before-request")
+
+
+def route_configuration(hosts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the ``RouteConfiguration`` of the edge from its virtual hosts."""
+    return {
+        "name": ROUTES,
+        "virtual_hosts": list(hosts),
+        # Whoever maps the port to another one still reaches the services by name.
+        "ignore_port_in_host_matching": True,
+        "max_direct_response_body_size_bytes": _LARGEST_INDEX,
+        "request_headers_to_add": [_header("x-forwarded-host", "%REQ(:AUTHORITY)%")],
+        "response_headers_to_remove": ["server"],
+    }
+
+
+def service_host(service: EdgeService) -> dict[str, Any]:
+    """Return the ``VirtualHost`` of a service; its first route that matches decides."""
+    websocket = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
+    events = {
+        "name": "accept",
+        "string_match": {"contains": "text/event-stream", "ignore_case": True},
+    }
+    safe = _methods(SAFE_METHODS)
+    again = [method for method in service.idempotent_methods if method not in SAFE_METHODS]
+    routes = [
+        _route(service, [websocket], RETRY_OTHERS, service.stream_timeout),
+        _route(service, [events, safe], RETRY_SAFE, service.stream_timeout),
+        _route(service, [events], RETRY_OTHERS, service.stream_timeout),
+        _route(service, [safe], RETRY_SAFE, service.timeout),
+        *([_route(service, [_methods(again)], RETRY_IDEMPOTENT, service.timeout)] if again else []),
+        _route(service, [], RETRY_OTHERS, service.timeout),
+    ]
+    return {"name": service.name, "domains": list(service.hosts), "routes": routes}
+
+
+def _methods(methods: Sequence[str]) -> dict[str, Any]:
+    """Match any of these methods; each consists of letters and -, so that the pattern means itself."""
+    return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(methods)}}}
+
+
+def _route(
+    service: EdgeService, headers: list[dict[str, Any]], retry_on: Sequence[str], silence: timedelta
+) -> dict[str, Any]:
+    return {
+        "name": service.name,
+        "match": {"prefix": "/", "headers": headers},
+        "route": {
+            "cluster": service.name,
+            # The limit of the whole answer is off: it would cut long downloads and event streams. The
+            # idle timeout counts from the last byte in either direction, and so limits silence.
+            "timeout": "0s",
+            "idle_timeout": seconds(silence),
+            "retry_policy": {
+                "retry_on": ",".join(retry_on),
+                "num_retries": 3,
+                "retry_host_predicate": [
+                    {
+                        "name": "envoy.retry_host_predicates.previous_hosts",
+                        "typed_config": {
+                            "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3"
+                            ".PreviousHostsPredicate"
+                        },
+                    }
+                ],
+                "host_selection_retry_max_attempts": 5,
+                "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
+            },
+        },
+    }
+
+
+def index_host(hosts: Sequence[str], page: str) -> dict[str, Any]:
+    """Return the ``VirtualHost`` that answers every path with a page."""
+    return {
+        "name": "*index",  # no service can have this name
+        "domains": list(hosts),
+        "routes": [
+            {
+                "name": "index",
+                "match": {"path": "/"},
+                "direct_response": {"status": 200, "body": {"inline_string": page}},
+            }
+        ],
+        "response_headers_to_add": [
+            _header("content-type", "text/html; charset=utf-8"),
+            _header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
+            _header("cache-control", "no-store"),
+            _header("x-content-type-options", "nosniff"),
+        ],
+    }
+
+
+def _header(name: str, value: str) -> dict[str, Any]:
+    return {
+        "header": {"key": name, "value": value},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }

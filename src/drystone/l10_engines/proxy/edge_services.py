@@ -1,0 +1,159 @@
+"""What the edge is asked to do: services, their hosts and their pools of instances."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+
+import msgspec
+
+from drystone.l10_engines.proxy.errors import InvalidProxyConfig
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,126}[a-z0-9])?")
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_METHOD = re.compile(r"[A-Z]([A-Z-]{0,30}[A-Z])?")
+_LONGEST = timedelta(days=1)
+_MOST_WEIGHT = 1_000_000
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where one instance listens.
+
+    Attributes:
+        port: TCP port.
+        address: IP address.
+    """
+
+    port: int
+    address: str = "127.0.0.1"
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """Instances that get a share of the requests together, such as those of one release.
+
+    Attributes:
+        zone: Name of the pool, for example ``blue`` or a release.
+        weight: Share in proportion to the other pools. 0 drains: requests under way go on and can be
+            counted, no new one arrives.
+        endpoints: The instances; those of a pool get equal shares.
+    """
+
+    zone: str
+    weight: int
+    endpoints: tuple[Endpoint, ...]
+
+
+class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
+    """One service behind the edge.
+
+    Attributes:
+        name: Unique name, for example ``dev/orders``; it names the cluster and stands in the log.
+        hosts: Host names, lower case, without a port; any port matches.
+        pools: The instances. When no pool has any, the edge answers 503.
+        timeout: How long the service may be silent, before the answer begins and between its parts. An
+            answer that keeps coming is never cut, however long it takes. Silence gives 504.
+        stream_timeout: The same for WebSockets and for requests that accept ``text/event-stream``.
+        idempotent_methods: Methods, apart from GET, HEAD and OPTIONS, of which a request may reach the
+            service twice: it is sent again when the connection breaks before an answer.
+    """
+
+    name: str
+    hosts: tuple[str, ...]
+    pools: tuple[Pool, ...] = ()
+    timeout: timedelta = timedelta(seconds=30)
+    stream_timeout: timedelta = timedelta(hours=1)
+    idempotent_methods: tuple[str, ...] = ("PUT", "DELETE")
+
+
+def check_services(services: Iterable[EdgeService]) -> None:
+    """Refuse what Envoy would refuse, or read in another way than it is meant.
+
+    Raises:
+        InvalidProxyConfig: A name, host, weight, address, port, method or timeout cannot be; or two
+            services claim the same name or host.
+    """
+    owners: dict[str, str] = {}
+    names: set[str] = set()
+    for service in services:
+        _check_service(service)
+        if service.name in names:
+            raise InvalidProxyConfig(f"two services are called {service.name}; rename one")
+        names.add(service.name)
+        for host in service.hosts:
+            owner = owners.setdefault(host, service.name)
+            if owner != service.name:
+                raise InvalidProxyConfig(
+                    f"the host {host} is claimed by {owner} and by {service.name}; take it from one",
+                    host=host,
+                )
+
+
+def _check_service(service: EdgeService) -> None:
+    name = service.name
+    if not _NAME.fullmatch(name):
+        raise InvalidProxyConfig(
+            f"{name!r} cannot name a service at the edge: use lower-case letters, digits and . _ / -"
+        )
+    for host in service.hosts:
+        check_host(host, name)
+    if len(set(service.hosts)) != len(service.hosts):
+        raise InvalidProxyConfig(f"{name} lists a host twice")
+    for what, span in (("timeout", service.timeout), ("stream timeout", service.stream_timeout)):
+        if not timedelta(milliseconds=1) <= span <= _LONGEST:
+            raise InvalidProxyConfig(
+                f"the {what} of {name} is {span}; it must lie between a millisecond and a day"
+            )
+    for method in service.idempotent_methods:
+        if not _METHOD.fullmatch(method):
+            raise InvalidProxyConfig(f"{name} names {method!r}, which is not an HTTP method")
+    _check_pools(service)
+
+
+def _check_pools(service: EdgeService) -> None:
+    zones = [pool.zone for pool in service.pools]
+    if len(set(zones)) != len(zones):
+        raise InvalidProxyConfig(f"{service.name} has two pools of one name: {', '.join(zones)}")
+    seen: set[Endpoint] = set()
+    for pool in service.pools:
+        if not _NAME.fullmatch(pool.zone):
+            raise InvalidProxyConfig(f"{pool.zone!r} cannot name a pool of {service.name}")
+        if not 0 <= pool.weight <= _MOST_WEIGHT:
+            raise InvalidProxyConfig(
+                f"pool {pool.zone} of {service.name} has weight {pool.weight}; it must lie between 0"
+                f" and {_MOST_WEIGHT}"
+            )
+        for endpoint in pool.endpoints:
+            _check_endpoint(endpoint, service.name)
+            if endpoint in seen:
+                raise InvalidProxyConfig(
+                    f"{service.name} lists {endpoint.address}:{endpoint.port} twice"
+                )
+            seen.add(endpoint)
+
+
+def _check_endpoint(endpoint: Endpoint, owner: str) -> None:
+    try:
+        canonical = str(ipaddress.ip_address(endpoint.address))
+    except ValueError:
+        canonical = ""
+    if canonical != endpoint.address or not 0 < endpoint.port < 65536:
+        raise InvalidProxyConfig(
+            f"{owner} cannot be reached at {endpoint.address!r} port {endpoint.port}: give an IP address"
+            " in its usual form and a port from 1 to 65535"
+        )
+
+
+def check_host(host: str, owner: str) -> None:
+    """Refuse a host that is no plain host name or IPv4 address.
+
+    Raises:
+        InvalidProxyConfig: It is not; wildcards and ports are not names either.
+    """
+    labels = host.split(".")
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise InvalidProxyConfig(
+            f"{host!r} of {owner} is not a host name: use lower-case labels of letters, digits and -,"
+            " with dots between them and without a port"
+        )
