@@ -17,7 +17,7 @@ class DatabaseAccess(msgspec.Struct, frozen=True, kw_only=True):
         database: Database name.
         user: Role name.
         password: The role's password.
-        parameters: Further parameters of a connection URL, such as ``sslmode``.
+        parameters: Further parameters of a connection URL and their values, such as ``sslmode``.
     """
 
     host: str
@@ -25,7 +25,7 @@ class DatabaseAccess(msgspec.Struct, frozen=True, kw_only=True):
     database: str
     user: str
     password: str
-    parameters: dict[str, str] = {}
+    parameters: tuple[tuple[str, str], ...] = ()
 
     @override
     def __repr__(self) -> str:
@@ -35,6 +35,6 @@ class DatabaseAccess(msgspec.Struct, frozen=True, kw_only=True):
         """Return a connection URL (libpq, 32.1.1.2). It holds the password."""
         who = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
         host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe="")
-        query = "&".join(f"{quote(k)}={quote(v, safe='')}" for k, v in self.parameters.items())
+        query = "&".join(f"{quote(k)}={quote(v, safe='')}" for k, v in self.parameters)
         where = f"{host}:{self.port}/{quote(self.database, safe='')}"
         return f"postgresql://{who}@{where}" + (f"?{query}" if query else "")

@@ -62,6 +62,7 @@ class Databases:
             await _check_extensions(connection, extensions)
             await _make_role(connection, who, password=password, connections=connections)
             await _make_database(connection, who)
+            await _close_shared_databases(connection)
             async with self._connected(who) as inside:
                 await _furnish(inside, who, extensions)
         return access
@@ -204,12 +205,20 @@ async def _make_database(connection: Connection, who: str) -> None:
         await _run(connection, "CREATE DATABASE {} TEMPLATE template0", who)
     await _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", who)
     await _run(connection, "GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}", who, who)
-    found = await connection.execute(
-        "SELECT datname FROM pg_database WHERE datname IN ('postgres', 'template1')"
-        " AND pg_has_role(datdba, 'USAGE')"
-    )
-    for (other,) in await found.fetchall():
-        await _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", str(other))
+
+
+async def _close_shared_databases(connection: Connection) -> None:
+    """Take from everybody what a new server lets everybody do in the databases that it comes with."""
+    async with _alone(
+        connection, "postgres"
+    ):  # two who change one catalogue row at once: one fails
+        found = await connection.execute(
+            "SELECT datname FROM pg_database WHERE datname IN ('postgres', 'template1')"
+            " AND pg_has_role(datdba, 'USAGE')"
+            " AND has_database_privilege('public', oid, 'CONNECT, TEMPORARY')"
+        )
+        for (name,) in await found.fetchall():
+            await _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", str(name))
 
 
 async def _furnish(inside: Connection, who: str, extensions: Sequence[str]) -> None:

@@ -39,7 +39,7 @@ def parse_url(url: str) -> DatabaseAccess:
         database=fields.get("dbname", "postgres"),
         user=fields["user"],
         password=fields["password"],
-        parameters={k: v for k, v in fields.items() if k not in _OWN_FIELDS},
+        parameters=tuple((k, v) for k, v in fields.items() if k not in _OWN_FIELDS),
     )
 
 

@@ -27,7 +27,6 @@ from drystone.l10_engines.supervision.port import Engine
 
 SUPERUSER = "postgres"
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-_QUIT_GRACE = timedelta(seconds=5)
 _INITDB = (
     f"--username={SUPERUSER}",
     "--encoding=UTF8",  # needed where LANG is unset
@@ -81,6 +80,7 @@ class Postgres(LocalEngine, PostgresEngine):
         self._installation = installation
         self._sockets = directory / "run"
         self._password = directory / "password"
+        self.quit_grace = timedelta(seconds=5)
 
     @override
     def admin(self) -> DatabaseAccess:
@@ -268,7 +268,7 @@ class Postgres(LocalEngine, PostgresEngine):
                 async with asyncio.timeout(self.patience.stop.total_seconds()):
                     await identity.wait(process)
             except TimeoutError:
-                await identity.stop(process, number=signal.SIGQUIT, grace=_QUIT_GRACE)
+                await identity.stop(process, number=signal.SIGQUIT, grace=self.quit_grace)
         await identity.wait(process)
 
     @override
