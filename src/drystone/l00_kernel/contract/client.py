@@ -1,0 +1,265 @@
+"""A client that is its contract."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar, cast
+
+import httpx2
+import msgspec
+
+from drystone.l00_kernel.contract.context import Context, new_request_id
+from drystone.l00_kernel.contract.deadlines import within
+from drystone.l00_kernel.contract.declaration import Api, Call, calls_of
+from drystone.l00_kernel.contract.errors import BadAnswer, Unreachable
+from drystone.l00_kernel.contract.wire import (
+    JSON,
+    KEY,
+    LINE_LIMIT,
+    REQUEST_ID,
+    TIMEOUT,
+    check_key,
+    encode,
+    problem_of_answer,
+    problem_of_line,
+    to_error,
+    write_target,
+)
+from drystone.l00_kernel.errors import DeadlineExceeded, Invalid
+
+A = TypeVar("A", bound=Api)
+
+Credentials: TypeAlias = Callable[[Context], Awaitable[Mapping[str, str]]]
+"""Gives the headers that prove who asks, for one call; where proofs expire, a new one each time."""
+
+_CONNECT = timedelta(seconds=5)
+_SILENCE = timedelta(seconds=45)
+"""Three heartbeats of a server: a stream that is silent for so long has a dead peer."""
+_PAUSES = (timedelta(milliseconds=50), timedelta(milliseconds=200), timedelta(milliseconds=800))
+"""Before the second, third and fourth attempt to reach the server."""
+
+
+@asynccontextmanager
+async def connect(
+    contract: type[A],
+    *,
+    base_url: str | None = None,
+    uds: Path | None = None,
+    headers: Mapping[str, str] | None = None,
+    credentials: Credentials | None = None,
+    timeout: timedelta | None = timedelta(seconds=60),  # noqa: ASYNC109 - a default for each call, not a limit of this one
+) -> AsyncIterator[A]:
+    """Reach an implementation of a contract over HTTP.
+
+    A server that cannot be connected to is tried four times within a second or so; a request that was sent
+    is never sent again. The caller in the Context stays here: the server finds out by itself who asks.
+
+    Args:
+        contract: What is reached; the client is an instance of it.
+        base_url: Where, for example ``http://127.0.0.1:8400``; a path in it precedes those of the contract.
+        uds: A unix socket; then the host of ``base_url``, if any, is only a name.
+        headers: Sent with every request.
+        credentials: Gives further headers for each call.
+        timeout: How long a call without a deadline may take; streams have no such limit.
+
+    Raises:
+        TypeError: Neither ``base_url`` nor ``uds`` is given.
+    """
+    if base_url is None and uds is None:
+        raise TypeError("connect() needs a base_url or a unix socket")
+    transport = httpx2.AsyncHTTPTransport(
+        uds=str(uds) if uds else None,
+        trust_env=False,
+        # A server closes idle connections after some seconds; the client must be the first to do so.
+        limits=httpx2.Limits(max_keepalive_connections=20, keepalive_expiry=2.0),
+    )
+    async with httpx2.AsyncClient(
+        transport=transport,
+        base_url=base_url or "http://localhost",
+        headers=dict(headers or {}),
+        trust_env=False,
+    ) as http:
+        yield make_client(contract, http, credentials=credentials, timeout=timeout)
+
+
+def make_client(
+    contract: type[A],
+    http: httpx2.AsyncClient,
+    *,
+    credentials: Credentials | None,
+    timeout: timedelta | None,
+    twice: bool = False,
+) -> A:
+    """Return an instance of a contract whose methods ask a server.
+
+    Args:
+        contract: The contract.
+        http: Knows where the server is.
+        credentials: Gives headers for each call.
+        timeout: How long a call without a deadline may take.
+        twice: Send each repeatable call twice, to find those that are not.
+    """
+    remote = _Remote(contract, http, credentials, timeout)
+
+    def method(call: Call) -> Callable[..., Any]:
+        if call.streams:
+
+            def stream(_: A, ctx: Context, **given: Any) -> AsyncIterator[Any]:
+                return remote.stream(call, ctx, given)
+
+            return stream
+
+        async def ask(_: A, ctx: Context, **given: Any) -> Any:
+            if twice and call.is_repeatable:
+                await remote.ask(call, ctx, given)
+            return await remote.ask(call, ctx, given)
+
+        return ask
+
+    methods = {call.name: method(call) for call in calls_of(contract)}
+    client = type(f"Remote{contract.__name__}", (contract,), methods)
+    return cast("A", client())
+
+
+class _Remote:
+    """The other side of a contract."""
+
+    def __init__(
+        self,
+        contract: type[Api],
+        http: httpx2.AsyncClient,
+        credentials: Credentials | None,
+        timeout: timedelta | None,
+    ) -> None:
+        self._contract = contract
+        self._http = http
+        self._credentials = credentials
+        self._timeout = timeout
+
+    async def ask(self, call: Call, ctx: Context, given: dict[str, Any]) -> Any:
+        """Send a request and return the result, or raise what the server raised."""
+        limit = ctx.remaining()
+        if limit is None or (self._timeout is not None and self._timeout < limit):
+            limit = self._timeout
+        async with within(limit, call.id):
+            request = await self._request(call, ctx, given, limit)
+            response = await self._send(call, request)
+            try:
+                body = await response.aread()
+            except httpx2.TransportError as e:
+                raise self._lost(call, e) from e
+            finally:
+                await response.aclose()
+            if not response.is_success:
+                raise self._failed(response, body)
+        if call.returns is type(None):
+            return None
+        return self._decode(call, body)
+
+    async def stream(self, call: Call, ctx: Context, given: dict[str, Any]) -> AsyncIterator[Any]:
+        """Send a request and yield the items; closing the iterator closes the connection."""
+        async with within(limit := ctx.remaining(), call.id):
+            request = await self._request(call, ctx, given, limit)
+            response = await self._send(call, request)
+        try:
+            if not response.is_success:
+                raise self._failed(response, await response.aread())
+            async with aclosing(_lines(response, ctx)) as lines:
+                async for line in lines:
+                    if problem := problem_of_line(line):
+                        raise to_error(problem, self._contract)
+                    yield self._decode(call, line)
+        except httpx2.TransportError as e:
+            raise self._lost(call, e) from e
+        finally:
+            await response.aclose()
+
+    async def _request(
+        self, call: Call, ctx: Context, given: dict[str, Any], limit: timedelta | None
+    ) -> httpx2.Request:
+        in_path = {argument.name for argument in call.in_path}
+        if missing := in_path - given.keys():
+            raise TypeError(f"{call.id}: missing argument {', '.join(sorted(missing))}")
+        others = call.others(**{k: v for k, v in given.items() if k not in in_path})
+        headers = {REQUEST_ID: ctx.request_id}
+        if limit is not None:
+            if limit <= timedelta():
+                raise DeadlineExceeded(f"{call.id} was not sent: the deadline has passed")
+            headers[TIMEOUT] = f"{limit.total_seconds():.6f}"
+        if call.verb == "POST":
+            headers[KEY] = check_key(ctx.idempotency_key or new_request_id())
+        content = None
+        if call.has_body:
+            headers["content-type"] = JSON
+            try:
+                content = encode(others)
+            except ValueError as e:
+                raise Invalid(f"{call.id}: {e}") from e
+        if self._credentials:
+            headers.update(await self._credentials(ctx))
+        target = write_target(call, given, others)
+        return self._http.build_request(
+            call.verb, target, content=content, headers=headers, timeout=_timeouts(call)
+        )
+
+    async def _send(self, call: Call, request: httpx2.Request) -> httpx2.Response:
+        """Send a request, once the server can be connected to."""
+        for pause in (*_PAUSES, None):
+            try:
+                return await self._http.send(request, stream=True)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout) as e:
+                if pause is None:
+                    raise Unreachable(
+                        f"{self._contract.name} is out of reach at {self._http.base_url}; is it running?"
+                    ) from e
+                await asyncio.sleep(pause.total_seconds())
+            except httpx2.TransportError as e:
+                raise self._lost(call, e) from e
+        raise AssertionError("the last attempt returns or raises")
+
+    def _lost(self, call: Call, error: httpx2.TransportError) -> Unreachable:
+        return Unreachable(
+            f"the connection broke during {call.id} ({type(error).__name__}); it may or may not have happened"
+        )
+
+    def _failed(self, response: httpx2.Response, body: bytes) -> Exception:
+        media_type = response.headers.get("content-type", "")
+        return to_error(problem_of_answer(response.status_code, media_type, body), self._contract)
+
+    def _decode(self, call: Call, content: bytes) -> Any:
+        try:
+            return msgspec.json.decode(content, type=call.returns)
+        except (msgspec.MsgspecError, RecursionError) as e:
+            raise BadAnswer(f"{call.id}: the answer is not what the contract promises: {e}") from e
+
+
+def _timeouts(call: Call) -> httpx2.Timeout:
+    """Bound only what the deadline of the call does not."""
+    silence = _SILENCE.total_seconds() if call.streams else None
+    return httpx2.Timeout(None, connect=_CONNECT.total_seconds(), read=silence)
+
+
+async def _lines(response: httpx2.Response, ctx: Context) -> AsyncGenerator[bytes]:
+    """Yield the lines that hold something, as they come in, until the deadline."""
+    rest = b""
+    chunks = response.aiter_bytes()
+    ends = time.monotonic() + limit.total_seconds() if (limit := ctx.remaining()) else None
+    while True:
+        left = None if ends is None else timedelta(seconds=max(0.0, ends - time.monotonic()))
+        async with within(left, "the stream"):
+            chunk = await anext(chunks, None)
+        if chunk is None:
+            break
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line:
+                yield line
+        if len(rest) > LINE_LIMIT:
+            raise BadAnswer(f"a line of the stream is longer than {LINE_LIMIT} bytes")
+    if rest:
+        raise BadAnswer("the stream ended in the middle of a line")

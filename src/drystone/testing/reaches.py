@@ -1,0 +1,136 @@
+"""The same service in every way in which it can be reached.
+
+A test that takes the fixture of :func:`reaches` runs four times: on the implementation itself, through its
+wire form in the process, and on a process of its own over a unix socket and over TCP::
+
+    secrets = reaches(SecretsApi, Secrets)
+
+    async def test_a_written_secret_can_be_read(secrets: SecretsApi) -> None: ...
+"""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import pytest_asyncio
+from _pytest.fixtures import FixtureFunctionDefinition, SubRequest
+
+from drystone.l00_kernel.contract import Api, connect, loopback
+from drystone.l00_kernel.contract.inprocess import claim
+
+A = TypeVar("A", bound=Api)
+Reach: TypeAlias = Literal["embedded", "loopback", "unix socket", "tcp"]
+"""Where the implementation is."""
+
+REACHES: tuple[Reach, ...] = ("embedded", "loopback", "unix socket", "tcp")
+_GRACE_S = 10
+
+
+@asynccontextmanager
+async def reach(
+    how: Reach, contract: type[A], make: Callable[..., A], *arguments: str
+) -> AsyncIterator[A]:
+    """Make an implementation and reach it one way.
+
+    Args:
+        how: Which way.
+        contract: What is reached.
+        make: A class or function of a module's top level; another process finds it by its name.
+        arguments: What it is called with.
+    """
+    if how == "embedded":
+        yield make(*arguments)
+    elif how == "loopback":
+        yield loopback(contract, make(*arguments))
+    else:
+        with alone(make, *arguments, over=how) as address:
+            uds = address if isinstance(address, Path) else None
+            url = None if isinstance(address, Path) else address
+            async with connect(contract, uds=uds, base_url=url, credentials=claim) as client:
+                yield client
+
+
+def reaches(
+    contract: type[A], make: Callable[..., A], *arguments: str
+) -> FixtureFunctionDefinition:
+    """Return a fixture that is an implementation, reached in every way.
+
+    Args:
+        contract: What the tests hold.
+        make: Makes the implementation; see :func:`reach`.
+        arguments: What it is called with.
+    """
+
+    @pytest_asyncio.fixture(params=REACHES)
+    async def reached(request: SubRequest) -> AsyncIterator[A]:
+        async with reach(request.param, contract, make, *arguments) as api:
+            yield api
+
+    fixture: Any = reached
+    return fixture  # type: ignore[no-any-return]
+
+
+@contextmanager
+def alone(
+    make: Callable[..., Api], *arguments: str, over: Literal["unix socket", "tcp"]
+) -> Iterator[Path | str]:
+    """Run an implementation in a process of its own.
+
+    The socket listens before the process starts, so that the first request waits and none is refused.
+
+    Yields:
+        The socket's path, or the URL.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="dry-", dir="/tmp"))
+    try:
+        with _listen(folder, over) as listening:
+            address = listening.getsockname()
+            server = _start(listening, make, arguments)
+        try:
+            yield Path(address) if over == "unix socket" else f"http://127.0.0.1:{address[1]}"
+        finally:
+            _stop(server)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _listen(folder: Path, over: Literal["unix socket", "tcp"]) -> socket.socket:
+    if over == "unix socket":
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(folder / "s"))
+    else:
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+    listening.listen(64)
+    return listening
+
+
+def _start(
+    listening: socket.socket, make: Callable[..., Api], arguments: tuple[str, ...]
+) -> subprocess.Popen[bytes]:
+    file = inspect.getsourcefile(make)
+    if file is None:
+        raise TypeError(f"{make!r} has no file that another process could load")
+    command = [sys.executable, "-m", "drystone.testing.alone", str(listening.fileno())]
+    command += [make.__module__, file, make.__qualname__, *arguments]
+    return subprocess.Popen(  # noqa: S603 - our own program
+        command, pass_fds=[listening.fileno()], env={"PYTHONPATH": ":".join(sys.path)}
+    )
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
