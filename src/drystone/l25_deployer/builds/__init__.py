@@ -1,0 +1,1 @@
+"""The build pillar: folders become immutable artefacts, named by their content."""

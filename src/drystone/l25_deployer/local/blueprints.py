@@ -1,0 +1,182 @@
+"""Turn a release's record into what the runtimes start: pure, given the values."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l10_engines.runtimes.port import InstanceSpec, Limits, Mount
+from drystone.l25_deployer.local.instances import Blueprint
+from drystone.l25_deployer.local.records import InstanceRecord
+from drystone.l25_deployer.local.templates import fill, fill_command
+from drystone.l25_deployer.stacks.model import (
+    WEB,
+    Group,
+    StaticArtifact,
+    Volume,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
+    from drystone.l25_deployer.stacks.model import Command
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MAX_ID = 63
+
+
+def instance_id(record: ServiceRecord, number: int, group: str, what: str) -> str:
+    """Name an instance: readable, unique in the home, at most 63 characters of ``[a-z0-9-]``."""
+    full = f"{record.service}-{record.environment}-r{number}-{group}-{what}"
+    if len(full) <= MAX_ID:
+        return full
+    tail = hashlib.sha256(full.encode()).hexdigest()[:10]
+    return f"{full[: MAX_ID - 11]}-{tail}"
+
+
+def lay_out(
+    record: ServiceRecord, release: ReleaseRecord, lend_port: Callable[[], int]
+) -> tuple[InstanceRecord, ...]:
+    """Decide which instances a release has, and give each that serves a port."""
+    groups = groups_of(release)
+    return tuple(
+        InstanceRecord(
+            instance_id(record, release.number, name, str(index)),
+            name,
+            lend_port() if group.serves else None,
+        )
+        for name, group in groups.items()
+        for index in range(group.instances)
+    )
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What every instance of a release shares.
+
+    Attributes:
+        values: What references stand for.
+        instances: Folder of the home that holds one folder for each instance.
+        volumes: Folder of each volume, by resource name.
+        older: Folders of earlier releases' static files, newest first.
+        label: Names the home.
+    """
+
+    values: Mapping[tuple[str, str, str], str]
+    instances: Path
+    volumes: Mapping[str, Path]
+    label: str
+    older: tuple[Path, ...] = ()
+
+
+def blueprints(
+    record: ServiceRecord, release: ReleaseRecord, around: Surroundings
+) -> tuple[Blueprint, ...]:
+    """Describe every instance of a release.
+
+    Raises:
+        ValueUnknown: A reference of the descriptor has no value.
+    """
+    groups = groups_of(release)
+    return tuple(
+        _blueprint(record, release, around, one, groups[one.group]) for one in release.instances
+    )
+
+
+def one_off(
+    record: ServiceRecord, release: ReleaseRecord, around: Surroundings, command: Command, what: str
+) -> InstanceSpec:
+    """Describe a command that runs once with the code, settings and resources of a release.
+
+    Args:
+        record: The service.
+        release: The release.
+        around: See :class:`Surroundings`.
+        command: What to run.
+        what: Names the run, unique among those of the release.
+    """
+    group = groups_of(release).get(WEB) or next(iter(groups_of(release).values()))
+    named = InstanceRecord(instance_id(record, release.number, "once", what), WEB, None)
+    bare = msgspec.structs.replace(group, command=command, serves=False, health=None)
+    return _blueprint(record, release, around, named, bare).spec
+
+
+def groups_of(release: ReleaseRecord) -> dict[str, Group]:
+    """Return the groups of a release; static files are served by a group of their own."""
+    artifact = release.stacks.resources.artifact
+    groups = dict(release.stacks.deployment.groups)
+    if isinstance(artifact, StaticArtifact):
+        groups[WEB] = static_group(artifact, release.stacks.route.keep_warm)
+    return groups
+
+
+def _blueprint(
+    record: ServiceRecord,
+    release: ReleaseRecord,
+    around: Surroundings,
+    one: InstanceRecord,
+    group: Group,
+) -> Blueprint:
+    values = dict(around.values)
+    values["build", "", ""] = release.artifact
+    if one.port is not None:
+        values["port", "", ""] = str(one.port)
+    spec = InstanceSpec(
+        id=one.id,
+        command=fill_command(group.command, values),
+        environment=_environment(record, release, one, group, values),
+        state=around.instances / one.id,
+        directory=Path(release.source) if release.source else None,
+        limits=Limits(memory=group.memory, cpu=group.cpu),
+        mounts=_mounts(release, around),
+        image=release.image,
+        home_label=around.label,
+    )
+    return Blueprint(one.group, spec, one.port, group.health, group.stop)
+
+
+def _environment(
+    record: ServiceRecord,
+    release: ReleaseRecord,
+    one: InstanceRecord,
+    group: Group,
+    values: Mapping[tuple[str, str, str], str],
+) -> dict[str, str]:
+    """Give an instance the platform's variables, then the resources', then the descriptor's own."""
+    env = {
+        "PATH": SYSTEM_PATH,
+        "LANG": "C.UTF-8",
+        "DRYSTONE_SERVICE": record.service,
+        "DRYSTONE_ENVIRONMENT": record.environment,
+        "DRYSTONE_RELEASE": str(release.number),
+        "DRYSTONE_VERSION": release.version,
+    }
+    if release.runtime:
+        env["PATH"] = f"{release.runtime}/bin:{SYSTEM_PATH}"
+        env["VIRTUAL_ENV"] = release.runtime
+        env["PYTHONUNBUFFERED"] = "1"  # a log line must not wait for a full buffer
+    if release.image:
+        del env["PATH"], env["LANG"]  # the image has its own
+    if one.port is not None:
+        env["PORT"] = str(one.port)
+    templates = {**release.stacks.resources.env, **group.env}
+    return env | {name: fill(template, values) for name, template in templates.items()}
+
+
+def _mounts(release: ReleaseRecord, around: Surroundings) -> tuple[Mount, ...]:
+    volumes = (
+        around.volumes[name]
+        for name, resource in release.stacks.eternal.resources.items()
+        if isinstance(resource, Volume)
+    )
+    read_only: Iterable[str] = filter(None, (release.source, release.runtime))
+    if release.image:
+        read_only = ()
+    return (
+        *(Mount(Path(path), path, read_only=True) for path in read_only),
+        *(Mount(path, str(path), read_only=True) for path in around.older),
+        *(Mount(path, str(path)) for path in volumes),
+    )

@@ -1,0 +1,312 @@
+"""Deploy a release: bring it up beside the old one, prove it, switch, and only then let the old one go.
+
+The steps, in order, each named as in :class:`~drystone.l25_deployer.api.Progress`:
+
+``resources`` → ``build`` → ``migrate`` → ``start`` → ``health`` → ``warm-up`` → ``smoke`` → ``switch`` → ``drain`` →
+``done``
+
+Until ``switch`` writes the record that names the new release, everything can be undone and is: by :func:`undo`, in
+this process after a failure or an abort, in the next one after a crash. From there on everything is finished
+forward. With the strategy ``cutover`` the old release ends before the new one starts; undoing starts it again.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l25_deployer.errors import DeployFailed
+from drystone.l25_deployer.local.blueprints import lay_out, one_off
+from drystone.l25_deployer.stacks.model import (
+    EmbeddedArtifact,
+    ImageArtifact,
+    ProcessArtifact,
+    StaticArtifact,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drystone.l25_deployer.builds.artifacts import Artifact
+    from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.records import ReleaseRecord
+    from drystone.l25_deployer.local.running import RunningRelease
+    from drystone.l25_deployer.local.telling import Teller
+
+MIGRATION_LIMIT = timedelta(minutes=15)
+
+
+class Deploy:
+    """One way of a release from its record to the traffic.
+
+    Args:
+        kept: The service.
+        release: What is to serve.
+        tell: Hears how it goes.
+        folder: The descriptor's folder, where the artefact is built from; None when it was built before.
+    """
+
+    def __init__(
+        self, kept: KeptService, release: ReleaseRecord, tell: Teller, folder: Path | None
+    ) -> None:
+        self._kept = kept
+        self.release = release
+        self._tell = tell
+        self._folder = folder
+        self._previous = kept.active_release()
+        self._is_cutover = release.stacks.route.strategy == "cutover"
+
+    async def bring_up(self) -> None:
+        """Do all that comes before the switch.
+
+        Raises:
+            PlatformError: Something failed; :func:`undo` puts everything back.
+        """
+        await self._apply_resources()
+        await self._build()
+        await self._migrate()
+        running = self._kept.running.get(self.release.number)
+        if running is None:
+            running = await self._start()
+        with self._tell.step("health", _count(running)):
+            await running.until_healthy(self._previous)
+        with self._tell.step("warm-up", "first requests"):
+            await running.warm_up()
+        if self.release.stacks.route.smoke:
+            with self._tell.step("smoke", "smoke test"):
+                await running.smoke()
+
+    async def _apply_resources(self) -> None:
+        wanted = self.release.stacks.eternal.resources
+        if not wanted:
+            return
+        with self._tell.step("resources", ", ".join(wanted)):
+            for name, resource in wanted.items():
+                self._kept.save(eternal={**self._kept.record.eternal, name: resource})
+                await self._kept.provide(name)
+
+    async def _build(self) -> None:
+        if self._folder is None:
+            return
+        artifact = self.release.stacks.resources.artifact
+        machine = self._kept.machine
+        with self._tell.step("build", _what(artifact)):
+            match artifact:
+                case ProcessArtifact():
+                    folder = self._folder / artifact.dir
+                    self._keep_built(
+                        await machine.artifacts.build(
+                            folder, runtime=artifact.runtime, setup=artifact.setup
+                        )
+                    )
+                case StaticArtifact():
+                    self._keep_built(await machine.artifacts.build(self._folder / artifact.dir))
+                case ImageArtifact():
+                    pinned = await machine.images.resolve_image(artifact.ref)
+                    self._keep(artifact=pinned, image=pinned)
+                case EmbeddedArtifact():
+                    raise DeployFailed("a part of the platform is not deployed; it starts with it")
+                case _:
+                    assert_never(artifact)
+
+    def _keep_built(self, built: Artifact) -> None:
+        runtime = None if built.runtime is None else str(built.runtime)
+        self._keep(artifact=built.digest, source=str(built.source), runtime=runtime)
+
+    async def _migrate(self) -> None:
+        command = self.release.stacks.route.migrate
+        if not command or self._folder is None:
+            return
+        with self._tell.step("migrate", "migration"):
+            await self._run_migration()
+
+    async def _run_migration(self) -> None:
+        kept, release = self._kept, self.release
+        written: list[bytes] = []
+        spec = one_off(
+            kept.record,
+            release,
+            kept.surroundings(release),
+            release.stacks.route.migrate,
+            "migrate",
+        )
+        runtime = kept.machine.runtimes[release.isolation]
+        ended = await runtime.run_once(spec, output=written.append, limit=MIGRATION_LIMIT)
+        if not ended.is_success:
+            lines = b"".join(written).decode(errors="replace").splitlines()[-40:]
+            raise DeployFailed(
+                "\n".join(
+                    [
+                        f"the migration {ended.sentence()}; its last lines:",
+                        *(f"  {x}" for x in lines),
+                    ]
+                )
+            )
+
+    async def _start(self) -> RunningRelease:
+        kept = self._kept
+        if self._is_cutover and self._previous is not None:
+            with self._tell.step("stop", f"release {self._previous.number} (cutover)"):
+                await self._stand_down(self._previous)
+        with self._tell.step("start", f"release {self.release.number}"):
+            self._keep(instances=lay_out(kept.record, self.release, kept.machine.ports.lend))
+            running = kept.make_running(self.release)
+            await running.begin()
+            return running
+
+    async def _stand_down(self, previous: ReleaseRecord) -> None:
+        """End the old release of a cutover, which serves until its requests are answered."""
+        kept = self._kept
+        running = kept.running.get(previous.number)
+        if running is not None:
+            await kept.machine.edge.forget(kept.name)
+            await kept.drain(running)
+            await kept.end_release(previous.number, "active")
+
+    def _keep(self, **changes: object) -> None:
+        self.release = self._kept.save_release(msgspec.structs.replace(self.release, **changes))
+
+    async def switch(self) -> None:
+        """Give the traffic to the new release: the point of no return, then the edge."""
+        kept = self._kept
+        with self._tell.step("switch", f"traffic to release {self.release.number}"):
+            self._commit()
+            try:
+                await kept.publish()
+            except PlatformError as e:
+                self._tell.info("switch", f"the edge has not followed yet, it will: {e}")
+
+    def _commit(self) -> None:
+        kept, number = self._kept, self.release.number
+        going_back = kept.record.operation is not None and kept.record.operation.kind == "rollback"
+        trail, old = kept.record.trail, self._previous
+        if going_back:
+            trail = trail[: trail.index(number)]
+        elif old is not None:
+            trail = (*(n for n in trail if n != old.number), old.number)
+        warm = {n: until for n, until in kept.record.warm.items() if n != number}
+        if old is not None and old.number in kept.running:
+            warm[old.number] = kept.machine.clock.now() + self.release.stacks.route.keep_warm
+        self._keep(state="active")
+        kept.save(active=number, trail=trail, warm=warm)
+
+    async def finish(self) -> None:
+        """Let the old release go: keep it warm for a while or drain and end it; remove what nobody needs."""
+        await finish(self._kept, self._tell)
+
+
+async def finish(kept: KeptService, tell: Teller) -> None:
+    """Do what follows a switch; also what a new agent does when it finds a switch that was not followed up."""
+    active = kept.active_release()
+    if active is not None:
+        last = max(kept.record.warm, default=None)
+        for number in sorted(kept.record.warm):
+            if number != last or not active.stacks.route.keep_warm:
+                with tell.step("drain", f"release {number}, then stop it"):
+                    await kept.cool(number)
+        if last in kept.running and last in kept.record.warm:
+            kept.save_release(msgspec.structs.replace(kept.running[last].release, state="warm"))
+        await _remove_unwanted(kept, active, tell)
+    kept.save(operation=None)
+    prune(kept)
+    kept.tend()
+
+
+async def _remove_unwanted(kept: KeptService, active: ReleaseRecord, tell: Teller) -> None:
+    """Remove resources that the descriptor no longer names; whoever deployed it has confirmed them."""
+    operation = kept.record.operation
+    if operation is None or operation.kind != "deploy":
+        return
+    for name in set(kept.record.eternal) - set(active.stacks.eternal.resources):
+        with tell.step("resources", f"remove {name}"):
+            await remove_resource(kept, name)
+
+
+async def remove_resource(kept: KeptService, name: str) -> None:
+    """Remove one resource with its data."""
+    await kept.machine.provisioner.remove(kept.record, name, kept.record.eternal[name])
+    kept.save(eternal={n: r for n, r in kept.record.eternal.items() if n != name})
+    kept.forget_values(name)
+
+
+async def undo(kept: KeptService, number: int, reason: str, tell: Teller) -> None:
+    """Put everything back to the release that serves; the failed one leaves nothing but its record.
+
+    Args:
+        kept: The service.
+        number: The release that failed.
+        reason: Why, for its record.
+        tell: Hears how it goes.
+    """
+    operation = kept.record.operation
+    going_back = operation is not None and operation.kind == "rollback"
+    with tell.step("stop", f"release {number}, which does not get the traffic"):
+        if not (going_back and number in kept.record.warm):
+            await kept.end_release(number)
+    failed = kept.release(number)
+    state = "stopped" if going_back else "failed"
+    kept.save_release(msgspec.structs.replace(failed, state=state, failure=reason))
+    for name in operation.fresh if operation is not None else ():
+        if name in kept.record.eternal:
+            await remove_resource(kept, name)
+    previous = kept.active_release()
+    if previous is not None:
+        await _restore(kept, previous, tell)
+    kept.save(operation=None)
+    prune(kept)
+
+
+async def _restore(kept: KeptService, previous: ReleaseRecord, tell: Teller) -> None:
+    """Give the resources their old settings and, after a cutover, start the old release again."""
+    for name, resource in previous.stacks.eternal.resources.items():
+        if kept.record.eternal.get(name) != resource:
+            kept.save(eternal={**kept.record.eternal, name: resource})
+            await kept.provide(name)
+    if previous.number not in kept.running:
+        with tell.step("start", f"release {previous.number} again"):
+            for one in previous.instances:
+                if one.port is not None:
+                    kept.machine.ports.note(one.port)
+            running = kept.make_running(previous)
+            await running.begin()
+            await running.until_healthy(None)
+            kept.save_release(msgspec.structs.replace(previous, state="active"))
+            await kept.publish()
+
+
+def prune(kept: KeptService) -> None:
+    """Forget releases beyond those that can be gone back to, with their instances' folders and artefacts."""
+    active = kept.active_release()
+    if active is None:
+        return
+    record = kept.record
+    back = record.trail[-active.stacks.route.keep :] if active.stacks.route.keep else ()
+    needed = {active.number, *back, *record.warm}
+    every = kept.machine.documents.releases(record.environment, record.service)
+    failed = [r.number for r in every if r.state == "failed" and r.number not in needed]
+    needed.update(sorted(failed)[-active.stacks.route.keep :])
+    kept.save(trail=back)
+    for release in every:
+        if release.number not in needed and release.number not in kept.running:
+            kept.machine.forget_instances(kept.record, release)
+            kept.machine.documents.remove_release(record, release.number)
+
+
+def _count(running: RunningRelease) -> str:
+    count = len(running.instances)
+    return "1 instance" if count == 1 else f"{count} instances"
+
+
+def _what(artifact: object) -> str:
+    match artifact:
+        case ProcessArtifact():
+            return artifact.dir if artifact.dir != "." else "the descriptor's folder"
+        case StaticArtifact():
+            return f"static files of {artifact.dir}"
+        case ImageArtifact():
+            return artifact.ref
+        case _:
+            return ""

@@ -1,0 +1,161 @@
+"""Read and write the records of services; one writer, the agent."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from drystone.l00_kernel.atomic import write_atomically
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l25_deployer.api import HistoryEvent
+from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
+from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_T = TypeVar("_T")
+
+
+class UnreadableDocument(PlatformError):
+    """A document of the home cannot be read; it was damaged or written by a newer version."""
+
+
+class Documents:
+    """The records under ``services/`` of a home.
+
+    Args:
+        root: The folder; it exists.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def services(self) -> list[tuple[str, str]]:
+        """List environment and service of every record, sorted."""
+        return sorted(
+            (path.parent.parent.name, path.parent.name)
+            for path in self._root.glob("*/*/service.json")
+        )
+
+    def service(self, environment: str, service: str) -> ServiceRecord:
+        """Return the record of a service.
+
+        Raises:
+            ServiceNotFound: There is none.
+            UnreadableDocument: It is damaged.
+        """
+        path = self._folder(environment, service) / "service.json"
+        try:
+            return _decode(path, ServiceRecord)
+        except FileNotFoundError:
+            raise ServiceNotFound(
+                f"no service '{service}' in environment '{environment}';"
+                " `drystone services` lists what there is",
+                service=service,
+                environment=environment,
+            ) from None
+
+    def save_service(self, record: ServiceRecord) -> None:
+        """Replace the record of a service."""
+        folder = self._folder(record.environment, record.service)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(folder / "service.json", _encode(record))
+
+    def release(self, environment: str, service: str, number: int) -> ReleaseRecord:
+        """Return one release.
+
+        Raises:
+            ReleaseNotFound: It is not kept, or never was.
+            UnreadableDocument: It is damaged.
+        """
+        try:
+            return _decode(self._release_path(environment, service, number), ReleaseRecord)
+        except FileNotFoundError:
+            raise ReleaseNotFound(
+                f"'{service}' in '{environment}' keeps no release {number}", service=service
+            ) from None
+
+    def releases(self, environment: str, service: str) -> list[ReleaseRecord]:
+        """Return every kept release, newest first."""
+        folder = self._folder(environment, service) / "releases"
+        numbers = sorted((int(path.stem) for path in folder.glob("*.json")), reverse=True)
+        return [self.release(environment, service, number) for number in numbers]
+
+    def save_release(self, record: ServiceRecord, release: ReleaseRecord) -> None:
+        """Write or replace one release of a service."""
+        path = self._release_path(record.environment, record.service, release.number)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path, _encode(release))
+
+    def remove_release(self, record: ServiceRecord, number: int) -> None:
+        """Forget one release."""
+        self._release_path(record.environment, record.service, number).unlink(missing_ok=True)
+
+    def remove_service(self, record: ServiceRecord) -> None:
+        """Forget a service and its releases; its history stays, so that it can be read afterwards."""
+        folder = self._folder(record.environment, record.service)
+        shutil.rmtree(folder / "releases", ignore_errors=True)
+        (folder / "service.json").unlink(missing_ok=True)
+
+    def append_history(self, environment: str, service: str, event: HistoryEvent) -> None:
+        """Add one line to the history and put it on the disk."""
+        folder = self._folder(environment, service)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(folder / "history.jsonl", flags, 0o600)
+        try:
+            os.write(descriptor, msgspec.json.encode(event) + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def history(self, environment: str, service: str) -> list[HistoryEvent]:
+        """Return the history, newest first; a last line cut short by a crash is left out.
+
+        Raises:
+            ServiceNotFound: Nothing ever happened to such a service.
+        """
+        path = self._folder(environment, service) / "history.jsonl"
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            raise ServiceNotFound(
+                f"no service '{service}' was ever deployed to '{environment}'", service=service
+            ) from None
+        events = []
+        for line in lines:
+            try:
+                events.append(msgspec.json.decode(line, type=HistoryEvent))
+            except msgspec.DecodeError:
+                continue
+        return events[::-1]
+
+    def _folder(self, environment: str, service: str) -> Path:
+        for name in (environment, service):
+            if not _NAME.fullmatch(name):  # no name may lead out of the home
+                raise ServiceNotFound(f"{name!r} is no name of a service or an environment")
+        return self._root / environment / service
+
+    def _release_path(self, environment: str, service: str, number: int) -> Path:
+        return self._folder(environment, service) / "releases" / f"{number}.json"
+
+
+def _encode(record: msgspec.Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(record), indent=1)
+
+
+def _decode(path: Path, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except msgspec.DecodeError as e:
+        raise UnreadableDocument(
+            f"{path} cannot be read ({e}); restore it from a copy, or move it away to give the service up",
+            path=str(path),
+        ) from e

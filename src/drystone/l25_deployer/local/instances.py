@@ -1,0 +1,251 @@
+"""Look after one instance: start or adopt it, ask how it is, start it again when it ends by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.loopback_ports import is_free
+from drystone.l25_deployer.local.probe import ProbeResult, probe
+
+if TYPE_CHECKING:
+    from drystone.l10_engines.runtimes.port import Exit, Instance, InstanceSpec, Runtime
+    from drystone.l25_deployer.stacks.model import Health, Stop
+
+FIRST_PAUSE = timedelta(milliseconds=100)
+LONGEST_PAUSE = timedelta(seconds=30)
+STEADY_AFTER = timedelta(seconds=60)
+"""An instance that ran this long is restarted without a pause when it ends."""
+
+SETTLES_AFTER = timedelta(seconds=1)
+"""A worker without a health check counts as healthy after running this long."""
+
+FAST_PROBES = timedelta(milliseconds=25)
+"""Pause between probes at first, while an instance comes up; it grows to the check's own interval."""
+
+
+class State(enum.StrEnum):
+    """What the platform knows about an instance."""
+
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    BACKING_OFF = "backing-off"
+    STOPPED = "stopped"
+
+
+class Blueprint(msgspec.Struct, frozen=True):
+    """All that is needed to keep one instance running.
+
+    Attributes:
+        group: ``web`` or the worker's name.
+        spec: What the runtime starts.
+        port: The loopback port on which it is to serve, if it does.
+        health: How to ask whether it is well, if there is a way.
+        stop: How to end it.
+    """
+
+    group: str
+    spec: InstanceSpec
+    port: int | None
+    health: Health | None
+    stop: Stop
+
+
+class KeptInstance:
+    """One instance that is to run until it is told to stop.
+
+    Args:
+        blueprint: What is to run.
+        runtime: Where.
+        on_change: Called when the state changes; it must not block.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        runtime: Runtime,
+        on_change: Callable[[KeptInstance, str], None],
+    ) -> None:
+        self.blueprint = blueprint
+        self.state = State.STOPPED
+        self.restarts = 0
+        self.since: datetime | None = None
+        self.last_exit: Exit | None = None
+        self.last_problem = ""
+        self.last_probe: ProbeResult | None = None
+        self._runtime = runtime
+        self._on_change = on_change
+        self._instance: Instance | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        """The main process, if it runs."""
+        running = self._instance is not None and self._instance.is_running()
+        return self._instance.pid if running and self._instance else None
+
+    @property
+    def takes_traffic(self) -> bool:
+        """Whether the edge should send requests to it."""
+        return self.state is State.HEALTHY and self.blueprint.port is not None
+
+    def listening_ports(self) -> list[int]:
+        """Return the ports on which its processes really listen."""
+        return self._instance.listening_ports() if self._instance else []
+
+    async def find(self) -> bool:
+        """Adopt it if it runs, and start looking after it; returns whether it does."""
+        found = await self._runtime.find(self.blueprint.spec.state)
+        if found is None or not found.is_running():
+            return False
+        self._look_after(found, "adopted")
+        return True
+
+    async def begin(self) -> bool:
+        """Adopt it or start it, and start looking after it; returns whether it was adopted.
+
+        Raises:
+            PlatformError: The runtime refused to start it, for the reason in the message.
+        """
+        adopted = await self.find()
+        if not adopted:
+            self._look_after(await self._start(), "started")
+        return adopted
+
+    def _look_after(self, instance: Instance, text: str) -> None:
+        self._instance = instance
+        self.since = datetime.now(UTC)
+        self._become(State.STARTING, text)
+        self._task = asyncio.create_task(self._keep(), name=f"keep {self.blueprint.spec.id}")
+
+    async def until_changed(self) -> None:
+        """Wait for the next change of state, restart or probe."""
+        self._changed.clear()
+        await self._changed.wait()
+
+    async def end(self) -> None:
+        """Stop looking after it and end it, with all that belongs to it."""
+        await self.leave()
+        if self._instance is not None:
+            stop = self.blueprint.stop
+            number = signal.Signals[f"SIG{stop.signal}"]
+            self.last_exit = await self._instance.stop(number=number, grace=stop.grace)
+        self._become(State.STOPPED, "stopped")
+
+    async def leave(self) -> None:
+        """Stop looking after it; it goes on running."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _start(self) -> Instance:
+        port = self.blueprint.port
+        if port is not None and not is_free(port):
+            raise PlatformError(
+                f"port {port}, which {self.blueprint.spec.id} was given, is taken by another program"
+            )
+        return await self._runtime.start(self.blueprint.spec)
+
+    def _become(self, state: State, text: str) -> None:
+        changed = state is not self.state
+        self.state = state
+        self._changed.set()
+        if changed:
+            self._on_change(self, text)
+
+    async def _keep(self) -> None:
+        """Watch one life after the other, with growing pauses between short ones."""
+        pause = FIRST_PAUSE
+        while True:
+            begun = asyncio.get_running_loop().time()
+            text = await self._one_life()
+            if asyncio.get_running_loop().time() - begun >= STEADY_AFTER.total_seconds():
+                pause = FIRST_PAUSE
+            self._become(State.BACKING_OFF, f"{text}; next start in {pause.total_seconds():g} s")
+            await asyncio.sleep(pause.total_seconds())
+            pause = min(pause * 2, LONGEST_PAUSE)
+            try:
+                self._instance = await self._start()
+            except PlatformError as e:
+                self._instance = None
+                self.last_problem = str(e)
+                continue
+            finally:
+                self.restarts += 1
+            self.since = datetime.now(UTC)
+            self._become(State.STARTING, "started again")
+
+    async def _one_life(self) -> str:
+        """Return how the running instance ended, by itself or because it had to be ended."""
+        if self._instance is None:
+            return f"did not start: {self.last_problem}"
+        ending = asyncio.create_task(self._instance.wait())
+        watching = asyncio.create_task(self._watch_health())
+        try:
+            await asyncio.wait({ending, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if not ending.done():
+                self.last_exit = await self._instance.stop(grace=self.blueprint.stop.grace)
+                self.last_problem = watching.result()
+            else:
+                self.last_exit = ending.result()
+                self.last_problem = self.last_exit.sentence()
+            return self.last_problem
+        finally:
+            for task in (ending, watching):
+                task.cancel()
+            await asyncio.gather(ending, watching, return_exceptions=True)
+
+    async def _watch_health(self) -> str:
+        """Follow the health check; return why the instance must be ended, once it must."""
+        health, port = self.blueprint.health, self.blueprint.port
+        if health is None or (port is None and health.port is None):
+            await asyncio.sleep(SETTLES_AFTER.total_seconds())
+            self._become(State.HEALTHY, "runs")
+            await asyncio.Event().wait()
+        assert health is not None  # noqa: S101 - for the type checker; the branch above never ends
+        good = bad = 0
+        pause = FAST_PROBES
+        loop = asyncio.get_running_loop()
+        ill_since: float | None = loop.time()
+        while True:
+            result = await self._probe(health)
+            good, bad = (good + 1, 0) if result.is_ok else (0, bad + 1)
+            if self.state is not State.HEALTHY and good >= health.healthy:
+                self._become(State.HEALTHY, result.text)
+            if self.state is State.HEALTHY and bad >= health.unhealthy:
+                self._become(State.UNHEALTHY, result.text)
+                ill_since = loop.time()
+            if self.state is State.HEALTHY:
+                pause, ill_since = health.interval, None
+            elif ill_since and loop.time() - ill_since > 2 * health.grace.total_seconds():
+                return f"was ended because it did not become well again: {result.text}"
+            else:
+                pause = min(pause * 1.25, health.interval)
+            await asyncio.sleep(pause.total_seconds())
+
+    async def _probe(self, health: Health) -> ProbeResult:
+        port = health.port or self.blueprint.port
+        assert port is not None  # noqa: S101 - _watch_health does not ask without one
+        result = await probe(port, health.path, timeout=health.timeout)
+        if result.is_ok and self.state is not State.HEALTHY and not self._owns(port):
+            result = ProbeResult(
+                False, f"127.0.0.1:{port} is answered by another program, not by this instance"
+            )
+        self.last_probe = result
+        self._changed.set()
+        return result
+
+    def _owns(self, port: int) -> bool:
+        """Tell whether the port is this instance's; a server of somebody else must not pass for it."""
+        ports = self.listening_ports()
+        return not ports or port in ports

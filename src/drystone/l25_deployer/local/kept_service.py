@@ -1,0 +1,299 @@
+"""One service in one environment: its records, its running releases and its route.
+
+Everything here runs in the agent's event loop. Whatever changes the service holds ``lock``; what merely looks reads
+the records, which are replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l25_deployer.api import HistoryEvent
+from drystone.l25_deployer.errors import ReleaseNotFound
+from drystone.l25_deployer.local.blueprints import Surroundings, blueprints
+from drystone.l25_deployer.local.edge import Routing
+from drystone.l25_deployer.local.instances import KeptInstance, State
+from drystone.l25_deployer.local.provisioning import dependency_values
+from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
+from drystone.l25_deployer.local.running import RunningRelease
+from drystone.l25_deployer.stacks.model import StaticArtifact, Volume
+
+if TYPE_CHECKING:
+    from drystone.l25_deployer.local.machine import Machine
+
+RETRY_AFTER = timedelta(seconds=5)
+
+Values = dict[tuple[str, str, str], str]
+
+
+class KeptService:
+    """A service that the agent looks after.
+
+    Args:
+        machine: What every service of this home shares.
+        record: What is written about this one.
+    """
+
+    def __init__(self, machine: Machine, record: ServiceRecord) -> None:
+        self.machine = machine
+        self.record = record
+        self.lock = asyncio.Lock()
+        self.running: dict[int, RunningRelease] = {}
+        self.task: asyncio.Task[None] | None = None
+        self.problems: list[str] = []
+        self._values: Values = {}
+        self._tending: asyncio.Task[None] | None = None
+        self._publishing: set[asyncio.Task[None]] = set()
+
+    @property
+    def name(self) -> str:
+        """The service as the edge and people call it."""
+        return f"{self.record.service}.{self.record.environment}"
+
+    @property
+    def active(self) -> RunningRelease | None:
+        """The release that takes the traffic, if its instances are looked after."""
+        number = self.record.active
+        return self.running.get(number) if number is not None else None
+
+    def save(self, **changes: object) -> None:
+        """Replace the record, on the disk first."""
+        record = msgspec.structs.replace(self.record, **changes)
+        self.machine.documents.save_service(record)
+        self.record = record
+
+    def save_release(self, release: ReleaseRecord) -> ReleaseRecord:
+        """Write a release and hand it back."""
+        self.machine.documents.save_release(self.record, release)
+        if release.number in self.running:
+            self.running[release.number].release = release
+        return release
+
+    def release(self, number: int) -> ReleaseRecord:
+        """Return a release of this service."""
+        return self.machine.documents.release(self.record.environment, self.record.service, number)
+
+    def active_release(self) -> ReleaseRecord | None:
+        """Return the release that serves, if one does."""
+        return None if self.record.active is None else self.release(self.record.active)
+
+    def write_history(
+        self,
+        event: str,
+        text: str,
+        *,
+        by: str = "platform",
+        release: ReleaseRecord | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Append to the history."""
+        self.machine.documents.append_history(
+            self.record.environment,
+            self.record.service,
+            HistoryEvent(
+                self.machine.clock.now(),
+                by,
+                event,
+                text,
+                release.number if release else None,
+                release.version if release else None,
+                seconds,
+            ),
+        )
+
+    # What runs
+
+    async def provide(self, name: str) -> None:
+        """Make one eternal resource of the record exist and remember its values."""
+        values = await self.machine.provisioner.apply(self.record, name, self.record.eternal[name])
+        self._values.update(values)
+
+    def forget_values(self, name: str) -> None:
+        """Forget the values of a resource that is gone."""
+        self._values = {k: v for k, v in self._values.items() if k[:2] != ("resources", name)}
+
+    def surroundings(self, release: ReleaseRecord) -> Surroundings:
+        """Gather what the instances of a release share."""
+        machine = self.machine
+        values = self._values | dependency_values(release, self.record.environment, machine.ports)
+        volumes = {
+            name: Path(self._values["resources", name, "path"])
+            for name, resource in self.record.eternal.items()
+            if isinstance(resource, Volume) and ("resources", name, "path") in self._values
+        }
+        return Surroundings(
+            values, machine.instances, volumes, machine.label, self._older_assets(release)
+        )
+
+    def _older_assets(self, release: ReleaseRecord) -> tuple[Path, ...]:
+        """Return the folders in which pages of earlier releases still find their files."""
+        artifact = release.stacks.resources.artifact
+        if not isinstance(artifact, StaticArtifact):
+            return ()
+        older = []
+        for number in reversed(self.record.trail):
+            try:
+                source = self.release(number).source
+            except ReleaseNotFound:
+                continue
+            if number != release.number and source and Path(source) not in older:
+                older.append(Path(source))
+        return tuple(older[: artifact.keep_assets])
+
+    def make_running(self, release: ReleaseRecord) -> RunningRelease:
+        """Describe the instances of a release and take them into care; nothing is started yet.
+
+        Raises:
+            ValueUnknown: A reference of its descriptor has no value.
+        """
+        prints = blueprints(self.record, release, self.surroundings(release))
+        runtime = self.machine.runtimes[release.isolation]
+        running = RunningRelease(release, prints, runtime, self._instance_changed)
+        self.running[release.number] = running
+        return running
+
+    async def end_release(self, number: int, state: ReleaseState = "stopped") -> None:
+        """Stop a release's instances and give their ports back."""
+        running = self.running.pop(number, None)
+        if running is None:
+            return
+        await running.end()
+        for one in running.release.instances:
+            if one.port is not None:
+                self.machine.ports.give_back(one.port)
+        self.machine.documents.save_release(
+            self.record, msgspec.structs.replace(running.release, state=state)
+        )
+
+    # The route
+
+    def routing(self) -> Routing | None:
+        """Return how the edge should route this service; None when nothing of it serves.
+
+        While the active release is not looked after yet, its record tells where its instances are.
+        """
+        release = self.active_release()
+        if release is None:
+            return None
+        running = self.active
+        recorded = tuple(one.port for one in release.instances if one.port is not None)
+        if not recorded:
+            return None
+        stack = release.stacks.environment
+        return Routing(
+            hosts=stack.hosts,
+            zone=f"release-{release.number}",
+            ports=running.ports if running else recorded,
+            timeout=stack.timeout,
+            internal_port=self.machine.ports.internal(self.record.environment, self.record.service),
+        )
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names under which the edge answers for it now."""
+        routing = self.machine.edge.routing(self.name)
+        return routing.hosts if routing else ()
+
+    async def publish(self) -> None:
+        """Make the edge route as the record says; returns once it does."""
+        routing = self.routing()
+        if routing is None:
+            await self.machine.edge.forget(self.name)
+        else:
+            await self.machine.edge.route(self.name, routing)
+
+    def _instance_changed(self, one: KeptInstance, text: str) -> None:
+        active = self.active
+        mine = active is not None and one in active.instances
+        if one.state is State.BACKING_OFF or (mine and one.state is State.UNHEALTHY):
+            self.write_history(one.state.value, f"{one.blueprint.spec.id} {text}")
+        if mine:
+            task = asyncio.get_running_loop().create_task(self._publish_quietly())
+            self._publishing.add(task)
+            task.add_done_callback(self._publishing.discard)
+
+    async def _publish_quietly(self) -> None:
+        try:
+            await self.publish()
+        except PlatformError as e:
+            self.machine.log.warning("edge does not follow", error=e, service=self.name)
+
+    # Time
+
+    def tend(self) -> None:
+        """Look after what ends by the clock: releases that are kept warm."""
+        if self._tending is not None:
+            self._tending.cancel()
+        self._tending = asyncio.get_running_loop().create_task(
+            self._end_warm(), name=f"tend {self.name}"
+        )
+
+    async def _end_warm(self) -> None:
+        while self.record.warm:
+            number, until = min(self.record.warm.items(), key=lambda item: item[1])
+            await _sleep_until(until, self.machine.clock.now())
+            async with self.lock:
+                if self.record.warm.get(number) == until:
+                    try:
+                        await self.cool(number)
+                    except PlatformError as e:
+                        self.machine.log.warning(
+                            "kept warm longer", service=self.name, reason=str(e)
+                        )
+                        await asyncio.sleep(RETRY_AFTER.total_seconds())
+
+    async def cool(self, number: int) -> None:
+        """End a release that was kept warm; it can still be gone back to, a little slower.
+
+        Raises:
+            Unavailable: The edge does not confirm that it routes elsewhere; the release stays.
+        """
+        running = self.running.get(number)
+        if running is not None:
+            await self.publish()
+            await self.drain(running)
+        await self.end_release(number)
+        warm = {n: until for n, until in self.record.warm.items() if n != number}
+        self.save(warm=warm)
+
+    async def drain(self, running: RunningRelease) -> None:
+        """Wait until a release that gets no new requests has answered those it has, within its limit."""
+        limits = [one.blueprint.stop.drain for one in running.instances if one.blueprint.port]
+        if limits:
+            ports = tuple(one.blueprint.port for one in running.instances if one.blueprint.port)
+            left = await self.machine.edge.until_idle(self.name, ports, max(limits))
+            if left:
+                number = running.release.number
+                text = f"{left} requests to release {number} were cut at the limit of {max(limits)}"
+                self.write_history("cut", text, release=running.release)
+
+    async def leave(self) -> None:
+        """Stop looking after the service; all that runs goes on."""
+        if self._tending is not None:
+            self._tending.cancel()
+        await asyncio.gather(*(running.leave() for running in self.running.values()))
+
+    async def suspend(self) -> None:
+        """The platform stops: end what runs, keep records and data, so that it can come back."""
+        async with self.lock:
+            if self._tending is not None:
+                self._tending.cancel()
+            for number in list(self.running):
+                state: ReleaseState = "active" if number == self.record.active else "stopped"
+                await self.end_release(number, state)
+            if self.record.warm:
+                self.save(warm={})
+            await self.machine.provisioner.suspend(self.record)
+
+
+async def _sleep_until(moment: datetime, now: datetime) -> None:
+    while moment > now:
+        pause = min(moment - now, timedelta(seconds=30))  # so that a set clock is noticed
+        await asyncio.sleep(pause.total_seconds())
+        now += pause

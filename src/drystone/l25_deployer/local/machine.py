@@ -1,0 +1,66 @@
+"""What all services of one home share: the engines and stores of this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l25_deployer.local.blueprints import instance_id
+
+if TYPE_CHECKING:
+    from drystone.l00_kernel.clock import Clock
+    from drystone.l00_kernel.ports import Log
+    from drystone.l10_engines.runtimes.podman import Podman
+    from drystone.l10_engines.runtimes.port import Runtime
+    from drystone.l25_deployer.builds.artifacts import Artifacts
+    from drystone.l25_deployer.local.documents import Documents
+    from drystone.l25_deployer.local.edge import Edge
+    from drystone.l25_deployer.local.ports import PortBook
+    from drystone.l25_deployer.local.provisioning import Provisioner
+    from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts that services are made with.
+
+    Attributes:
+        label: Names the home, so that its processes and containers can be told from others'.
+        url_port: Port of the edge.
+        instances: Folder with one folder per instance.
+        documents: The records.
+        artifacts: The built folders.
+        provisioner: The resources.
+        runtimes: By name, those that work here.
+        images: Resolves container images.
+        ports: Who has which port.
+        edge: The routes.
+        clock: The time.
+        log: Where to report.
+    """
+
+    label: str
+    url_port: int
+    instances: Path
+    documents: Documents
+    artifacts: Artifacts
+    provisioner: Provisioner
+    runtimes: Mapping[str, Runtime]
+    images: Podman
+    ports: PortBook
+    edge: Edge
+    clock: Clock
+    log: Log
+
+    def url(self, host: str) -> str:
+        """Return the address at which the edge answers for a host."""
+        return f"http://{host}:{self.url_port}/"
+
+    def forget_instances(self, record: ServiceRecord, release: ReleaseRecord) -> None:
+        """Remove the folders of a release's instances, their logs with them."""
+        one_offs = (instance_id(record, release.number, "once", "migrate"),)
+        for name in (*(one.id for one in release.instances), *one_offs):
+            shutil.rmtree(self.instances / name, ignore_errors=True)

@@ -1,0 +1,302 @@
+"""The operations on a service: one at a time, each finished, undone or resumed, never half done."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l25_deployer.errors import (
+    DeployAborted,
+    DeployFailed,
+    DeployInProgress,
+    NothingToRollBackTo,
+    ReleaseNotFound,
+)
+from drystone.l25_deployer.local.deploy import Deploy, finish, remove_resource, undo
+from drystone.l25_deployer.local.records import Operation, ReleaseRecord
+from drystone.l25_deployer.local.templates import ValueUnknown
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.running import RunningRelease
+    from drystone.l25_deployer.local.telling import Teller
+
+
+async def exclusively(
+    kept: KeptService,
+    tell: Teller,
+    work: Callable[[], Awaitable[None]],
+    *,
+    wait: bool = True,
+) -> None:
+    """Run an operation when no other one runs on the service.
+
+    Args:
+        kept: The service.
+        tell: Hears when it has to wait, and for what.
+        work: The operation.
+        wait: Whether to wait at all.
+
+    Raises:
+        DeployInProgress: Another operation runs and ``wait`` is false.
+    """
+    if kept.lock.locked():
+        busy = describe(kept)
+        if not wait:
+            raise DeployInProgress(
+                f"{busy}; wait for it, or stop it with"
+                f" `drystone abort {kept.record.service} --env {kept.record.environment}`"
+            )
+        with tell.step("wait", busy):
+            await kept.lock.acquire()
+    else:
+        await kept.lock.acquire()
+    kept.task = asyncio.current_task()
+    try:
+        await work()
+    finally:
+        kept.task = None
+        kept.lock.release()
+
+
+def describe(kept: KeptService) -> str:
+    """Say what is being done to a service."""
+    operation = kept.record.operation
+    if operation is None:
+        return f"another operation on {kept.name} is about to end"
+    release = f" of release {operation.release}" if operation.release else ""
+    since = operation.since.strftime("%H:%M:%S")
+    return f"a {operation.kind}{release} of {kept.name}, begun by {operation.by} at {since} UTC, is in progress"
+
+
+async def deploy(
+    kept: KeptService, release: ReleaseRecord, tell: Teller, *, folder: Path, by: str
+) -> None:
+    """Deploy a new release; the lock is held.
+
+    Args:
+        kept: The service.
+        release: The release, numbered with the record's next number.
+        tell: Hears how it goes.
+        folder: The descriptor's folder.
+        by: Who asked.
+
+    Raises:
+        DeployFailed: It did not come up.
+        DeployAborted: It was aborted before the switch.
+        PlatformError: Something it needs does not work.
+    """
+    fresh = tuple(n for n in release.stacks.eternal.resources if n not in kept.record.eternal)
+    operation = Operation("deploy", release.number, kept.machine.clock.now(), by, fresh)
+    kept.machine.documents.save_release(kept.record, release)
+    kept.save(next_release=release.number + 1, operation=operation)
+    kept.write_history("deploy began", f"version {release.version}", by=by, release=release)
+    await _carry_out(kept, Deploy(kept, release, tell, folder), tell, event="deploy", by=by)
+
+
+async def roll_back(kept: KeptService, tell: Teller, *, by: str) -> None:
+    """Return to the release that served before; the lock is held.
+
+    Raises:
+        NothingToRollBackTo: No earlier release is kept.
+        DeployFailed: The earlier release does not come up any more.
+    """
+    active = kept.active_release()
+    if active is None or not kept.record.trail:
+        raise NothingToRollBackTo(
+            f"{kept.name} has no earlier release that is kept; deploy the version that you want"
+        )
+    release = kept.release(kept.record.trail[-1])
+    tell.release = release.number
+    operation = Operation("rollback", release.number, kept.machine.clock.now(), by)
+    kept.save(operation=operation)
+    text = f"from release {active.number} (version {active.version})"
+    kept.write_history("rollback began", text, by=by, release=release)
+    await _carry_out(kept, Deploy(kept, release, tell, None), tell, event="rollback", by=by)
+
+
+async def _carry_out(kept: KeptService, way: Deploy, tell: Teller, *, event: str, by: str) -> None:
+    release = way.release
+    begun = kept.machine.clock.monotonic()
+    try:
+        await way.bring_up()
+    except (PlatformError, OSError, asyncio.CancelledError) as e:
+        aborted = isinstance(e, asyncio.CancelledError)
+        reason = "aborted" if aborted else str(e)
+        await _to_the_end(undo(kept, release.number, reason, tell))
+        seconds = (kept.machine.clock.monotonic() - begun).total_seconds()
+        what = "aborted" if aborted else f"{event.split(maxsplit=1)[0].removesuffix('ed')} failed"
+        kept.write_history(what, reason, by=by, release=release, seconds=seconds)
+        raise _verdict(kept, e) from e
+    await _to_the_end(_conclude(kept, way, tell))
+    seconds = (kept.machine.clock.monotonic() - begun).total_seconds()
+    text = f"version {release.version}"
+    kept.write_history(f"{event} done", text, by=by, release=release, seconds=seconds)
+    url = kept.machine.url(kept.hosts[0]) if kept.hosts else None
+    tell.info("done", f"{kept.name} serves version {release.version}", url=url)
+
+
+async def _conclude(kept: KeptService, way: Deploy, tell: Teller) -> None:
+    await way.switch()
+    await finish(kept, tell)
+
+
+def serving(kept: KeptService) -> str:
+    """Say what serves now."""
+    active = kept.active_release()
+    if active is None:
+        return "nothing serves; there was no release before"
+    return f"release {active.number} (version {active.version}) serves as before"
+
+
+def _verdict(kept: KeptService, cause: BaseException) -> PlatformError:
+    if isinstance(cause, asyncio.CancelledError):
+        return DeployAborted(f"aborted; {serving(kept)}")
+    if isinstance(cause, DeployFailed | OSError):
+        return DeployFailed(f"{cause}\n{serving(kept)}")
+    assert isinstance(cause, PlatformError)  # noqa: S101 - no other kind is caught
+    return type(cause)(f"{cause.message}\n{serving(kept)}", **cause.details)
+
+
+async def _to_the_end(work: Awaitable[None]) -> None:
+    """Run something that must not be left half done, whoever cancels this task meanwhile."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+    task.result()
+
+
+async def destroy(kept: KeptService, tell: Teller, *, with_data: frozenset[str], by: str) -> None:
+    """Remove the service; the lock is held. Resources whose names are not given keep their data.
+
+    Args:
+        kept: The service.
+        tell: Hears how it goes.
+        with_data: Resources to remove with their data.
+        by: Who asked.
+    """
+    operation = Operation("destroy", None, kept.machine.clock.now(), by, tuple(with_data))
+    kept.save(operation=operation)
+    await _to_the_end(finish_destroy(kept, tell))
+
+
+async def finish_destroy(kept: KeptService, tell: Teller) -> None:
+    """Carry out a destroy that has begun, in this life of the agent or in an earlier one."""
+    operation = kept.record.operation
+    by = operation.by if operation else "platform"
+    with tell.step("route", "no more requests"):
+        await kept.machine.edge.forget(kept.name)
+    for number in list(kept.running):
+        with tell.step("stop", f"release {number}"):
+            await kept.drain(kept.running[number])
+            await kept.end_release(number)
+    for name in operation.fresh if operation else ():
+        if name in kept.record.eternal:
+            with tell.step("resources", f"remove {name} and its data"):
+                await remove_resource(kept, name)
+    await kept.machine.provisioner.suspend(kept.record)
+    _forget(kept)
+    kept.write_history("destroyed", _left(kept), by=by)
+    tell.info("done", f"{kept.name} is gone; {_left(kept)}")
+
+
+def _left(kept: KeptService) -> str:
+    left = ", ".join(sorted(kept.record.eternal))
+    return f"data is kept of: {left}" if left else "no data is left"
+
+
+def _forget(kept: KeptService) -> None:
+    record = kept.record
+    for release in kept.machine.documents.releases(record.environment, record.service):
+        kept.machine.forget_instances(record, release)
+        kept.machine.documents.remove_release(record, release.number)
+    if record.eternal:
+        kept.save(active=None, trail=(), warm={}, operation=None)
+    else:
+        kept.machine.documents.remove_service(record)
+
+
+async def recover(kept: KeptService, tell: Teller) -> bool:
+    """Bring a service to what its record says, after whatever happened; the lock is held.
+
+    What still runs is adopted; what does not is started; an operation that was cut short is finished when its
+    switch was written, and undone otherwise.
+
+    Returns:
+        Whether every instance of the active release was found running.
+
+    Raises:
+        PlatformError: Something that it needs does not work; the next attempt may.
+    """
+    record = kept.record
+    for name in record.eternal:
+        await kept.provide(name)
+    for number in (*record.warm, *_unfinished(kept)):
+        await _find_again(kept, number)
+    adopted = record.active is None or await _take_up(kept, record.active)
+    operation = record.operation
+    if operation is None:
+        kept.tend()
+    elif operation.kind == "destroy":
+        await finish_destroy(kept, tell)
+    elif operation.release is None or operation.release == record.active:
+        await finish(kept, tell)
+    else:
+        reason = "the platform stopped in the middle of it"
+        await undo(kept, operation.release, reason, tell)
+        kept.write_history(f"{operation.kind} undone", reason)
+    return adopted
+
+
+def _unfinished(kept: KeptService) -> tuple[int, ...]:
+    operation = kept.record.operation
+    number = operation.release if operation else None
+    return () if number is None or number == kept.record.active else (number,)
+
+
+async def _take_up(kept: KeptService, number: int) -> bool:
+    """Adopt the instances of the release that serves, and start those that do not run."""
+    if number in kept.running:
+        return True
+    running = _known_again(kept, kept.release(number))
+    try:
+        return await running.begin() == len(running.instances)
+    except PlatformError:
+        await running.leave()  # the next attempt adopts what was started
+        kept.running.pop(number)
+        raise
+
+
+async def _find_again(kept: KeptService, number: int) -> None:
+    """Adopt what still runs of a release that need not run; start nothing."""
+    try:
+        release = kept.release(number)
+    except ReleaseNotFound:
+        return
+    if number in kept.running:
+        return
+    try:
+        found = await _known_again(kept, release).find()
+    except ValueUnknown:  # it cannot have been started
+        found = 0
+    if found == 0:
+        kept.running.pop(number, None)
+        kept.save(warm={n: until for n, until in kept.record.warm.items() if n != number})
+        kept.save_release(msgspec.structs.replace(release, state="stopped"))
+
+
+def _known_again(kept: KeptService, release: ReleaseRecord) -> RunningRelease:
+    for one in release.instances:
+        if one.port is not None:
+            kept.machine.ports.note(one.port)
+    return kept.make_running(release)

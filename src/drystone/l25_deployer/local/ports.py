@@ -1,0 +1,54 @@
+"""Which loopback port belongs to whom.
+
+A service's internal port, at which others reach it through the edge, is written down and stays the same. The
+ports of instances are written in their releases; this book only makes sure that none is given twice.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from drystone.l00_kernel.atomic import write_atomically
+from drystone.l10_engines.loopback_ports import free_port
+
+
+class PortBook:
+    """The ports that the platform has promised.
+
+    Args:
+        path: File that keeps the internal ports.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._internal: dict[str, int] = {}
+        self._lent: set[int] = set()
+        if path.exists():
+            self._internal = msgspec.json.decode(path.read_bytes(), type=dict[str, int])
+
+    def internal(self, environment: str, service: str) -> int:
+        """Return the port at which other services of this machine reach a service, deployed or not."""
+        key = f"{environment}/{service}"
+        if key not in self._internal:
+            self._internal[key] = free_port(taken=self._taken())
+            write_atomically(self._path, msgspec.json.encode(self._internal))
+        return self._internal[key]
+
+    def lend(self) -> int:
+        """Return a free port that nobody else is given until it is returned."""
+        port = free_port(taken=self._taken())
+        self._lent.add(port)
+        return port
+
+    def note(self, port: int) -> None:
+        """Take note that a port was lent by an earlier life of the platform."""
+        self._lent.add(port)
+
+    def give_back(self, port: int) -> None:
+        """Make a lent port available again."""
+        self._lent.discard(port)
+
+    def _taken(self) -> set[int]:
+        return self._lent | set(self._internal.values())

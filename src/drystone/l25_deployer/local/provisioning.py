@@ -1,0 +1,68 @@
+"""Gather what the references of a release stand for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drystone.l25_deployer.local.resources.port import Owner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from drystone.l25_deployer.local.ports import PortBook
+    from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
+    from drystone.l25_deployer.local.resources.port import ResourceDriver
+    from drystone.l25_deployer.stacks.model import Resource
+
+
+class Provisioner:
+    """Applies the eternal stack and knows the values that come of it.
+
+    Args:
+        drivers: One driver per type of resource.
+    """
+
+    def __init__(self, drivers: Mapping[type, ResourceDriver[Resource]]) -> None:
+        self._drivers = drivers
+
+    def engine(self, resource: Resource) -> str:
+        """Name what holds such a resource."""
+        return self._drivers[type(resource)].engine
+
+    async def apply(
+        self, record: ServiceRecord, name: str, resource: Resource
+    ) -> dict[tuple[str, str, str], str]:
+        """Make one resource exist and return its values, keyed as references are."""
+        owner = Owner(record.environment, record.service, name)
+        values = await self._drivers[type(resource)].apply(owner, resource)
+        return {("resources", name, key): value for key, value in values.items()}
+
+    async def remove(self, record: ServiceRecord, name: str, resource: Resource) -> None:
+        """Remove one resource and its data."""
+        owner = Owner(record.environment, record.service, name)
+        await self._drivers[type(resource)].remove(owner, resource)
+
+    async def suspend(self, record: ServiceRecord) -> None:
+        """End what runs for this service's resources alone."""
+        for name, resource in record.eternal.items():
+            owner = Owner(record.environment, record.service, name)
+            await self._drivers[type(resource)].suspend(owner)
+
+
+def dependency_values(
+    release: ReleaseRecord, environment: str, ports: PortBook
+) -> dict[tuple[str, str, str], str]:
+    """Return where the services that this one depends on answer.
+
+    Each has a loopback port of its own at the edge, so that no name has to be resolved.
+    """
+    values = {}
+    for name, dependency in release.stacks.environment.dependencies.items():
+        port = ports.internal(dependency.environment or environment, name)
+        for key, value in (
+            ("url", f"http://127.0.0.1:{port}"),
+            ("host", "127.0.0.1"),
+            ("port", str(port)),
+        ):
+            values["dependencies", name, key] = value
+    return values

@@ -1,0 +1,121 @@
+"""What the driver writes down about a service: documents of the home, no database.
+
+``services/<environment>/<service>/``
+
+* ``service.json`` — one :class:`ServiceRecord`: which release serves, what is in progress, which data exists;
+* ``releases/<number>.json`` — one :class:`ReleaseRecord` each: all that is needed to run it again;
+* ``history.jsonl`` — every change, appended, never rewritten.
+
+A deploy's point of no return is the replacement of ``service.json`` that names the new release as active; whoever
+reads the documents after a crash sees either the old or the new world.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from drystone.l25_deployer.stacks.model import Resource, Stacks
+
+ReleaseState = Literal["preparing", "active", "warm", "stopped", "failed"]
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """What is being done to a service now.
+
+    Attributes:
+        kind: The verb.
+        release: The release that is to serve afterwards, if any.
+        since: When it began.
+        by: Who asked.
+        fresh: Resources that did not exist before it; they go when it fails.
+    """
+
+    kind: Literal["deploy", "rollback", "destroy"]
+    release: int | None
+    since: datetime
+    by: str
+    fresh: tuple[str, ...] = ()
+
+
+class ServiceRecord(msgspec.Struct, frozen=True):
+    """The state of one service in one environment.
+
+    Attributes:
+        service: Its name.
+        environment: Where.
+        active: Number of the release that takes the traffic.
+        trail: Releases that served before, oldest first: where a rollback leads.
+        warm: Releases that still run without traffic, and until when.
+        next_release: Number of the next release.
+        eternal: Resources that exist, by name, with the settings last applied.
+        operation: What is in progress.
+    """
+
+    service: str
+    environment: str
+    active: int | None = None
+    trail: tuple[int, ...] = ()
+    warm: dict[int, datetime] = {}
+    next_release: int = 1
+    eternal: dict[str, Resource] = {}
+    operation: Operation | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Environment and service."""
+        return (self.environment, self.service)
+
+
+class InstanceRecord(msgspec.Struct, frozen=True):
+    """One copy of one group of a release, as it is to run.
+
+    Attributes:
+        id: Unique in the home; names its folder under ``instances``.
+        group: ``web`` or the worker's name.
+        port: The loopback port it was given, if the group serves.
+    """
+
+    id: str
+    group: str
+    port: int | None
+
+
+class ReleaseRecord(msgspec.Struct, frozen=True):
+    """One version of a service: code, configuration and resources' settings together.
+
+    Attributes:
+        number: Counts up per service and environment.
+        version: What its author calls it.
+        created: When the deploy began.
+        by: Who deployed it.
+        descriptor: The text it was made from.
+        file: What the author calls the file.
+        stacks: What the text compiled to.
+        artifact: Digest of the built folder or pinned image; empty before it is built.
+        source: Folder of the built artefact.
+        runtime: Virtual environment of the built artefact.
+        image: Pinned image.
+        isolation: Name of the runtime that runs it.
+        instances: What runs, or ran.
+        state: Where it stands.
+        failure: Why it failed.
+    """
+
+    number: int
+    version: str
+    created: datetime
+    by: str
+    descriptor: str
+    file: str
+    stacks: Stacks
+    isolation: str
+    artifact: str = ""
+    source: str | None = None
+    runtime: str | None = None
+    image: str | None = None
+    instances: tuple[InstanceRecord, ...] = ()
+    state: ReleaseState = "preparing"
+    failure: str | None = None

@@ -1,0 +1,1 @@
+"""Drivers for what holds data: one module per resource type."""

@@ -1,0 +1,102 @@
+"""What the local driver asks of a resource type."""
+
+from __future__ import annotations
+
+import abc
+import secrets
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+import msgspec
+
+from drystone.l00_kernel.atomic import write_atomically
+from drystone.l25_deployer.stacks.model import Resource
+
+R = TypeVar("R", bound=Resource)
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose resource it is.
+
+    Attributes:
+        environment: Where the service is deployed.
+        service: Its name.
+        resource: The resource's name in the descriptor.
+    """
+
+    environment: str
+    service: str
+    resource: str
+
+    @property
+    def path(self) -> str:
+        """Environment, service and resource as a relative path."""
+        return f"{self.environment}/{self.service}/{self.resource}"
+
+    @property
+    def name(self) -> str:
+        """Environment, service and resource in one name; no two owners share one."""
+        return f"{self.environment}.{self.service}.{self.resource}"
+
+
+class ResourceDriver(abc.ABC, Generic[R]):
+    """Makes resources of one type exist, and go.
+
+    Attributes:
+        engine: What holds them, for people.
+    """
+
+    engine: ClassVar[str]
+
+    @abc.abstractmethod
+    async def apply(self, owner: Owner, wanted: R) -> dict[str, str]:
+        """Make the resource exist with these settings and return what a service may refer to, by key.
+
+        Idempotent; starts the engine if it does not run. The values hold credentials: they go into the
+        service's environment and nowhere else.
+
+        Raises:
+            PlatformError: The engine does not work, or cannot give what is asked.
+        """
+
+    @abc.abstractmethod
+    async def remove(self, owner: Owner, wanted: R) -> None:
+        """Remove the resource and its data. Idempotent; resumes a removal that was cut short."""
+
+    @abc.abstractmethod
+    async def suspend(self, owner: Owner) -> None:
+        """The platform stops: end what runs for this resource alone. Data stays."""
+
+
+class Credentials:
+    """Passwords and keys that the platform makes up, one file each, readable by the platform alone.
+
+    Args:
+        root: Folder that holds them.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def get(self, owner: Owner, kind: str = "password") -> str:
+        """Return the credential, making it up at the first call (192 random bits, URL-safe)."""
+        path = self._root / owner.path / kind
+        try:
+            return path.read_text()
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(path, secrets.token_urlsafe(24).encode())
+            return path.read_text()
+
+    def file(self, owner: Owner, kind: str = "password") -> Path:
+        """Return the file that holds the credential, for an engine that reads it itself."""
+        self.get(owner, kind)
+        return self._root / owner.path / kind
+
+    def forget(self, owner: Owner) -> None:
+        """Remove every credential of a resource."""
+        folder = self._root / owner.path
+        for path in folder.glob("*"):
+            path.unlink()
+        if folder.exists():
+            folder.rmdir()

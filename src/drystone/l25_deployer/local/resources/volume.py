@@ -1,0 +1,45 @@
+"""Volumes: folders of the home that outlive releases."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from typing_extensions import override
+
+from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
+from drystone.l25_deployer.stacks.model import Volume
+
+
+class Volumes(ResourceDriver[Volume]):
+    """Keeps each volume in a folder of its own.
+
+    Args:
+        root: Folder that holds them.
+    """
+
+    engine = "file system"
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, owner: Owner) -> Path:
+        """Return the folder of a volume."""
+        return self._root / owner.path
+
+    @override
+    async def apply(self, owner: Owner, wanted: Volume) -> dict[str, str]:
+        path = self.path(owner)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return {"path": str(path)}
+
+    @override
+    async def remove(self, owner: Owner, wanted: Volume) -> None:
+        path = self.path(owner)
+        if path.exists():
+            await asyncio.to_thread(shutil.rmtree, path)
+
+    @override
+    async def suspend(self, owner: Owner) -> None:
+        return

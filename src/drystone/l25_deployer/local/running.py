@@ -1,0 +1,139 @@
+"""The instances of one release, as one thing that starts, proves itself and ends."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from drystone.l25_deployer.errors import DeployFailed
+from drystone.l25_deployer.local.failure import explain
+from drystone.l25_deployer.local.instances import KeptInstance, State
+from drystone.l25_deployer.local.probe import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drystone.l10_engines.runtimes.port import Runtime
+    from drystone.l25_deployer.local.instances import Blueprint
+    from drystone.l25_deployer.local.records import ReleaseRecord
+
+ATTEMPTS = 2
+"""How often an instance of a new release may end by itself before the deploy gives it up."""
+
+DEFAULT_GRACE = timedelta(seconds=60)
+WARM_UP_REQUESTS = 3
+
+
+class RunningRelease:
+    """The instances of one release that run, or are to run.
+
+    Args:
+        release: Its record.
+        blueprints: One per instance.
+        runtime: Where they run.
+        on_change: Called when an instance changes state; it must not block.
+    """
+
+    def __init__(
+        self,
+        release: ReleaseRecord,
+        blueprints: tuple[Blueprint, ...],
+        runtime: Runtime,
+        on_change: Callable[[KeptInstance, str], None],
+    ) -> None:
+        self.release = release
+        self.instances = tuple(KeptInstance(b, runtime, on_change) for b in blueprints)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports of the instances that should take traffic.
+
+        When none is healthy, all of them: a doubtful answer is better than certainly none.
+        """
+        serving = [one for one in self.instances if one.blueprint.port is not None]
+        healthy = [one for one in serving if one.takes_traffic]
+        return tuple(one.blueprint.port for one in healthy or serving if one.blueprint.port)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every instance is."""
+        return all(one.state is State.HEALTHY for one in self.instances)
+
+    async def find(self) -> int:
+        """Adopt the instances that still run; start none. Return how many there are."""
+        return sum([await one.find() for one in self.instances])
+
+    async def begin(self) -> int:
+        """Start every instance, or adopt it; return how many were adopted.
+
+        Raises:
+            PlatformError: The runtime refused one; those that were started go on until :meth:`end`.
+        """
+        adopted = await asyncio.gather(*(one.begin() for one in self.instances))
+        return sum(adopted)
+
+    async def until_healthy(self, previous: ReleaseRecord | None) -> None:
+        """Wait until every instance is healthy.
+
+        Args:
+            previous: The last good release; the report says what has changed since.
+
+        Raises:
+            DeployFailed: One ended twice by itself, or was not well in time; the message says all that is
+                known about why.
+        """
+        graces = [one.blueprint.health.grace for one in self.instances if one.blueprint.health]
+        limit = max(graces, default=DEFAULT_GRACE)
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                await asyncio.gather(*(self._until_one(one, previous) for one in self.instances))
+        except TimeoutError as e:
+            ill = next(one for one in self.instances if one.state is not State.HEALTHY)
+            reason = f"was not healthy after {limit.total_seconds():g} s"
+            report = await asyncio.to_thread(explain, ill, reason, self.release, previous)
+            raise DeployFailed(report, instance=ill.blueprint.spec.id) from e
+
+    async def _until_one(self, one: KeptInstance, previous: ReleaseRecord | None) -> None:
+        while one.state is not State.HEALTHY:
+            if one.state is State.BACKING_OFF and one.restarts + 1 >= ATTEMPTS:
+                report = await asyncio.to_thread(
+                    explain, one, one.last_problem, self.release, previous
+                )
+                raise DeployFailed(report, instance=one.blueprint.spec.id)
+            await one.until_changed()
+
+    async def warm_up(self) -> None:
+        """Send each serving instance a few requests, so that the first visitor does not wait for it."""
+        for one in self.instances:
+            health, port = one.blueprint.health, one.blueprint.port
+            if health is not None and port is not None:
+                for _ in range(WARM_UP_REQUESTS):
+                    await probe(port, health.path, timeout=health.timeout)
+
+    async def smoke(self) -> None:
+        """Ask every serving instance what the descriptor's smoke test names.
+
+        Raises:
+            DeployFailed: One answered badly; the message says which and how.
+        """
+        for one in self.instances:
+            if one.blueprint.port is None:
+                continue
+            for test in self.release.stacks.route.smoke:
+                result = await probe(
+                    one.blueprint.port, test.path, timeout=timedelta(seconds=30), method=test.method
+                )
+                if not result.is_ok:
+                    raise DeployFailed(
+                        f"the smoke test failed at {one.blueprint.spec.id}: {result.text}",
+                        instance=one.blueprint.spec.id,
+                    )
+
+    async def end(self) -> None:
+        """End every instance, the workers with the rest."""
+        await asyncio.gather(*(one.end() for one in self.instances))
+
+    async def leave(self) -> None:
+        """Stop looking after the instances; they go on running."""
+        await asyncio.gather(*(one.leave() for one in self.instances))

@@ -1,0 +1,81 @@
+"""Every service of the home."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drystone.l25_deployer.errors import ServiceNotFound
+from drystone.l25_deployer.local.documents import UnreadableDocument
+from drystone.l25_deployer.local.kept_service import KeptService
+from drystone.l25_deployer.local.records import ServiceRecord
+
+if TYPE_CHECKING:
+    from drystone.l25_deployer.local.machine import Machine
+
+
+class Services:
+    """What is deployed on this machine, by environment and name.
+
+    Args:
+        machine: What they share.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.unreadable: list[str] = []
+        self._kept: dict[tuple[str, str], KeptService] = {}
+
+    def load(self) -> None:
+        """Read every record; one that cannot be read is reported and left alone."""
+        for environment, service in self.machine.documents.services():
+            try:
+                record = self.machine.documents.service(environment, service)
+            except UnreadableDocument as e:
+                self.unreadable.append(str(e))
+                continue
+            self._kept[environment, service] = KeptService(self.machine, record)
+
+    def all(self) -> list[KeptService]:
+        """Return every service, by environment and name."""
+        return [kept for _, kept in sorted(self._kept.items())]
+
+    def find(self, environment: str, service: str) -> KeptService | None:
+        """Return a service, or None."""
+        return self._kept.get((environment, service))
+
+    def existing(self, environment: str, service: str) -> KeptService:
+        """Return a service.
+
+        Raises:
+            ServiceNotFound: It is not deployed there; the message names where it is.
+        """
+        kept = self.find(environment, service)
+        if kept is None:
+            elsewhere = [e for e, s in self._kept if s == service]
+            hint = (
+                f"it is in: {', '.join(sorted(elsewhere))}"
+                if elsewhere
+                else "`drystone services` lists all"
+            )
+            raise ServiceNotFound(
+                f"no service '{service}' in environment '{environment}'; {hint}",
+                service=service,
+                environment=environment,
+            )
+        return kept
+
+    def get(self, environment: str, service: str) -> KeptService:
+        """Return a service, a new one if there is none; it is written down by its first deploy."""
+        key = (environment, service)
+        if key not in self._kept:
+            self._kept[key] = KeptService(self.machine, ServiceRecord(service, environment))
+        return self._kept[key]
+
+    def drop_if_empty(self, kept: KeptService) -> None:
+        """Forget a service of which nothing is left, or nothing ever came to be."""
+        record = kept.record
+        is_empty = record.active is None and not record.eternal and record.operation is None
+        if is_empty and not kept.lock.locked():
+            self._kept.pop(record.key, None)
+            if not self.machine.documents.releases(*record.key):
+                self.machine.documents.remove_service(record)

@@ -1,0 +1,128 @@
+"""Start the platform as a recovery from nothing, layer by layer; stop it from the top.
+
+The platform's parts are described like every service: their descriptors name layers and dependencies, and the
+order is computed from them. Nothing here knows which part comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l25_deployer.api import StartupStep
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+ADOPTED = "adopted"
+"""What a part's start returns when it was found running."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Something that starts with the platform.
+
+    Attributes:
+        name: Its name.
+        layer: Its height in the cake.
+        start: Starts it, or adopts it; says which, or a remark.
+        stop: Ends it.
+    """
+
+    name: str
+    layer: int
+    start: Callable[[], Awaitable[str]]
+    stop: Callable[[], Awaitable[None]]
+
+
+class Startup:
+    """Runs the start-up once and lets any number of callers watch it, from the first step on."""
+
+    def __init__(self) -> None:
+        self.steps: list[StartupStep] = []
+        self.is_over = False
+        self._changed = asyncio.Event()
+
+    @property
+    def failures(self) -> list[str]:
+        """What did not start, and why."""
+        return [f"{step.name}: {step.text}" for step in self.final() if step.state == "failed"]
+
+    def final(self) -> list[StartupStep]:
+        """Return the last step of each part, in order of appearance."""
+        return list({step.name: step for step in self.steps}.values())
+
+    def add(self, step: StartupStep) -> None:
+        """Report a step."""
+        self.steps.append(step)
+        self._wake()
+
+    def end(self) -> None:
+        """Report that nothing follows."""
+        self.is_over = True
+        self._wake()
+
+    async def until_over(self) -> None:
+        """Wait for the end."""
+        while not self.is_over:
+            await self._changed.wait()
+
+    async def watch(self) -> AsyncIterator[StartupStep]:
+        """Yield every step from the first, until the end."""
+        seen = 0
+        while True:
+            while seen < len(self.steps):
+                yield self.steps[seen]
+                seen += 1
+            if self.is_over:
+                return
+            await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def run(self, waves: Sequence[Sequence[Part]]) -> None:
+        """Start the parts of each wave together, one wave after the other.
+
+        A part that fails is reported; what comes after is tried all the same, so that one broken engine does
+        not keep down what can do without it.
+        """
+        for wave in waves:
+            await asyncio.gather(*(self.start(part) for part in wave))
+
+    async def start(self, part: Part) -> None:
+        """Start one part and report how it went."""
+        begun = time.monotonic()
+        self.add(StartupStep(part.layer, part.name, "starting"))
+        try:
+            remark = await part.start()
+        except PlatformError as e:
+            seconds = round(time.monotonic() - begun, 3)
+            self.add(StartupStep(part.layer, part.name, "failed", seconds, str(e)))
+            return
+        seconds = round(time.monotonic() - begun, 3)
+        if remark == ADOPTED:
+            self.add(StartupStep(part.layer, part.name, "adopted", seconds))
+        else:
+            self.add(StartupStep(part.layer, part.name, "ready", seconds, remark))
+
+
+async def stop_parts(waves: Sequence[Sequence[Part]]) -> AsyncIterator[StartupStep]:
+    """End the parts from the last wave to the first, and tell."""
+    for wave in reversed(waves):
+        for part in wave:
+            begun = time.monotonic()
+            yield StartupStep(part.layer, part.name, "starting", text="stopping")
+            try:
+                await part.stop()
+            except PlatformError as e:
+                yield StartupStep(part.layer, part.name, "failed", text=str(e))
+                continue
+            seconds = round(time.monotonic() - begun, 3)
+            yield StartupStep(part.layer, part.name, "ready", seconds, "stopped")

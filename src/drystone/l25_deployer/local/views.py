@@ -1,0 +1,142 @@
+"""Show what is: records and running instances as the API's views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drystone.l25_deployer.api import (
+    InstanceView,
+    ReleaseView,
+    ResourceView,
+    ServiceSummary,
+    ServiceView,
+)
+from drystone.l25_deployer.local.instances import KeptInstance, State
+from drystone.l25_deployer.local.operations import describe
+from drystone.l25_deployer.stacks.model import Cache, Postgres
+
+if TYPE_CHECKING:
+    from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.records import ReleaseRecord
+    from drystone.l25_deployer.local.running import RunningRelease
+    from drystone.l25_deployer.stacks.model import Resource
+
+
+def summary(kept: KeptService) -> ServiceSummary:
+    """Return one line about a service; its state comes from what the edge routes to."""
+    active = kept.active_release()
+    running = kept.active
+    return ServiceSummary(
+        service=kept.record.service,
+        environment=kept.record.environment,
+        owner=active.stacks.environment.owner if active else "",
+        state=_state(kept, running),
+        version=active.version if active else None,
+        release=active.number if active else None,
+        instances=_instances(running),
+        url=kept.machine.url(kept.hosts[0]) if kept.hosts else None,
+    )
+
+
+def _state(kept: KeptService, running: RunningRelease | None) -> str:
+    if kept.record.operation is not None:
+        return {"deploy": "deploying", "rollback": "rolling-back", "destroy": "destroying"}[
+            kept.record.operation.kind
+        ]
+    if running is None:
+        return "stopped"
+    healthy = [one for one in running.instances if one.state is State.HEALTHY]
+    if len(healthy) == len(running.instances):
+        return "serving"
+    serving = [one for one in running.instances if one.blueprint.port is not None]
+    return "degraded" if any(one in healthy for one in serving or running.instances) else "down"
+
+
+def _instances(running: RunningRelease | None) -> str:
+    if running is None:
+        return "0/0"
+    healthy = sum(one.state is State.HEALTHY for one in running.instances)
+    return f"{healthy}/{len(running.instances)}"
+
+
+def view(kept: KeptService) -> ServiceView:
+    """Return everything about a service."""
+    record = kept.record
+    active = kept.active_release()
+    dependencies = active.stacks.environment.dependencies if active else {}
+    return ServiceView(
+        summary=summary(kept),
+        releases=[
+            _release(kept, release)
+            for release in kept.machine.documents.releases(record.environment, record.service)
+        ],
+        instances=[
+            instance(one, number)
+            for number, running in sorted(kept.running.items(), reverse=True)
+            for one in running.instances
+        ],
+        resources=[
+            ResourceView(
+                name,
+                type(resource).__name__.lower(),
+                kept.machine.provisioner.engine(resource),
+                _detail(resource),
+            )
+            for name, resource in sorted(record.eternal.items())
+        ],
+        dependencies=[
+            f"{name} ({dependency.needs}, at {', '.join(dependency.at)})"
+            for name, dependency in dependencies.items()
+        ],
+        operation=describe(kept) if record.operation else None,
+        runtime=active.isolation if active else "",
+        problems=problems(kept),
+    )
+
+
+def problems(kept: KeptService) -> list[str]:
+    """Say what is wrong with a service now."""
+    found = list(kept.problems)
+    running = kept.active
+    for one in running.instances if running else ():
+        if one.state in {State.UNHEALTHY, State.BACKING_OFF}:
+            probe = one.last_probe.text if one.last_probe and not one.last_probe.is_ok else ""
+            reason = one.last_problem if one.state is State.BACKING_OFF else probe
+            found.append(f"{one.blueprint.spec.id} is {one.state}: {reason}")
+    return found
+
+
+def instance(one: KeptInstance, release: int) -> InstanceView:
+    """Return one instance."""
+    return InstanceView(
+        id=one.blueprint.spec.id,
+        group=one.blueprint.group,
+        release=release,
+        state=one.state.value,
+        pid=one.pid,
+        port=one.blueprint.port,
+        restarts=one.restarts,
+        since=one.since,
+        last_exit=one.last_exit.sentence() if one.last_exit else None,
+    )
+
+
+def _release(kept: KeptService, release: ReleaseRecord) -> ReleaseView:
+    state = release.state
+    if release.number == kept.record.active:
+        state = "active"
+    elif state == "active":
+        state = "warm" if release.number in kept.record.warm else "stopped"
+    return ReleaseView(
+        release.number, release.version, state, release.created, release.by, release.artifact
+    )
+
+
+def _detail(resource: Resource) -> str:
+    match resource:
+        case Postgres():
+            return f"version {resource.version}, {resource.connections} connections"
+        case Cache():
+            return f"{resource.memory // 1024**2} MiB, {resource.eviction}"
+        case _:
+            return ""

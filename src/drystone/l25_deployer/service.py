@@ -1,0 +1,317 @@
+"""The deployer: takes descriptors, and looks after what they became."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+import drystone
+from drystone.l00_kernel.contract import Context, Page, make_cursor, read_cursor
+from drystone.l00_kernel.errors import Invalid, PlatformError
+from drystone.l25_deployer.api import (
+    DeployerApi,
+    EngineView,
+    ExecOutput,
+    HistoryEvent,
+    LogRecord,
+    PlanView,
+    PlatformStatus,
+    Progress,
+    ServiceSummary,
+    ServiceView,
+    Source,
+    StartupStep,
+)
+from drystone.l25_deployer.errors import NothingToAbort, PlanRefused
+from drystone.l25_deployer.intake import Intake
+from drystone.l25_deployer.local import operations, views
+from drystone.l25_deployer.local.following import read_logs
+from drystone.l25_deployer.local.one_off import execute
+from drystone.l25_deployer.local.services import Services
+from drystone.l25_deployer.local.telling import Teller
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drystone.l10_engines.supervision.port import EngineStatus
+    from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.platform import Platform
+
+
+class Deployer(DeployerApi):
+    """Deploys services on this machine.
+
+    Args:
+        home: The home, for reports.
+        services: What is deployed.
+        intake: Reads descriptors and plans.
+        platform: Starts and stops the parts of the platform.
+    """
+
+    def __init__(
+        self, *, home: Path, services: Services, intake: Intake, platform: Platform
+    ) -> None:
+        self._home = home
+        self._services = services
+        self._intake = intake
+        self._platform = platform
+        self._machine = services.machine
+        self._since: datetime = self._machine.clock.now()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @override
+    async def status(self, ctx: Context) -> PlatformStatus:
+        startup = self._platform.startup
+        every = self._services.all()
+        return PlatformStatus(
+            version=drystone.__version__,
+            home=str(self._home),
+            url=self._machine.url("localhost"),
+            agent_pid=os.getpid(),
+            since=self._since,
+            ready=startup.is_over and not startup.failures,
+            runtime=self._intake.runtime,
+            isolation=[
+                f"{n}: {r.isolation().sentence()}" for n, r in self._machine.runtimes.items()
+            ],
+            engines=[_engine(status) for status in self._platform.engines()],
+            startup=startup.final(),
+            services=[views.summary(kept) for kept in every],
+            problems=[
+                *startup.failures,
+                *(f"{kept.name}: {text}" for kept in every for text in views.problems(kept)),
+            ],
+        )
+
+    @override
+    async def startup(self, ctx: Context) -> AsyncIterator[StartupStep]:
+        async for step in self._platform.startup.watch():
+            yield step
+
+    @override
+    async def stop(self, ctx: Context) -> AsyncIterator[StartupStep]:
+        for kept in self._services.all():
+            if kept.task is not None:
+                kept.task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        async for step in self._platform.stop():
+            yield step
+
+    @override
+    async def plan(
+        self, ctx: Context, *, source: Source, environment: str, version: str | None = None
+    ) -> PlanView:
+        wanted = self._intake.take(source, environment, version or "next")
+        kept = self._services.find(environment, wanted.service)
+        return self._intake.show(wanted, kept, self._services)
+
+    @override
+    async def deploy(
+        self,
+        ctx: Context,
+        *,
+        source: Source,
+        environment: str,
+        version: str | None = None,
+        confirm: list[str] | None = None,
+        wait: bool = True,
+    ) -> AsyncIterator[Progress]:
+        await self._platform.startup.until_over()
+        service = self._intake.take(source, environment, version or "next").service
+        kept = self._services.get(environment, service)
+        by = ctx.caller.name
+
+        async def work(tell: Teller) -> None:
+            with tell.step("check", source.file):
+                number = kept.record.next_release
+                tell.release = number
+                wanted = self._intake.take(source, environment, version or str(number))
+                plan = self._intake.show(wanted, kept, self._services)
+                _refuse(plan, frozenset(confirm or ()))
+            release = self._intake.release(wanted, source, number, by)
+            await operations.deploy(kept, release, tell, folder=wanted.folder, by=by)
+
+        try:
+            async for progress in self._operate(kept, work, wait=wait):
+                yield progress
+        finally:
+            self._services.drop_if_empty(kept)
+
+    @override
+    async def rollback(
+        self, ctx: Context, *, environment: str, service: str
+    ) -> AsyncIterator[Progress]:
+        await self._platform.startup.until_over()
+        kept = self._services.existing(environment, service)
+
+        async def work(tell: Teller) -> None:
+            await operations.roll_back(kept, tell, by=ctx.caller.name)
+
+        async for progress in self._operate(kept, work):
+            yield progress
+
+    @override
+    async def abort(self, ctx: Context, *, environment: str, service: str) -> str:
+        kept = self._services.existing(environment, service)
+        task = kept.task
+        if task is None:
+            raise NothingToAbort(f"nothing is being done to {kept.name}")
+        task.cancel()
+        await asyncio.wait({task})
+        return operations.serving(kept)
+
+    @override
+    async def destroy(
+        self, ctx: Context, *, environment: str, service: str, confirm: list[str] | None = None
+    ) -> AsyncIterator[Progress]:
+        await self._platform.startup.until_over()
+        kept = self._services.existing(environment, service)
+        with_data = frozenset(confirm or ())
+        unknown = with_data - set(kept.record.eternal)
+        if unknown:
+            raise Invalid(
+                f"{kept.name} has no resource {', '.join(sorted(unknown))};"
+                f" it has: {', '.join(sorted(kept.record.eternal)) or 'none'}"
+            )
+
+        async def work(tell: Teller) -> None:
+            await operations.destroy(kept, tell, with_data=with_data, by=ctx.caller.name)
+
+        async for progress in self._operate(kept, work):
+            yield progress
+        self._services.drop_if_empty(kept)
+
+    @override
+    async def services(
+        self,
+        ctx: Context,
+        *,
+        environment: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[ServiceSummary]:
+        after = tuple(read_cursor(cursor, list[str])) if cursor else ("", "")
+        chosen = [
+            kept
+            for kept in self._services.all()
+            if kept.record.key > after and environment in {None, kept.record.environment}
+        ]
+        page = chosen[: max(1, limit)]
+        more = make_cursor(page[-1].record.key) if len(chosen) > len(page) else None
+        return Page([views.summary(kept) for kept in page], more)
+
+    @override
+    async def show(self, ctx: Context, *, environment: str, service: str) -> ServiceView:
+        return views.view(self._services.existing(environment, service))
+
+    @override
+    async def history(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[HistoryEvent]:
+        events = await asyncio.to_thread(self._machine.documents.history, environment, service)
+        count = len(events)
+        # Events are only ever appended, so the number of older ones names a place for good.
+        older = min(read_cursor(cursor, int), count) if cursor else count
+        page = events[count - older : count - older + max(1, limit)]
+        left = older - len(page)
+        return Page(page, make_cursor(left) if left > 0 else None)
+
+    @override
+    async def logs(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        group: str | None = None,
+        release: int | None = None,
+        lines: int = 100,
+        follow: bool = False,
+    ) -> AsyncIterator[LogRecord]:
+        kept = self._services.existing(environment, service)
+        async for record in read_logs(
+            kept, group=group, release=release, lines=max(0, lines), follow=follow
+        ):
+            yield record
+
+    @override
+    async def execute(
+        self, ctx: Context, *, environment: str, service: str, command: list[str]
+    ) -> AsyncIterator[ExecOutput]:
+        kept = self._services.existing(environment, service)
+        kept.write_history("exec", " ".join(command)[:200], by=ctx.caller.name)
+        async for output in execute(kept, command):
+            yield output
+
+    async def _operate(
+        self,
+        kept: KeptService,
+        work: Callable[[Teller], Awaitable[None]],
+        *,
+        wait: bool = True,
+    ) -> AsyncIterator[Progress]:
+        """Run an operation in a task of its own and yield its progress.
+
+        The operation goes on when the caller leaves.
+        """
+        queue: asyncio.Queue[Progress | None] = asyncio.Queue()
+        tell = Teller(queue.put_nowait, self._machine.clock)
+
+        async def run() -> None:
+            try:
+                await operations.exclusively(kept, tell, lambda: work(tell), wait=wait)
+            finally:
+                queue.put_nowait(None)
+
+        task = asyncio.create_task(run(), name=f"operate on {kept.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+        while (progress := await queue.get()) is not None:
+            yield progress
+        await task
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, PlatformError):
+            self._machine.log.error("operation failed", error=error, task=task.get_name())
+
+
+def _refuse(plan: PlanView, confirmed: frozenset[str]) -> None:
+    """Stop a deploy whose plan must not be carried out.
+
+    Raises:
+        PlanRefused: It breaks a rule, or deletes data that was not named.
+    """
+    if plan.refused:
+        raise PlanRefused("\n".join(plan.refused))
+    missing = [name for name in plan.confirm if name not in confirmed]
+    if missing:
+        raise PlanRefused(
+            f"this would delete the data of {', '.join(missing)};"
+            f" to do so, add {' '.join(f'--confirm {name}' for name in missing)}"
+        )
+
+
+def _engine(status: EngineStatus) -> EngineView:
+    return EngineView(
+        name=status.name,
+        state=status.state.value,
+        version=status.version or "",
+        pid=status.pid,
+        address=status.endpoint,
+        memory_mb=None if status.memory_limit is None else status.memory_limit // 1024**2,
+        restarts=status.restarts,
+        problem=status.last_error or None,
+    )
