@@ -1,15 +1,15 @@
-"""Serve the guestbook on ``PORT`` of the loopback address until TERM."""
+"""Serve the guestbook until TERM: ``python -m guestbook PORT``."""
 
 from __future__ import annotations
 
-import os
+import sys
 
 import uvicorn
 
 uvicorn.run(
     "guestbook.app:app",
     host="127.0.0.1",
-    port=int(os.environ.get("PORT", "8000")),
+    port=int(sys.argv[1]),
     access_log=False,
     server_header=False,
     # The proxy in front keeps connections open between requests. The service closes an idle one later
