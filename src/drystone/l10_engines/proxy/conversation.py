@@ -89,11 +89,15 @@ class Conversation:
 
     def refusals(self) -> dict[str, str]:
         """Return what Envoy refuses of the current snapshot: its words by kind of resource."""
-        return {
-            kind.rpartition(".")[2]: subscription.refusal
-            for kind, subscription in self._subscriptions.items()
-            if subscription.refusal is not None
-        }
+        words = {kind.rpartition(".")[2]: self._refusal(kind) for kind in self._subscriptions}
+        return {kind: text for kind, text in words.items() if text is not None}
+
+    def _refusal(self, kind: str) -> str | None:
+        """Return why Envoy refuses what is current of a kind; a refusal of something older is over."""
+        subscription = self._subscriptions.get(kind)
+        if subscription is None or subscription.sent != self._key(kind, subscription):
+            return None
+        return subscription.refusal
 
     def has_applied(self, version: int) -> bool:
         """Tell whether Envoy has accepted a snapshot at least as new as this, wholly."""
@@ -140,6 +144,7 @@ class Conversation:
         subscription.sent = key
         subscription.nonce = str(self._nonces)
         subscription.answered = False
+        subscription.refusal = None
         if kind == CLUSTER:
             self._delivered = selected
         return message_class("envoy.service.discovery.v3.DiscoveryResponse")(
@@ -153,10 +158,8 @@ class Conversation:
         """Tell whether clusters or endpoints are still on their way, which routes would name."""
         if kind not in {LISTENER, ROUTE}:
             return False
-        clusters = self._subscriptions.get(CLUSTER)
-        if clusters is None or clusters.refusal is not None:
-            return False  # waiting for clusters that Envoy refuses would hold back the rest as well
-        endpoints = self._subscriptions.get(ENDPOINT)
-        if endpoints is not None and endpoints.refusal is not None:
+        if CLUSTER not in self._subscriptions:
             return False
+        if self._refusal(CLUSTER) is not None or self._refusal(ENDPOINT) is not None:
+            return False  # waiting for clusters that Envoy refuses would hold back the rest as well
         return not (self._is_done(CLUSTER) and self._is_done(ENDPOINT))
