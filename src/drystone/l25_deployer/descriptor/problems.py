@@ -1,0 +1,115 @@
+"""Mistakes in a descriptor: where, what, and what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+"""What ends a line in the eyes of the YAML parser, whose line numbers are used here."""
+
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_WIDEST = 100
+"""Columns of a source line that are shown around a mistake."""
+
+
+class Problem(msgspec.Struct, frozen=True, order=True):
+    """One mistake.
+
+    Attributes:
+        line: Line of the file, from 1.
+        column: First character concerned, from 1.
+        end: Column after the last character concerned on that line.
+        message: What is wrong, which value, what is allowed.
+        help: What to do, if that can be guessed.
+        file: Name of the file as its reader knows it.
+    """
+
+    line: int
+    column: int
+    end: int
+    message: str
+    help: str | None = None
+    file: str = "service.yaml"
+
+
+def visible(text: str) -> str:
+    """Replace characters that a terminal would act on by a mark of the same width."""
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text).replace("\t", " ")
+
+
+def quoted(value: object) -> str:
+    """Show a value of the descriptor inside a message: one line, in quotes, never long."""
+    text = visible(str(value).replace("\n", " "))
+    return f"'{text[:57]}…'" if len(text) > 60 else f"'{text}'"
+
+
+def nearest(
+    word: str, known: Iterable[str], synonyms: Mapping[str, str] | None = None
+) -> str | None:
+    """Find the known word that a mistaken one was probably meant to be.
+
+    Args:
+        word: What was written.
+        known: What would have been right.
+        synonyms: Words that other platforms use, with ours.
+    """
+    if len(word) > 80:
+        return None
+    plain = word.lower().replace("_", "-")
+    if synonyms and plain in synonyms:
+        return synonyms[plain]
+    by_plain = {candidate.lower().replace("_", "-"): candidate for candidate in known}
+    close = difflib.get_close_matches(plain, by_plain, 1, 0.6)
+    return by_plain[close[0]] if close else None
+
+
+def one_of(words: Sequence[str]) -> str:
+    """Join words as a choice: ``a, b or c``."""
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def render(problem: Problem, text: str) -> str:
+    """Show a mistake with its line of the file, a caret below it and the help.
+
+    Args:
+        problem: The mistake.
+        text: The whole file, as it was read.
+
+    Returns:
+        Lines without a line break at the end; control characters of the file are made harmless.
+    """
+    lines = LINE_BREAK.split(text)
+    head = f"{visible(problem.file)}:{problem.line}:{problem.column}: {problem.message}"
+    shown = [head]
+    if problem.line <= len(lines) and text:
+        source, before, marked = _window(lines[problem.line - 1], problem)
+        shown.append(f"{problem.line:>5} | {source}".rstrip())
+        shown.append(f"      | {' ' * _columns(before)}{'^' * max(1, _columns(marked))}")
+    if problem.help:
+        shown.append(f"      = help: {problem.help}")
+    return "\n".join(shown)
+
+
+def _window(line: str, problem: Problem) -> tuple[str, str, str]:
+    """Cut a long line to what surrounds the mistake: the line, what stands before, what is marked."""
+    start, end = problem.column - 1, max(problem.end - 1, problem.column)
+    first = max(0, start - _WIDEST // 2) if len(line) > _WIDEST else 0
+    piece = visible(line[first : first + _WIDEST])
+    before = visible(line[first:start])
+    marked = visible(line[start : min(end, first + _WIDEST)])
+    if first:
+        piece, before = f"…{piece}", f"…{before}"
+    return piece, before, marked
+
+
+def _columns(text: str) -> int:
+    """Count the columns that a text takes on a terminal."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )

@@ -1,0 +1,378 @@
+"""The dialect of YAML that descriptors are written in.
+
+It is YAML without its surprises: truth values and numbers are those of YAML 1.2 (``NO`` is Norway), a key stands once,
+keys are texts, and tags, which would name types of a programming language, are refused. Anchors, aliases and merge keys
+work, within limits that make a small file that unfolds to a huge one harmless.
+
+The parser's events are turned into a tree with an explicit stack. The parser's own composer recurses, and so would
+fall over deep nesting before it could be refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+import yaml
+
+from drystone.l25_deployer.descriptor.problems import LINE_BREAK, Problem, nearest, quoted
+from drystone.l25_deployer.descriptor.tree import Entry, Mapping, Node, Scalar, Sequence, Span
+
+MOST_BYTES = 1024 * 1024
+MOST_VALUES = 50_000
+MOST_DEPTH = 50
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NULL = frozenset(["", "~", "null", "Null", "NULL"])
+_BOOLEAN = {
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
+}
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}(?:[eE][-+]?[0-9]{1,2})?")
+_CORE = "tag:yaml.org,2002:"
+_HELP = (
+    ("mapping values are not allowed", "a text that holds ': ' must stand in quotes"),
+    ("could not find expected ':'", "every line of a mapping reads 'key: value'"),
+    ("did not find expected key", "is the line indented like the others of its block?"),
+    ("did not find expected <block end>", "is the line indented like the others of its block?"),
+    ("did not find expected '-' indicator", "is the line indented like the others of its list?"),
+    ("did not find expected ',' or '}'", "a '{' was not closed, or a ',' is missing"),
+    ("did not find expected ',' or ']'", "a '[' was not closed, or a ',' is missing"),
+    ("unexpected end of stream", "a quote was opened and not closed"),
+    ("cannot start any token", "a text that starts with this character must stand in quotes"),
+    (
+        "unknown escape",
+        "in double quotes a backslash starts an escape; single quotes take it literally",
+    ),
+    ("undefined tag handle", "tags are not used in descriptors; write plain values"),
+)
+
+
+class Unreadable(Exception):
+    """The text is not a document; nothing after this mistake can be read."""
+
+    def __init__(self, message: str, span: Span, help_: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.span, self.help = message, span, help_
+
+
+class Document(msgspec.Struct):
+    """What a text says, and the mistakes of its form."""
+
+    text: str
+    root: Mapping | None
+    problems: list[Problem]
+
+
+def read_document(text: str | bytes, file: str) -> Document:
+    """Read a text as a mapping with positions. Every mistake of form becomes a problem; nothing is raised."""
+    found: list[Problem] = []
+    root: Mapping | None = None
+    decoded = ""
+    try:
+        decoded = _decode(text)
+        root = _Builder(file, found).build(decoded)
+    except Unreadable as refusal:
+        found.append(problem_at(refusal.span, refusal.message, refusal.help, file))
+    return Document(text=decoded, root=root, problems=found)
+
+
+def problem_at(span: Span, message: str, help_: str | None, file: str) -> Problem:
+    """Make a problem that marks a place, or the place's first line."""
+    end = span.end if span.end_line == span.line else span.column + 1
+    return Problem(span.line, span.column, max(end, span.column + 1), message, help_, file)
+
+
+def _decode(text: str | bytes) -> str:
+    start = Span(1, 1, 1, 2)
+    size = len(text)
+    if size > MOST_BYTES:
+        raise Unreadable(
+            f"the file has {size:,} bytes; a descriptor has at most {MOST_BYTES:,}",
+            start,
+            "large data belongs into files of the artefact, not into the descriptor",
+        )
+    if isinstance(text, bytes):
+        text = _utf8(text)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Unreadable("half of a character stands here", _place(text[: error.start])) from error
+    if "\x00" in text:
+        place = _place(text[: text.index("\x00")])
+        raise Unreadable("a NUL byte stands here", place, "is this a text file?")
+    return text.removeprefix("\ufeff")
+
+
+def _utf8(text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = _place(text[: error.start].decode("utf-8"))
+        raise Unreadable("the file is not UTF-8 here", place, "save it as UTF-8") from error
+
+
+def _place(before: str) -> Span:
+    lines = LINE_BREAK.split(before)
+    line, column = len(lines), len(lines[-1]) + 1
+    return Span(line, column, line, column + 1)
+
+
+class _Frame(msgspec.Struct):
+    node: Mapping | Sequence
+    anchor: str | None
+    key: Scalar | None = None
+    merges: list[Node] = []
+
+
+class _Builder:
+    """Turns events into a tree."""
+
+    def __init__(self, file: str, problems: list[Problem]) -> None:
+        self._file = file
+        self._problems = problems
+        self._stack: list[_Frame] = []
+        self._anchors: dict[str, Node] = {}
+        self._root: Node | None = None
+        self._documents = 0
+        self._size = 0
+
+    def build(self, text: str) -> Mapping:
+        """Read a text.
+
+        Raises:
+            Unreadable: The text is not a mapping in this dialect.
+        """
+        for event in _events(text):
+            match event:
+                case yaml.ScalarEvent():
+                    self._scalar(event)
+                case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                    self._open(event)
+                case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                    self._close(event)
+                case yaml.AliasEvent():
+                    self._alias(event)
+                case yaml.DocumentStartEvent():
+                    self._document(event)
+                case _:
+                    pass
+        return self._mapping()
+
+    def _mapping(self) -> Mapping:
+        if self._root is None or (isinstance(self._root, Scalar) and self._root.value is None):
+            raise Unreadable(
+                "the descriptor is empty",
+                Span(1, 1, 1, 2),
+                "start with 'schema: 1' and 'service: <name>'",
+            )
+        if not isinstance(self._root, Mapping):
+            what = "a list" if isinstance(self._root, Sequence) else "a single value"
+            raise Unreadable(
+                f"the descriptor is {what}; it must be a mapping",
+                self._root.span,
+                "start with 'schema: 1' and 'service: <name>'",
+            )
+        return self._root
+
+    def _document(self, event: yaml.Event) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            raise Unreadable(
+                "a second document starts here; a descriptor is one document",
+                _span(event),
+                "write one file for each service",
+            )
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        span = _span(event)
+        tag, text = event.tag, event.value
+        is_text = not event.implicit[0] if tag is None else tag in ("!", f"{_CORE}str")
+        if tag is not None and not is_text:
+            self._refuse_tag(tag, span)
+        node = Scalar(span, text if is_text else resolve(text), text, is_text)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        self._place(node)
+
+    def _open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
+        span = _span(event)
+        if event.tag is not None and event.tag != "!":
+            self._refuse_tag(event.tag, span)
+        if len(self._stack) >= MOST_DEPTH:
+            raise Unreadable(f"values are nested more than {MOST_DEPTH} deep", span)
+        if (
+            self._stack
+            and isinstance(self._stack[-1].node, Mapping)
+            and self._stack[-1].key is None
+        ):
+            raise Unreadable("a key must be a text, not a mapping or a list", span)
+        is_mapping = isinstance(event, yaml.MappingStartEvent)
+        node = Mapping(span) if is_mapping else Sequence(span)
+        if event.anchor is not None:
+            self._anchors.pop(event.anchor, None)
+        self._stack.append(_Frame(node, event.anchor))
+
+    def _close(self, event: yaml.Event) -> None:
+        frame = self._stack.pop()
+        node = frame.node
+        start = node.span
+        end = _span(event)
+        node.span = Span(start.line, start.column, end.end_line, end.end)
+        if isinstance(node, Mapping):
+            for merged in frame.merges:
+                for key, entry in _entries(merged).items():
+                    if key not in node.entries:
+                        node.entries[key] = entry
+                        node.size += entry.node.size
+        if frame.anchor is not None:
+            self._anchors[frame.anchor] = node
+        self._place(node)
+
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        name, span = event.anchor or "", _span(event)
+        if any(frame.anchor == name for frame in self._stack):
+            raise Unreadable(f"'*{name}' stands inside what it stands for", span)
+        node = self._anchors.get(name)
+        if node is None:
+            near = nearest(name, self._anchors)
+            raise Unreadable(
+                f"'*{name}' stands for nothing: no '&{name}' comes before it",
+                span,
+                f"did you mean '*{near}'?" if near else None,
+            )
+        self._place(node)
+
+    def _place(self, node: Node) -> None:
+        """Put a complete value where it belongs."""
+        if not self._stack:
+            self._root = node
+            return
+        frame = self._stack[-1]
+        parent = frame.node
+        if isinstance(parent, Mapping) and frame.key is None:
+            if not isinstance(node, Scalar):
+                raise Unreadable("a key must be a text, not a mapping or a list", node.span)
+            frame.key = node
+            return
+        parent.size += node.size
+        if parent.size > MOST_VALUES:
+            raise Unreadable(
+                f"the descriptor unfolds to more than {MOST_VALUES:,} values",
+                node.span,
+                "aliases count each time they are used",
+            )
+        if isinstance(parent, Sequence):
+            parent.items.append(node)
+        else:
+            self._put(frame, parent, node)
+
+    def _put(self, frame: _Frame, parent: Mapping, node: Node) -> None:
+        key, frame.key = frame.key, None
+        if key is None:
+            return
+        if key.text == "<<" and not key.quoted:
+            self._merge(frame, node)
+            return
+        if not isinstance(key.value, str):
+            self._problem(
+                key.span,
+                f"a key must be a text, this one is {_what(key)}",
+                f'write it in quotes: "{key.text}"' if key.text else "write a name before the ':'",
+            )
+        earlier = parent.entries.get(key.text)
+        if earlier is not None:
+            self._problem(
+                key.span,
+                f"the key {quoted(key.text)} stands twice; the first is in line {earlier.key.line}",
+                f"remove one of lines {earlier.key.line} and {key.span.line}",
+            )
+            return
+        parent.entries[key.text] = Entry(key.span, node)
+
+    def _merge(self, frame: _Frame, node: Node) -> None:
+        for source in node.items if isinstance(node, Sequence) else [node]:
+            if isinstance(source, Mapping):
+                frame.merges.append(source)
+            else:
+                self._problem(
+                    source.span, "'<<' takes over a mapping, this is none", "use '<<: *name'"
+                )
+
+    def _refuse_tag(self, tag: str, span: Span) -> None:
+        if tag.removeprefix(_CORE) not in ("str", "int", "float", "bool", "null", "map", "seq"):
+            shown = tag.replace(_CORE, "!!")
+            self._problem(span, f"the tag {quoted(shown)} is not allowed", "write the plain value")
+
+    def _problem(self, span: Span, message: str, help_: str | None = None) -> None:
+        self._problems.append(problem_at(span, message, help_, self._file))
+
+
+def resolve(text: str) -> str | int | float | bool | None:
+    """Give an unquoted scalar its value by the core schema of YAML 1.2, without octal and hexadecimal numbers."""
+    if text in _NULL:
+        return None
+    if text in _BOOLEAN:
+        return _BOOLEAN[text]
+    if text[0] in "-0123456789":
+        if _INTEGER.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
+    return text
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    try:
+        yield from yaml.parse(text, Loader=_LOADER)
+    except yaml.reader.ReaderError as error:
+        place = _place(text[: error.position] if isinstance(error.position, int) else "")
+        raise Unreadable("a character stands here that YAML does not allow", place) from error
+    except yaml.MarkedYAMLError as error:
+        raise _translated(text, error) from error
+
+
+def _translated(text: str, error: yaml.MarkedYAMLError) -> Unreadable:
+    """Say what the parser found, at the place that it found, with what usually helps."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    span = Span(line, column, line, column + 1)
+    lines = LINE_BREAK.split(text)
+    source = lines[line - 1] if line <= len(lines) else ""
+    indent = source[: len(source) - len(source.lstrip(" \t"))]
+    if "\t" in indent:
+        start = indent.index("\t") + 1
+        place = Span(line, start, line, len(indent) + 1)
+        return Unreadable(
+            "a tab indents this line; YAML indents with spaces", place, "replace the tab"
+        )
+    problem = error.problem or "it cannot be read here"
+    help_ = next((advice for words, advice in _HELP if words in problem), None)
+    return Unreadable(f"this is not YAML: {problem}", span, help_)
+
+
+def _span(event: yaml.Event) -> Span:
+    start, end = event.start_mark, event.end_mark
+    if start is None or end is None:  # only events that a program makes up have no place
+        return Span(1, 1, 1, 2)
+    return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+
+def _entries(node: Node) -> dict[str, Entry]:
+    return node.entries if isinstance(node, Mapping) else {}
+
+
+def _what(key: Scalar) -> str:
+    match key.value:
+        case None:
+            return "empty"
+        case bool():
+            return "a truth value"
+        case _:
+            return "a number"

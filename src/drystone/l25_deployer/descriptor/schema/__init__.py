@@ -1,0 +1,1 @@
+"""The blocks of a descriptor, version 1."""

@@ -1,0 +1,142 @@
+"""The descriptor: all that the platform needs to know about one service."""
+
+# ruff: noqa: RUF012  (a Struct copies its empty mappings; the tables are constants)
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from drystone.l25_deployer.descriptor.block import Block
+from drystone.l25_deployer.descriptor.overlays import Overlays
+from drystone.l25_deployer.descriptor.quantities import Count, Port, Tier
+from drystone.l25_deployer.descriptor.references import Image, Serving
+from drystone.l25_deployer.descriptor.schema.compute import (
+    Health,
+    Process,
+    Scale,
+    Sidecar,
+    Sizing,
+    Static,
+    Stop,
+    Worker,
+)
+from drystone.l25_deployer.descriptor.schema.delivery import Deploy, Logs, Owner, Slo
+from drystone.l25_deployer.descriptor.schema.resources import AnyResource
+from drystone.l25_deployer.descriptor.schema.surroundings import (
+    Dependency,
+    Events,
+    Limit,
+    Network,
+    Proxy,
+    Schedule,
+)
+from drystone.l25_deployer.descriptor.words import (
+    AlarmLine,
+    DataClass,
+    Link,
+    Module,
+    Name,
+    Namespace,
+    SecretName,
+    ServiceName,
+    UrlPath,
+    Variable,
+    Words,
+)
+
+
+class Descriptor(Block, frozen=True, kw_only=True):
+    """One service, as its team describes it."""
+
+    ALSO_CALLED: ClassVar[dict[str, str]] = {
+        "name": "service",
+        "version": "schema",
+        "apiversion": "schema",
+        "healthcheck": "health",
+        "health-check": "health",
+        "environment": "env",
+        "envs": "environments",
+        "environmentoverrides": "environments",
+        "environment-overrides": "environments",
+        "depends-on": "dependencies",
+        "requires": "dependencies",
+        "replicas": "scale",
+        "instances": "scale",
+        "scaling": "scale",
+        "cmd": "command",
+        "entrypoint": "command",
+        "expose": "port",
+        "volumes": "a volume is a resource: 'resources: {files: {type: volume}}'",
+        "databases": "a database is a resource: 'resources: {db: {type: postgres}}'",
+        "database": "a database is a resource: 'resources: {db: {type: postgres}}'",
+        "build": "the commands of a build stand in 'process: {setup: [...]}'",
+        "hosts": "a host of one's own is a resource: 'resources: {front: {type: edge-route}}'",
+        "crons": "schedules",
+        "jobs": "schedules",
+        "cron": "schedules",
+        "rate-limits": "limits",
+        "team": "owner",
+        "maintainer": "owner",
+        "labels": "tags",
+    }
+
+    schema: Annotated[Literal[1], "version of this format"]
+    service: Annotated[Name, "name of the service, the same everywhere"]
+    owner: Annotated[Owner, "who looks after it"]
+    description: Annotated[Words | None, "what it is for"] = None
+    tier: Annotated[Tier, "how much depends on it: 0 everything, 4 nothing"] = 3
+    layer: Annotated[Count | None, "height in the cake, pinned; computed when absent"] = None
+    data: Annotated[
+        tuple[DataClass, ...] | dict[Name, tuple[DataClass, ...]],
+        "classes of the data it holds, named",
+    ] = ()
+    tags: Annotated[dict[Name, Words], "for the catalogue and the like"] = {}
+    links: Annotated[dict[Name, Link], "where source, runbook and the like are"] = {}
+
+    image: Annotated[Image | None, "artefact: a container image"] = None
+    process: Annotated[Process | None, "artefact: a folder that runs as a process"] = None
+    static: Annotated[Static | None, "artefact: files that the edge serves"] = None
+    embedded: Annotated[
+        Module | None, "artefact: a part of the platform that the platform starts itself"
+    ] = None
+
+    command: Annotated[tuple[Serving, ...], "in place of the image's own"] = ()
+    port: Annotated[Port, "port that an image listens on; `${port}` tells a process its own"] = 8080
+    health: Annotated[Health, "how to find out whether an instance is well"] = Health()
+    deepcheck: Annotated[UrlPath | None, "path that checks dependencies too"] = None
+    size: Annotated[Sizing, "what one instance may use"] = Sizing()
+    scale: Annotated[Scale, "how many instances run"] = Scale()
+    stop: Annotated[Stop, "how an instance is ended"] = Stop()
+    workers: Annotated[dict[Name, Worker], "instances that serve no requests"] = {}
+    sidecars: Annotated[dict[Name, Sidecar], "containers beside every instance"] = {}
+
+    env: Annotated[dict[Variable, Serving], "environment of every instance"] = {}
+    secrets: Annotated[
+        tuple[SecretName, ...] | dict[SecretName, Words],
+        "names of secrets; their values are set elsewhere",
+    ] = ()
+    config: Annotated[
+        tuple[Namespace, ...], "namespaces of the configuration that are watched"
+    ] = ()
+
+    resources: Annotated[dict[Name, AnyResource], "what is provisioned for the service"] = {}
+    dependencies: Annotated[dict[ServiceName, Dependency], "services that this one needs"] = {}
+    network: Annotated[Network, "what may come in and go out"] = Network()
+    proxy: Annotated[Proxy, "what the proxy does with requests"] = Proxy()
+    limits: Annotated[dict[Name, Limit], "how often it may be called"] = {}
+    schedules: Annotated[dict[Name, Schedule], "what happens at its time"] = {}
+    events: Annotated[Events, "what is published and wanted"] = Events()
+    alarms: Annotated[
+        dict[Name, AlarmLine | None], "when somebody is told; null removes a default"
+    ] = {}
+    slo: Annotated[Slo, "what users may rely on"] = Slo()
+    logs: Annotated[Logs, "what happens to logs"] = Logs()
+    deploy: Annotated[Deploy, "how a new release replaces the old one"] = Deploy()
+    environments: Annotated[
+        dict[str, Any], Overlays(), "what is different in an environment, or in one region of it"
+    ] = {}
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """The secrets, whichever way they are written."""
+        return tuple(self.secrets)

@@ -1,0 +1,181 @@
+"""Blocks that say what a service has to do with others: dependencies, network, limits, schedules, events."""
+
+# ruff: noqa: RUF012  (a Struct copies its empty mappings; the tables are constants)
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+from typing_extensions import override
+
+from drystone.l25_deployer.descriptor.block import Block, Rule
+from drystone.l25_deployer.descriptor.quantities import (
+    Count,
+    Duration,
+    Percent,
+    Positive,
+    Rates,
+    Size,
+)
+from drystone.l25_deployer.descriptor.references import Working
+from drystone.l25_deployer.descriptor.words import (
+    Cron,
+    EventType,
+    HostPort,
+    Match,
+    Moment,
+    Name,
+    RelativePath,
+    Request,
+    ServiceName,
+    Words,
+    Zone,
+)
+
+
+class Dependency(Block, frozen=True, kw_only=True):
+    """Another service that this one needs."""
+
+    SHORT: ClassVar[tuple[str, ...]] = ("needs",)
+    ALSO_CALLED: ClassVar[dict[str, str]] = {
+        "type": "needs",
+        "kind": "needs",
+        "fallback": "without",
+        "env": "environment",
+    }
+
+    needs: Annotated[
+        Literal["hard", "soft"], "hard: no work without it; soft: less work without it"
+    ]
+    at: Annotated[
+        tuple[Literal["build", "deploy", "start", "runtime", "recovery"], ...], "when it is needed"
+    ] = ("runtime",)
+    calls: Annotated[tuple[Match, ...], "requests that are made; all when empty"] = ()
+    timeout: Annotated[Duration, "time for an answer"] = timedelta(seconds=5)
+    retries: Annotated[Count, "how often a failed call is repeated"] = 2
+    retry_on: Annotated[
+        tuple[Literal["connect", "reset", "timeout", "429", "500", "502", "503", "504"], ...],
+        "which failures are repeated",
+    ] = ("connect", "502", "503")
+    without: Annotated[Words | None, "what happens without it; a soft dependency must say"] = None
+    environment: Annotated[Name | None, "another environment to find it in"] = None
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        if self.needs == "soft" and not self.without:
+            yield Rule(
+                "needs",
+                "a soft dependency must say what happens without it",
+                "write it as {needs: soft, without: mails wait}",
+            )
+        if not self.at:
+            yield Rule(
+                "at", "a dependency that is never needed is none", "write for example [runtime]"
+            )
+
+
+class Ingress(Block, frozen=True, kw_only=True):
+    """Who may call; nobody unless said."""
+
+    public: Annotated[bool, "whether people outside may"] = False
+    staff: Annotated[bool, "whether staff may"] = False
+    callers: Annotated[tuple[ServiceName, ...], "services that may"] = ()
+    builds: Annotated[tuple[Words, ...], "pipelines that may"] = ()
+
+
+class Network(Block, frozen=True, kw_only=True):
+    """What may come in and go out; a dependency implies its way out."""
+
+    ingress: Annotated[Ingress, "who may call"] = Ingress()
+    egress: Annotated[tuple[HostPort, ...], "hosts outside that may be called"] = ()
+
+
+class Proxy(Block, frozen=True, kw_only=True):
+    """What the proxy does before a request reaches the service."""
+
+    auth: Annotated[
+        tuple[Literal["asap", "staff", "build", "user"], ...], "how callers prove who they are"
+    ] = ("asap",)
+    timeout: Annotated[Duration, "time for a request"] = timedelta(seconds=15)
+    policy: Annotated[RelativePath | None, "file of a policy that decides"] = None
+    tracing: Annotated[Percent, "share of the requests that are traced"] = 0.05
+    body: Annotated[Size, "largest body"] = 1024 * 1024
+
+
+class Limit(Block, frozen=True, kw_only=True):
+    """How often something may be called."""
+
+    SHORT: ClassVar[tuple[str, ...]] = ("rate",)
+
+    rate: Annotated[Rates, "calls in a time"]
+    match: Annotated[Match, "which requests"] = "*"
+    burst: Annotated[Positive | None, "calls at once above the rate"] = None
+    per: Annotated[Literal["caller", "tenant", "user", "ip", "service"], "who is counted"] = (
+        "caller"
+    )
+    algorithm: Annotated[
+        Literal["token-bucket", "sliding-window", "concurrency"], "how it is counted"
+    ] = "token-bucket"
+    scope: Annotated[Literal["region", "node"], "where it is counted"] = "region"
+
+
+class Schedule(Block, frozen=True, kw_only=True):
+    """Something that happens at its time."""
+
+    EXACTLY_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("cron", "every", "at"),
+        ("call", "queue", "run"),
+    )
+    ALSO_CALLED: ClassVar[dict[str, str]] = {
+        "command": "run",
+        "request": "call",
+        "tz": "timezone",
+        "interval": "every",
+    }
+
+    cron: Annotated[Cron | None, "five fields: minute, hour, day, month, weekday"] = None
+    every: Annotated[Duration | None, "time between two"] = None
+    at: Annotated[Moment | None, "once"] = None
+    call: Annotated[Request | None, "request to the service"] = None
+    queue: Annotated[Name | None, "queue of the service that gets a message"] = None
+    run: Annotated[tuple[Working, ...] | None, "command that runs as an instance of its own"] = None
+    timezone: Annotated[Zone, "time zone of the cron line"] = "UTC"
+    timeout: Annotated[Duration, "time for one run"] = timedelta(minutes=5)
+    overlap: Annotated[
+        Literal["skip", "allow", "queue"], "what happens when the last one still runs"
+    ] = "skip"
+    missed: Annotated[Literal["once", "all", "drop"], "what happens to runs that were missed"] = (
+        "once"
+    )
+    retries: Annotated[Count, "how often a failed run is repeated"] = 0
+    jitter: Annotated[Duration | None, "most delay, chosen by chance"] = None
+    body: Annotated[Any, "body of the request or message"] = None
+
+
+class Publish(Block, frozen=True, kw_only=True):
+    """A type of event that the service publishes."""
+
+    SHORT: ClassVar[tuple[str, ...]] = ("schema",)
+
+    schema: Annotated[RelativePath, "file of its JSON Schema"]
+
+
+class Subscribe(Block, frozen=True, kw_only=True):
+    """Events that the service wants."""
+
+    ALSO_CALLED: ClassVar[dict[str, str]] = {"filter": "where", "event": "type", "queue": "to"}
+
+    type: Annotated[EventType, "which"]
+    to: Annotated[Words, "queue of the service, or a request such as POST /events"]
+    where: Annotated[Words | None, "condition on the event, such as data.amount > 0"] = None
+    batch: Annotated[Positive, "events at once"] = 1
+    attempts: Annotated[Positive, "how often an event is given out"] = 5
+
+
+class Events(Block, frozen=True, kw_only=True):
+    """Events that go out and come in."""
+
+    publishes: Annotated[dict[EventType, Publish], "types that go out, with their schema"] = {}
+    subscribes: Annotated[dict[Name, Subscribe], "what comes in"] = {}
