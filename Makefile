@@ -1,0 +1,39 @@
+# Each target does its own set-up. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PY := .venv/bin/python
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: install
+install:  ## leave the command at .venv/bin/drystone
+	@tools/system-packages --quiet || true
+	@tools/bootstrap --run
+
+.PHONY: up
+up: install  ## start the platform and keep it running
+	@.venv/bin/drystone up --detach
+
+.PHONY: down
+down:  ## stop the platform; data stays
+	@.venv/bin/drystone down
+
+.PHONY: demo
+demo: install  ## see the whole thing work, in a throw-away home
+	@$(PY) tools/demo.py
+
+.PHONY: test
+test:  ## run every check and test
+	@tools/system-packages --quiet || true
+	@tools/check
+
+.PHONY: bench
+bench:  ## measure; prints the tables of docs/benchmarks.md
+	@tools/bootstrap
+	@$(PY) -m benchmarks
+
+.PHONY: lock
+lock:  ## rewrite the locked requirements
+	@tools/bootstrap && tools/lock
