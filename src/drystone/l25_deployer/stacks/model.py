@@ -210,7 +210,7 @@ class Group(msgspec.Struct, frozen=True):
         stop: How one is ended.
         serves: Whether the edge and other services send requests to it.
         env: In addition to the release's.
-        port: Port that an image listens on unless it honours ``${port}``; None when it serves nothing.
+        port: Port that an image listens on unless it honours ``${port}``; None for everything else.
         health: None when a running process counts as well.
     """
 

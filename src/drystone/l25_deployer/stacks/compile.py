@@ -1,0 +1,291 @@
+"""From the descriptor of one environment to its five stacks: the same input gives the same stacks."""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+
+import msgspec
+
+from drystone.l00_kernel.errors import Invalid
+from drystone.l25_deployer.descriptor.reading import Merged
+from drystone.l25_deployer.descriptor.references import Ref, parts
+from drystone.l25_deployer.descriptor.schema import compute, resources
+from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
+from drystone.l25_deployer.stacks import model
+
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a version may be called; it becomes a tag of an image and a part of file names."""
+
+PROVISIONED = (resources.Postgres, resources.Bucket, resources.Cache, resources.Volume)
+"""Types of resource that stacks hold; the others wait for the part of the platform that provides them."""
+
+RESOLVABLE = ("resources", "dependencies", "port")
+"""Spaces whose references a driver can put in when an instance starts."""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What is known about a release before it is built."""
+
+    service: str
+    version: str
+    environment: str
+    region: str
+
+    def word(self, ref: Ref) -> str | None:
+        """Give the text of a reference that is already known."""
+        match ref.space:
+            case "service":
+                return self.service
+            case "version":
+                return self.version
+            case "environment":
+                return self.environment
+            case "region":
+                return self.region
+            case _:
+                return None
+
+
+def compile_stacks(merged: Merged, *, version: str, domain: str = "localhost") -> model.Stacks:
+    """Compile a descriptor into the five stacks.
+
+    Args:
+        merged: The descriptor of the environment to deploy to.
+        version: What the release is called; replaces ``${version}``.
+        domain: Below which the edge answers: ``<service>.<environment>.<domain>``.
+
+    Raises:
+        Invalid: The version has characters that no version may have.
+    """
+    if not VERSION.fullmatch(version):
+        raise Invalid(
+            f"{version[:80]!r} cannot be a version: use letters, digits, '.', '_' and '-', at most 64, "
+            "starting with a letter or digit"
+        )
+    descriptor = merged.descriptor
+    facts = Facts(descriptor.service, version, merged.environment, merged.region or "local")
+    return model.Stacks(
+        eternal=_eternal(descriptor),
+        resources=_release(descriptor, facts),
+        deployment=_deployment(descriptor, facts),
+        environment=_environment(descriptor, merged, domain),
+        route=_route(descriptor, facts),
+    )
+
+
+def _eternal(descriptor: Descriptor) -> model.Eternal:
+    found: dict[str, model.Resource] = {}
+    for name, resource in sorted(descriptor.resources.items()):
+        match resource:
+            case resources.Postgres():
+                found[name] = model.Postgres(
+                    version=resource.version,
+                    connections=resource.connections,
+                    extensions=resource.extensions,
+                    protect=resource.protect,
+                )
+            case resources.Bucket():
+                found[name] = model.Bucket(protect=resource.protect)
+            case resources.Cache() if resource.engine == "redis":
+                found[name] = model.Cache(
+                    memory=resource.memory, eviction=resource.eviction, protect=resource.protect
+                )
+            case resources.Volume():
+                found[name] = model.Volume(protect=resource.protect)
+            case _:
+                pass
+    return model.Eternal(found)
+
+
+def _release(descriptor: Descriptor, facts: Facts) -> model.ReleaseResources:
+    shared = {**injected(descriptor, facts), **_templates(descriptor.env, descriptor, facts)}
+    return model.ReleaseResources(
+        version=facts.version,
+        artifact=_artifact(descriptor, facts),
+        env={name: shared[name] for name in sorted(shared) if not _needs_port(shared[name])},
+        settings=model.Settings(
+            secrets=tuple(sorted(descriptor.secret_names)), config=tuple(sorted(descriptor.config))
+        ),
+    )
+
+
+def injected(descriptor: Descriptor, facts: Facts) -> dict[str, model.Template]:
+    """Give the variables that instances get without asking: the release's name and what resources publish."""
+    found: dict[str, model.Template] = {
+        "DRYSTONE_SERVICE": (facts.service,),
+        "DRYSTONE_ENVIRONMENT": (facts.environment,),
+        "DRYSTONE_REGION": (facts.region,),
+        "DRYSTONE_VERSION": (facts.version,),
+    }
+    for name in _eternal(descriptor).resources:
+        for key in descriptor.resources[name].KEYS:
+            variable = f"{name}_{key}".replace("-", "_").upper()
+            found[variable] = (model.Reference("resources", name, key),)
+    return found
+
+
+def _artifact(descriptor: Descriptor, facts: Facts) -> model.Artifact:
+    if descriptor.image is not None:
+        return model.ImageArtifact(ref=_early(descriptor.image, facts))
+    if descriptor.process is not None:
+        process = descriptor.process
+        setup = tuple(_early(part, facts) for part in process.setup)
+        return model.ProcessArtifact(dir=process.dir, runtime=process.runtime, setup=setup)
+    if descriptor.static is not None:
+        static = descriptor.static
+        return model.StaticArtifact(
+            dir=static.dir,
+            index=static.index,
+            spa=static.spa,
+            keep_assets=static.keep_assets,
+            cache=dict(sorted(static.cache.items())),
+            headers=dict(sorted(static.headers.items())),
+            csp=static.csp,
+        )
+    return model.EmbeddedArtifact(module=descriptor.embedded or "")
+
+
+def _deployment(descriptor: Descriptor, facts: Facts) -> model.Deployment:
+    groups = {}
+    if descriptor.static is None:
+        groups[model.WEB] = _web(descriptor, facts)
+    for name, worker in sorted(descriptor.workers.items()):
+        groups[name] = _worker(worker, descriptor, facts)
+    return model.Deployment(groups)
+
+
+def _web(descriptor: Descriptor, facts: Facts) -> model.Group:
+    env = _templates(descriptor.env, descriptor, facts)
+    serving = {name: template for name, template in env.items() if _needs_port(template)}
+    if "PORT" not in descriptor.env:
+        serving["PORT"] = (model.Reference("port"),)
+    command = descriptor.process.command if descriptor.process else descriptor.command
+    return model.Group(
+        command=tuple(template(part, facts) for part in command),
+        instances=descriptor.scale.min,
+        cpu=descriptor.size.cpu,
+        memory=descriptor.size.memory,
+        stop=_stop(descriptor.stop),
+        serves=True,
+        env=dict(sorted(serving.items())),
+        port=descriptor.port if descriptor.image is not None else None,
+        health=_health(descriptor.health),
+    )
+
+
+def _worker(worker: compute.Worker, descriptor: Descriptor, facts: Facts) -> model.Group:
+    return model.Group(
+        command=tuple(template(part, facts) for part in worker.command),
+        instances=worker.scale.min,
+        cpu=worker.size.cpu,
+        memory=worker.size.memory,
+        stop=_stop(descriptor.stop),
+        serves=False,
+        env=dict(sorted(_templates(worker.env, descriptor, facts).items())),
+        health=_health(worker.health) if worker.health else None,
+    )
+
+
+def _stop(stop: compute.Stop) -> model.Stop:
+    return model.Stop(drain=stop.drain, grace=stop.grace, signal=stop.signal)
+
+
+def _health(health: compute.Health) -> model.Health:
+    return model.Health(
+        path=health.path,
+        interval=health.interval,
+        timeout=health.timeout,
+        healthy=health.healthy,
+        unhealthy=health.unhealthy,
+        grace=health.grace,
+        port=health.port,
+    )
+
+
+def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.EnvironmentStack:
+    dependencies = {
+        name: model.Dependency(
+            needs=needed.needs,
+            at=tuple(sorted(set(needed.at))),
+            timeout=needed.timeout,
+            environment=needed.environment,
+        )
+        for name, needed in sorted(descriptor.dependencies.items())
+    }
+    return model.EnvironmentStack(
+        service=descriptor.service,
+        name=merged.environment,
+        owner=descriptor.owner.team,
+        tier=descriptor.tier,
+        hosts=(f"{descriptor.service}.{merged.environment}.{domain}",),
+        timeout=descriptor.proxy.timeout,
+        public=descriptor.network.ingress.public,
+        description=descriptor.description,
+        region=merged.region,
+        layer=descriptor.layer,
+        dependencies=dependencies,
+    )
+
+
+def _route(descriptor: Descriptor, facts: Facts) -> model.Route:
+    deploy = descriptor.deploy
+    smoke = []
+    for request in deploy.smoke:
+        method, _, path = request.partition(" ")
+        smoke.append(model.Smoke(method, path))
+    return model.Route(
+        strategy=deploy.strategy,
+        keep_warm=deploy.keep_warm,
+        keep=deploy.keep,
+        migrate=tuple(template(part, facts) for part in deploy.migrate or ()),
+        smoke=tuple(smoke),
+    )
+
+
+def template(text: str, facts: Facts) -> model.Template:
+    """Turn a text of the descriptor into a template: what is known is put in, the rest stays a reference."""
+    found: list[str | model.Reference] = []
+    for part in parts(text):
+        known = part if isinstance(part, str) else facts.word(part)
+        if known is None and isinstance(part, Ref):
+            found.append(model.Reference(cast("model.Space", part.space), part.name, part.key))
+        elif found and isinstance(found[-1], str):
+            found[-1] += known or ""
+        else:
+            found.append(known or "")
+    return tuple(found)
+
+
+def _early(text: str, facts: Facts) -> str:
+    """Put in everything; what cannot be known at build is refused when the descriptor is read."""
+    return "".join(part for part in template(text, facts) if isinstance(part, str))
+
+
+def _templates(
+    env: dict[str, str], descriptor: Descriptor, facts: Facts
+) -> dict[str, model.Template]:
+    """Turn variables into templates, without those whose references nothing can put in yet."""
+    made = {name: template(text, facts) for name, text in env.items()}
+    return {name: value for name, value in made.items() if is_resolvable(value, descriptor)}
+
+
+def is_resolvable(value: model.Template, descriptor: Descriptor) -> bool:
+    """Tell whether every reference leads to something that is provisioned today."""
+    return all(
+        part.space in RESOLVABLE
+        and (part.space != "resources" or is_provisioned(descriptor.resources[part.name]))
+        for part in value
+        if isinstance(part, model.Reference)
+    )
+
+
+def is_provisioned(resource: resources.Resource) -> bool:
+    """Tell whether stacks hold this resource."""
+    if isinstance(resource, resources.Cache):
+        return resource.engine == "redis"
+    return isinstance(resource, PROVISIONED)
+
+
+def _needs_port(value: model.Template) -> bool:
+    return any(isinstance(part, model.Reference) and part.space == "port" for part in value)
