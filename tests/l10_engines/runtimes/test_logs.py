@@ -189,7 +189,7 @@ async def test_a_slow_follower_continues_where_the_log_begins_now(
         assert (await anext(lines)).text == "line 00000000"
         writer.write(numbered(range(100, 50_000)))
         log.bound(20_000)
-        seen = []
+        seen: list[str] = []
         while not seen or seen[-1] != "line 00049999":
             seen.append((await anext(lines)).text)
         await lines.aclose()

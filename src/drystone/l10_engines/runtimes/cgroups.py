@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from drystone.l10_engines.processes.identity import PROC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from drystone.l10_engines.runtimes.port import Limits
 
@@ -28,10 +28,14 @@ _SETTINGS = {"memory": "memory.limit_in_bytes", "cpu": "cpu.cfs_quota_us", "pids
 
 
 class Cgroups:
-    """The places where this process may make groups, found out by a trial."""
+    """The places where this process may make groups.
 
-    def __init__(self) -> None:
-        self._parents = dict(_usable_parents())
+    Args:
+        parents: Controller to the group below which to make groups; found out by a trial when omitted.
+    """
+
+    def __init__(self, parents: Mapping[str, Path] | None = None) -> None:
+        self._parents = dict(_usable_parents()) if parents is None else dict(parents)
 
     def enforced(self) -> frozenset[str]:
         """Return which of ``memory``, ``cpu`` and ``pids`` are enforced here."""

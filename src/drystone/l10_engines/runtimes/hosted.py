@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from typing_extensions import override
 
+from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.runtimes import cgroups, proc_table, shell_guard
@@ -33,8 +34,9 @@ from drystone.l10_engines.runtimes.port import (
     Runtime,
     Stray,
     Usage,
+    log_size,
 )
-from drystone.l10_engines.runtimes.records import read_record, write_record
+from drystone.l10_engines.runtimes.records import ENDED, STARTED, Owner, read_record, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +46,6 @@ _START_LIMIT = timedelta(seconds=20)
 _GUARD_LIMIT = timedelta(seconds=2)
 _KILL_ROUNDS = 200
 _PAUSE = 0.002
-STARTED, ENDED = "instance.json", "ended.json"
 
 
 class HostedRecord(msgspec.Struct, frozen=True):
@@ -86,6 +87,8 @@ class HostedInstance(Instance):
 
     @override
     async def wait(self) -> Exit:
+        # A status that is there before the end is that of a watcher that was killed.
+        is_wrong = self.is_running() and shell_guard.recorded_status(self.state) is not None
         await identity.wait(self._record.main)
         with suppress(TimeoutError):
             # A guard outlives its command by a moment; one that somebody stopped is not waited for.
@@ -98,7 +101,8 @@ class HostedInstance(Instance):
         await self._end_all()
         if (known := self._known()) is not None:  # somebody else waited as well and was quicker
             return known
-        status, at = shell_guard.recorded_status(self.state) or (None, None)
+        recorded = None if is_wrong else shell_guard.recorded_status(self.state)
+        status, at = recorded or (None, None)
         ended = Exit.from_status(status, at=at, out_of_memory=out_of_memory)
         write_record(self.state / ENDED, ended)
         return ended
@@ -148,10 +152,14 @@ class HostedInstance(Instance):
 
 
 class HostedRuntime(Runtime):
-    """Starts guards and finds them again; a subclass says what the guard executes."""
+    """Starts guards and finds them again; a subclass says what the guard executes.
 
-    def __init__(self) -> None:
-        self._cgroups = cgroups.Cgroups()
+    Args:
+        groups: Where control groups may be made; found out by a trial when omitted.
+    """
+
+    def __init__(self, *, groups: cgroups.Cgroups | None = None) -> None:
+        self._cgroups = cgroups.Cgroups() if groups is None else groups
 
     @abc.abstractmethod
     def _launch(self, spec: InstanceSpec, environment: dict[str, str], program: Path) -> Launch:
@@ -167,6 +175,10 @@ class HostedRuntime(Runtime):
             state: The instance's folder.
             first: What the guard has executed.
         """
+
+    def _failure(self, spec: InstanceSpec, said: str) -> PlatformError | None:
+        """Explain an end at once by what the log says, when it was not the service that failed."""
+        return None
 
     def _enforced(self) -> Isolation:
         names = self._cgroups.enforced()
@@ -185,6 +197,7 @@ class HostedRuntime(Runtime):
         program = find_program(spec.command[0], path=environment["PATH"], directory=directory)
         launch = self._launch(spec, environment, program)
         groups = self._cgroups.create(spec.home_label, spec.id, spec.limits)
+        before = log_size(spec.state)
         guard = shell_guard.launch(
             launch.command,
             state=spec.state,
@@ -198,7 +211,13 @@ class HostedRuntime(Runtime):
             spec.id, spec.home_label, self.name, guard, main, init, tuple(map(str, groups))
         )
         write_record(spec.state / STARTED, record)
-        return HostedInstance(spec.state, record)
+        instance = HostedInstance(spec.state, record)
+        if not instance.is_running():
+            failure = self._failure(spec, _said_since(spec.state, before))
+            if failure is not None:
+                await instance.wait()
+                raise failure
+        return instance
 
     def _environment(self, spec: InstanceSpec, directory: Path) -> dict[str, str]:
         # A shell exports PWD in any case; setting it here keeps the environment the same everywhere.
@@ -234,10 +253,11 @@ class HostedRuntime(Runtime):
 
     @override
     async def find(self, state: Path) -> HostedInstance | None:
-        record = read_record(state / STARTED, HostedRecord)
-        if record is None or record.runtime != self.name:
+        owner = read_record(state / STARTED, Owner)
+        if owner is None or owner.runtime != self.name:
             return None
-        return HostedInstance(state, record)
+        record = read_record(state / STARTED, HostedRecord)
+        return None if record is None else HostedInstance(state, record)
 
     @override
     async def strays(self, home_label: str, known_ids: frozenset[str]) -> list[Stray]:
@@ -278,6 +298,13 @@ def _prepare(spec: InstanceSpec) -> Path:
     if not directory.is_dir():
         raise SpecInvalid(f"{spec.id}: the working directory {directory} does not exist")
     return directory
+
+
+def _said_since(state: Path, offset: int) -> str:
+    """Return the beginning of what was written to the log since an offset."""
+    with (state / LOG_NAME).open("rb") as stream:
+        stream.seek(offset)
+        return stream.read(4096).decode(errors="replace")
 
 
 def _reap(child: ProcessId) -> None:

@@ -253,7 +253,7 @@ class Runtime(abc.ABC):
 
     @abc.abstractmethod
     async def start(self, spec: InstanceSpec) -> Instance:
-        """Start an instance; return when its command has been executed.
+        """Start an instance; return when its command begins, or has already ended.
 
         A log that an earlier instance left in the folder is continued.
 
@@ -271,7 +271,7 @@ class Runtime(abc.ABC):
 
     @abc.abstractmethod
     async def strays(self, home_label: str, known_ids: frozenset[str]) -> list[Stray]:
-        """Return the running instances of this home whose id is not known."""
+        """Return what runs, or is left, of instances of this home whose id is not known."""
 
     @abc.abstractmethod
     async def remove_stray(self, stray: Stray) -> None:
@@ -298,7 +298,7 @@ class Runtime(abc.ABC):
         Raises:
             RunTimedOut: The time was over.
         """
-        offset = await asyncio.to_thread(_size, spec.state / LOG_NAME)
+        offset = await asyncio.to_thread(log_size, spec.state)
         instance = await self.start(spec)
         ending = asyncio.create_task(instance.wait())
         try:
@@ -321,9 +321,10 @@ class Runtime(abc.ABC):
                 await ending
 
 
-def _size(path: Path) -> int:
+def log_size(state: Path) -> int:
+    """Return the bytes that the log of this folder's instance holds."""
     try:
-        return path.stat().st_size
+        return (state / LOG_NAME).stat().st_size
     except FileNotFoundError:
         return 0
 

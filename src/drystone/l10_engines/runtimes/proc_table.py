@@ -100,6 +100,11 @@ def with_relatives(rows: Mapping[int, Row], members: Iterable[int]) -> set[int]:
         found |= more
 
 
+def program(pid: int) -> str | None:
+    """Return the path of the program that a process executes; None when it is gone or may not be read."""
+    return _link(PROC / str(pid) / "exe")
+
+
 def pid_namespace(pid: int) -> str | None:
     """Name the pid namespace of a process; None when it is gone or may not be read."""
     return _link(PROC / str(pid) / "ns/pid")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
+import msgspec
 from typing_extensions import override
 
 from drystone.l10_engines.processes.identity import ProcessId
@@ -27,7 +29,7 @@ class Processes(HostedRuntime):
 
     @override
     def isolation(self) -> Isolation:
-        return self._enforced()
+        return msgspec.structs.replace(self._enforced(), privileges=os.geteuid() != 0)
 
     @override
     def _launch(self, spec: InstanceSpec, environment: dict[str, str], program: Path) -> Launch:

@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
+STARTED, ENDED = "instance.json", "ended.json"
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """The part of ``instance.json`` that every runtime writes.
+
+    Attributes:
+        runtime: Name of the one that started the instance.
+    """
+
+    runtime: str
 
 
 def write_record(path: Path, value: object) -> None:

@@ -25,8 +25,8 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     """What the suite needs to know about the runtime under test.
 
     Attributes:
-        factory: Makes a runtime; called several times, as if the agent had been restarted. It is a class or
-            function of a module, so that another process can import it.
+        factory: Makes a runtime; called several times, as if the agent had been restarted. A class or
+            function that stands, by its name, in a file of its own, so that another process can load it.
         python: A Python ≥ 3.11 that instances can execute.
         image: Image of the instances; None where there are none.
         mounts: Mounts that instances need to find that Python.

@@ -58,7 +58,7 @@ class IsolationConformance:
         await until(says(instance, "forked"))
         made = int(instance.log.read_text().split()[-1])
         assert 10 <= made < 20
-        assert len(instance.processes()) == made + 1
+        assert len(instance.processes()) > made
 
     async def test_an_instance_sees_of_others_only_what_is_not_promised(
         self, work: Workbench

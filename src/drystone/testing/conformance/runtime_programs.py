@@ -143,16 +143,15 @@ except OSError:
     print("refused")
 """
 STARTER = """
-import asyncio, importlib, signal, sys
+import asyncio, runpy, sys
 import msgspec
 from pathlib import Path
 from drystone.l10_engines.runtimes.port import InstanceSpec
 
 async def start():
-    module, _, name = sys.argv[1].partition(":")
-    runtime = getattr(importlib.import_module(module), name)()
+    runtime = runpy.run_path(sys.argv[1])[sys.argv[2]]()
     decoder = msgspec.json.Decoder(InstanceSpec, dec_hook=lambda kind, text: kind(text))
-    instance = await runtime.start(decoder.decode(sys.argv[2]))
+    instance = await runtime.start(decoder.decode(sys.argv[3]))
     print(instance.pid, flush=True)
     await instance.wait()
 

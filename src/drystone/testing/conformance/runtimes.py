@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import signal
@@ -155,7 +156,8 @@ class RuntimeConformance(IsolationConformance):
             sys.executable,
             "-c",
             programs.STARTER,
-            f"{factory.__module__}:{factory.__qualname__}",
+            inspect.getfile(factory),
+            factory.__name__,
             msgspec.json.encode(spec, enc_hook=str).decode(),
             stdout=asyncio.subprocess.PIPE,
         )
