@@ -1,0 +1,256 @@
+"""The directory in which one platform lives, and what lies where in it.
+
+::
+
+    home.json     format of this directory
+    settings.toml what its owner decided; may be written before anything else exists
+    run/          locks, process records, logs of keeper and agent, and the sockets where their paths fit
+    sockets       link to the sockets where they do not: a socket's path has at most 107 bytes (unix(7))
+    engines/ services/ instances/ artifacts/ volumes/ secrets/
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+import msgspec
+from typing_extensions import override
+
+from drystone.l00_kernel.atomic import PARTIAL, read_if_exists, write_atomically
+from drystone.l00_kernel.errors import Conflict, Invalid, NotFound
+
+FORMAT = 1
+"""Of the directory's layout; raised when an older platform could no longer read it."""
+
+SOCKET_PATH_LIMIT = 107
+_LONGEST_SOCKET_NAME = 24
+_BEFORE_CREATION = frozenset({"run", "settings.toml"})
+"""What may lie in a directory that becomes a home: its owner's settings, and the lock of a keeper."""
+
+
+class NoHome(NotFound):
+    """No platform was ever started in this directory."""
+
+
+class NotAHome(Conflict):
+    """The directory holds something else."""
+
+
+class NewerHome(Conflict):
+    """The home was written by a newer version of the platform."""
+
+
+class SocketPathTooLong(Invalid):
+    """The path is too long for a socket."""
+
+
+class _Format(msgspec.Struct, frozen=True):
+    format: int
+
+
+class Home:
+    """Where one platform keeps everything.
+
+    Making this object touches nothing; :meth:`create` makes the directory and :meth:`open` checks it.
+
+    Args:
+        path: The directory; made absolute, links are kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+
+    @override
+    def __repr__(self) -> str:
+        return f"Home({str(self.path)!r})"
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Home) and other.path == self.path
+
+    @override
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    @classmethod
+    def create(cls, path: Path, *, sockets_in: Path = Path("/tmp")) -> Home:  # noqa: S108 - short, and the folder made there is private
+        """Make a home, or open the one that is there; what is missing in it is made.
+
+        Its own user alone may enter it. Where root runs the platform, others may pass through it and
+        ``engines``, because engines that refuse to run as root lie below.
+
+        Args:
+            path: The directory; its parents are made.
+            sockets_in: Where the sockets go if the home's own path is too long for them.
+
+        Raises:
+            NotAHome: The directory holds something else.
+            NewerHome: A newer platform wrote it.
+        """
+        home = cls(path)
+        home._refuse_foreign()
+        passable = 0o711 if os.geteuid() == 0 else 0o700
+        _make_folder(home.path, passable)
+        # First of all, so that a creation that is interrupted leaves a home and no foreign directory.
+        if read_if_exists(home._format_file) is None:
+            write_atomically(home._format_file, msgspec.json.encode(_Format(FORMAT)))
+        for folder in (home.run, home.services, home.instances, home.artifacts):
+            _make_folder(folder, 0o700)
+        for folder in (home.volumes, home.secrets):
+            _make_folder(folder, 0o700)
+        _make_folder(home.engines, passable)
+        home._make_sockets(sockets_in)
+        return home
+
+    @classmethod
+    def open(cls, path: Path) -> Home:
+        """Return the home at a path.
+
+        Raises:
+            NoHome: There is none.
+            NotAHome: The directory holds something else.
+            NewerHome: A newer platform wrote it.
+        """
+        home = cls(path)
+        home._refuse_foreign()
+        if not home._format_file.exists():
+            raise NoHome(f"there is no platform in {home.path}; start one with `drystone up`")
+        return home
+
+    @property
+    def settings_file(self) -> Path:
+        """What the owner decided; need not exist."""
+        return self.path / "settings.toml"
+
+    @property
+    def run(self) -> Path:
+        """Locks, process records and the logs of keeper and agent."""
+        return self.path / "run"
+
+    @property
+    def engines(self) -> Path:
+        """A folder per engine."""
+        return self.path / "engines"
+
+    @property
+    def services(self) -> Path:
+        """A folder per environment, in it one per service: stack documents, releases, history."""
+        return self.path / "services"
+
+    @property
+    def instances(self) -> Path:
+        """A folder per instance."""
+        return self.path / "instances"
+
+    @property
+    def artifacts(self) -> Path:
+        """A folder per artifact, by its digest."""
+        return self.path / "artifacts"
+
+    @property
+    def volumes(self) -> Path:
+        """A folder per volume."""
+        return self.path / "volumes"
+
+    @property
+    def secrets(self) -> Path:
+        """Credentials that the platform made; for nobody else's eyes."""
+        return self.path / "secrets"
+
+    @property
+    def agent_socket(self) -> Path:
+        """Where the agent answers."""
+        return self.socket("agent.sock")
+
+    @property
+    def xds_socket(self) -> Path:
+        """Where the agent tells the edge its routes."""
+        return self.socket("xds.sock")
+
+    def socket(self, name: str) -> Path:
+        """Return the path of a socket, short enough to be one once the home was created.
+
+        Raises:
+            SocketPathTooLong: The name is longer than the 24 bytes that are kept free for it.
+        """
+        if len(os.fsencode(name)) > _LONGEST_SOCKET_NAME:
+            raise SocketPathTooLong(
+                f"{name!r} is longer than {_LONGEST_SOCKET_NAME} bytes; choose a shorter name",
+                name=name,
+            )
+        return self._sockets / name
+
+    @property
+    def _format_file(self) -> Path:
+        return self.path / "home.json"
+
+    @property
+    def _link(self) -> Path:
+        return self.path / "sockets"
+
+    @property
+    def _sockets(self) -> Path:
+        try:
+            return self._link.readlink()
+        except OSError:  # no link, or no home yet: then nobody listens there
+            return self.run
+
+    def _refuse_foreign(self) -> None:
+        """Refuse a directory that holds something else; an empty or missing one may become a home."""
+        try:
+            found = read_if_exists(self._format_file)
+            entries = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
+        except NotADirectoryError as e:
+            raise NotAHome(f"{self.path} is no directory; choose another home") from e
+        if found is None:
+            if others := sorted(e for e in entries - _BEFORE_CREATION if not e.startswith(PARTIAL)):
+                raise NotAHome(
+                    f"{self.path} is not a platform's home: it holds {', '.join(others[:3])}"
+                    f"{' …' if len(others) > 3 else ''}; choose an empty or new directory",
+                    home=str(self.path),
+                )
+            return
+        try:
+            written = msgspec.json.decode(found, type=_Format).format
+        except msgspec.MsgspecError as e:
+            raise NotAHome(
+                f'{self._format_file} is damaged; it should be {{"format": {FORMAT}}}'
+            ) from e
+        if written > FORMAT:
+            raise NewerHome(
+                f"{self.path} was written by a newer platform (format {written}, this one knows {FORMAT}); "
+                "install that version or choose another home",
+                home=str(self.path),
+            )
+
+    def _make_sockets(self, elsewhere: Path) -> None:
+        """See to it that sockets have a folder with a short path, in the home where that fits."""
+        if len(os.fsencode(self.run)) + 1 + _LONGEST_SOCKET_NAME <= SOCKET_PATH_LIMIT:
+            return
+        if self._link.is_symlink() and _is_private(self._link.readlink()):
+            return
+        # The name is new each time, so that nobody else can have made the folder before.
+        folder = Path(tempfile.mkdtemp(prefix="drystone-", dir=elsewhere))
+        if len(os.fsencode(folder)) + 1 + _LONGEST_SOCKET_NAME > SOCKET_PATH_LIMIT:
+            folder.rmdir()
+            raise SocketPathTooLong(f"{elsewhere} is too long for sockets; choose a shorter folder")
+        self._link.unlink(missing_ok=True)
+        self._link.symlink_to(folder)
+
+
+def _make_folder(folder: Path, mode: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(mode)
+
+
+def _is_private(folder: Path) -> bool:
+    """Tell whether this user alone may enter a folder, and it is no link."""
+    try:
+        entry = folder.lstat()
+    except FileNotFoundError:
+        return False
+    private = stat.S_ISDIR(entry.st_mode) and not stat.S_IMODE(entry.st_mode) & 0o077
+    return private and entry.st_uid == os.geteuid()

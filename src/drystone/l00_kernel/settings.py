@@ -1,0 +1,305 @@
+"""What the owner of a home decided.
+
+``settings.toml`` in the home, overridden by variables: ``port`` is ``DRYSTONE_PORT``, ``url`` of the table
+``[postgres]`` is ``DRYSTONE_POSTGRES_URL``. Each engine runs on this machine unless its table says where it
+already runs::
+
+    port = 8400
+    runtime = "bubblewrap"
+
+    [postgres]
+    url = "postgresql://admin:…@db.example.org/postgres"
+
+    [objects]
+    memory = "512MiB"
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from typing_extensions import override
+
+from drystone.l00_kernel.errors import Invalid
+from drystone.l00_kernel.home import Home
+
+Runtime: TypeAlias = Literal["auto", "processes", "bubblewrap", "podman"]
+Port: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+
+PREFIX = "DRYSTONE_"
+DEFAULT = "default"
+"""Source of a value that nobody decided."""
+
+_SIZE = re.compile(r"(\d{1,15})\s*(B|[KMGT](?:iB|B)?)?", re.IGNORECASE)
+_POWERS = "BKMGT"
+_SMALLEST_MEMORY = 16 * 1024 * 1024
+
+
+class SettingsRefused(Invalid):
+    """The settings have mistakes."""
+
+
+class _Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """Hides what may hold a password."""
+
+    @override
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{name}={_shown(getattr(self, name))!r}" for name in self.__struct_fields__
+        )
+        return f"{type(self).__name__}({shown})"
+
+
+class PostgresSettings(_Engine, frozen=True, kw_only=True):
+    """The database server.
+
+    Attributes:
+        url: Of a server that runs already, with an administrative role; one runs here when None.
+        memory: Bytes that a server run here may use; the engine's own choice when None.
+    """
+
+    url: str | None = None
+    memory: int | None = None
+
+
+class ObjectsSettings(_Engine, frozen=True, kw_only=True):
+    """The object store.
+
+    Attributes:
+        endpoint: URL of an S3 API that runs already; one runs here when None.
+        access_key_file: File with its access key; goes with ``endpoint``.
+        secret_key_file: File with its secret key; goes with ``endpoint``.
+        memory: Bytes that a store run here may use.
+    """
+
+    endpoint: str | None = None
+    access_key_file: Path | None = None
+    secret_key_file: Path | None = None
+    memory: int | None = None
+
+
+class CacheSettings(_Engine, frozen=True, kw_only=True):
+    """The cache.
+
+    Attributes:
+        url: ``redis://`` or ``rediss://`` URL of a server that runs already; one runs here when None.
+        memory: Bytes that a server run here may use.
+    """
+
+    url: str | None = None
+    memory: int | None = None
+
+
+class ProxySettings(_Engine, frozen=True, kw_only=True):
+    """The edge, which always runs here.
+
+    Attributes:
+        memory: Bytes that it may use.
+    """
+
+    memory: int | None = None
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting as people see it.
+
+    Attributes:
+        name: For example ``postgres.url``.
+        value: As text, without passwords; empty where nothing is set.
+        source: ``default``, the file, or the variable.
+    """
+
+    name: str
+    value: str
+    source: str
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner of a home decided.
+
+    Attributes:
+        port: For people and clients, on all addresses of this machine that the edge listens on.
+        runtime: What isolates instances; ``auto`` takes the strongest that works here.
+        default_environment: Where commands work that name none.
+        sources: Where each value that is no default comes from, by its name.
+    """
+
+    port: Port = 8400
+    runtime: Runtime = "auto"
+    default_environment: Name = "dev"
+    postgres: PostgresSettings = PostgresSettings()
+    objects: ObjectsSettings = ObjectsSettings()
+    cache: CacheSettings = CacheSettings()
+    proxy: ProxySettings = ProxySettings()
+    sources: dict[str, str] = {}
+
+    @classmethod
+    def load(cls, home: Home, environ: Mapping[str, str]) -> Settings:
+        """Read a home's settings; neither the home nor its file need exist.
+
+        Args:
+            home: Whose.
+            environ: Variables; those that start with ``DRYSTONE_`` override the file.
+
+        Raises:
+            SettingsRefused: The message holds every mistake.
+        """
+        mistakes: list[str] = []
+        found = {**_from_file(home.settings_file, mistakes), **_from_environ(environ, mistakes)}
+        values: dict[str, Any] = {}
+        for name, (raw, source) in found.items():
+            try:
+                values[name] = _convert(raw, _TYPES[name], from_text=source.startswith(PREFIX))
+            except ValueError as e:
+                # msgspec quotes the value only of an enumeration, which holds no secret.
+                mistakes.append(f"{source}: {name}: {e}")
+        mistakes += _together(values)
+        if mistakes:
+            raise SettingsRefused("\n".join(mistakes))
+        return cls(**_nested(values), sources={name: source for name, (_, source) in found.items()})
+
+    def explain(self) -> list[Setting]:
+        """Return every setting with its value and where it comes from; passwords are left out."""
+        return [
+            Setting(name, str(_shown(_value(self, name)) or ""), self.sources.get(name, DEFAULT))
+            for name in _TYPES
+        ]
+
+
+def _leaves(struct: type[msgspec.Struct], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted name and the type of each setting."""
+    for field in msgspec.structs.fields(struct):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from _leaves(field.type, f"{before}{field.name}.")
+        elif field.name != "sources":
+            yield before + field.name, field.type
+
+
+_TYPES: dict[str, Any] = dict(_leaves(Settings))
+_VARIABLES = {PREFIX + name.replace(".", "_").upper(): name for name in _TYPES}
+_TABLES = frozenset(name.partition(".")[0] for name in _TYPES if "." in name)
+
+
+def _from_file(file: Path, mistakes: list[str]) -> dict[str, tuple[Any, str]]:
+    """Return name, value and source of what a file sets."""
+    try:
+        document = tomllib.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        mistakes.append(f"{file}: {e}")
+        return {}
+    flat: dict[str, Any] = {}
+    for key, value in document.items():
+        if key in _TABLES and isinstance(value, dict):
+            flat.update({f"{key}.{inner}": content for inner, content in value.items()})
+        else:
+            flat[key] = value
+    for name in flat.keys() - _TYPES.keys():
+        known = _TYPES.keys() | _TABLES
+        mistakes.append(f"{file}: there is no setting {name}{_suggest(name, known)}")
+    return {name: (value, str(file)) for name, value in flat.items() if name in _TYPES}
+
+
+def _from_environ(environ: Mapping[str, str], mistakes: list[str]) -> dict[str, tuple[Any, str]]:
+    """Return name, value and source of what variables set.
+
+    Variables of other purposes have the same prefix, so only one that resembles a setting is a mistake.
+    """
+    found: dict[str, tuple[Any, str]] = {}
+    for variable, value in environ.items():
+        if name := _VARIABLES.get(variable):
+            found[name] = (value, variable)
+        elif variable.startswith(PREFIX):
+            near = difflib.get_close_matches(variable, _VARIABLES, n=1, cutoff=0.9)
+            mistakes += [f"{variable} is no setting; did you mean {near[0]}?"] if near else []
+    return found
+
+
+def _suggest(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
+
+
+def _convert(raw: Any, kind: Any, *, from_text: bool) -> Any:
+    """Return a setting's value.
+
+    Raises:
+        ValueError: It is not of this type.
+    """
+    if kind == int | None:
+        return parse_size(str(raw))
+    if kind == Path | None:
+        path = Path(msgspec.convert(raw, str))
+        if not path.is_absolute():
+            raise ValueError("the path must be absolute")
+        return path
+    return msgspec.convert(raw, kind, strict=not from_text)
+
+
+def parse_size(text: str) -> int:
+    """Return a number of bytes: ``536870912``, ``512M``, ``512MiB``; units are powers of 1024.
+
+    Raises:
+        ValueError: It is no size, or less than 16 MiB, in which no engine runs.
+    """
+    if not (match := _SIZE.fullmatch(text.strip())):
+        raise ValueError("not a size; write it as 512MiB or 2GiB")
+    unit = (match[2] or "B")[0].upper()
+    size: int = int(match[1]) * 1024 ** _POWERS.index(unit)
+    if size < _SMALLEST_MEMORY:
+        raise ValueError("no engine runs in less than 16MiB")
+    return size
+
+
+def _together(values: Mapping[str, Any]) -> list[str]:
+    """Return mistakes between settings."""
+    keys = ("objects.access_key_file", "objects.secret_key_file")
+    given = [name for name in keys if name in values]
+    if "objects.endpoint" in values and len(given) < 2:
+        return [f"objects.endpoint needs {' and '.join(keys)}"]
+    if "objects.endpoint" not in values and given:
+        return [f"{given[0]} is of no use without objects.endpoint"]
+    return []
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of Settings from values by dotted names."""
+    nested: dict[str, Any] = {name: value for name, value in values.items() if "." not in name}
+    for field in msgspec.structs.fields(Settings):
+        if field.name in _TABLES:
+            inside = {
+                name.partition(".")[2]: value
+                for name, value in values.items()
+                if name.startswith(f"{field.name}.")
+            }
+            nested[field.name] = field.type(**inside)
+    return nested
+
+
+def _value(settings: Settings, name: str) -> Any:
+    value: Any = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _shown(value: Any) -> Any:
+    """Return a value without the password that a URL may hold."""
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    try:
+        url = urlsplit(value)
+    except ValueError:
+        return "…"
+    # A query may hold credentials too (libpq, 32.1.1.2), so only the place is shown.
+    place = url.netloc.rpartition("@")[2]
+    return urlunsplit((url.scheme, place, url.path, "", ""))
