@@ -113,13 +113,12 @@ def _as_json(entry: Entry) -> dict[str, object]:
     return asdict(entry) | {"written_at": entry.written_at.isoformat()}
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = error.detail if isinstance(error, HTTPException) else ""
-    return JSONResponse({"error": detail, "version": VERSION}, status_code=status)
+async def _refused(request: Request, error: HTTPException) -> Response:
+    body = {"error": error.detail, "version": VERSION}
+    return JSONResponse(body, status_code=error.status_code, headers=error.headers)
 
 
-async def _database_gone(request: Request, error: Exception) -> Response:
+async def _database_gone(request: Request, error: OperationalError) -> Response:
     print(f"the database does not answer: {error}", flush=True)
     body = {"error": "The database does not answer; try again in a moment.", "version": VERSION}
     return JSONResponse(body, status_code=503, headers={"retry-after": "1"})
