@@ -1,0 +1,39 @@
+"""``drystone plan``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from drystone.l85_surfaces.cli.options import NOTHING_SAID, Descriptor, Environment, Shared
+from drystone.l85_surfaces.cli.reach import context, environment_of, platform
+from drystone.l85_surfaces.cli.sources import checked
+from drystone.l85_surfaces.cli.terminal import Terminal
+from drystone.l85_surfaces.cli.views.plan import plan as lines_of
+
+
+async def plan(
+    file: Descriptor = "service.yaml",
+    /,
+    *,
+    env: Environment = None,
+    version: Annotated[str | None, Parameter(help="Name of the release.")] = None,
+    shared: Shared = NOTHING_SAID,
+) -> int:
+    """Tell what a deploy would change, and change nothing.
+
+    Shows each field with the line of the descriptor that causes it. Exits with 1 when the deploy would be refused as it stands.
+    """
+    out = Terminal(json=shared.json)
+    source, _ = checked(file)
+    async with platform(shared.folder) as api:
+        view = await api.plan(
+            context(),
+            source=source,
+            environment=environment_of(env, shared.folder),
+            version=version,
+        )
+    out.document(view)
+    out.lines(lines_of(view, paint=out.paint))
+    return 1 if view.refused else 0

@@ -1,0 +1,102 @@
+"""``drystone services``, ``show`` and ``history``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
+from drystone.l85_surfaces.cli.reach import context, environment_of, platform
+from drystone.l85_surfaces.cli.terminal import Terminal
+from drystone.l85_surfaces.cli.views import services as views
+
+if TYPE_CHECKING:
+    from drystone.l25_deployer.api import DeployerApi, HistoryEvent, ServiceSummary
+
+LARGEST_PAGE = 100
+
+
+async def services(
+    *,
+    env: Annotated[
+        str | None,
+        Parameter(name=["--env", "-e"], help="Only this environment; all of them when omitted."),
+    ] = None,
+    shared: Shared = NOTHING_SAID,
+) -> None:
+    """List the services, and what the edge serves of each."""
+    out = Terminal(json=shared.json)
+    found: list[ServiceSummary] = []
+    async with platform(shared.folder) as api:
+        cursor = None
+        while True:
+            page = await api.services(context(), environment=env, cursor=cursor)
+            found += page.items
+            cursor = page.next
+            if cursor is None:
+                break
+    out.document(found)
+    if found:
+        out.lines(views.services(found, paint=out.paint, width=out.width))
+    else:
+        where = f" in {env}" if env else ""
+        out.line(f"no services{where}; deploy one with `drystone deploy FILE`")
+
+
+async def show(
+    service: Service, /, *, env: Environment = None, shared: Shared = NOTHING_SAID
+) -> None:
+    """Tell everything about one service.
+
+    Its state, instances, releases, resources, dependencies and problems.
+    """
+    out = Terminal(json=shared.json)
+    async with platform(shared.folder) as api:
+        view = await api.show(
+            context(), environment=environment_of(env, shared.folder), service=service
+        )
+    out.document(view)
+    out.lines(views.service(view, now=datetime.now(UTC), paint=out.paint, width=out.width))
+
+
+async def history(
+    service: Service,
+    /,
+    *,
+    lines: Annotated[
+        int,
+        Parameter(name=["--lines", "-n"], validator=Number(gte=1), help="How many events."),
+    ] = 20,
+    env: Environment = None,
+    shared: Shared = NOTHING_SAID,
+) -> None:
+    """List what happened to a service, newest first."""
+    out = Terminal(json=shared.json)
+    async with platform(shared.folder) as api:
+        events = await _newest(api, service, environment_of(env, shared.folder), lines)
+    out.document(events)
+    out.lines(views.history(events, paint=out.paint, width=out.width))
+
+
+async def _newest(
+    api: DeployerApi, service: str, environment: str, count: int
+) -> list[HistoryEvent]:
+    """Read as many pages as it takes."""
+    events: list[HistoryEvent] = []
+    cursor = None
+    while len(events) < count:
+        page = await api.history(
+            context(),
+            environment=environment,
+            service=service,
+            cursor=cursor,
+            limit=min(count - len(events), LARGEST_PAGE),
+        )
+        events += page.items
+        cursor = page.next
+        if cursor is None:
+            break
+    return events

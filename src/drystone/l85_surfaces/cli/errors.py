@@ -1,0 +1,45 @@
+"""What the command line itself refuses, beside what the platform refuses."""
+
+from __future__ import annotations
+
+from drystone.l00_kernel.errors import Conflict, Invalid, PlatformError, Unavailable
+
+
+class Misuse(Invalid):
+    """The command line is wrong."""
+
+
+class NoPlatform(Unavailable):
+    """No platform runs in this home."""
+
+
+class NoAnswer(Unavailable):
+    """A platform is kept in this home but does not answer."""
+
+
+class AlreadyRunning(Conflict):
+    """A platform runs in this home with other settings."""
+
+
+class StartFailed(PlatformError):
+    """The platform did not come up."""
+
+
+class StopFailed(PlatformError):
+    """The platform did not go down."""
+
+
+class NotConfirmed(Conflict):
+    """What cannot be undone was not confirmed."""
+
+
+class FileUnreadable(Invalid):
+    """The descriptor cannot be read."""
+
+
+class DescriptorMistaken(Invalid):
+    """The descriptor has mistakes."""
+
+
+class Interrupted(Conflict):
+    """Stopped with Ctrl-C."""

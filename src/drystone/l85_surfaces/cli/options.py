@@ -1,0 +1,71 @@
+"""Options that several commands share, and where the platform's home is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Shared:
+    """Options of every command."""
+
+    home: Annotated[
+        Path | None,
+        Parameter(
+            name="--home",
+            env_var="DRYSTONE_HOME",
+            show_env_var=False,
+            show_default=False,
+            help="Home directory of the platform. [default: DRYSTONE_HOME, else ~/.drystone, or "
+            "/var/lib/drystone for root]",
+        ),
+    ] = None
+    json: Annotated[
+        bool, Parameter(name="--json", negative="", show_default=False, help="JSON for machines.")
+    ] = False
+
+    @property
+    def folder(self) -> Path:
+        """The absolute path of the home, whether it exists or not."""
+        return (self.home or default_home()).expanduser().absolute()
+
+
+NOTHING_SAID = Shared()
+"""What a command gets when neither option is given."""
+
+
+def default_home() -> Path:
+    """Return the home of the user who asks.
+
+    Root's platform lives in /var/lib: PostgreSQL runs as another user, which may not enter /root.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/drystone")
+    return Path("~/.drystone").expanduser()
+
+
+Environment = Annotated[
+    str | None,
+    Parameter(
+        name=["--env", "-e"],
+        show_default=False,
+        help="Environment. [default: the home's default_environment, else dev]",
+    ),
+]
+Service = Annotated[str, Parameter(help="Name of the service.")]
+Descriptor = Annotated[str, Parameter(help="The service's descriptor; - reads standard input.")]
+DeleteData = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--delete-data",
+        negative="",
+        show_default=False,
+        help="Name of a resource whose data may be deleted; may be given again.",
+    ),
+]

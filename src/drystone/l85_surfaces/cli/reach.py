@@ -1,0 +1,134 @@
+"""Find the platform of a home and talk to it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from drystone.l00_kernel.contract import ANONYMOUS, Context
+from drystone.l00_kernel.home import Home
+from drystone.l00_kernel.settings import Settings
+from drystone.l85_surfaces.cli.errors import NoAnswer, NoPlatform
+from drystone.l85_surfaces.cli.options import default_home
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from drystone.l25_deployer.api import DeployerApi
+
+CONNECT_LIMIT_S = 5.0
+
+
+@asynccontextmanager
+async def platform(folder: Path) -> AsyncIterator[DeployerApi]:
+    """Connect to the platform of a home.
+
+    Raises:
+        NoPlatform: None runs there.
+        NoAnswer: One is kept there, but its agent does not answer.
+    """
+    require_answer(folder)
+    async with client(folder) as api:
+        yield api
+
+
+@asynccontextmanager
+async def client(folder: Path) -> AsyncIterator[DeployerApi]:
+    """Connect to the agent of a home without asking first whether it runs."""
+    from drystone.l00_kernel.contract import connect  # noqa: PLC0415 - loads the HTTP client
+    from drystone.l25_deployer.api import DeployerApi  # noqa: PLC0415
+
+    async with connect(DeployerApi, uds=agent_socket(folder)) as api:
+        yield api
+
+
+def context() -> Context:
+    """Return what accompanies a call; the agent finds out by itself who asks."""
+    return Context(ANONYMOUS)
+
+
+def require_answer(folder: Path) -> None:
+    """Make sure that an agent listens, at the cost of one connection.
+
+    Raises:
+        NoPlatform: None runs there.
+        NoAnswer: One is kept there, but its agent does not listen, or it belongs to somebody else.
+    """
+    if answers(folder):
+        return
+    if is_kept(folder):
+        raise NoAnswer(
+            f"the agent of the platform in {folder} does not answer; its keeper starts it again\n"
+            f"why it ended: {folder}/run/agent.log",
+            home=str(folder),
+        )
+    raise NoPlatform(
+        f"no platform runs in {folder}: start it with `{command_line('up', folder)}`",
+        home=str(folder),
+    )
+
+
+def answers(folder: Path) -> bool:
+    """Tell whether an agent listens on the home's socket.
+
+    Raises:
+        NoAnswer: The socket belongs to somebody else.
+    """
+    if not folder.is_dir():
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(CONNECT_LIMIT_S)
+        try:
+            probe.connect(str(agent_socket(folder)))
+        except PermissionError as e:
+            raise NoAnswer(
+                f"the platform in {folder} belongs to another user; ask as that user",
+                home=str(folder),
+            ) from e
+        except OSError:
+            return False
+    return True
+
+
+def is_kept(folder: Path) -> bool:
+    """Tell whether a keeper holds the home."""
+    try:
+        lock = os.open(folder / "run/keeper.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def agent_socket(folder: Path) -> Path:
+    """Return the path of the agent's socket."""
+    return Home(folder).agent_socket
+
+
+def environment_of(option: str | None, folder: Path) -> str:
+    """Return the environment that a command works on: the option's, or the home's default."""
+    return settings_of(folder).default_environment if option is None else option
+
+
+def settings_of(folder: Path) -> Settings:
+    """Return the settings of a home, which need not exist yet.
+
+    Raises:
+        Invalid: The settings file has mistakes.
+    """
+    return Settings.load(Home(folder), os.environ)
+
+
+def command_line(words: str, folder: Path) -> str:
+    """Return a command line of ours that works on this home, for messages."""
+    where = "" if folder == default_home() else f" --home {folder}"
+    return f"drystone {words}{where}"

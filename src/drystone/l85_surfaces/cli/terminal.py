@@ -1,0 +1,113 @@
+"""Where a command's result goes: lines for a person, or JSON for a machine, on standard output.
+
+With ``--json`` standard output carries JSON alone: one document, or one object per line when the answer is a
+stream; a failure is an RFC 9457 problem document. Standard error carries what a person should read, in both
+cases. Colours and live progress appear only on a terminal, and colours only if ``NO_COLOR`` is unset
+(no-color.org) and ``TERM`` is not ``dumb``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Style(Enum):
+    """What a piece of text means; the value is its SGR parameter (ECMA-48)."""
+
+    GOOD = "32"
+    BAD = "1;31"
+    WARN = "33"
+    NAME = "1"
+    QUIET = "2"
+    ADDED = "0;32"
+    CHANGED = "0;33"
+    REMOVED = "31"
+
+
+class Piece(NamedTuple):
+    """Text with a meaning."""
+
+    text: str
+    style: Style | None = None
+
+
+class Paint:
+    """Colours pieces of text, or leaves them as they are.
+
+    Args:
+        colour: Whether the reader can show colours.
+    """
+
+    def __init__(self, *, colour: bool) -> None:
+        self.colour = colour
+
+    def __call__(self, text: str, style: Style | None) -> str:
+        """Return the text as the reader should get it."""
+        if not self.colour or style is None or not text:
+            return text
+        return f"\x1b[{style.value}m{text}\x1b[0m"
+
+
+PLAIN = Paint(colour=False)
+
+
+class Terminal:
+    """The standard output of one command.
+
+    Args:
+        json: Whether a machine reads.
+    """
+
+    def __init__(self, *, json: bool) -> None:
+        self.json = json
+        self.live = not json and is_terminal(sys.stdout)
+        self.paint = Paint(colour=not json and shows_colours(sys.stdout))
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; None for a file or a pipe, where nothing is shortened."""
+        return shutil.get_terminal_size().columns if self.live else None
+
+    def line(self, text: str = "") -> None:
+        """Write one line for a person at once; nothing when a machine reads."""
+        if not self.json:
+            print(text, flush=True)
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Write lines for a person; nothing when a machine reads."""
+        for line in lines:
+            self.line(line)
+
+    def document(self, value: object) -> None:
+        """Write the one JSON document of this command; nothing when a person reads."""
+        if self.json:
+            print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode(), flush=True)
+
+    def record(self, value: object) -> None:
+        """Write one JSON object of a stream on a line of its own; nothing when a person reads."""
+        if self.json:
+            print(msgspec.json.encode(value).decode(), flush=True)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Tell whether a person watches this stream."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def shows_colours(stream: TextIO) -> bool:
+    """Tell whether colours are welcome on this stream."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def remark(text: str) -> None:
+    """Tell the person something beside the result, on standard error."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,80 @@
+"""The platform, its engines and the steps of its start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Piece, Style
+from drystone.l85_surfaces.cli.views.services import services, state
+from drystone.l85_surfaces.cli.views.tables import table
+from drystone.l85_surfaces.cli.views.times import age, taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from drystone.l25_deployer.api import EngineView, PlatformStatus, StartupStep
+
+
+def step(item: StartupStep, *, paint: Paint = PLAIN) -> str:
+    """One part of the platform coming up."""
+    return _step(item, item.state, paint)
+
+
+def stop_step(item: StartupStep, *, paint: Paint = PLAIN) -> str:
+    """One part of the platform going down; that its stop is complete is told as ``ready``."""
+    return _step(item, "stopped" if item.state == "ready" else item.state, paint)
+
+
+def _step(item: StartupStep, told: str, paint: Paint) -> str:
+    word = paint(told.ljust(8), state(told).style)
+    text = f"  {item.text}" if item.text else ""
+    line = f"layer {item.layer:02}  {item.name:<14}  {word}  {taken(item.seconds):>8}{text}"
+    return line.rstrip()
+
+
+def status(
+    view: PlatformStatus, *, now: datetime, paint: Paint = PLAIN, width: int | None = None
+) -> Iterator[str]:
+    """The platform as it is now."""
+    word = Piece("ready", Style.GOOD) if view.ready else Piece("not ready", Style.BAD)
+    yield f"{paint('drystone', Style.NAME)} {view.version}  {paint(*word)}  {view.url}"
+    facts = {
+        "home": view.home,
+        "agent": f"pid {view.agent_pid}, up {age(view.since, now)}",
+        "runtime": view.runtime,
+    }
+    for label, text in facts.items():
+        yield f"  {paint(label.ljust(11), Style.QUIET)}{text}"
+    for label, lines in (("isolation", view.isolation), ("problem", view.problems)):
+        style = Style.BAD if label == "problem" else Style.QUIET
+        for text in lines:
+            yield f"  {paint(label.ljust(11), style)}{text}"
+    yield ""
+    yield from engines(view.engines, paint=paint, width=width)
+    if view.services:
+        yield ""
+        yield from services(view.services, paint=paint, width=width)
+
+
+def engines(
+    items: Sequence[EngineView], *, paint: Paint = PLAIN, width: int | None = None
+) -> Iterator[str]:
+    """One line per engine, and one below for what is wrong with it."""
+    rows = [
+        (
+            Piece(item.name, Style.NAME),
+            state(item.state),
+            item.version,
+            "-" if item.pid is None else str(item.pid),
+            "-" if item.memory_mb is None else f"{item.memory_mb} MB",
+            str(item.restarts),
+            item.address,
+        )
+        for item in items
+    ]
+    headings = ("engine", "state", "version", "pid", "memory", "restarts", "address")
+    yield from table(headings, rows, paint=paint, width=width)
+    for item in items:
+        if item.problem:
+            yield f"{paint(item.name, Style.BAD)}: {item.problem}"

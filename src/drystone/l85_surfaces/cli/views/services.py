@@ -1,0 +1,156 @@
+"""Services, one service, and its history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Piece, Style
+from drystone.l85_surfaces.cli.views.tables import table
+from drystone.l85_surfaces.cli.views.times import age, moment, taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from drystone.l25_deployer.api import HistoryEvent, ServiceSummary, ServiceView
+
+STATES = {
+    "serving": Style.GOOD,
+    "healthy": Style.GOOD,
+    "active": Style.GOOD,
+    "ready": Style.GOOD,
+    "running": Style.GOOD,
+    "adopted": Style.GOOD,
+    "degraded": Style.WARN,
+    "deploying": Style.WARN,
+    "starting": Style.WARN,
+    "unhealthy": Style.WARN,
+    "backing-off": Style.BAD,
+    "down": Style.BAD,
+    "failed": Style.BAD,
+    "stopped": Style.QUIET,
+    "skipped": Style.QUIET,
+}
+
+
+def state(word: str) -> Piece:
+    """Return a state with the style that it has everywhere."""
+    return Piece(word, STATES.get(word))
+
+
+def services(
+    items: Sequence[ServiceSummary], *, paint: Paint = PLAIN, width: int | None = None
+) -> Iterator[str]:
+    """One line per service."""
+    rows = [
+        (
+            Piece(item.service, Style.NAME),
+            item.environment,
+            state(item.state),
+            item.version or "-",
+            item.instances,
+            item.url or "-",
+        )
+        for item in items
+    ]
+    headings = ("service", "env", "state", "version", "ready", "url")
+    return table(headings, rows, paint=paint, width=width)
+
+
+def service(
+    view: ServiceView, *, now: datetime, paint: Paint = PLAIN, width: int | None = None
+) -> Iterator[str]:
+    """All about one service: a summary, then what it consists of."""
+    summary = view.summary
+    name = paint(summary.service, Style.NAME)
+    yield f"{name} in {summary.environment}  {paint(*state(summary.state))}"
+    release = f" (release {summary.release})" if summary.release is not None else ""
+    facts = {
+        "url": summary.url or "-",
+        "version": f"{summary.version or '-'}{release}",
+        "owner": summary.owner,
+        "runtime": view.runtime,
+        "dependencies": ", ".join(view.dependencies) or "none",
+    }
+    if view.operation:
+        facts["in progress"] = view.operation
+    for label, text in facts.items():
+        yield f"  {paint(label.ljust(13), Style.QUIET)}{text}"
+    for problem in view.problems:
+        yield f"  {paint('problem'.ljust(13), Style.BAD)}{problem}"
+    yield from _instances(view, now, paint, width)
+    yield from _releases(view, now, paint, width)
+    yield from _resources(view, paint, width)
+
+
+def _instances(view: ServiceView, now: datetime, paint: Paint, width: int | None) -> Iterator[str]:
+    if not view.instances:
+        return
+    yield ""
+    rows = [
+        (
+            Piece(item.id, Style.NAME),
+            item.group,
+            str(item.release),
+            state(item.state),
+            _number(item.pid),
+            _number(item.port),
+            age(item.since, now),
+            str(item.restarts) + (f" (last {item.last_exit})" if item.last_exit else ""),
+        )
+        for item in view.instances
+    ]
+    headings = ("instance", "group", "release", "state", "pid", "port", "up", "restarts")
+    yield from table(headings, rows, paint=paint, width=width)
+
+
+def _releases(view: ServiceView, now: datetime, paint: Paint, width: int | None) -> Iterator[str]:
+    if not view.releases:
+        return
+    yield ""
+    rows = [
+        (
+            str(item.number),
+            item.version,
+            state(item.state),
+            age(item.created, now),
+            item.by,
+            item.artifact,
+        )
+        for item in view.releases
+    ]
+    headings = ("release", "version", "state", "age", "by", "artifact")
+    yield from table(headings, rows, paint=paint, width=width)
+
+
+def _resources(view: ServiceView, paint: Paint, width: int | None) -> Iterator[str]:
+    if not view.resources:
+        return
+    yield ""
+    rows = [
+        (Piece(item.name, Style.NAME), item.type, item.engine, item.detail)
+        for item in view.resources
+    ]
+    yield from table(("resource", "type", "engine", "detail"), rows, paint=paint, width=width)
+
+
+def history(
+    events: Sequence[HistoryEvent], *, paint: Paint = PLAIN, width: int | None = None
+) -> Iterator[str]:
+    """One line per event."""
+    rows = [
+        (
+            Piece(moment(item.at), Style.QUIET),
+            item.by,
+            Piece(item.event, Style.NAME),
+            _number(item.release),
+            taken(item.seconds),
+            item.text,
+        )
+        for item in events
+    ]
+    return table(("when", "by", "event", "release", "took", "what"), rows, paint=paint, width=width)
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else str(value)

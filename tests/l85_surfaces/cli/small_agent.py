@@ -1,0 +1,63 @@
+"""Serve a small platform on a home's socket: what an agent is to the command line.
+
+::
+
+    python small_agent.py HOME [good | half | slow | refuse | crash]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import uvicorn
+
+from drystone.l00_kernel.contract import ANONYMOUS, Caller, serve
+from drystone.l00_kernel.home import Home
+from l85_surfaces.cli.small_platform import SmallPlatform
+
+
+async def anybody(headers: Mapping[str, str]) -> Caller:
+    """Let the file permissions of the socket decide."""
+    return ANONYMOUS
+
+
+def server_for(platform: SmallPlatform, folder: Path) -> uvicorn.Server:
+    """Return a server of the platform on the home's socket."""
+    config = uvicorn.Config(
+        serve(platform, authenticate=anybody),
+        uds=str(Home(folder).agent_socket),
+        log_level="error",
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
+def main(folder: Path, mood: str) -> int:
+    """Serve until told to stop."""
+    print(f"agent starts in a {mood} mood", flush=True)  # noqa: T201
+    if mood == "refuse":
+        return 3
+    if mood == "crash":
+        return 1
+    if mood == "slow":
+        time.sleep(60)
+    platform = SmallPlatform(str(folder))
+    if mood == "half":
+        platform.problems = ["postgres: disk full"]
+    server = server_for(platform, folder)
+
+    def leave() -> None:
+        asyncio.get_running_loop().call_later(0.05, setattr, server, "should_exit", True)
+
+    platform._stopped = leave
+    server.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), (sys.argv[2:] or ["good"])[0]))

@@ -1,0 +1,143 @@
+"""Help pages, and the reference that is made of them."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from drystone.l85_surfaces.cli import entry
+from drystone.l85_surfaces.cli.application import COMMANDS, Command, application
+
+REFERENCE = Path(__file__).parents[3] / "docs/reference/cli.md"
+Golden = Callable[[Path, str], None]
+
+INTRODUCTION = """\
+# The command line
+
+<!-- Made from the commands: pytest tests/l85_surfaces --update -->
+
+Exit codes: 0 done; 1 refused or failed, with the reason on standard error; 2 the command line is wrong;
+130 interrupted; 141 the reader of the output went away.
+
+With `--json`, standard output carries JSON alone: one document, or one object per line where the answer is a
+stream. A failure is an [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem document, in a stream the
+last line. Standard error carries what a person should read, in both cases. Colours and live progress appear
+only on a terminal; `NO_COLOR` turns the colours off.
+"""
+
+
+def page(*words: str) -> str:
+    """Return a help page as the parser makes it, without colours, 80 columns wide."""
+    console = Console(file=io.StringIO(), width=80, no_color=True, force_terminal=False)
+    app = application()
+    app.resolved_commands()  # the overview tells of commands that are loaded
+    app.help_print(list(words), console=console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_packaged_help_is_what_the_parser_says(golden: Golden) -> None:
+    golden(entry.HELP, page())
+
+
+def test_the_reference_holds_every_help_page(golden: Golden) -> None:
+    parts = [INTRODUCTION, f"```text\n{page()}```\n"]
+    for title, commands in COMMANDS.items():
+        parts.append(f"## {title}\n")
+        parts += [f"### drystone {c.name}\n\n```text\n{page(c.name)}```\n" for c in commands]
+
+    golden(REFERENCE, "\n".join(parts))
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
+def test_the_overview_comes_from_the_package(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert entry.main(words) == 0
+    assert capsys.readouterr().out == entry.HELP.read_text("utf-8")
+
+
+def test_help_of_a_command_has_two_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry.main(["help", "deploy"]) == 0
+    one = capsys.readouterr().out
+    assert entry.main(["deploy", "--help"]) == 0
+    assert capsys.readouterr().out == one != ""
+
+
+@pytest.mark.parametrize("command", [c for group in COMMANDS.values() for c in group])
+def test_every_help_page_fits_80_columns_and_ends_with_examples(command: Command) -> None:
+    text = page(command.name)
+
+    assert max(map(len, text.splitlines())) <= 80
+    assert all(f"  {example}\n" in text for example in command.examples)
+    assert "--home" in text
+    assert "--json" in text
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--help"], ["--version"]], ids=["nothing", "help", "version"]
+)
+def test_what_tools_probe_for_loads_no_parser(words: list[str]) -> None:
+    program = (
+        "import sys; from drystone.l85_surfaces.cli.entry import main; "
+        f"assert main({words!r}) == 0; "
+        "heavy = {'cyclopts', 'rich', 'msgspec', 'asyncio', 'httpx2', 'yaml'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_command_on_a_pipe_loads_neither_rich_nor_the_server() -> None:
+    program = (
+        "import sys; from drystone.l85_surfaces.cli.entry import main; "
+        "main(['services', '--home', '/nonexistent']); main(['down', '--home', '/nonexistent']); "
+        "heavy = {'rich', 'starlette', 'uvicorn', 'yaml', 'grpc', 'boto3'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["depoly"], "there is no command 'depoly'; did you mean 'deploy'?"),
+        (["xyzzy"], "there is no command 'xyzzy'; see drystone --help"),
+        (["--home", ".", "services"], "--home comes after the command"),
+        (["services", "--jsn"], "unknown option: --jsn; did you mean --json?"),
+        (["show"], "SERVICE is missing\nsee drystone show --help"),
+        (["show", "a", "b"], "'b' is one word too many"),
+        (["logs", "a", "-n"], "-n needs a value"),
+        (["logs", "a", "-n", "many"], 'unable to convert "many" into int'),
+        (["history", "a", "-n", "0"], "Must be >= 1"),
+        (["up", "--port", "70000"], "Must be <= 65535"),
+        (["up", "--runtime", "podmn"], 'Did you mean "podman"?'),
+        (["exec", "orders"], "COMMAND is missing"),
+    ],
+)
+def test_a_wrong_command_line_exits_with_2_and_says_what_to_type(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert entry.main(words) == 2
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert says in captured.err
+
+
+def test_misuse_is_a_problem_document_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry.main(["show", "--json"]) == 2
+    assert '"type":"cli.Misuse"' in capsys.readouterr().out
+
+
+def test_json_after_the_double_dash_belongs_to_the_command(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert entry.main(["exec", "orders", "--home", str(tmp_path), "--", "env", "--json"]) == 1
+    assert capsys.readouterr().out == ""
