@@ -1,0 +1,274 @@
+"""What of a descriptor is acted on today; the rest is listed by every plan, so that nothing is ignored in silence.
+
+The table is the whole truth: a key stands in it as acted on (``NOW``) or with a sentence that says what happens meanwhile. A test
+holds that every key of the schema is covered, so a new key cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drystone.l25_deployer.descriptor.compiled import shape_of
+from drystone.l25_deployer.descriptor.edges import uses
+from drystone.l25_deployer.descriptor.reading import Merged
+from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
+from drystone.l25_deployer.descriptor.shapes import Shape
+from drystone.l25_deployer.descriptor.tree import Mapping, Node, Path, Scalar, dotted
+from drystone.l25_deployer.stacks.compile import Facts, is_resolvable, template
+from drystone.l25_deployer.stacks.plan import Notice
+
+NOW = ""
+
+_BACKUP = "no copies are made yet"
+_SCALING = "the number of instances stays at min"
+_UNPROVIDED = "nothing provides this type of resource yet; variables that refer to it are left out"
+_COMMON = {
+    "data": "classes of data are not recorded yet",
+    "shared_from": "an own resource is made in place of the shared one",
+    "protect": NOW,
+    "alarms": "nobody is told yet",
+    "tags": "tags are not recorded yet",
+}
+_HEALTH = dict.fromkeys(
+    ("path", "port", "interval", "timeout", "healthy", "unhealthy", "grace"), NOW
+)
+_SCALE = {
+    "min": NOW,
+    **dict.fromkeys(("max", "cpu", "memory", "requests", "latency", "queue", "cooldown"), _SCALING),
+}
+_SIZE = {"cpu": NOW, "memory": NOW, "disk": "temporary files are not limited yet"}
+
+
+def _under(prefix: str, keys: dict[str, str]) -> dict[str, str]:
+    return {prefix: NOW, **{f"{prefix}.{key}": sentence for key, sentence in keys.items()}}
+
+
+RESOURCES: dict[str, str] = {
+    **_under(
+        "postgres",
+        {
+            **_COMMON,
+            "version": NOW,
+            "connections": NOW,
+            "extensions": NOW,
+            "storage": "space is not limited yet",
+            "size": "the engine of this machine serves every size",
+            "replicas": "there is one copy on this machine",
+            "settings": "the engine keeps its own settings",
+            "pool": "connections go straight to the engine",
+            "backup": _BACKUP,
+        },
+    ),
+    **_under(
+        "bucket",
+        {
+            **_COMMON,
+            "versioned": "earlier versions are not kept yet",
+            "expire": "objects stay until they are removed",
+            "public": "the bucket stays private",
+            "cors": "pages of other origins may not read yet",
+            "backup": _BACKUP,
+        },
+    ),
+    **_under(
+        "cache",
+        {
+            **_COMMON,
+            "engine": NOW,
+            "memory": NOW,
+            "eviction": NOW,
+            "replicas": "there is one copy on this machine",
+        },
+    ),
+    **_under("volume", {**_COMMON, "storage": "space is not limited yet"}),
+}
+"""By type of resource and key; every other type is listed whole."""
+
+KEYS: dict[str, str] = {
+    "schema": NOW,
+    "service": NOW,
+    "description": NOW,
+    **_under(
+        "owner",
+        {
+            "team": NOW,
+            **dict.fromkeys(
+                ("contact", "oncall", "chat", "cost_centre", "business_unit"),
+                "only the team is shown yet",
+            ),
+        },
+    ),
+    "tier": NOW,
+    "layer": NOW,
+    "data": _COMMON["data"],
+    "tags": _COMMON["tags"],
+    "links": "links are not shown yet",
+    "image": NOW,
+    **_under(
+        "process",
+        {
+            "command": NOW,
+            "dir": NOW,
+            "runtime": NOW,
+            "setup": NOW,
+            "artifact": "the folder is used, not the archive",
+        },
+    ),
+    **_under(
+        "static",
+        dict.fromkeys(("dir", "index", "spa", "cache", "headers", "csp", "keep_assets"), NOW),
+    ),
+    "embedded": NOW,
+    "command": NOW,
+    "port": NOW,
+    **_under("health", _HEALTH),
+    "deepcheck": "only health is asked",
+    **_under("size", _SIZE),
+    **_under("scale", _SCALE),
+    **_under("stop", dict.fromkeys(("drain", "grace", "signal"), NOW)),
+    "workers": NOW,
+    **_under("workers.*", {"command": NOW, "env": NOW}),
+    **_under("workers.*.scale", _SCALE),
+    **_under("workers.*.size", _SIZE),
+    **_under("workers.*.health", _HEALTH),
+    "sidecars": "no sidecars are started yet; variables that refer to them are left out",
+    "env": NOW,
+    "secrets": "secrets are not handed to instances yet; variables that refer to them are left out",
+    "config": "the configuration is not watched yet",
+    "resources": NOW,
+    "dependencies": NOW,
+    **_under(
+        "dependencies.*",
+        {
+            "needs": NOW,
+            "at": NOW,
+            "environment": NOW,
+            "without": "is not shown by the dependency view yet",
+            **dict.fromkeys(
+                ("calls", "timeout", "retries", "retry_on"),
+                "calls between services are not limited or repeated yet",
+            ),
+        },
+    ),
+    "network": NOW,
+    "network.egress": "ways out are not closed yet",
+    **_under(
+        "network.ingress",
+        {
+            "public": NOW,
+            **dict.fromkeys(
+                ("staff", "callers", "builds"), "callers on this machine are not told apart yet"
+            ),
+        },
+    ),
+    **_under(
+        "proxy",
+        {
+            "timeout": NOW,
+            "auth": "callers are not asked who they are yet",
+            "policy": "no policy decides yet",
+            "tracing": "requests are not traced yet",
+            "body": "bodies are not limited yet",
+        },
+    ),
+    "limits": "requests are not counted yet",
+    "schedules": "nothing happens on its own yet",
+    "events": "events are not passed on yet",
+    "alarms": _COMMON["alarms"],
+    "slo": "objectives are not measured yet",
+    "logs": "lines are kept as they are, within a bound",
+    **_under(
+        "deploy",
+        {
+            "strategy": NOW,
+            "migrate": NOW,
+            "smoke": NOW,
+            "keep_warm": NOW,
+            "keep": NOW,
+            **dict.fromkeys(
+                ("steps", "hold", "watch", "cohort"),
+                "all traffic moves at once, after the new release proved itself",
+            ),
+            **dict.fromkeys(
+                ("after", "soak", "windows", "approve"), "deploys are not held back yet"
+            ),
+            "regions": "this machine is the only region",
+        },
+    ),
+    "environments": NOW,
+}
+"""By key, ``*`` for a name of the author's."""
+
+
+def not_acted_on(merged: Merged) -> list[Notice]:
+    """List what a descriptor says in vain today, in the order of the file."""
+    root = merged.positions.root
+    found: dict[Path, str] = {}
+    if root is not None:
+        found.update(_written(root, shape_of(Descriptor), (), ()))
+    found.update(_values(merged.descriptor))
+    found.update(_left_out(merged))
+    notices = []
+    for path, sentence in found.items():
+        origin = merged.positions.near(path)
+        notices.append(Notice(dotted(path), origin.line if origin else 1, sentence))
+    return sorted(notices, key=lambda notice: (notice.line, notice.path))
+
+
+def sentence_for(pattern: Path) -> str | None:
+    """Look a key up, names replaced by ``*`` and resources by their type; None when the table does not know it."""
+    if pattern[:1] == ("resources",) and len(pattern) > 1:
+        known = RESOURCES.get(dotted(pattern[1:]))
+        return _UNPROVIDED if known is None and len(pattern) == 2 else known
+    return KEYS.get(dotted(pattern))
+
+
+def _written(
+    node: Node, shape: Shape | None, path: Path, pattern: Path
+) -> Iterator[tuple[Path, str]]:
+    """Walk what was written, and stop where the table says that nothing below is acted on."""
+    if not isinstance(node, Mapping):
+        return
+    for key, entry in node.entries.items():
+        if key.startswith("x-"):
+            continue
+        below = shape.child(key, node) if shape is not None else None
+        here = (*pattern, _step(pattern, key, entry.node))
+        sentence = sentence_for(here)
+        if sentence:
+            yield (*path, key), sentence
+        elif sentence == NOW:
+            yield from _written(entry.node, below, (*path, key), here)
+
+
+def _step(pattern: Path, key: str, node: Node) -> str:
+    """Name a step as the table does: the type of a resource, ``*`` for other names of the author's."""
+    if pattern == ("resources",) and isinstance(node, Mapping):
+        entry = node.entries.get("type")
+        return entry.node.text if entry is not None and isinstance(entry.node, Scalar) else key
+    return "*" if pattern in (("workers",), ("dependencies",)) else key
+
+
+def _values(descriptor: Descriptor) -> Iterator[tuple[Path, str]]:
+    """Keys that are acted on, with values that are not."""
+    if descriptor.deploy.strategy == "progressive":
+        yield ("deploy", "strategy"), "acts as blue-green: all traffic moves at once"
+    for name, resource in descriptor.resources.items():
+        if resource.type_name == "cache" and getattr(resource, "engine", "redis") != "redis":
+            yield (
+                ("resources", name),
+                "memcached is not provided yet; variables that refer to it are left out",
+            )
+
+
+def _left_out(merged: Merged) -> Iterator[tuple[Path, str]]:
+    """Variables and commands with references that nothing can put in yet."""
+    descriptor = merged.descriptor
+    facts = Facts(descriptor.service, "", merged.environment, merged.region or "")
+    for path, ref in uses(descriptor, ()):
+        variable = "env" in path[:-1]
+        if path[0] in ("resources", "sidecars", "schedules"):
+            continue
+        if not is_resolvable(template(ref.text(), facts), descriptor):
+            what = "is left out" if variable else "cannot be run"
+            yield path, f"{what}: nothing puts in {ref.text()} yet"
