@@ -18,7 +18,12 @@ from drystone.l25_deployer.descriptor.tree import Entry, Mapping, Node, Path, Sc
 FIXED = ("schema", "service", "environments")
 """Keys that are the same in every environment."""
 
-_KEY = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?(?:\.[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?)?")
+_PART = "[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
+
+NAME_PATTERN = rf"{_PART}(?:\.{_PART})?"
+"""``prod``, or ``prod.eu-west`` for one region of it."""
+
+_KEY = re.compile(NAME_PATTERN)
 
 
 class Overlays(Shape):
