@@ -93,7 +93,7 @@ def remove(groups: Iterable[Path]) -> None:
 
 def _usable_parents() -> Iterator[tuple[str, Path]]:
     mounts = _mounts()
-    own = _own_groups()
+    own = _groups("self")
     for controller in CONTROLLERS:
         kind = controller if controller in mounts else "unified"
         root = mounts.get(kind)
@@ -120,10 +120,23 @@ def _mounts() -> dict[str, Path]:
     return found
 
 
-def _own_groups() -> dict[str, str]:
-    """Return this process's group for each controller of v1; under ``""`` that of v2."""
+def memory_groups_of(pid: int) -> tuple[Path, ...]:
+    """Return the group that limits a process's memory; nothing when the process is gone or has none."""
+    mounts = _mounts()
+    try:
+        names = _groups(str(pid))
+    except (FileNotFoundError, ProcessLookupError):
+        return ()
+    for root, name in ((mounts.get("memory"), "memory"), (mounts.get("unified"), "")):
+        if root is not None and name in names:
+            return (root / names[name].lstrip("/"),)
+    return ()
+
+
+def _groups(process: str) -> dict[str, str]:
+    """Return a process's group for each controller of v1; under ``""`` that of v2."""
     found: dict[str, str] = {}
-    for line in Path(PROC, "self/cgroup").read_text().splitlines():
+    for line in Path(PROC, process, "cgroup").read_text().splitlines():
         _, names, path = line.split(":", 2)
         found |= dict.fromkeys(names.split(","), path)
     return found

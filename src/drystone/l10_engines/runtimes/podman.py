@@ -1,0 +1,363 @@
+"""Containers by podman: an image with a file system of its own, limits, and no capabilities.
+
+Podman has no daemon: a container's parent is a small monitor, ``conmon``, so that containers outlive
+the agent. Its log drivers would have conmon copy every byte and lose the output when it dies; instead
+the driver ``passthrough`` gives the container the monitor's own outputs, and a two-line script in the
+place of conmon opens ``state/log`` for it. So output goes from the container straight to the file.
+
+Two things differ from a process of the host. The command is pid 1 of its container, to which the kernel
+delivers no signal without a handler: a command that does not handle SIGTERM is killed when the grace is
+over. And no capability is left (``--cap-drop ALL``): images whose first process is root and gives its
+rights up itself, with chown and setuid, need another image or user. The root is read-only; ``/tmp``,
+``/run`` and ``/var/tmp`` are writable and private.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from typing_extensions import override
+
+from drystone.l10_engines.processes import identity
+from drystone.l10_engines.processes.identity import ProcessId
+from drystone.l10_engines.runtimes import cgroups, proc_table
+from drystone.l10_engines.runtimes.command_check import check_spec
+from drystone.l10_engines.runtimes.errors import (
+    CommandNotFound,
+    ImageNotFound,
+    InstanceNotStopped,
+    InstanceRuns,
+    RuntimeMissing,
+    SpecInvalid,
+)
+from drystone.l10_engines.runtimes.podman_command import PodmanCommand, State, explain, ulimits
+from drystone.l10_engines.runtimes.podman_environment import environment_words
+from drystone.l10_engines.runtimes.port import (
+    LOG_NAME,
+    Exit,
+    Instance,
+    InstanceSpec,
+    Isolation,
+    Runtime,
+    Stray,
+    Usage,
+    log_size,
+)
+from drystone.l10_engines.runtimes.records import ENDED, STARTED, Owner, read_record, write_record
+
+_HOME, _INSTANCE = "drystone.home", "drystone.instance"
+_BEGIN_LIMIT = timedelta(milliseconds=500)
+_MONITOR_LIMIT = timedelta(seconds=10)
+_PAUSE = 0.002
+_REMOVALS = 4
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """What is needed to adopt a container; kept as ``state/instance.json``."""
+
+    id: str
+    runtime: str
+    container: str
+    main: ProcessId
+    monitor: ProcessId
+    groups: tuple[str, ...]
+
+
+class PodmanInstance(Instance):
+    """A container that was started here."""
+
+    def __init__(self, state: Path, record: _Record, podman: PodmanCommand) -> None:
+        self.id = record.id
+        self.state = state
+        self._record = record
+        self._podman = podman
+
+    @property
+    @override
+    def pid(self) -> int:
+        return self._record.main.pid
+
+    @property
+    def monitor(self) -> ProcessId:
+        """The conmon that waits for the container."""
+        return self._record.monitor
+
+    @override
+    def is_running(self) -> bool:
+        return identity.is_alive(self._record.main)
+
+    @override
+    async def wait(self) -> Exit:
+        await identity.wait(self._record.main)
+        # Podman learns of it from the kernel only with cgroup v2; the group is there for some moments yet.
+        out_of_memory = cgroups.killed_for_memory(map(Path, self._record.groups))
+        with suppress(TimeoutError):
+            # The monitor records the exit code and ends.
+            async with asyncio.timeout(_MONITOR_LIMIT.total_seconds()):
+                await identity.wait(self._record.monitor)
+        if (known := self._known()) is not None:
+            return known
+        ended = _exit(await self._podman.state(self._record.container), out_of_memory)
+        await _remove(self._podman, self._record.container)
+        if (known := self._known()) is None:
+            write_record(self.state / ENDED, ended)
+        return known or ended
+
+    def _known(self) -> Exit | None:
+        return read_record(self.state / ENDED, Exit)
+
+    @override
+    async def stop(
+        self, *, number: signal.Signals = signal.SIGTERM, grace: timedelta = timedelta(seconds=10)
+    ) -> Exit:
+        if identity.send(self._record.main, number):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace.total_seconds()):
+                    await identity.wait(self._record.main)
+            # The end of pid 1 is the end of everything in its pid namespace (pid_namespaces(7)).
+            identity.send(self._record.main, signal.SIGKILL)
+        return await self.wait()
+
+    @override
+    def processes(self) -> list[int]:
+        namespace = proc_table.pid_namespace(self.pid) if self.is_running() else None
+        if namespace is None:
+            return []
+        return sorted(proc_table.in_pid_namespace(proc_table.table(), namespace))
+
+    @override
+    def listening_ports(self) -> list[int]:
+        return proc_table.listening_ports(self.processes())
+
+    @override
+    def usage(self) -> Usage:
+        return proc_table.usage(self.processes())
+
+
+class Podman(Runtime):
+    """Runs images, with the network of the host."""
+
+    name = "podman"
+
+    def __init__(self) -> None:
+        self._podman = PodmanCommand()
+
+    @override
+    async def available(self) -> str | None:
+        try:
+            await self._podman.info()
+        except RuntimeMissing as e:
+            return e.message
+        if not self.isolation().pids:
+            return "podman cannot make control groups here; mount /sys/fs/cgroup writable"
+        return None
+
+    @override
+    def isolation(self) -> Isolation:
+        unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+        enforced = {name: _writable("" if unified else name) for name in ("memory", "cpu", "pids")}
+        return Isolation(files=True, processes=True, environment=True, privileges=True, **enforced)
+
+    async def resolve_image(self, reference: str) -> str:
+        """Return the id of an image, which never changes its meaning as a tag does.
+
+        Args:
+            reference: Name with tag or digest, or an id.
+
+        Raises:
+            ImageNotFound: It is not on this machine; the message names those that are.
+        """
+        # The reference comes from a descriptor; behind "--" it can be no option.
+        answer = await self._podman("image", "inspect", "--format", "{{.Id}}", "--", reference)
+        if answer.code == 0:
+            return answer.output.decode().split()[0]
+        images = await self._podman("images", "--format", "{{.Repository}}:{{.Tag}}")
+        known = [name for name in images.output.decode().split() if not name.startswith("<none>")]
+        raise ImageNotFound(
+            f"the image {reference!r} is not on this machine; try: podman pull {shlex.quote(reference)}. "
+            f"Images here: {', '.join(sorted(known)[:20]) or 'none'}",
+            image=reference,
+        )
+
+    @override
+    async def start(self, spec: InstanceSpec) -> Instance:
+        check_spec(spec)
+        if spec.image is None:
+            raise SpecInvalid(f"{spec.id}: podman runs images, and none is named")
+        earlier = await self.find(spec.state)
+        if earlier is not None and earlier.is_running():
+            raise InstanceRuns(f"{earlier.id} runs already as process {earlier.pid}; stop it first")
+        before = log_size(spec.state)
+        await self._prepare(spec)
+        info = await self._podman.info()
+        words, variables = environment_words(spec)
+        answer = await self._podman(
+            *("--runtime", info.host.oci_runtime.path),
+            *("--conmon", str(spec.state / "conmon")),
+            *("run", "--detach", *_options(spec, self.isolation()), *words),
+            *("--", spec.image, *spec.command),
+            environment=variables,
+        )
+        (spec.state / "environment").unlink(missing_ok=True)
+        if answer.code != 0:
+            await _remove(self._podman, _name(spec))
+            raise explain(answer, instance=spec.id, image=spec.image)
+        instance = self._begun(spec)
+        await _wait_until_executed(instance, info.host.oci_runtime.path)
+        if not instance.is_running():
+            await self._explain_end_at_once(instance, spec, before)
+        return instance
+
+    async def _prepare(self, spec: InstanceSpec) -> None:
+        spec.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        spec.state.chmod(0o700)
+        for name in (STARTED, ENDED, "container", "pid", "monitor"):
+            (spec.state / name).unlink(missing_ok=True)
+        (spec.state / LOG_NAME).touch(mode=0o600)
+        conmon = shlex.quote((await self._podman.info()).host.conmon.path)
+        script = spec.state / "conmon"
+        # Podman first asks a conmon for its version and reads the answer.
+        script.write_text(
+            f'#!/bin/sh\n[ "$1" = --version ] && exec {conmon} --version\n'
+            f'exec {conmon} "$@" </dev/null >>{shlex.quote(str(spec.state / LOG_NAME))} 2>&1\n'
+        )
+        script.chmod(0o700)
+
+    def _begun(self, spec: InstanceSpec) -> PodmanInstance:
+        container = (spec.state / "container").read_text().strip()
+        main, monitor = (
+            identity.identify(pid) or ProcessId(pid, 0, "")
+            for pid in (int((spec.state / name).read_text()) for name in ("pid", "monitor"))
+        )
+        groups = tuple(map(str, cgroups.memory_groups_of(main.pid)))
+        record = _Record(spec.id, self.name, container, main, monitor, groups)
+        write_record(spec.state / STARTED, record)
+        return PodmanInstance(spec.state, record, self._podman)
+
+    async def _explain_end_at_once(
+        self, instance: PodmanInstance, spec: InstanceSpec, before: int
+    ) -> None:
+        """Raise when it ended because the OCI runtime could not execute the command."""
+        with (spec.state / LOG_NAME).open("rb") as stream:
+            stream.seek(before)
+            said = stream.read(4096).decode(errors="replace")
+        if said.startswith(f"exec {spec.command[0] if spec.command else ''}"):
+            await instance.wait()
+            raise CommandNotFound(f"{spec.id}: the command cannot be executed: {said.strip()}")
+
+    @override
+    async def find(self, state: Path) -> PodmanInstance | None:
+        owner = read_record(state / STARTED, Owner)
+        if owner is None or owner.runtime != self.name:
+            return None
+        record = read_record(state / STARTED, _Record)
+        return None if record is None else PodmanInstance(state, record, self._podman)
+
+    @override
+    async def strays(self, home_label: str, known_ids: frozenset[str]) -> list[Stray]:
+        if not self._podman.is_installed:
+            return []
+        found = []
+        for entry in await self._podman.listed(f"{_HOME}={home_label}"):
+            name = entry.labels.get(_INSTANCE, "")
+            if name not in known_ids:
+                found.append(Stray(name, entry.id, _inhabitants(entry.pid)))
+        return found
+
+    @override
+    async def remove_stray(self, stray: Stray) -> None:
+        await _remove(self._podman, stray.handle)
+
+
+def _options(spec: InstanceSpec, isolation: Isolation) -> list[str]:
+    """Return the options of ``podman run`` for an instance, without its environment."""
+    limits = {
+        "memory": f"--memory={spec.limits.memory}",
+        "cpu": f"--cpus={spec.limits.cpu:g}",
+        "pids": f"--pids-limit={spec.limits.pids}",
+    }
+    words = [
+        f"--name={_name(spec)}",
+        "--replace",
+        f"--label={_HOME}={spec.home_label}",
+        f"--label={_INSTANCE}={spec.id}",
+        f"--cidfile={spec.state / 'container'}",
+        f"--pidfile={spec.state / 'pid'}",
+        f"--conmon-pidfile={spec.state / 'monitor'}",
+        "--log-driver=passthrough",
+        "--network=host",
+        "--pull=never",
+        "--cap-drop=ALL",
+        "--security-opt=no-new-privileges",
+        "--read-only",
+        "--tmpfs=/tmp:rw,exec,nosuid,nodev,mode=1777",
+        "--no-healthcheck",
+        *ulimits(),
+        *(word for name, word in limits.items() if getattr(isolation, name)),
+    ]
+    for mount in spec.mounts:
+        if "," in f"{mount.source}{mount.target}":
+            raise SpecInvalid(f"{spec.id}: podman mounts no path with a comma: {mount}")
+        mode = ",readonly=true" if mount.read_only else ""
+        words.append(f"--mount=type=bind,source={mount.source},destination={mount.target}{mode}")
+    if spec.directory is not None:
+        words.append(f"--workdir={spec.directory}")
+    return words
+
+
+def _name(spec: InstanceSpec) -> str:
+    # An id has no dot, so no other label and id make the same name.
+    return f"drystone-{spec.home_label}.{spec.id}"
+
+
+def _exit(state: State | None, out_of_memory: bool) -> Exit:
+    if state is None or state.status not in {"exited", "stopped"}:
+        return Exit(None, out_of_memory=out_of_memory)
+    at = datetime.fromisoformat(state.finished_at).astimezone(UTC)
+    # Podman reports -1 when the monitor could not say.
+    code = state.exit_code if state.exit_code >= 0 else None
+    return Exit.from_status(code, at=at, out_of_memory=out_of_memory or state.oom_killed)
+
+
+def _inhabitants(pid: int) -> tuple[int, ...]:
+    namespace = proc_table.pid_namespace(pid) if pid else None
+    if namespace is None:
+        return ()
+    return tuple(sorted(proc_table.in_pid_namespace(proc_table.table(), namespace)))
+
+
+def _writable(controller: str) -> bool:
+    return os.access(Path("/sys/fs/cgroup", controller), os.W_OK)
+
+
+async def _wait_until_executed(instance: PodmanInstance, oci_runtime: str) -> None:
+    """Wait until pid 1 has become the command: until then it is the OCI runtime's own program."""
+    name = Path(oci_runtime).name
+    with suppress(TimeoutError):  # a command may be called like the runtime
+        async with asyncio.timeout(_BEGIN_LIMIT.total_seconds()):
+            while name in (proc_table.program(instance.pid) or ""):  # noqa: ASYNC110 - another's doing
+                await asyncio.sleep(_PAUSE)
+
+
+async def _remove(podman: PodmanCommand, container: str) -> None:
+    """Remove a container, running or not; that it is gone already is as good.
+
+    Raises:
+        InstanceNotStopped: Podman cannot.
+    """
+    answer = None
+    for _ in range(
+        _REMOVALS
+    ):  # the first may only find out that the monitor and the container died
+        answer = await podman("rm", "--force", "--ignore", "--time", "0", "--volumes", container)
+        if answer.code == 0:
+            return
+    reason = answer.complaint if answer else ""
+    raise InstanceNotStopped(f"podman could not remove {container}: {reason}")

@@ -1,0 +1,192 @@
+"""Speak to podman through its command line, and understand what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l10_engines.runtimes.errors import (
+    CommandNotFound,
+    ImageNotFound,
+    InstanceFailed,
+    RuntimeMissing,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from drystone.l00_kernel.errors import PlatformError
+
+# What podman itself may need from the agent's environment; everything else stays with the agent.
+_PASSED_ON = [
+    "PATH",
+    "HOME",
+    "USER",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "TMPDIR",
+    "CONTAINERS_CONF",
+    "CONTAINERS_STORAGE_CONF",
+    "DBUS_SESSION_BUS_ADDRESS",
+]
+_SYSTEM_PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_MOST_FILES = 1_048_576
+
+
+class _Conmon(msgspec.Struct):
+    path: str
+
+
+class _OciRuntime(msgspec.Struct):
+    path: str
+
+
+class _Host(msgspec.Struct, rename="camel"):
+    conmon: _Conmon
+    oci_runtime: _OciRuntime
+    cgroup_version: str
+    cgroup_controllers: list[str]
+
+
+class Info(msgspec.Struct):
+    """The part of ``podman info`` that is used here."""
+
+    host: _Host
+
+
+class State(msgspec.Struct, rename="pascal"):
+    """The part of a container's state that is used here.
+
+    Attributes:
+        status: ``created``, ``running``, ``exited``…
+        exit_code: Valid once it has exited.
+        oom_killed: Whether the kernel killed something in it for want of memory.
+        finished_at: RFC 3339.
+    """
+
+    status: str
+    exit_code: int
+    oom_killed: bool = msgspec.field(name="OOMKilled")
+    finished_at: str = ""
+
+
+class Listed(msgspec.Struct, rename="pascal"):
+    """One row of ``podman ps``."""
+
+    id: str
+    pid: int
+    labels: dict[str, str]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """How a podman command ended."""
+
+    code: int
+    output: bytes
+    complaint: str
+
+
+class PodmanCommand:
+    """Runs podman commands; knows what ``podman info`` says."""
+
+    def __init__(self) -> None:
+        self._program = shutil.which("podman")
+        self._info: Info | None = None
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the program is on the agent's PATH."""
+        return self._program is not None
+
+    async def __call__(self, *words: str, environment: Mapping[str, str] | None = None) -> Answer:
+        """Run a command to its end.
+
+        Args:
+            words: Its arguments.
+            environment: Variables for podman besides those it needs itself.
+
+        Raises:
+            RuntimeMissing: Podman is not installed.
+        """
+        if self._program is None:
+            raise RuntimeMissing("podman is not installed; try: apt install podman runc")
+        own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        own["PATH"] = f"{own['PATH']}:{_SYSTEM_PROGRAMS}" if "PATH" in own else _SYSTEM_PROGRAMS
+        process = await asyncio.create_subprocess_exec(
+            self._program,
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**(environment or {}), **own},
+        )
+        output, complaint = await process.communicate()
+        return Answer(process.returncode or 0, output, complaint.decode(errors="replace").strip())
+
+    async def info(self) -> Info:
+        """Return what podman says about this machine; asked once.
+
+        Raises:
+            RuntimeMissing: Podman is not installed or does not work.
+        """
+        if self._info is None:
+            answer = await self("info", "--format", "json")
+            if answer.code != 0:
+                raise RuntimeMissing(f"podman does not work here: {_reason(answer.complaint)}")
+            self._info = msgspec.json.decode(answer.output, type=Info)
+        return self._info
+
+    async def state(self, container: str) -> State | None:
+        """Return a container's state; None when there is no such container."""
+        answer = await self("container", "inspect", "--format", "{{json .State}}", container)
+        return msgspec.json.decode(answer.output, type=State) if answer.code == 0 else None
+
+    async def listed(self, label: str) -> list[Listed]:
+        """Return all containers with this label (``name=value``), running or not."""
+        answer = await self("ps", "--all", "--filter", f"label={label}", "--format", "json")
+        if answer.code != 0:
+            raise RuntimeMissing(f"podman cannot list containers: {_reason(answer.complaint)}")
+        return msgspec.json.decode(answer.output, type=list[Listed])
+
+
+def explain(answer: Answer, *, instance: str, image: str) -> PlatformError:
+    """Say why ``podman run`` failed.
+
+    Its exit codes (podman-run(1)) tell little: 126 and 127 stand for any refusal of the kernel, so the
+    words of the OCI runtime decide whether it was the command.
+    """
+    reason = _reason(answer.complaint)
+    if "image not known" in reason or "no such image" in reason.lower():
+        return ImageNotFound(f"{instance}: the image {image} is not on this machine")
+    if answer.code in {126, 127} and ("exec: " in reason or "exec /" in reason):
+        return CommandNotFound(f"{instance}: the command cannot be executed: {reason}")
+    return InstanceFailed(f"podman did not start {instance}: {reason}")
+
+
+def ulimits() -> list[str]:
+    """Return options that keep podman from raising limits, which it may not do without CAP_SYS_RESOURCE."""
+    files = _cap(resource.getrlimit(resource.RLIMIT_NOFILE)[1], _MOST_FILES)
+    # Podman lowers its own limit of processes to the kernel's largest pid before it starts anything.
+    largest_pid = int(Path("/proc/sys/kernel/pid_max").read_text())
+    processes = _cap(resource.getrlimit(resource.RLIMIT_NPROC)[1], largest_pid)
+    return [
+        f"--ulimit=nofile={files}:{files}",
+        f"--ulimit=nproc={processes}:{processes}",
+        "--ulimit=core=0:0",
+    ]
+
+
+def _cap(value: int, most: int) -> int:
+    return most if value == resource.RLIM_INFINITY else min(value, most)
+
+
+def _reason(complaint: str) -> str:
+    lines = [line for line in complaint.splitlines() if line.startswith("Error:")]
+    return (lines or complaint.splitlines() or ["no reason was given"])[-1].removeprefix("Error: ")

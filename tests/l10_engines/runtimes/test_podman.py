@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drystone.l10_engines.runtimes.errors import ImageNotFound, SpecInvalid
+from drystone.l10_engines.runtimes.podman import Podman, PodmanInstance
+from drystone.l10_engines.runtimes.port import Instance, Mount
+from drystone.testing.conformance.runtime_bench import Workbench
+from drystone.testing.conformance.runtimes import Bench, RuntimeConformance
+
+pytestmark = pytest.mark.skipif(shutil.which("podman") is None, reason="podman is not installed")
+
+PYTHON = Path(sys.executable).resolve()
+SHOWN = [Path("/usr")] + [
+    path for path in (Path(sys.base_prefix).resolve(),) if not path.is_relative_to("/usr")
+]
+
+
+def skeleton() -> bytes:
+    """A root file system of empty folders and links; programs come from the host's /usr, mounted."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name in ("usr", "etc", "proc", "sys", "dev", "run", "tmp", "var", "var/tmp", "root"):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(folder)
+        for name in ("bin", "sbin", "lib", "lib64"):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, f"usr/{name}"
+            archive.addfile(link)
+    return content.getvalue()
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[str]:
+    name = f"localhost/drystone-suite:{uuid.uuid4().hex[:12]}"
+    change = f'CMD ["{PYTHON}", "-c", "print(1234)"]'
+    subprocess.run(
+        ["podman", "import", "--quiet", "--change", change, "-", name],
+        input=skeleton(),
+        check=True,
+        capture_output=True,
+    )
+    yield name
+    subprocess.run(["podman", "rmi", "--force", name], check=True, capture_output=True)
+
+
+def monitor_of(instance: Instance) -> list[int]:
+    assert isinstance(instance, PodmanInstance)
+    return [instance.monitor.pid]
+
+
+class TestPodman(RuntimeConformance):
+    @pytest.fixture
+    async def bench(self, image: str) -> Bench:
+        return Bench(
+            factory=Podman,
+            python=str(PYTHON),
+            watchers=monitor_of,
+            # LC_CTYPE is Python's own doing (PEP 538), since this image sets no language.
+            own_variables=frozenset({"PATH", "HOME", "HOSTNAME", "TERM", "container", "LC_CTYPE"}),
+            image=await Podman().resolve_image(image),
+            mounts=tuple(Mount(path, str(path), read_only=True) for path in SHOWN),
+        )
+
+    async def test_an_image_may_bring_its_own_command(self, work: Workbench) -> None:
+        instance = await work.start(work.spec())
+        assert (await instance.wait()).is_success
+        assert instance.log.read_text() == "1234\n"
+
+    async def test_an_image_is_resolved_to_an_id_that_stays(
+        self, work: Workbench, image: str
+    ) -> None:
+        podman = Podman()
+        pinned = await podman.resolve_image(image)
+        assert len(pinned.removeprefix("sha256:")) == 64
+        assert await podman.resolve_image(pinned) == pinned
+        assert pinned == work.bench.image
+
+    async def test_an_image_that_is_not_here_is_named_with_those_that_are(self, image: str) -> None:
+        for reference in ("localhost/no-such:1", "--all"):
+            with pytest.raises(ImageNotFound, match=r"podman pull") as refused:
+                await Podman().resolve_image(reference)
+            assert reference in str(refused.value)
+            assert image in str(refused.value)
+
+    async def test_an_image_that_went_away_is_refused_at_the_start(self, work: Workbench) -> None:
+        with pytest.raises(ImageNotFound):
+            await work.runtime.start(work.spec("true", image="0123456789ab" * 5 + "0123"))
+
+    async def test_a_command_without_an_image_is_refused(self, work: Workbench) -> None:
+        with pytest.raises(SpecInvalid, match="image"):
+            await work.runtime.start(work.spec("true", image=None))
+
+    async def test_a_secret_reaches_no_command_line_and_no_file_that_stays(
+        self, work: Workbench
+    ) -> None:
+        secrets = {"TOKEN": "s3cret-value", "CERTIFICATE": "s3cret\nlines"}
+        instance = await work.start(
+            work.program("import os; print(len(os.environ['CERTIFICATE']))", environment=secrets)
+        )
+        await instance.wait()
+        assert instance.log.read_text() == "12\n"
+        left = [path for path in work.root.rglob("*") if path.is_file()]
+        assert not [path for path in left if b"s3cret" in path.read_bytes()]
+
+    async def test_a_variable_that_would_steer_podman_is_refused(self, work: Workbench) -> None:
+        for name in ("LD_PRELOAD", "CONTAINERS_CONF", "https_proxy"):
+            with pytest.raises(SpecInvalid, match=name):
+                await work.runtime.start(work.spec("true", environment={name: "a\nb"}))
+
+    async def test_the_root_is_read_only_and_tmp_is_not(self, work: Workbench) -> None:
+        source = "import os; open('/tmp/here', 'w'); print(os.access('/etc', os.W_OK))"
+        instance = await work.start(work.program(source))
+        assert (await instance.wait()).is_success
+        assert instance.log.read_text() == "False\n"
