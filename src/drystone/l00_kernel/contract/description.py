@@ -66,7 +66,7 @@ def openapi(*contracts: type[Api], title: str, version: str) -> Document:
         )
     for schema in schemas.values():  # the arguments stand in the operations
         components.pop(_component(schema.others))
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
         "tags": [
@@ -75,6 +75,9 @@ def openapi(*contracts: type[Api], title: str, version: str) -> Document:
         "paths": paths,
         "components": {"schemas": components, "parameters": _HEADERS},
     }
+    # Defaults are still Python values, such as tuples and enumeration members.
+    written: Document = msgspec.json.decode(msgspec.json.encode(document))
+    return written
 
 
 class _Schemas(msgspec.Struct, frozen=True):

@@ -194,13 +194,15 @@ class _Route(BaseRoute):
 
     async def _context(self, request: Request, request_id: str) -> Context:
         caller = await self._serving.authenticate(request.headers)
-        key = request.headers.get(KEY) if self.call.verb == "POST" else None
+        key = None
+        if self.call.verb == "POST" and (given := request.headers.get(KEY)) is not None:
+            key = check_key(given)
         deadline = None
         if (seconds := request.headers.get(TIMEOUT)) is not None:
             if not _SECONDS.fullmatch(seconds):
                 raise Invalid(f"{TIMEOUT} must be a decimal number of seconds, not {seconds!r}")
             deadline = self._serving.clock.now() + timedelta(seconds=float(seconds))
-        return Context(caller, deadline, key and check_key(key), request_id)
+        return Context(caller, deadline, key, request_id)
 
     async def _body(self, request: Request) -> bytes:
         limit = self._serving.body_limit

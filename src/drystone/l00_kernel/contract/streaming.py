@@ -109,11 +109,10 @@ class Stream:
         await send({"type": "http.response.start", "status": 200, "headers": start})
         lines = first
         while not isinstance(lines, _End):
-            if lines is None:
-                if gone.done():
-                    return None
-                lines = b"\n"
-            await send({"type": "http.response.body", "body": lines, "more_body": True})
+            if gone.done():
+                return None
+            chunk = b"\n" if lines is None else lines
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
             lines = await self._next(gone, self._pace.heartbeat)
         last = problem_line(lines.problem) if lines.problem else b""
         await send({"type": "http.response.body", "body": last, "more_body": False})

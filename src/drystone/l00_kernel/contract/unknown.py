@@ -124,8 +124,9 @@ def _in_order(items: list[Search | None]) -> Search | None:
         return None
 
     def search(value: Any, place: str) -> Iterator[str]:
-        for number, (item, content) in enumerate(zip(items, value, strict=False)):
-            if item:
-                yield from item(content, f"{place}[{number}]")
+        if isinstance(value, list):
+            for number, (item, content) in enumerate(zip(items, value, strict=False)):
+                if item:
+                    yield from item(content, f"{place}[{number}]")
 
     return search
