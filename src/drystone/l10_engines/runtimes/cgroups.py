@@ -35,7 +35,7 @@ class Cgroups:
     """
 
     def __init__(self, parents: Mapping[str, Path] | None = None) -> None:
-        self._parents = dict(_usable_parents()) if parents is None else dict(parents)
+        self._parents = _usable_parents() if parents is None else dict(parents)
 
     def enforced(self) -> frozenset[str]:
         """Return which of ``memory``, ``cpu`` and ``pids`` are enforced here."""
@@ -91,21 +91,33 @@ def remove(groups: Iterable[Path]) -> None:
             group.parent.rmdir()
 
 
-def _usable_parents() -> Iterator[tuple[str, Path]]:
+def _usable_parents() -> dict[str, Path]:
     mounts = _mounts()
     own = _groups("self")
+    found: dict[str, Path] = {}
     for controller in CONTROLLERS:
-        kind = controller if controller in mounts else "unified"
-        root = mounts.get(kind)
-        if root is None:
-            continue
-        group = root / own.get(controller if kind == controller else "", "/").lstrip("/")
-        for parent in (group, *group.parents):
-            if _works(parent, controller):
-                yield controller, parent
-                break
-            if parent == root:
-                break
+        if controller in mounts:
+            for parent in _upwards(mounts[controller], own.get(controller, "/")):
+                if _supported(parent, {controller}):
+                    found[controller] = parent
+                    break
+    if "unified" in mounts:
+        # A process is in one group of v2, so one parent has to do for all controllers that v1 has not.
+        missing = set(CONTROLLERS) - set(found)
+        parents = list(_upwards(mounts["unified"], own.get("", "/")))
+        offers = [(_supported(parent, missing), parent) for parent in parents]
+        names, best = max(offers, key=lambda offer: len(offer[0]))  # the nearest among equals
+        found |= dict.fromkeys(sorted(names), best)
+    return found
+
+
+def _upwards(root: Path, own: str) -> Iterator[Path]:
+    """Iterate over a group and its ancestors, up to where the tree is mounted."""
+    group = root / own.lstrip("/")
+    yield group
+    while group != root:
+        group = group.parent
+        yield group
 
 
 def _mounts() -> dict[str, Path]:
@@ -142,26 +154,29 @@ def _groups(process: str) -> dict[str, str]:
     return found
 
 
-def _works(parent: Path, controller: str) -> bool:
-    """Try whether a group made here has the controller's settings."""
+def _supported(parent: Path, controllers: Iterable[str]) -> set[str]:
+    """Try which controllers' settings a group made two levels below this one has."""
     trial = parent / f"drystone-trial-{uuid.uuid4().hex[:12]}"
+    inner = trial / "instance"
     try:
         trial.mkdir()
     except OSError:
-        return False
+        return set()
     try:
         _delegate(trial)
-        inner = trial / "instance"
         inner.mkdir()
-        try:
-            names = {_SETTINGS[controller], f"{controller}.max"}
-            return any((inner / name).exists() for name in names)
-        finally:
-            inner.rmdir()
+        settings = {name: {_SETTINGS[name], f"{name}.max"} for name in controllers}
+        return {
+            name
+            for name, files in settings.items()
+            if any((inner / file).exists() for file in files)
+        }
     except OSError:
-        return False
+        return set()
     finally:
-        trial.rmdir()
+        for group in (inner, trial):
+            with suppress(FileNotFoundError):
+                group.rmdir()
 
 
 def _delegate(group: Path) -> None:
@@ -174,10 +189,17 @@ def _delegate(group: Path) -> None:
 
 def _limit(group: Path, controller: str, limits: Limits) -> None:
     quota = max(1000, round(limits.cpu * _PERIOD_US))
-    legacy = {"memory": str(limits.memory), "cpu": str(quota), "pids": str(limits.pids)}
-    unified = legacy | {"cpu": f"{quota} {_PERIOD_US}"}
-    setting = group / _SETTINGS[controller]
-    if setting.exists() and controller != "pids":
-        setting.write_text(legacy[controller])
+    if controller == "pids":
+        settings = [("pids.max", str(limits.pids))]
+    elif (group / _SETTINGS[controller]).exists():
+        value = {"memory": str(limits.memory), "cpu": str(quota)}[controller]
+        # The second one is memory and swap together; it is there only where swap is accounted for.
+        settings = [(_SETTINGS[controller], value), ("memory.memsw.limit_in_bytes", value)]
     else:
-        (group / f"{controller}.max").write_text(unified[controller])
+        value = {"memory": str(limits.memory), "cpu": f"{quota} {_PERIOD_US}"}[controller]
+        settings = [(f"{controller}.max", value), ("memory.swap.max", "0")]
+    first, *more = settings
+    (group / first[0]).write_text(first[1])
+    for name, value in more:
+        if controller == "memory" and (group / name).exists():
+            (group / name).write_text(value)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drystone.l10_engines.runtimes.errors import CommandNotFound, SpecInvalid
+from drystone.l10_engines.runtimes.interpreters import interpreter_of
 
 if TYPE_CHECKING:
     from drystone.l10_engines.runtimes.port import InstanceSpec
@@ -89,17 +90,21 @@ def _why_not_on_path(command: str, path: str) -> str:
 
 def _check_format(command: str, program: Path) -> None:
     """Look for what execve(2) would refuse: no known format, or an interpreter that is missing."""
-    with program.open("rb") as stream:
-        first = stream.readline(256)
-    if not first.startswith(b"#!"):
-        if first[:4] != b"\x7fELF":
+    interpreter = interpreter_of(program)
+    if interpreter is None:
+        with program.open("rb") as stream:
+            is_binary = stream.read(4) == b"\x7fELF"
+        if not is_binary:
             raise CommandNotFound(
                 f"{command!r} ({program}) is neither a binary nor a script with an interpreter; "
                 "begin its first line with #!, for example #!/bin/sh"
             )
-        return
-    interpreter = os.fsdecode(first[2:].strip().split(None, 1)[0] if first[2:].strip() else b"")
-    if not os.access(interpreter, os.X_OK):
+    elif interpreter.endswith("\r"):
+        raise CommandNotFound(
+            f"{command!r} ({program}) has Windows line ends, which become part of the interpreter's "
+            "name; convert it, for example with dos2unix"
+        )
+    elif not os.access(interpreter, os.X_OK):
         shown = interpreter if interpreter.isprintable() else ascii(interpreter)
         raise CommandNotFound(
             f"{command!r} ({program}) asks for the interpreter {shown or 'of an empty name'}, "

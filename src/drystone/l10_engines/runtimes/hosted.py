@@ -196,7 +196,7 @@ class HostedRuntime(Runtime):
         environment = self._environment(spec, directory)
         program = find_program(spec.command[0], path=environment["PATH"], directory=directory)
         launch = self._launch(spec, environment, program)
-        groups = self._cgroups.create(spec.home_label, spec.id, spec.limits)
+        groups = self._make_groups(spec)
         before = log_size(spec.state)
         guard = shell_guard.launch(
             launch.command,
@@ -218,6 +218,12 @@ class HostedRuntime(Runtime):
                 await instance.wait()
                 raise failure
         return instance
+
+    def _make_groups(self, spec: InstanceSpec) -> tuple[Path, ...]:
+        try:
+            return self._cgroups.create(spec.home_label, spec.id, spec.limits)
+        except OSError as e:
+            raise InstanceFailed(f"{spec.id}: its control groups cannot be made: {e}") from e
 
     def _environment(self, spec: InstanceSpec, directory: Path) -> dict[str, str]:
         # A shell exports PWD in any case; setting it here keeps the environment the same everywhere.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 _SYSTEM = tuple(map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")))
@@ -30,8 +32,8 @@ def needed_paths(program: Path) -> list[Path]:
         found.append(installation if _is_python(installation) else path)
         if path.is_symlink():
             waiting.append(path.parent / path.readlink())
-        elif (interpreter := _interpreter(path)) is not None:
-            waiting.append(interpreter)
+        elif interpreter := interpreter_of(path):
+            waiting.append(Path(interpreter))
         if (real := path.resolve()) != path:
             waiting.append(real)
     return list(dict.fromkeys(found))
@@ -43,8 +45,15 @@ def _is_python(folder: Path) -> bool:
     return any(folder.glob("lib/python3*/os.py"))
 
 
-def _interpreter(path: Path) -> Path | None:
+def interpreter_of(path: Path) -> str | None:
+    """Return what the ``#!`` line of a file names, as the kernel reads it; None when there is no such line.
+
+    Only blanks and tabs part the words: a file with Windows line ends names an interpreter that ends in
+    a carriage return.
+    """
     with path.open("rb") as stream:
         first = stream.readline(256)
-    words = first[2:].split(None, 1) if first.startswith(b"#!") else []
-    return Path(words[0].decode(errors="surrogateescape")) if words else None
+    if not first.startswith(b"#!"):
+        return None
+    words = first[2:].removesuffix(b"\n").strip(b" \t")
+    return os.fsdecode(re.split(rb"[ \t]", words)[0])

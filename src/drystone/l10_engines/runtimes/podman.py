@@ -105,10 +105,11 @@ class PodmanInstance(Instance):
         if (known := self._known()) is not None:
             return known
         ended = _exit(await self._podman.state(self._record.container), out_of_memory)
+        if (known := self._known()) is not None:  # somebody else waited as well and was quicker
+            return known
+        write_record(self.state / ENDED, ended)
         await _remove(self._podman, self._record.container)
-        if (known := self._known()) is None:
-            write_record(self.state / ENDED, ended)
-        return known or ended
+        return ended
 
     def _known(self) -> Exit | None:
         return read_record(self.state / ENDED, Exit)
@@ -161,9 +162,14 @@ class Podman(Runtime):
 
     @override
     def isolation(self) -> Isolation:
-        unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
-        enforced = {name: _writable("" if unified else name) for name in ("memory", "cpu", "pids")}
+        enforced = {name: self._enforces(name) for name in ("memory", "cpu", "pids")}
         return Isolation(files=True, processes=True, environment=True, privileges=True, **enforced)
+
+    def _enforces(self, controller: str) -> bool:
+        if os.geteuid() != 0:  # then it is systemd that makes the groups, and podman that knows
+            return controller in self._podman.controllers
+        is_unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+        return os.access(Path("/sys/fs/cgroup", "" if is_unified else controller), os.W_OK)
 
     async def resolve_image(self, reference: str) -> str:
         """Return the id of an image, which never changes its meaning as a tag does.
@@ -331,10 +337,6 @@ def _inhabitants(pid: int) -> tuple[int, ...]:
     if namespace is None:
         return ()
     return tuple(sorted(proc_table.in_pid_namespace(proc_table.table(), namespace)))
-
-
-def _writable(controller: str) -> bool:
-    return os.access(Path("/sys/fs/cgroup", controller), os.W_OK)
 
 
 async def _wait_until_executed(instance: PodmanInstance, oci_runtime: str) -> None:

@@ -105,6 +105,11 @@ class PodmanCommand:
         """Whether the program is on the agent's PATH."""
         return self._program is not None
 
+    @property
+    def controllers(self) -> frozenset[str]:
+        """The limits that podman can enforce, as :meth:`info` found; nothing before it was asked."""
+        return frozenset(self._info.host.cgroup_controllers if self._info else ())
+
     async def __call__(self, *words: str, environment: Mapping[str, str] | None = None) -> Answer:
         """Run a command to its end.
 

@@ -86,6 +86,7 @@ class Workbench:
             names for _, names, _ in os.walk("/sys/fs/cgroup")
         ]  # others' may vanish meanwhile
         assert f"drystone-{self.label}" not in {name for names in groups for name in names}
+        assert zombies() == []
         mounts = Path("/proc/self/mounts").read_text()
         assert str(self.root) not in mounts
 
@@ -109,3 +110,12 @@ def answers(port: int) -> bool:
             return connection.recv(16) == b"hello"
     except OSError:
         return False
+
+
+def zombies() -> list[int]:
+    """Return the children of this process that have ended and that nobody has waited for."""
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return []
+    return [] if ended is None else [ended.si_pid]

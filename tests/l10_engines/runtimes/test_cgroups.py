@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from drystone.l10_engines.runtimes.cgroups import (
+    Cgroups,
+    killed_for_memory,
+    members,
+    memory_groups_of,
+    remove,
+)
+from drystone.l10_engines.runtimes.port import Limits
+
+LIMITS = Limits(memory=64 * 1024 * 1024, cpu=0.5, pids=20)
+
+
+def test_a_group_has_the_limits_in_the_words_of_its_kernel() -> None:
+    groups = Cgroups()
+    if groups.enforced() != {"memory", "cpu", "pids"}:
+        pytest.skip("this machine lets us make no control groups")
+    made = groups.create(f"suite-{os.getpid()}", "one", LIMITS)
+    try:
+        values = {
+            path.name: path.read_text().strip()
+            for group in made
+            for path in group.iterdir()
+            if path.name in {"memory.limit_in_bytes", "memory.max", "cpu.cfs_quota_us", "cpu.max"}
+            or path.name == "pids.max"
+        }
+        assert sorted(values.values()) in (
+            ["20", "50000", str(LIMITS.memory)],
+            ["20", "50000 100000", str(LIMITS.memory)],
+        )
+        assert members(made) == set()
+        assert not killed_for_memory(made)
+    finally:
+        remove(made)
+    assert not any(group.exists() or group.parent.exists() for group in made)
+
+
+def test_with_the_unified_interface_one_group_holds_all_limits(tmp_path: Path) -> None:
+    groups = Cgroups(dict.fromkeys(("memory", "cpu", "pids"), tmp_path))
+    (group,) = groups.create("home", "one", LIMITS)
+    assert (group / "memory.max").read_text() == str(LIMITS.memory)
+    assert (group / "cpu.max").read_text() == "50000 100000"
+    assert (group / "pids.max").read_text() == "20"
+
+
+def test_the_unified_interface_tells_of_a_death_by_memory(tmp_path: Path) -> None:
+    (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 0\n")
+    assert not killed_for_memory([tmp_path])
+    (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 2\n")
+    assert killed_for_memory([tmp_path])
+
+
+def test_nothing_is_enforced_where_no_group_can_be_made() -> None:
+    groups = Cgroups({})
+    assert groups.enforced() == frozenset()
+    assert groups.create("home", "one", LIMITS) == ()
+
+
+def test_a_process_that_is_gone_is_in_no_group() -> None:
+    assert memory_groups_of(2**22 + 1) == ()
