@@ -1,0 +1,112 @@
+"""Who may do what in the object store: the file that SeaweedFS reads its identities from.
+
+The file is the only record of them. SeaweedFS reads it at its start and on SIGHUP. On SIGHUP it adds
+and changes identities but keeps those that are missing; a removed one therefore stays in the file as a
+disabled one without key until the next start, which sweeps it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from drystone.l10_engines.objects.access import StoreAccess
+from drystone.l10_engines.supervision.files import write_atomically
+
+ADMIN = "drystone"
+_BUCKET_ACTIONS = ("Read", "Write", "List", "Tagging")
+
+
+class Credential(msgspec.Struct, frozen=True, rename="camel"):
+    """An access key, as SeaweedFS spells it."""
+
+    access_key: str
+    secret_key: str
+
+
+class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody with a key and a list of ``Action`` or ``Action:bucket``, as SeaweedFS spells it."""
+
+    name: str
+    credentials: tuple[Credential, ...] = ()
+    actions: tuple[str, ...] = ()
+    disabled: bool = False
+
+
+class _Document(msgspec.Struct, frozen=True):
+    identities: tuple[Identity, ...]
+
+
+class Identities:
+    """The identities in one file, which only this platform writes.
+
+    Args:
+        path: The file; made with an administrator when missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def admin(self, endpoint: str) -> StoreAccess:
+        """Return the administrator's access.
+
+        Raises:
+            FileNotFoundError: The file was never made.
+        """
+        (credential,) = next(i for i in self._read() if i.name == ADMIN).credentials
+        return StoreAccess(
+            endpoint=endpoint,
+            access_key=credential.access_key,
+            secret_key=credential.secret_key,
+        )
+
+    def prepare(self) -> None:
+        """Make the file if it is missing, and sweep removed identities out of it."""
+        if self._path.exists():
+            self._write(tuple(i for i in self._read() if not i.disabled))
+        else:
+            key = Credential(secrets.token_hex(10).upper(), secrets.token_urlsafe(30))
+            self._write((Identity(ADMIN, (key,), ("Admin", *_BUCKET_ACTIONS)),))
+
+    def allow(self, bucket: str, credential: Credential) -> bool:
+        """Let this key, and no other but the administrator's, use one bucket.
+
+        Returns:
+            Whether the file changed.
+        """
+        actions = tuple(f"{action}:{bucket}" for action in _BUCKET_ACTIONS)
+        return self._put(Identity(_owner(bucket), (credential,), actions))
+
+    def refuse(self, bucket: str) -> bool:
+        """Take away the key of a bucket.
+
+        Returns:
+            Whether the file changed.
+        """
+        if all(identity.name != _owner(bucket) for identity in self._read()):
+            return False
+        return self._put(Identity(_owner(bucket), disabled=True))
+
+    def credential(self, bucket: str) -> Credential | None:
+        """Return the key of a bucket, or None if it has none."""
+        found = (i.credentials for i in self._read() if i.name == _owner(bucket))
+        return next((credentials[0] for credentials in found if credentials), None)
+
+    def _put(self, identity: Identity) -> bool:
+        before = self._read()
+        if identity in before:
+            return False
+        self._write((*(i for i in before if i.name != identity.name), identity))
+        return True
+
+    def _read(self) -> tuple[Identity, ...]:
+        return msgspec.json.decode(self._path.read_bytes(), type=_Document).identities
+
+    def _write(self, identities: tuple[Identity, ...]) -> None:
+        write_atomically(self._path, msgspec.json.encode(_Document(identities)))
+
+
+def _owner(bucket: str) -> str:
+    return f"bucket-{bucket}"
