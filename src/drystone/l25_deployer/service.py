@@ -131,10 +131,12 @@ class Deployer(DeployerApi):
                 number = kept.record.next_release
                 tell.release = number
                 wanted = self._intake.take(source, environment, version or str(number))
-                plan = self._intake.show(wanted, kept, self._services)
-                _refuse(plan, frozenset(confirm or ()))
+                confirmed = frozenset(confirm or ())
+                _refuse(self._intake.show(wanted, kept, self._services, confirmed))
             release = self._intake.release(wanted, source, number, by)
-            await operations.deploy(kept, release, tell, folder=wanted.folder, by=by)
+            await operations.deploy(
+                kept, release, tell, folder=wanted.folder, by=by, confirmed=confirmed
+            )
 
         try:
             async for progress in self._operate(kept, work, wait=wait):
@@ -288,20 +290,19 @@ class Deployer(DeployerApi):
             self._machine.log.error("operation failed", error=error, task=task.get_name())
 
 
-def _refuse(plan: PlanView, confirmed: frozenset[str]) -> None:
+def _refuse(plan: PlanView) -> None:
     """Stop a deploy whose plan must not be carried out.
 
     Raises:
         PlanRefused: It breaks a rule, or deletes data that was not named.
     """
+    if plan.confirm:
+        words = " ".join(f"--confirm {name}" for name in plan.confirm)
+        raise PlanRefused(
+            f"this would delete the data of {', '.join(plan.confirm)}; if you mean it, add {words}"
+        )
     if plan.refused:
         raise PlanRefused("\n".join(plan.refused))
-    missing = [name for name in plan.confirm if name not in confirmed]
-    if missing:
-        raise PlanRefused(
-            f"this would delete the data of {', '.join(missing)};"
-            f" to do so, add {' '.join(f'--confirm {name}' for name in missing)}"
-        )
 
 
 def _engine(status: EngineStatus) -> EngineView:

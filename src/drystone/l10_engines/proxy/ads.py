@@ -8,12 +8,16 @@ An Envoy goes on with what it has when this server is gone, and connects again w
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+# gRPC's own handlers crash a child that is forked while one of its threads works; children here only execute.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import grpc
 import msgspec

@@ -85,6 +85,7 @@ def _identity() -> dict[str, Any]:
     """Say who the client is, and let no client say it, nor steer retries by ``x-envoy-*`` headers."""
     return {
         "use_remote_address": True,
+        "skip_xff_append": True,  # the routes say it better: for a local client, this names the host
         "internal_address_config": {"unix_sockets": False},  # no address is trusted for being near
         "append_x_forwarded_port": True,
         "generate_request_id": True,

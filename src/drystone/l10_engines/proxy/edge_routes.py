@@ -29,7 +29,12 @@ def route_configuration(hosts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         # Whoever maps the port to another one still reaches the services by name.
         "ignore_port_in_host_matching": True,
         "max_direct_response_body_size_bytes": _LARGEST_INDEX,
-        "request_headers_to_add": [_header("x-forwarded-host", "%REQ(:AUTHORITY)%")],
+        # No proxy in front of the edge is trusted, so what a client says of itself is replaced.
+        "request_headers_to_add": [
+            _header("x-forwarded-host", "%REQ(:AUTHORITY)%"),
+            _header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"),
+        ],
+        "request_headers_to_remove": ["x-envoy-external-address"],
         "response_headers_to_remove": ["server"],
     }
 

@@ -71,9 +71,11 @@ class Keyed(Shape):
         wanted = "scalar" if isinstance(node, Scalar) else "list"
         if wanted not in self.kinds or (isinstance(node, Scalar) and node.value is None):
             return self.misfit(node, path, run)
-        values = {key: run.check(self.fields[key].shape, node, path) for key in self.block.SHORT}
-        if any(value is BROKEN for value in values.values()):
-            return BROKEN
+        values: dict[str, object] = {}
+        for key in self.block.SHORT:
+            values[key] = run.check(self.fields[key].shape, node, path)
+            if values[key] is BROKEN:
+                return BROKEN
         missing = [f.name for f in self.fields.values() if f.required and f.name not in values]
         if missing:
             return run.problem(

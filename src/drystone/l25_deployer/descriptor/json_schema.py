@@ -39,8 +39,19 @@ def json_schema() -> Schema:
 
 
 def json_schema_text() -> str:
-    """Give the JSON Schema as the text of its file."""
-    return msgspec.json.format(msgspec.json.encode(json_schema()), indent=1).decode() + "\n"
+    """Give the JSON Schema as the text of its file: one line for each key and each definition."""
+    lines = []
+    for key, value in json_schema().items():
+        if key in ("properties", "$defs") and isinstance(value, dict):
+            inner = ",\n".join(f"  {_json(name)}: {_json(item)}" for name, item in value.items())
+            lines.append(f" {_json(key)}: {{\n{inner}\n }}")
+        else:
+            lines.append(f" {_json(key)}: {_json(value)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 class _Writer:

@@ -24,6 +24,8 @@ Meanwhile: TypeAlias = Callable[[Path], str | None]
 
 _INTRODUCTION = """# Service descriptor
 
+<!-- Made from the schema: pytest tests/l25_deployer/descriptor --update -->
+
 One YAML file, `service.yaml`, says everything the platform needs to know about one service. This page is generated from the
 schema that the check itself uses; `drystone descriptor schema` prints the same as JSON Schema for editors.
 

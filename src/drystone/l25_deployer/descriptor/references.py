@@ -213,9 +213,9 @@ Credential: TypeAlias = Annotated[
 ]
 
 
-def misplaced(ref: Ref, form: TemplateText) -> str:
-    """Say why a reference may not stand where it does."""
-    allowed = one_of(
-        [f"${{{space}…}}" if space in NAMED else f"${{{space}}}" for space in form.spaces]
-    )
-    return f"{form.why}; here work {allowed}"
+def misplaced(form: TemplateText) -> str:
+    """Say why a reference may not stand where it does, and which may unless these are nearly all."""
+    if "resources" in form.spaces:
+        return form.why
+    allowed = [f"${{{space}.…}}" if space in NAMED else f"${{{space}}}" for space in form.spaces]
+    return f"{form.why}; here work {one_of(allowed)}"

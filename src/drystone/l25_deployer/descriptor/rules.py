@@ -50,7 +50,10 @@ def _artefact(root: Mapping, run: Run, *, embedded_allowed: bool) -> None:
             "'embedded' is for the platform's own services",
             f"use exactly one of {one_of(ARTEFACTS)}",
         )
-    written = [key for key in (*ARTEFACTS, "embedded") if key in root.entries]
+    possible = (*ARTEFACTS, "embedded") if embedded_allowed else ARTEFACTS
+    written = [key for key in possible if key in root.entries]
+    if not written and embedded is not None:
+        return
     if not written:
         span = next((root.removed[key] for key in ARTEFACTS if key in root.removed), None)
         run.problem(

@@ -186,7 +186,7 @@ class Single(Shape):
                 run.problem(
                     span,
                     f"{dotted(path)}: '{ref.text()}' cannot be known here",
-                    misplaced(ref, form),
+                    misplaced(form),
                 )
 
 
@@ -254,11 +254,10 @@ class Named(Shape):
         try:
             self.key.parse(Scalar(entry.key, key, key))
         except Mistake as mistake:
-            run.problem(
-                entry.key,
-                f"{dotted(path[:-1])}: bad name {quoted(key)}: {mistake.message}",
-                mistake.help,
-            )
+            what = f"bad name {quoted(key)}; expected {self.key.expected}"
+            if not mistake.message.startswith("expected "):
+                what = mistake.message
+            run.problem(entry.key, f"{dotted(path[:-1])}: {what}", mistake.help)
             run.check(self.value, entry.node, path)
             return BROKEN
         node = entry.node

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from drystone.l10_engines.runtimes.port import InstanceSpec, Limits, Mount
+from drystone.l10_engines.static_files.site import HEALTH
 from drystone.l25_deployer.local.instances import Blueprint
 from drystone.l25_deployer.local.records import InstanceRecord
 from drystone.l25_deployer.local.templates import fill, fill_command
 from drystone.l25_deployer.stacks.model import (
     WEB,
     Group,
+    Health,
+    Reference,
     StaticArtifact,
+    Stop,
+    Template,
     Volume,
 )
 
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_ID = 63
+STATIC_MEMORY = 128 * 1024**2
 
 
 def instance_id(record: ServiceRecord, number: int, group: str, what: str) -> str:
@@ -100,7 +108,8 @@ def one_off(
     """
     group = groups_of(release).get(WEB) or next(iter(groups_of(release).values()))
     named = InstanceRecord(instance_id(record, release.number, "once", what), WEB, None)
-    bare = msgspec.structs.replace(group, command=command, serves=False, health=None)
+    env = {name: value for name, value in group.env.items() if Reference("port") not in value}
+    bare = msgspec.structs.replace(group, command=command, env=env, serves=False, health=None)
     return _blueprint(record, release, around, named, bare).spec
 
 
@@ -108,9 +117,40 @@ def groups_of(release: ReleaseRecord) -> dict[str, Group]:
     """Return the groups of a release; static files are served by a group of their own."""
     artifact = release.stacks.resources.artifact
     groups = dict(release.stacks.deployment.groups)
-    if isinstance(artifact, StaticArtifact):
-        groups[WEB] = static_group(artifact, release.stacks.route.keep_warm)
+    if isinstance(artifact, StaticArtifact) and release.source:
+        groups[WEB] = _static_group(artifact, release.source)
     return groups
+
+
+def _static_group(artifact: StaticArtifact, source: str) -> Group:
+    """Serve static files by the platform's own server, an instance like any other."""
+    words: list[Template] = [
+        (word,)
+        for word in (sys.executable, "-m", "drystone.l10_engines.static_files", "--root", source)
+    ]
+    words += [("--port",), (Reference("port"),), ("--index",), (artifact.index,)]
+    words += [("--spa",)] if artifact.spa else []
+    words += [("--csp",), (artifact.csp,)] if artifact.csp else []
+    for pattern, span in artifact.cache.items():
+        words += [("--cache",), (f"{pattern}={int(span.total_seconds())}",)]
+    for name, value in artifact.headers.items():
+        words += [("--header",), (f"{name}:{value}",)]
+    return Group(
+        command=tuple(words),
+        instances=1,
+        cpu=0.5,
+        memory=STATIC_MEMORY,
+        stop=Stop(drain=timedelta(seconds=10), grace=timedelta(seconds=10), signal="TERM"),
+        serves=True,
+        health=Health(
+            path=HEALTH,
+            interval=timedelta(seconds=5),
+            timeout=timedelta(seconds=2),
+            healthy=2,
+            unhealthy=3,
+            grace=timedelta(seconds=30),
+        ),
+    )
 
 
 def _blueprint(
@@ -122,11 +162,12 @@ def _blueprint(
 ) -> Blueprint:
     values = dict(around.values)
     values["build", "", ""] = release.artifact
+    older = [word for path in around.older for word in ("--older", str(path))]
     if one.port is not None:
         values["port", "", ""] = str(one.port)
     spec = InstanceSpec(
         id=one.id,
-        command=fill_command(group.command, values),
+        command=(*fill_command(group.command, values), *older),
         environment=_environment(record, release, one, group, values),
         state=around.instances / one.id,
         directory=Path(release.source) if release.source else None,

@@ -28,6 +28,7 @@ from drystone.l25_deployer.stacks.model import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from pathlib import Path
 
     from drystone.l25_deployer.builds.artifacts import Artifact
@@ -162,7 +163,7 @@ class Deploy:
         kept = self._kept
         running = kept.running.get(previous.number)
         if running is not None:
-            await kept.machine.edge.forget(kept.name)
+            await kept.stand_down()
             await kept.drain(running)
             await kept.end_release(previous.number, "active")
 
@@ -216,11 +217,11 @@ async def finish(kept: KeptService, tell: Teller) -> None:
 
 
 async def _remove_unwanted(kept: KeptService, active: ReleaseRecord, tell: Teller) -> None:
-    """Remove resources that the descriptor no longer names; whoever deployed it has confirmed them."""
+    """Remove resources that the descriptor no longer names, those whose removal was confirmed."""
     operation = kept.record.operation
-    if operation is None or operation.kind != "deploy":
-        return
-    for name in set(kept.record.eternal) - set(active.stacks.eternal.resources):
+    for name in operation.unwanted if operation else ():
+        if name not in kept.record.eternal or name in active.stacks.eternal.resources:
+            continue
         with tell.step("resources", f"remove {name}"):
             await remove_resource(kept, name)
 
@@ -251,12 +252,20 @@ async def undo(kept: KeptService, number: int, reason: str, tell: Teller) -> Non
     kept.save_release(msgspec.structs.replace(failed, state=state, failure=reason))
     for name in operation.fresh if operation is not None else ():
         if name in kept.record.eternal:
-            await remove_resource(kept, name)
+            await _try(remove_resource(kept, name), f"'{name}' stays, without data", tell)
     previous = kept.active_release()
     if previous is not None:
-        await _restore(kept, previous, tell)
+        await _try(_restore(kept, previous, tell), "the old release is not as before", tell)
     kept.save(operation=None)
     prune(kept)
+
+
+async def _try(work: Awaitable[None], otherwise: str, tell: Teller) -> None:
+    """Do one part of an undoing; its failure must not keep the rest from being done."""
+    try:
+        await work
+    except PlatformError as e:
+        tell.info("undo", f"{otherwise}: {e}")
 
 
 async def _restore(kept: KeptService, previous: ReleaseRecord, tell: Teller) -> None:

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool, edge_snapshot
+from drystone.l10_engines.proxy.edge import EdgeService, Pool, edge_snapshot
 
 if TYPE_CHECKING:
-    from drystone.l10_engines.proxy.ads import Ads
     from drystone.l10_engines.proxy.envoy import Envoy
 
-APPLY_LIMIT = timedelta(seconds=10)
 IDLE_POLL = timedelta(milliseconds=20)
 
 
@@ -24,15 +22,13 @@ class Routing(msgspec.Struct, frozen=True):
 
     Attributes:
         hosts: Names under which it answers.
-        zone: Names the release, so that its instances are one locality.
-        ports: Loopback ports of its instances.
+        pools: The instances of each release, with its share; a share of 0 only finishes what it has.
         timeout: How long the edge waits for an answer.
         internal_port: Loopback port at which other services reach it.
     """
 
     hosts: tuple[str, ...]
-    zone: str
-    ports: tuple[int, ...]
+    pools: tuple[Pool, ...]
     timeout: timedelta
     internal_port: int
 
@@ -41,77 +37,61 @@ class Edge:
     """Keeps the proxy's configuration equal to the routes of all services.
 
     Args:
-        ads: Serves the configuration.
         envoy: The proxy.
         port: Where people and clients connect.
         access_log: The file for the access log.
     """
 
-    def __init__(self, ads: Ads, envoy: Envoy, *, port: int, access_log: Path) -> None:
-        self._ads = ads
+    def __init__(self, envoy: Envoy, *, port: int, access_log: Path) -> None:
         self._envoy = envoy
         self._port = port
         self._access_log = access_log
         self._routings: dict[str, Routing] = {}
-        self._version: int | None = None
-        self._is_held = True
+        self._is_current = False
         self._publishing = asyncio.Lock()
 
     def routing(self, service: str) -> Routing | None:
         """Return how a service is routed."""
         return self._routings.get(service)
 
-    async def route(self, service: str, routing: Routing) -> None:
-        """Route a service; returns when the proxy does so.
+    def note(self, service: str, routing: Routing | None) -> None:
+        """Take note of a route that :meth:`publish` is to bring about; None takes the route away."""
+        if self._routings.get(service) != routing:
+            self._is_current = False
+        if routing is None:
+            self._routings.pop(service, None)
+        else:
+            self._routings[service] = routing
+
+    async def route(self, service: str, routing: Routing | None) -> None:
+        """Route a service, or take its route away; returns when the proxy does so.
 
         Raises:
-            ProxyRefused: The proxy refuses the configuration.
+            InvalidProxyConfig: The proxy refuses the configuration.
             ProxyUnavailable: It does not answer in time; it will follow when it does.
         """
-        if self._routings.get(service) != routing:
-            self._routings[service] = routing
-            self._version = None
-        await self._publish()
+        self.note(service, routing)
+        await self.publish()
 
-    async def forget(self, service: str) -> None:
-        """Route a service nowhere.
+    async def publish(self) -> None:
+        """Bring about every route that was noted.
 
         Raises:
+            InvalidProxyConfig: See :meth:`route`.
             ProxyUnavailable: See :meth:`route`.
         """
-        if self._routings.pop(service, None) is not None:
-            self._version = None
-        await self._publish()
-
-    async def open(self) -> None:
-        """Begin to publish. Until then routes are gathered, so that a new agent takes none away.
-
-        Raises:
-            ProxyUnavailable: See :meth:`route`.
-        """
-        self._is_held = False
-        await self._publish()
-
-    async def _publish(self) -> None:
-        if self._is_held:
-            return
         async with self._publishing:
-            if self._version is None:
-                services = tuple(self._service(name, r) for name, r in self._routings.items())
-                snapshot = edge_snapshot(services, port=self._port, access_log=self._access_log)
-                self._version = await self._ads.publish(snapshot)
-            version = self._version
-        await self._ads.applied(version, APPLY_LIMIT)
-
-    def _service(self, name: str, routing: Routing) -> EdgeService:
-        endpoints = tuple(Endpoint(port) for port in routing.ports)
-        return EdgeService(
-            name=name,
-            hosts=routing.hosts,
-            pools=(Pool(routing.zone, 100, endpoints),),
-            timeout=routing.timeout,
-            internal_port=routing.internal_port,
-        )
+            if self._is_current:
+                return
+            self._is_current = True  # a route that is noted meanwhile makes it untrue again
+            services = tuple(_service(name, routing) for name, routing in self._routings.items())
+            try:
+                await self._envoy.publish(
+                    edge_snapshot(services, port=self._port, access_log=self._access_log)
+                )
+            except BaseException:
+                self._is_current = False
+                raise
 
     async def until_idle(self, service: str, ports: tuple[int, ...], limit: timedelta) -> int:
         """Wait until instances that get no new requests have answered the ones they have.
@@ -121,10 +101,12 @@ class Edge:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + limit.total_seconds()
-        while (left := await self._running(service, ports)) and loop.time() < end:
+        while left := sum([await self._envoy.active_requests(service, port) for port in ports]):
+            if loop.time() > end:
+                break
             await asyncio.sleep(IDLE_POLL.total_seconds())
         return left
 
-    async def _running(self, service: str, ports: tuple[int, ...]) -> int:
-        counts = [await self._envoy.active_requests(service, port) for port in ports]
-        return sum(counts)
+
+def _service(name: str, routing: Routing) -> EdgeService:
+    return EdgeService(name=name, hosts=routing.hosts, pools=routing.pools, timeout=routing.timeout)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.proxy.edge import Endpoint, Pool
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound
 from drystone.l25_deployer.local.blueprints import Surroundings, blueprints
@@ -22,11 +23,12 @@ from drystone.l25_deployer.local.instances import KeptInstance, State
 from drystone.l25_deployer.local.provisioning import dependency_values
 from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
 from drystone.l25_deployer.local.running import RunningRelease
-from drystone.l25_deployer.stacks.model import StaticArtifact, Volume
+from drystone.l25_deployer.stacks.model import EnvironmentStack, StaticArtifact, Volume
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.machine import Machine
 
+FULL_SHARE = 100
 RETRY_AFTER = timedelta(seconds=5)
 
 Values = dict[tuple[str, str, str], str]
@@ -47,6 +49,7 @@ class KeptService:
         self.running: dict[int, RunningRelease] = {}
         self.task: asyncio.Task[None] | None = None
         self.problems: list[str] = []
+        self._releases: dict[int, ReleaseRecord] = {}
         self._values: Values = {}
         self._tending: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[None]] = set()
@@ -71,13 +74,23 @@ class KeptService:
     def save_release(self, release: ReleaseRecord) -> ReleaseRecord:
         """Write a release and hand it back."""
         self.machine.documents.save_release(self.record, release)
+        self._releases[release.number] = release
         if release.number in self.running:
             self.running[release.number].release = release
         return release
 
     def release(self, number: int) -> ReleaseRecord:
         """Return a release of this service."""
-        return self.machine.documents.release(self.record.environment, self.record.service, number)
+        if number not in self._releases:
+            self._releases[number] = self.machine.documents.release(
+                self.record.environment, self.record.service, number
+            )
+        return self._releases[number]
+
+    def stack(self) -> EnvironmentStack | None:
+        """Return the surroundings of the release that serves."""
+        active = self.active_release()
+        return active.stacks.environment if active else None
 
     def active_release(self) -> ReleaseRecord | None:
         """Return the release that serves, if one does."""
@@ -167,46 +180,52 @@ class KeptService:
         for one in running.release.instances:
             if one.port is not None:
                 self.machine.ports.give_back(one.port)
-        self.machine.documents.save_release(
-            self.record, msgspec.structs.replace(running.release, state=state)
-        )
+        self.save_release(msgspec.structs.replace(running.release, state=state))
 
     # The route
 
     def routing(self) -> Routing | None:
         """Return how the edge should route this service; None when nothing of it serves.
 
-        While the active release is not looked after yet, its record tells where its instances are.
+        While the active release is not looked after yet, its record tells where its instances are. Releases
+        that are kept warm get no new requests and may finish those they have.
         """
         release = self.active_release()
         if release is None:
             return None
-        running = self.active
-        recorded = tuple(one.port for one in release.instances if one.port is not None)
-        if not recorded:
-            return None
+        pools = [self._pool(release.number, FULL_SHARE)]
+        pools += [self._pool(n, 0) for n in self.record.warm if n in self.running]
         stack = release.stacks.environment
         return Routing(
             hosts=stack.hosts,
-            zone=f"release-{release.number}",
-            ports=running.ports if running else recorded,
+            pools=tuple(pool for pool in pools if pool.endpoints),
             timeout=stack.timeout,
             internal_port=self.machine.ports.internal(self.record.environment, self.record.service),
         )
 
+    def _pool(self, number: int, share: int) -> Pool:
+        running = self.running.get(number)
+        recorded = () if running else self.release(number).instances
+        ports = running.ports if running else (one.port for one in recorded if one.port)
+        return Pool(f"release-{number}", share, tuple(Endpoint(port) for port in ports))
+
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The names under which the edge answers for it now."""
+        """The names under which the edge answers for it now; none when it only works."""
         routing = self.machine.edge.routing(self.name)
-        return routing.hosts if routing else ()
+        return routing.hosts if routing and routing.pools else ()
 
     async def publish(self) -> None:
         """Make the edge route as the record says; returns once it does."""
+        await self.machine.edge.route(self.name, self.routing())
+
+    async def stand_down(self) -> None:
+        """Let the edge send nothing more to the service; requests under way go on."""
         routing = self.routing()
-        if routing is None:
-            await self.machine.edge.forget(self.name)
-        else:
-            await self.machine.edge.route(self.name, routing)
+        if routing is not None:
+            pools = tuple(msgspec.structs.replace(pool, weight=0) for pool in routing.pools)
+            routing = msgspec.structs.replace(routing, pools=pools)
+        await self.machine.edge.route(self.name, routing)
 
     def _instance_changed(self, one: KeptInstance, text: str) -> None:
         active = self.active
@@ -261,6 +280,7 @@ class KeptService:
         await self.end_release(number)
         warm = {n: until for n, until in self.record.warm.items() if n != number}
         self.save(warm=warm)
+        await self.publish()
 
     async def drain(self, running: RunningRelease) -> None:
         """Wait until a release that gets no new requests has answered those it has, within its limit."""

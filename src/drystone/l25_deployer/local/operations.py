@@ -76,7 +76,13 @@ def describe(kept: KeptService) -> str:
 
 
 async def deploy(
-    kept: KeptService, release: ReleaseRecord, tell: Teller, *, folder: Path, by: str
+    kept: KeptService,
+    release: ReleaseRecord,
+    tell: Teller,
+    *,
+    folder: Path,
+    by: str,
+    confirmed: frozenset[str] = frozenset(),
 ) -> None:
     """Deploy a new release; the lock is held.
 
@@ -86,14 +92,21 @@ async def deploy(
         tell: Hears how it goes.
         folder: The descriptor's folder.
         by: Who asked.
+        confirmed: Resources that may go with their data.
 
     Raises:
         DeployFailed: It did not come up.
         DeployAborted: It was aborted before the switch.
         PlatformError: Something it needs does not work.
     """
-    fresh = tuple(n for n in release.stacks.eternal.resources if n not in kept.record.eternal)
-    operation = Operation("deploy", release.number, kept.machine.clock.now(), by, fresh)
+    existing, wanted = kept.record.eternal, release.stacks.eternal.resources
+    fresh = tuple(name for name in wanted if name not in existing)
+    unwanted = tuple(
+        name
+        for name, resource in existing.items()
+        if name not in wanted and (name in confirmed or not resource.protect)
+    )
+    operation = Operation("deploy", release.number, kept.machine.clock.now(), by, fresh, unwanted)
     kept.machine.documents.save_release(kept.record, release)
     kept.save(next_release=release.number + 1, operation=operation)
     kept.write_history("deploy began", f"version {release.version}", by=by, release=release)
@@ -131,7 +144,7 @@ async def _carry_out(kept: KeptService, way: Deploy, tell: Teller, *, event: str
         reason = "aborted" if aborted else str(e)
         await _to_the_end(undo(kept, release.number, reason, tell))
         seconds = (kept.machine.clock.monotonic() - begun).total_seconds()
-        what = "aborted" if aborted else f"{event.split(maxsplit=1)[0].removesuffix('ed')} failed"
+        what = f"{event} {'aborted' if aborted else 'failed'}"
         kept.write_history(what, reason, by=by, release=release, seconds=seconds)
         raise _verdict(kept, e) from e
     await _to_the_end(_conclude(kept, way, tell))
@@ -185,7 +198,9 @@ async def destroy(kept: KeptService, tell: Teller, *, with_data: frozenset[str],
         with_data: Resources to remove with their data.
         by: Who asked.
     """
-    operation = Operation("destroy", None, kept.machine.clock.now(), by, tuple(with_data))
+    operation = Operation(
+        "destroy", None, kept.machine.clock.now(), by, unwanted=tuple(sorted(with_data))
+    )
     kept.save(operation=operation)
     await _to_the_end(finish_destroy(kept, tell))
 
@@ -195,15 +210,16 @@ async def finish_destroy(kept: KeptService, tell: Teller) -> None:
     operation = kept.record.operation
     by = operation.by if operation else "platform"
     with tell.step("route", "no more requests"):
-        await kept.machine.edge.forget(kept.name)
+        await kept.stand_down()
     for number in list(kept.running):
         with tell.step("stop", f"release {number}"):
             await kept.drain(kept.running[number])
             await kept.end_release(number)
-    for name in operation.fresh if operation else ():
+    for name in operation.unwanted if operation else ():
         if name in kept.record.eternal:
             with tell.step("resources", f"remove {name} and its data"):
                 await remove_resource(kept, name)
+    await kept.machine.edge.route(kept.name, None)
     await kept.machine.provisioner.suspend(kept.record)
     _forget(kept)
     kept.write_history("destroyed", _left(kept), by=by)

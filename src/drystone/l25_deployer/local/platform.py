@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.api import StartupStep
+from drystone.l25_deployer.dependencies import waves
 from drystone.l25_deployer.local.operations import recover
 from drystone.l25_deployer.local.startup import Part, Startup, stop_parts
 from drystone.l25_deployer.local.telling import Teller
@@ -31,7 +32,6 @@ class Platform:
     Args:
         waves: The platform's own parts, in recovery order.
         services: What is deployed.
-        order: Puts services into waves by what they depend on.
         engines: Reports the engines.
         on_stopped: Called when everything has ended and the agent may go.
     """
@@ -41,7 +41,6 @@ class Platform:
         *,
         waves: Sequence[Sequence[Part]],
         services: Services,
-        order: Callable[[Sequence[KeptService]], Sequence[Sequence[KeptService]]],
         engines: Callable[[], Sequence[EngineStatus]],
         on_stopped: Callable[[], None],
     ) -> None:
@@ -49,25 +48,30 @@ class Platform:
         self.engines = engines
         self._waves = waves
         self._services = services
-        self._order = order
         self._on_stopped = on_stopped
         self._retrying: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Bring everything up. What fails is reported, and services are tried again until they come."""
         try:
-            await self.startup.run(self._waves)
-            waves = self._order(self._services.all())
+            edge = self._services.machine.edge
             for kept in self._services.all():
-                await kept.publish()  # gathered: the edge does not publish before it is opened
-            for height, wave in enumerate(waves):
+                edge.note(kept.name, kept.routing())  # so that a new agent takes no route away
+            await self.startup.run(self._waves)
+            for height, wave in enumerate(self._service_waves()):
                 await asyncio.gather(*(self._start_service(kept, height) for kept in wave))
-            await self._services.machine.edge.open()
             await self._remove_strays()
         except PlatformError as e:
             self.startup.add(StartupStep(SERVICES, "edge", "failed", 0.0, str(e)))
         finally:
             self.startup.end()
+
+    def _service_waves(self) -> list[list[KeptService]]:
+        """Put services into waves: each comes after what it cannot do without."""
+        every = {kept.record.key: kept for kept in self._services.all()}
+        stacks = {key: stack for key, kept in every.items() if (stack := kept.stack())}
+        ordered = [[every.pop(key) for key in wave] for wave in waves(stacks)]
+        return [*ordered, list(every.values())] if every else ordered
 
     async def _start_service(self, kept: KeptService, height: int) -> None:
         """Recover one service; on failure go on trying in the background."""
@@ -118,17 +122,19 @@ class Platform:
             for one in running.instances
         )
         for runtime in machine.runtimes.values():
-            for stray in await runtime.strays(machine.label, known):
-                machine.log.warning("stray removed", instance=stray.id)
-                await runtime.remove_stray(stray)
+            try:
+                for stray in await runtime.strays(machine.label, known):
+                    machine.log.warning("stray removed", instance=stray.id)
+                    await runtime.remove_stray(stray)
+            except PlatformError as e:
+                machine.log.warning("strays not removed", error=e, runtime=runtime.name)
 
     async def stop(self) -> AsyncIterator[StartupStep]:
         """End every service and every part, from the top; data stays, and so do the records."""
         await self._give_up_retrying()
-        waves = self._order(self._services.all())
         services = [
             [Part(kept.name, SERVICES + height, _nothing, kept.suspend) for kept in wave]
-            for height, wave in enumerate(waves)
+            for height, wave in enumerate(self._service_waves())
         ]
         async for step in stop_parts([*self._waves, *services]):
             yield step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drystone.l25_deployer.local.resources.port import Owner
 
@@ -22,7 +22,7 @@ class Provisioner:
         drivers: One driver per type of resource.
     """
 
-    def __init__(self, drivers: Mapping[type, ResourceDriver[Resource]]) -> None:
+    def __init__(self, drivers: Mapping[type, ResourceDriver[Any]]) -> None:
         self._drivers = drivers
 
     def engine(self, resource: Resource) -> str:

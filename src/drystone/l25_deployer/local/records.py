@@ -31,6 +31,7 @@ class Operation(msgspec.Struct, frozen=True):
         since: When it began.
         by: Who asked.
         fresh: Resources that did not exist before it; they go when it fails.
+        unwanted: Resources that go with their data when it succeeds, as was confirmed.
     """
 
     kind: Literal["deploy", "rollback", "destroy"]
@@ -38,6 +39,7 @@ class Operation(msgspec.Struct, frozen=True):
     since: datetime
     by: str
     fresh: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
 
 
 class ServiceRecord(msgspec.Struct, frozen=True):

@@ -1,0 +1,183 @@
+"""From a descriptor's text to what a deploy would do with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l25_deployer import dependencies
+from drystone.l25_deployer.api import PlanChange, PlanView, Source
+from drystone.l25_deployer.descriptor import Merged, read, resolve
+from drystone.l25_deployer.errors import DescriptorRefused
+from drystone.l25_deployer.local.records import ReleaseRecord
+from drystone.l25_deployer.stacks.acted_on import not_acted_on
+from drystone.l25_deployer.stacks.compile import compile_stacks
+from drystone.l25_deployer.stacks.model import Eternal, ImageArtifact, Stacks, StaticArtifact
+from drystone.l25_deployer.stacks.origins import trace
+from drystone.l25_deployer.stacks.plan import plan
+from drystone.l25_deployer.stacks.show import value_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from drystone.l00_kernel.clock import Clock
+    from drystone.l10_engines.runtimes.port import Runtime
+    from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.services import Services
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A descriptor that was read, merged for its environment and compiled."""
+
+    service: str
+    merged: Merged
+    stacks: Stacks
+    folder: Path
+
+
+class Intake:
+    """Reads descriptors and plans what to do with them.
+
+    Args:
+        runtime: Name of the runtime for processes.
+        runtimes: Those that work here, by name.
+        clock: The time.
+    """
+
+    def __init__(self, *, runtime: str, runtimes: Mapping[str, Runtime], clock: Clock) -> None:
+        self.runtime = runtime
+        self._runtimes = runtimes
+        self._clock = clock
+
+    def take(self, source: Source, environment: str, version: str) -> Wanted:
+        """Read a descriptor.
+
+        Raises:
+            DescriptorRefused: It has mistakes; the message shows all of them.
+            Invalid: The environment or the version has no proper name.
+        """
+        folder = Path(source.folder)
+        if not folder.is_absolute():
+            raise DescriptorRefused(
+                f"the descriptor's folder must be an absolute path, not {folder}"
+            )
+        reading = read(source.text, file=source.file)
+        merged = resolve(reading, environment)
+        stacks = compile_stacks(merged, version=version)
+        return Wanted(merged.descriptor.service, merged, stacks, folder)
+
+    def show(
+        self,
+        wanted: Wanted,
+        kept: KeptService | None,
+        services: Services,
+        confirm: frozenset[str] = frozenset(),
+    ) -> PlanView:
+        """Tell what a deploy would change.
+
+        Args:
+            wanted: What is to be deployed.
+            kept: What is deployed.
+            services: All that is deployed, for the check of dependencies.
+            confirm: Names of resources whose data may be deleted.
+        """
+        deployed = {other.record.key: stack for other in services.all() if (stack := other.stack())}
+        findings = dependencies.check(wanted.stacks.environment, deployed)
+        made = plan(
+            _previous(kept),
+            wanted.stacks,
+            trace(wanted.stacks, wanted.merged),
+            confirm=confirm,
+            not_acted_on=not_acted_on(wanted.merged),
+            findings=findings.notes,
+        )
+        return PlanView(
+            service=made.service,
+            environment=made.environment,
+            file=wanted.merged.positions.file,
+            changes=[
+                PlanChange(
+                    stack=change.stack,
+                    path=change.field,
+                    action=change.action,
+                    old=value_text(change, change.old),
+                    new=value_text(change, change.new),
+                    line=change.origin.line if change.origin else None,
+                    consequence=change.consequence,
+                )
+                for change in made.changes
+            ],
+            refused=[*made.refused, *findings.refused, *_changed_types(wanted, kept)],
+            confirm=list(made.confirm),
+            not_yet=[f"line {n.line}: {n.path}: {n.sentence}" for n in made.accepted_not_acted_on],
+            notes=[*made.findings, *_kept_data(wanted, kept)],
+            runtime=self._isolation(wanted.stacks),
+        )
+
+    def release(self, wanted: Wanted, source: Source, number: int, by: str) -> ReleaseRecord:
+        """Make the record of a new release."""
+        return ReleaseRecord(
+            number=number,
+            version=wanted.stacks.resources.version,
+            created=self._clock.now(),
+            by=by,
+            descriptor=source.text,
+            file=source.file,
+            stacks=wanted.stacks,
+            isolation=self.runtime_for(wanted.stacks),
+        )
+
+    def runtime_for(self, stacks: Stacks) -> str:
+        """Name the runtime that a release runs in.
+
+        Images need podman. Static files are served by the platform's own code, which needs no sandbox.
+        """
+        match stacks.resources.artifact:
+            case ImageArtifact():
+                return "podman"
+            case StaticArtifact():
+                return "processes"
+            case _:
+                return self.runtime
+
+    def _isolation(self, stacks: Stacks) -> str:
+        name = self.runtime_for(stacks)
+        runtime = self._runtimes.get(name)
+        return (
+            f"{name}: {runtime.isolation().sentence()}"
+            if runtime
+            else f"{name}: does not work here"
+        )
+
+
+def _previous(kept: KeptService | None) -> Stacks | None:
+    """Return what is deployed, with the resources that exist rather than those of its descriptor."""
+    active = kept.active_release() if kept else None
+    if kept is None or active is None:
+        return None
+    return msgspec.structs.replace(active.stacks, eternal=Eternal(dict(kept.record.eternal)))
+
+
+def _changed_types(wanted: Wanted, kept: KeptService | None) -> list[str]:
+    existing = kept.record.eternal if kept else {}
+    return [
+        f"resource '{name}' is a {_type(existing[name])} and cannot become a {_type(resource)};"
+        " give the new one another name"
+        for name, resource in wanted.stacks.eternal.resources.items()
+        if name in existing and type(existing[name]) is not type(resource)
+    ]
+
+
+def _kept_data(wanted: Wanted, kept: KeptService | None) -> list[str]:
+    if kept is None or kept.record.active is not None:
+        return []
+    return [
+        f"resource '{name}' and its data are there from an earlier time"
+        for name in kept.record.eternal
+    ]
+
+
+def _type(resource: object) -> str:
+    return type(resource).__name__.lower()

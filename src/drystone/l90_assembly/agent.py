@@ -1,0 +1,163 @@
+"""The agent: one process per home that looks after everything that runs there.
+
+::
+
+    python -m drystone.l90_assembly.agent --home DIR
+
+It holds a lock on the home, answers on ``run/agent.sock``, and brings the platform up. What it starts outlives it: an
+agent that dies is replaced by its keeper, and the new one adopts what it finds.
+
+Exit codes: 0 after a deliberate stop or SIGTERM, 3 when trying again would not help; anything else is a crash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import getpass
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from typing_extensions import override
+
+from drystone.l00_kernel.clock import SystemClock
+from drystone.l00_kernel.contract import Caller, serve
+from drystone.l00_kernel.errors import Conflict, PlatformError
+from drystone.l00_kernel.home import Home
+from drystone.l00_kernel.settings import Settings
+from drystone.l90_assembly.lines import LineLog
+from drystone.l90_assembly.standalone import Standalone, assemble
+
+REFUSED = 3
+"""Trying again would not help; the keeper does not."""
+
+
+class HomeTaken(Conflict):
+    """Another agent looks after this home."""
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the process's signals to the agent."""
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def lock_home(home: Home) -> int:
+    """Hold the home for as long as this process lives; a dead process holds nothing.
+
+    Returns:
+        The open file that holds the lock.
+
+    Raises:
+        HomeTaken: Another agent holds it; the message has its pid.
+    """
+    descriptor = os.open(home.run / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise HomeTaken(
+            f"another agent (process {holder}) looks after {home.path};"
+            " use it, or choose another home with --home"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
+
+
+async def run(home: Home, environ: Mapping[str, str]) -> None:
+    """Bring the platform up and look after it until it is stopped or this process is told to leave."""
+    clock = SystemClock()
+    log = LineLog(sys.stderr, clock)
+    settings = Settings.load(home, environ)
+    stopped, leaving = asyncio.Event(), asyncio.Event()
+    whole = await assemble(
+        home, settings, clock=clock, log=log, environ=environ, on_stopped=stopped.set
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, leaving.set)
+    me = Caller(getpass.getuser(), frozenset({"admin"}))
+
+    async def authenticate(_headers: Mapping[str, str]) -> Caller:
+        return me  # only the home's owner can open the socket
+
+    app = serve(whole.deployer, authenticate=authenticate, clock=clock, log=log)
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
+    )
+    server = _Server(config)
+    with _listening(home.agent_socket) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        starting = asyncio.create_task(whole.platform.start())
+        await _first(stopped, leaving)
+        starting.cancel()
+        server.should_exit = True
+        await serving
+        await asyncio.gather(starting, return_exceptions=True)
+        await _part(whole, log)
+
+
+async def _part(whole: Standalone, log: LineLog) -> None:
+    await whole.leave()
+    log.info("agent leaves")
+
+
+@contextlib.contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    """Listen on a socket that only this user can open, from its first moment on."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    try:
+        yield listener
+    finally:
+        listener.close()
+        path.unlink(missing_ok=True)
+
+
+async def _first(*events: asyncio.Event) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run an agent; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m drystone.l90_assembly.agent")
+    parser.add_argument("--home", type=Path, required=True)
+    given = parser.parse_args(arguments)
+    try:
+        home = Home.create(given.home)
+        lock = lock_home(home)
+    except PlatformError as e:
+        sys.stderr.write(f"{e}\n")
+        return REFUSED
+    try:
+        uvloop.run(run(home, os.environ))
+    except PlatformError as e:
+        sys.stderr.write(f"the platform cannot start: {e}\n")
+        return REFUSED
+    finally:
+        os.close(lock)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

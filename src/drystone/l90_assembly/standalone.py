@@ -1,0 +1,297 @@
+"""The profile for one machine: constructs every part and puts them together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import resources
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.objects.buckets import Buckets
+from drystone.l10_engines.objects.external import ExternalObjects
+from drystone.l10_engines.objects.server import Objects, ObjectsEngine
+from drystone.l10_engines.postgres.databases import Databases
+from drystone.l10_engines.postgres.external import ExternalPostgres
+from drystone.l10_engines.postgres.server import Postgres as PostgresServer
+from drystone.l10_engines.postgres.server import PostgresEngine
+from drystone.l10_engines.proxy.ads import Ads
+from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
+from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
+from drystone.l10_engines.runtimes.errors import RuntimeMissing
+from drystone.l10_engines.runtimes.podman import Podman
+from drystone.l10_engines.runtimes.processes import Processes
+from drystone.l10_engines.supervision.supervisor import EngineEvent, Supervisor
+from drystone.l25_deployer.builds.artifacts import Artifacts
+from drystone.l25_deployer.descriptor import Descriptor, read
+from drystone.l25_deployer.intake import Intake
+from drystone.l25_deployer.local.documents import Documents
+from drystone.l25_deployer.local.edge import Edge
+from drystone.l25_deployer.local.machine import Machine
+from drystone.l25_deployer.local.platform import Platform
+from drystone.l25_deployer.local.ports import PortBook
+from drystone.l25_deployer.local.provisioning import Provisioner
+from drystone.l25_deployer.local.resources.bucket import ObjectBuckets
+from drystone.l25_deployer.local.resources.port import Credentials
+from drystone.l25_deployer.local.resources.postgres import PostgresDatabases
+from drystone.l25_deployer.local.resources.volume import Volumes
+from drystone.l25_deployer.local.services import Services
+from drystone.l25_deployer.local.startup import ADOPTED, Part
+from drystone.l25_deployer.service import Deployer
+from drystone.l25_deployer.stacks.model import Bucket, Postgres, Volume
+from drystone.l25_deployer.stacks.order import order
+
+if TYPE_CHECKING:
+
+    from drystone.l00_kernel.clock import Clock
+    from drystone.l00_kernel.home import Home
+    from drystone.l00_kernel.ports import Log
+    from drystone.l00_kernel.settings import ObjectsSettings, Settings
+    from drystone.l10_engines.runtimes.port import Runtime
+
+DESCRIPTORS = (
+    "drystone.l10_engines.proxy",
+    "drystone.l10_engines.postgres",
+    "drystone.l10_engines.objects",
+    "drystone.l25_deployer",
+)
+"""Packages of the platform's own services, each with a ``service.yaml``."""
+
+ENGINES, DEPLOYER = 10, 25
+"""Layers, for reports."""
+
+DEFAULT_MEMORY = 256 * 1024**2
+"""Bound of an engine that the settings do not bound."""
+
+Environ = Mapping[str, str]
+
+
+class Standalone(msgspec.Struct, frozen=True):
+    """A platform that is put together and not started.
+
+    Attributes:
+        deployer: Its API.
+        platform: Starts and stops it.
+        supervisor: Keeps its engines.
+        ads: Serves the proxy's configuration.
+        envoy: The proxy.
+        artifacts: Its store of artefacts.
+        services: What is deployed.
+    """
+
+    deployer: Deployer
+    platform: Platform
+    supervisor: Supervisor
+    ads: Ads
+    envoy: Envoy
+    artifacts: Artifacts
+    services: Services
+
+    async def leave(self) -> None:
+        """Stop looking after everything; all that runs goes on."""
+        await self.platform.leave()
+        await self.supervisor.detach()
+        await self.ads.stop()
+
+
+async def assemble(
+    home: Home,
+    settings: Settings,
+    *,
+    clock: Clock,
+    log: Log,
+    environ: Environ,
+    on_stopped: Callable[[], None],
+) -> Standalone:
+    """Put a platform together for one home.
+
+    Args:
+        home: Where it keeps everything.
+        settings: What its owner decided.
+        clock: The time.
+        log: Where it reports.
+        environ: The agent's environment.
+        on_stopped: Called when everything has ended on purpose.
+
+    Raises:
+        PlatformError: The settings ask for what this machine does not have.
+    """
+    ads = Ads(home.xds_socket)
+    access_log = home.run / "access.log"
+    envoy = Envoy(
+        home.engines / "proxy",
+        ads=ads,
+        settings=ProxySettings(port=settings.port, access_log=access_log),
+        group="proxy",
+    )
+    engines = _engines(home, settings)
+
+    def report(event: EngineEvent) -> None:
+        log.info("engine", engine=event.engine, kind=event.kind.value, detail=event.detail)
+
+    supervisor = Supervisor((envoy, engines.postgres, engines.objects), report=report)
+    credentials = Credentials(home.secrets)
+    volumes = Volumes(home.volumes)
+    runtimes, chosen = await choose_runtimes(settings.runtime)
+    artifacts = Artifacts(home.artifacts, environ)
+    machine = Machine(
+        label=label_of(home),
+        url_port=settings.port,
+        instances=home.instances,
+        documents=Documents(home.services),
+        artifacts=artifacts,
+        provisioner=Provisioner(
+            {
+                Postgres: PostgresDatabases(supervisor, Databases(engines.postgres), credentials),
+                Bucket: ObjectBuckets(supervisor, Buckets(engines.objects), credentials),
+                Volume: volumes,
+            }
+        ),
+        runtimes=runtimes,
+        images=Podman(),
+        ports=PortBook(home.path / "ports.json"),
+        edge=Edge(envoy, port=settings.port, access_log=access_log),
+        clock=clock,
+        log=log,
+    )
+    services = Services(machine)
+    services.load()
+    parts = _parts(supervisor, ads, machine, services)
+    platform = Platform(
+        waves=[[parts[name] for name in wave if name in parts] for wave in recovery_order()],
+        services=services,
+        engines=supervisor.statuses,
+        on_stopped=on_stopped,
+    )
+    intake = Intake(runtime=chosen, runtimes=runtimes, clock=clock)
+    deployer = Deployer(home=home.path, services=services, intake=intake, platform=platform)
+    return Standalone(deployer, platform, supervisor, ads, envoy, artifacts, services)
+
+
+def label_of(home: Home) -> str:
+    """Name a home on this machine: its processes and containers carry the label."""
+    return hashlib.sha256(str(home.path).encode()).hexdigest()[:16]
+
+
+def platform_descriptors() -> list[Descriptor]:
+    """Read the descriptors of the platform's own services.
+
+    Raises:
+        PlatformError: One has mistakes; the message shows them.
+    """
+    found = []
+    for package in DESCRIPTORS:
+        text = resources.files(package).joinpath("service.yaml").read_text()
+        reading = read(text, file=f"{package}/service.yaml", embedded_allowed=True)
+        if reading.descriptor is None:
+            raise PlatformError(reading.report())
+        found.append(reading.descriptor)
+    return found
+
+
+def recovery_order() -> Sequence[Sequence[str]]:
+    """Return the platform's own services in the order in which they are recovered.
+
+    Raises:
+        PlatformError: They wait for each other, or one needs a higher layer.
+    """
+    ordered = order(platform_descriptors())
+    if ordered.problems:
+        raise PlatformError("\n".join(ordered.problems))
+    return ordered.waves
+
+
+class _Engines(msgspec.Struct, frozen=True):
+    """The engines that hold data, to run here or to connect there."""
+
+    postgres: PostgresEngine
+    objects: ObjectsEngine
+
+
+def _engines(home: Home, settings: Settings) -> _Engines:
+    postgres, objects = settings.postgres, settings.objects
+    return _Engines(
+        ExternalPostgres("postgres", postgres.url)
+        if postgres.url
+        else PostgresServer(
+            "postgres", home.engines / "postgres", memory=postgres.memory or DEFAULT_MEMORY
+        ),
+        ExternalObjects("objects", _objects_url(objects))
+        if objects.endpoint
+        else Objects("objects", home.engines / "objects", memory=objects.memory or DEFAULT_MEMORY),
+    )
+
+
+def _objects_url(settings: ObjectsSettings) -> str:
+    """Put the endpoint and the keys, which lie in files, into one URL."""
+    scheme, _, rest = (settings.endpoint or "").partition("://")
+    files = (settings.access_key_file, settings.secret_key_file)
+    keys = [quote(path.read_text().strip(), safe="") for path in files if path is not None]
+    return f"{scheme}://{':'.join(keys)}@{rest}"
+
+
+async def choose_runtimes(wanted: str) -> tuple[dict[str, Runtime], str]:
+    """Find the runtimes that work here and the one for processes.
+
+    Args:
+        wanted: A runtime's name, or ``auto`` for the strongest that works.
+
+    Returns:
+        Those that work, by name, and the name of the chosen one. Plain processes always work.
+
+    Raises:
+        RuntimeMissing: The wanted one does not work here; the message says why.
+    """
+    every: tuple[Runtime, ...] = (Bubblewrap(), Podman(), Processes())
+    works: dict[str, Runtime] = {}
+    for runtime in every:
+        reason = await runtime.available()
+        if reason is None:
+            works[runtime.name] = runtime
+        elif runtime.name == wanted:
+            raise RuntimeMissing(
+                f"the settings ask for {wanted}, which does not work here: {reason}"
+            )
+    strongest = "bubblewrap" if "bubblewrap" in works else "processes"
+    return works, strongest if wanted in {"auto", "podman"} else wanted
+
+
+def _parts(
+    supervisor: Supervisor, ads: Ads, machine: Machine, services: Services
+) -> dict[str, Part]:
+    """Say how each of the platform's own services starts and ends; engines only when they are needed."""
+
+    async def ensure(engine: str) -> str:
+        before = supervisor[engine].status().pid
+        await supervisor.ensure(engine)
+        return ADOPTED if before is not None and supervisor[engine].status().pid == before else ""
+
+    async def start_proxy() -> str:
+        await ads.start()
+        await machine.edge.publish()  # what the records say, for a proxy that starts now
+        return await ensure("proxy")
+
+    async def nothing() -> str:
+        return ""
+
+    async def stop_deployer() -> None:
+        await supervisor.detach()
+
+    def engine(name: str) -> Part:
+        return Part(name, ENGINES, partial(ensure, name), supervisor[name].stop)
+
+    needed = {
+        type(resource) for kept in services.all() for resource in kept.record.eternal.values()
+    }
+    parts = {
+        "proxy": Part("proxy", ENGINES, start_proxy, supervisor["proxy"].stop),
+        "deployer": Part("deployer", DEPLOYER, nothing, stop_deployer),
+    }
+    for name, kind in (("postgres", Postgres), ("objects", Bucket)):
+        if kind in needed:
+            parts[name] = engine(name)
+    return parts
