@@ -183,6 +183,8 @@ class SmallPlatform(DeployerApi):
             if wanted.get("x-outcome") == "hangs":
                 await aborted.wait()
                 raise DeployAborted(f"aborted; {_serves(service)}")
+            if wanted.get("x-outcome") == "stuck":
+                await asyncio.Event().wait()
             yield _progress("health", "ended", "2 instances are healthy", 0.4)
             service.versions.append(version or str(number))
             service.active = number

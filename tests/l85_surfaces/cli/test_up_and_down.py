@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -47,10 +46,11 @@ def up(folder: Path) -> Iterator[Up]:
     for process in started:
         process.kill()
         process.communicate()
-    for pid in [keeper_of(folder), *agents_of(folder)]:
-        if pid:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    if keeper := keeper_of(folder):
+        os.kill(keeper, signal.SIGKILL)
+        until(lambda: not is_kept(folder), "the keeper is gone")
+    for agent in agents_of(folder):
+        os.kill(agent, signal.SIGKILL)
     until(lambda: not is_kept(folder) and not answers(folder), "everything is gone")
 
 
@@ -66,9 +66,19 @@ def keeper_of(folder: Path) -> int | None:
 
 
 def agents_of(folder: Path) -> list[int]:
-    """Return every agent that a keeper started, whether it still runs or not."""
-    log = folder / "run/keeper.log"
-    return [int(pid) for pid in re.findall(r"pid (\d+)", log.read_text())] if log.exists() else []
+    """Return the small agents of a home, whether they listen or not."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdecimal():
+                words = (process / "cmdline").read_text().split("\0")
+                if (
+                    len(words) > 2
+                    and words[1].endswith("small_agent.py")
+                    and words[2] == str(folder)
+                ):
+                    found.append(int(process.name))
+    return found
 
 
 def agent_of(folder: Path) -> int | None:

@@ -114,6 +114,11 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
     ),
     "Tools": (
         Command(
+            "descriptor",
+            "descriptor:descriptor",
+            ("drystone descriptor schema > service.schema.json",),
+        ),
+        Command(
             "completion",
             "completion:completion",
             (
@@ -165,8 +170,10 @@ def run(arguments: list[str]) -> int:
     """
     if arguments[0] == "help":
         arguments = [*arguments[1:], "--help"]
-    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return tell_failures(lambda: _carry_out(arguments), json="--json" in own)
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    # The parser takes a lone hyphen for an option, so it gets the name that messages use.
+    own = ["<stdin>" if word == "-" else word for word in arguments[:end]]
+    return tell_failures(lambda: _carry_out(own + arguments[end:]), json="--json" in own)
 
 
 def tell_failures(work: Callable[[], int], *, json: bool) -> int:

@@ -11,7 +11,8 @@ from drystone.l25_deployer.descriptor import Reading, read
 from drystone.l25_deployer.descriptor.reader import MOST_BYTES
 from drystone.l85_surfaces.cli.errors import DescriptorMistaken, FileUnreadable
 
-STANDARD_INPUT = "-"
+STANDARD_INPUT = "<stdin>"
+"""How standard input is called in messages, and what ``-`` on the command line becomes."""
 
 
 class Checked(NamedTuple):
@@ -27,13 +28,13 @@ class Checked(NamedTuple):
 
 
 def load(file: str) -> Reading:
-    """Read a file, or standard input for ``-``, as a descriptor, with all its mistakes.
+    """Read a file, or standard input, as a descriptor, with all its mistakes.
 
     Raises:
         FileUnreadable: There is no such file, or it may not be read.
     """
     if file == STANDARD_INPUT:
-        return read(sys.stdin.buffer.read(MOST_BYTES + 1), file="<stdin>")
+        return read(sys.stdin.buffer.read(MOST_BYTES + 1), file=STANDARD_INPUT)
     try:
         with Path(file).open("rb") as opened:
             return read(opened.read(MOST_BYTES + 1), file=file)
