@@ -1,0 +1,107 @@
+"""The server's configuration and its users, as text."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from pathlib import Path
+
+ADMIN = "drystone"
+SERVICE = "service"
+
+
+class Eviction(enum.StrEnum):
+    """What a full cache does with a new entry (valkey.io/topics/lru-cache)."""
+
+    NOEVICTION = "noeviction"
+    """It refuses it."""
+    ALLKEYS_LRU = "allkeys-lru"
+    """It drops the entry that was used longest ago."""
+    ALLKEYS_LFU = "allkeys-lfu"
+    """It drops the entry that is used least."""
+    ALLKEYS_RANDOM = "allkeys-random"
+    """It drops any entry."""
+    VOLATILE_LRU = "volatile-lru"
+    """As allkeys-lru, among entries with a time to live."""
+    VOLATILE_LFU = "volatile-lfu"
+    """As allkeys-lfu, among entries with a time to live."""
+    VOLATILE_RANDOM = "volatile-random"
+    """As allkeys-random, among entries with a time to live."""
+    VOLATILE_TTL = "volatile-ttl"
+    """It drops the entry that expires first."""
+
+
+# What is taken from a service is the administration of the server; what is given back is what a client
+# library or a test suite does with a cache of its own. DEBUG, CONFIG, SHUTDOWN, MODULE, ACL, REPLICAOF
+# and MONITOR stay away.
+_SERVICE_RULES = (
+    "~* &* +@all -@admin -@dangerous +flushdb +flushall +info +keys +sort +sort_ro +swapdb +role"
+)
+
+
+def users(*, admin_password: str, service_password: str) -> str:
+    """Return the access-control file: two users, and nobody without a name."""
+    return "".join(
+        f"user {line}\n"
+        for line in (
+            "default off nopass -@all",
+            f"{ADMIN} on #{_digest(admin_password)} ~* &* +@all",
+            f"{SERVICE} on #{_digest(service_password)} {_SERVICE_RULES}",
+        )
+    )
+
+
+def _digest(password: str) -> str:
+    return hashlib.sha256(password.encode()).hexdigest()
+
+
+def live_settings(*, memory: int, eviction: Eviction) -> dict[str, str]:
+    """Return the settings that a running server takes over.
+
+    Args:
+        memory: Bound in bytes for the data; what connections buffer comes on top, at most a quarter.
+        eviction: What happens when it is reached.
+    """
+    return {"maxmemory": str(memory), "maxmemory-policy": eviction.value}
+
+
+def server_settings(
+    *, port: int, data: Path, users_file: Path, durable: bool, live: dict[str, str]
+) -> str:
+    """Return the configuration file.
+
+    Args:
+        port: The loopback port.
+        data: The working directory.
+        users_file: The file with :func:`users`.
+        durable: Whether every write is logged before it is acknowledged, and synced each second.
+        live: See :func:`live_settings`.
+    """
+    settings = {
+        "bind": "127.0.0.1",
+        "port": str(port),
+        "protected-mode": "yes",
+        "dir": _quoted(data),
+        "aclfile": _quoted(users_file),
+        "daemonize": "no",
+        "logfile": '""',
+        "save": '""',
+        "appendonly": "yes" if durable else "no",
+        "appendfsync": "everysec",
+        "maxmemory-clients": "25%",
+        "maxclients": "1000",
+        "tcp-keepalive": "60",
+        "enable-debug-command": "no",
+        "enable-module-command": "no",
+        "enable-protected-configs": "no",
+        "lazyfree-lazy-user-flush": "yes",
+        **live,
+    }
+    return "".join(f"{name} {value}\n" for name, value in settings.items())
+
+
+def _quoted(path: Path) -> str:
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    if any(character in text for character in "\n\r\0"):
+        raise ValueError(f"a path holds a line break: {text!r}")
+    return f'"{text}"'

