@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from drystone.l00_kernel.contract import Context
+    from drystone.l00_kernel.context import Context
 
 Field: TypeAlias = str | int | float | bool | None
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]

@@ -21,8 +21,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
+import pytest
 import pytest_asyncio
-from _pytest.fixtures import FixtureFunctionDefinition, SubRequest
 
 from drystone.l00_kernel.contract import Api, connect, loopback
 from drystone.l00_kernel.contract.inprocess import claim
@@ -59,9 +59,7 @@ async def reach(
                 yield client
 
 
-def reaches(
-    contract: type[A], make: Callable[..., A], *arguments: str
-) -> FixtureFunctionDefinition:
+def reaches(contract: type[A], make: Callable[..., A], *arguments: str) -> Any:
     """Return a fixture that is an implementation, reached in every way.
 
     Args:
@@ -71,12 +69,11 @@ def reaches(
     """
 
     @pytest_asyncio.fixture(params=REACHES)
-    async def reached(request: SubRequest) -> AsyncIterator[A]:
+    async def reached(request: pytest.FixtureRequest) -> AsyncIterator[A]:
         async with reach(request.param, contract, make, *arguments) as api:
             yield api
 
-    fixture: Any = reached
-    return fixture  # type: ignore[no-any-return]
+    return reached
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from drystone.l00_kernel.contract.context import ANONYMOUS, Caller, Context
+from drystone.l00_kernel.context import ANONYMOUS, Caller, Context
 from drystone.l00_kernel.contract.declaration import Api, call
 from drystone.l00_kernel.contract.page import Page, make_cursor, read_cursor
 

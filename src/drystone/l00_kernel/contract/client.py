@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import httpx2
 import msgspec
 
-from drystone.l00_kernel.contract.context import Context, new_request_id
+from drystone.l00_kernel.context import Context, new_request_id
 from drystone.l00_kernel.contract.deadlines import within
 from drystone.l00_kernel.contract.declaration import Api, Call, calls_of
 from drystone.l00_kernel.contract.errors import BadAnswer, Unreachable

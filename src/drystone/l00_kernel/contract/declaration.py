@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from drystone.l00_kernel.contract.context import Context
+from drystone.l00_kernel.context import Context
 from drystone.l00_kernel.contract.scalars import is_optional, is_scalar
 from drystone.l00_kernel.errors import PlatformError
 

@@ -13,8 +13,8 @@ import msgspec
 from starlette.types import ASGIApp, Message
 from typing_extensions import override
 
+from drystone.l00_kernel.context import Caller, Context
 from drystone.l00_kernel.contract.client import make_client
-from drystone.l00_kernel.contract.context import Caller, Context
 from drystone.l00_kernel.contract.declaration import Api
 from drystone.l00_kernel.contract.server import serve
 from drystone.l00_kernel.errors import Unauthenticated

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from drystone.l00_kernel.clock import Clock, SystemClock
-from drystone.l00_kernel.contract.context import Caller, Context, new_request_id
+from drystone.l00_kernel.context import Caller, Context, new_request_id
 from drystone.l00_kernel.contract.deadlines import within
 from drystone.l00_kernel.contract.declaration import Api, Call, calls_of, contracts_of
 from drystone.l00_kernel.contract.errors import (
