@@ -46,7 +46,6 @@ from drystone.l25_deployer.stacks.model import Bucket, Postgres, Volume
 from drystone.l25_deployer.stacks.order import order
 
 if TYPE_CHECKING:
-
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
@@ -138,6 +137,7 @@ async def assemble(
     volumes = Volumes(home.volumes)
     runtimes, chosen = await choose_runtimes(settings.runtime)
     artifacts = Artifacts(home.artifacts, environ)
+    ports = PortBook(home.path / "ports.json")
     machine = Machine(
         label=label_of(home),
         url_port=settings.port,
@@ -153,8 +153,8 @@ async def assemble(
         ),
         runtimes=runtimes,
         images=Podman(),
-        ports=PortBook(home.path / "ports.json"),
-        edge=Edge(envoy, port=settings.port, access_log=access_log),
+        ports=ports,
+        edge=Edge(envoy, port=settings.port, access_log=access_log, ports=ports),
         clock=clock,
         log=log,
     )
@@ -162,7 +162,7 @@ async def assemble(
     services.load()
     parts = _parts(supervisor, ads, machine, services)
     platform = Platform(
-        waves=[[parts[name] for name in wave if name in parts] for wave in recovery_order()],
+        waves=[[parts[name] for name in wave] for wave in recovery_order()],
         services=services,
         engines=supervisor.statuses,
         on_stopped=on_stopped,
@@ -281,17 +281,21 @@ def _parts(
     async def stop_deployer() -> None:
         await supervisor.detach()
 
-    def engine(name: str) -> Part:
-        return Part(name, ENGINES, partial(ensure, name), supervisor[name].stop)
+    used = {type(resource) for kept in services.all() for resource in kept.record.eternal.values()}
 
-    needed = {
-        type(resource) for kept in services.all() for resource in kept.record.eternal.values()
-    }
-    parts = {
+    def engine(name: str, resource: type) -> Part:
+        return Part(
+            name,
+            ENGINES,
+            partial(ensure, name),
+            supervisor[name].stop,
+            is_needed=resource in used,
+            is_running=lambda: supervisor[name].status().pid is not None,
+        )
+
+    return {
         "proxy": Part("proxy", ENGINES, start_proxy, supervisor["proxy"].stop),
         "deployer": Part("deployer", DEPLOYER, nothing, stop_deployer),
+        "postgres": engine("postgres", Postgres),
+        "objects": engine("objects", Bucket),
     }
-    for name, kind in (("postgres", Postgres), ("objects", Bucket)):
-        if kind in needed:
-            parts[name] = engine(name)
-    return parts

@@ -70,7 +70,8 @@ def edge_snapshot(
     if not 0 < port < 65536:
         raise InvalidProxyConfig(f"the edge cannot listen on port {port}: it must lie in 1..65535")
     ordered = sorted(services, key=lambda service: service.name)
-    hosts = [service_host(service) for service in ordered if service.hosts]
+    hosts = [service_host(service, service.hosts) for service in ordered if service.hosts]
+    internal = {f"internal/{s.name}": s for s in ordered if s.internal_port is not None}
     claimed = {host for service in services for host in service.hosts}
     index = [host for host in index_hosts if host not in claimed]
     for host in index:
@@ -80,6 +81,20 @@ def edge_snapshot(
     return Snapshot(
         clusters={service.name: cluster(service) for service in ordered},
         endpoints={service.name: endpoints(service) for service in ordered},
-        listeners={LISTENER: listener(address, port, access_log)},
-        routes={ROUTES: route_configuration(hosts)},
+        listeners={
+            LISTENER: listener(address, port, access_log),
+            **{
+                name: listener(
+                    "127.0.0.1", service.internal_port or 0, access_log, name=name, routes=name
+                )
+                for name, service in internal.items()
+            },
+        },
+        routes={
+            ROUTES: route_configuration(hosts),
+            **{
+                name: route_configuration([service_host(service, ["*"])], name=name)
+                for name, service in internal.items()
+            },
+        },
     )

@@ -40,24 +40,28 @@ LOG_FIELDS = {
 }
 
 
-def listener(address: str, port: int, access_log: Path) -> dict[str, Any]:
-    """Return the ``Listener`` of the edge: HTTP/1.1 and HTTP/2 with prior knowledge on one port."""
+def listener(
+    address: str, port: int, access_log: Path, *, name: str = LISTENER, routes: str = ROUTES
+) -> dict[str, Any]:
+    """Return a ``Listener`` of the edge: HTTP/1.1 and HTTP/2 with prior knowledge on one port."""
     return {
-        "name": LISTENER,
+        "name": name,
         "address": {"socket_address": {"address": address, "port_value": port}},
         # A second Envoy may listen on the same port, and so replace the first without a gap.
         "enable_reuse_port": True,
         "per_connection_buffer_limit_bytes": 64 << 10,
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": _http(access_log)}]}],
+        "filter_chains": [
+            {"filters": [{"name": "http", "typed_config": _http(access_log, routes)}]}
+        ],
     }
 
 
-def _http(access_log: Path) -> dict[str, Any]:
+def _http(access_log: Path, routes: str) -> dict[str, Any]:
     return {
         "@type": TYPE_PREFIX + _HCM,
         "stat_prefix": LISTENER,
         "codec_type": "AUTO",
-        "rds": {"config_source": ADS_SOURCE, "route_config_name": ROUTES},
+        "rds": {"config_source": ADS_SOURCE, "route_config_name": routes},
         "http_filters": [
             {
                 "name": "envoy.filters.http.router",

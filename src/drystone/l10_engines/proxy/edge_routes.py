@@ -21,10 +21,10 @@ RETRY_IDEMPOTENT = (*_UNSENT, "reset")
 RETRY_OTHERS = (*_UNSENT, "reset-before-request")
 
 
-def route_configuration(hosts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the ``RouteConfiguration`` of the edge from its virtual hosts."""
+def route_configuration(hosts: Sequence[dict[str, Any]], *, name: str = ROUTES) -> dict[str, Any]:
+    """Return the ``RouteConfiguration`` of a listener from its virtual hosts."""
     return {
-        "name": ROUTES,
+        "name": name,
         "virtual_hosts": list(hosts),
         # Whoever maps the port to another one still reaches the services by name.
         "ignore_port_in_host_matching": True,
@@ -39,8 +39,8 @@ def route_configuration(hosts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def service_host(service: EdgeService) -> dict[str, Any]:
-    """Return the ``VirtualHost`` of a service; its first route that matches decides."""
+def service_host(service: EdgeService, domains: Sequence[str]) -> dict[str, Any]:
+    """Return a ``VirtualHost`` of a service; its first route that matches decides."""
     websocket = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
     events = {
         "name": "accept",
@@ -56,7 +56,7 @@ def service_host(service: EdgeService) -> dict[str, Any]:
         *([_route(service, [_methods(again)], RETRY_IDEMPOTENT, service.timeout)] if again else []),
         _route(service, [], RETRY_OTHERS, service.timeout),
     ]
-    return {"name": service.name, "domains": list(service.hosts), "routes": routes}
+    return {"name": service.name, "domains": list(domains), "routes": routes}
 
 
 def _methods(methods: Sequence[str]) -> dict[str, Any]:

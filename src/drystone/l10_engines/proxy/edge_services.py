@@ -57,6 +57,7 @@ class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
         stream_timeout: The same for WebSockets and for requests that accept ``text/event-stream``.
         idempotent_methods: Methods, apart from GET, HEAD and OPTIONS, of which a request may reach the
             service twice: it is sent again when the connection breaks before an answer.
+        internal_port: A loopback port at which it answers to any host name, for services of this host.
     """
 
     name: str
@@ -65,6 +66,7 @@ class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
     timeout: timedelta = timedelta(seconds=30)
     stream_timeout: timedelta = timedelta(hours=1)
     idempotent_methods: tuple[str, ...] = ("PUT", "DELETE")
+    internal_port: int | None = None
 
 
 def check_services(services: Iterable[EdgeService]) -> None:
@@ -75,12 +77,20 @@ def check_services(services: Iterable[EdgeService]) -> None:
             services claim the same name or host.
     """
     owners: dict[str, str] = {}
+    ports: dict[int, str] = {}
     names: set[str] = set()
     for service in services:
         _check_service(service)
         if service.name in names:
             raise InvalidProxyConfig(f"two services are called {service.name}; rename one")
         names.add(service.name)
+        if service.internal_port is not None:
+            owner = ports.setdefault(service.internal_port, service.name)
+            if owner != service.name or not 0 < service.internal_port < 65536:
+                raise InvalidProxyConfig(
+                    f"{service.name} cannot have the internal port {service.internal_port}:"
+                    " it must lie in 1..65535 and belong to one service"
+                )
         for host in service.hosts:
             owner = owners.setdefault(host, service.name)
             if owner != service.name:

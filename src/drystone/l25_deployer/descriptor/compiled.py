@@ -146,7 +146,7 @@ class Keyed(Shape):
                 if name in node.removed:
                     values[name] = run.problem(
                         node.removed[name],
-                        f"'{name}' is removed{where}, which needs it",
+                        f"'{name}' is removed{where}, but it is needed",
                         "give it a value",
                     )
                     continue

@@ -74,7 +74,7 @@ def read_document(text: str | bytes, file: str) -> Document:
     """Read a text as a mapping with positions. Every mistake of form becomes a problem; nothing is raised."""
     found: list[Problem] = []
     root: Mapping | None = None
-    decoded = ""
+    decoded = _shown(text)
     try:
         decoded = _decode(text)
         root = _Builder(file, found).build(decoded)
@@ -108,6 +108,13 @@ def _decode(text: str | bytes) -> str:
         place = _place(text[: text.index("\x00")])
         raise Unreadable("a NUL byte stands here", place, "is this a text file?")
     return text.removeprefix("\ufeff")
+
+
+def _shown(text: str | bytes) -> str:
+    """Give what can be shown of a text that may be too large or broken."""
+    if len(text) > MOST_BYTES:
+        return ""
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
 
 def _utf8(text: bytes) -> str:
@@ -342,9 +349,11 @@ def _translated(text: str, error: yaml.MarkedYAMLError) -> Unreadable:
     """Say what the parser found, at the place that it found, with what usually helps."""
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    span = Span(line, column, line, column + 1)
     lines = LINE_BREAK.split(text)
-    source = lines[line - 1] if line <= len(lines) else ""
+    if line > len(lines):  # the end of a file whose last line does not end
+        line, column = len(lines), len(lines[-1]) + 1
+    span = Span(line, column, line, column + 1)
+    source = lines[line - 1]
     indent = source[: len(source) - len(source.lstrip(" \t"))]
     if "\t" in indent:
         start = indent.index("\t") + 1

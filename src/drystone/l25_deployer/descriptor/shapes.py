@@ -59,6 +59,7 @@ class Run:
         self.uses: list[Use] = []
         self.environment: str | None = None
         self.environments: frozenset[str] = frozenset()
+        self.broken: set[int] = set()
         self._said = {(problem.line, problem.column, problem.message) for problem in problems}
         self._known: dict[tuple[int, int], tuple[Node, object, Path, list[Use]]] = {}
 
@@ -168,11 +169,16 @@ class Single(Shape):
     def check(self, node: Node, path: Path, run: Run) -> object:
         if not isinstance(node, Scalar):
             return self.misfit(node, path, run)
+        if (
+            id(node) in run.broken
+        ):  # an alias or a short form brings the same value to a second place
+            return BROKEN
         try:
             value = self.form.parse(node)
             if isinstance(self.form, TemplateText):
                 self._references(node, self.form, path, run)
         except Mistake as mistake:
+            run.broken.add(id(node))
             joined = " " if mistake.message.startswith(("is ", "has ", "holds ")) else ": "
             return run.problem(node.span, f"{dotted(path)}{joined}{mistake.message}", mistake.help)
         return value

@@ -72,6 +72,8 @@ class Deploy:
         running = self._kept.running.get(self.release.number)
         if running is None:
             running = await self._start()
+        else:
+            await running.wake()
         with self._tell.step("health", _count(running)):
             await running.until_healthy(self._previous)
         with self._tell.step("warm-up", "first requests"):
@@ -155,6 +157,8 @@ class Deploy:
         with self._tell.step("start", f"release {self.release.number}"):
             self._keep(instances=lay_out(kept.record, self.release, kept.machine.ports.lend))
             running = kept.make_running(self.release)
+            if self.release.stacks.environment.dependencies:
+                await kept.machine.edge.refresh()
             await running.begin()
             return running
 
@@ -209,6 +213,7 @@ async def finish(kept: KeptService, tell: Teller) -> None:
                 with tell.step("drain", f"release {number}, then stop it"):
                     await kept.cool(number)
         if last in kept.running and last in kept.record.warm:
+            await kept.running[last].rest()
             kept.save_release(msgspec.structs.replace(kept.running[last].release, state="warm"))
         await _remove_unwanted(kept, active, tell)
     kept.save(operation=None)

@@ -13,6 +13,7 @@ from drystone.l10_engines.proxy.edge import EdgeService, Pool, edge_snapshot
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.envoy import Envoy
+    from drystone.l25_deployer.local.ports import PortBook
 
 IDLE_POLL = timedelta(milliseconds=20)
 
@@ -24,13 +25,11 @@ class Routing(msgspec.Struct, frozen=True):
         hosts: Names under which it answers.
         pools: The instances of each release, with its share; a share of 0 only finishes what it has.
         timeout: How long the edge waits for an answer.
-        internal_port: Loopback port at which other services reach it.
     """
 
     hosts: tuple[str, ...]
     pools: tuple[Pool, ...]
     timeout: timedelta
-    internal_port: int
 
 
 class Edge:
@@ -40,10 +39,12 @@ class Edge:
         envoy: The proxy.
         port: Where people and clients connect.
         access_log: The file for the access log.
+        ports: Knows at which port of their own services are reached by others.
     """
 
-    def __init__(self, envoy: Envoy, *, port: int, access_log: Path) -> None:
+    def __init__(self, envoy: Envoy, *, port: int, access_log: Path, ports: PortBook) -> None:
         self._envoy = envoy
+        self._ports = ports
         self._port = port
         self._access_log = access_log
         self._routings: dict[str, Routing] = {}
@@ -73,6 +74,15 @@ class Edge:
         self.note(service, routing)
         await self.publish()
 
+    async def refresh(self) -> None:
+        """Publish again, since a service was given a port of its own.
+
+        Raises:
+            ProxyUnavailable: See :meth:`route`.
+        """
+        self._is_current = False
+        await self.publish()
+
     async def publish(self) -> None:
         """Bring about every route that was noted.
 
@@ -84,7 +94,16 @@ class Edge:
             if self._is_current:
                 return
             self._is_current = True  # a route that is noted meanwhile makes it untrue again
-            services = tuple(_service(name, routing) for name, routing in self._routings.items())
+            services = tuple(
+                EdgeService(
+                    name=name,
+                    hosts=routing.hosts,
+                    pools=routing.pools,
+                    timeout=routing.timeout,
+                    internal_port=self._ports.known(name),
+                )
+                for name, routing in self._routings.items()
+            )
             try:
                 await self._envoy.publish(
                     edge_snapshot(services, port=self._port, access_log=self._access_log)
@@ -106,7 +125,3 @@ class Edge:
                 break
             await asyncio.sleep(IDLE_POLL.total_seconds())
         return left
-
-
-def _service(name: str, routing: Routing) -> EdgeService:
-    return EdgeService(name=name, hosts=routing.hosts, pools=routing.pools, timeout=routing.timeout)

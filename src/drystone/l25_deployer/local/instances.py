@@ -24,7 +24,7 @@ LONGEST_PAUSE = timedelta(seconds=30)
 STEADY_AFTER = timedelta(seconds=60)
 """An instance that ran this long is restarted without a pause when it ends."""
 
-SETTLES_AFTER = timedelta(seconds=1)
+SETTLES_AFTER = timedelta(milliseconds=500)
 """A worker without a health check counts as healthy after running this long."""
 
 FAST_PROBES = timedelta(milliseconds=25)

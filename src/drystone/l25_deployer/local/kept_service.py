@@ -200,7 +200,6 @@ class KeptService:
             hosts=stack.hosts,
             pools=tuple(pool for pool in pools if pool.endpoints),
             timeout=stack.timeout,
-            internal_port=self.machine.ports.internal(self.record.environment, self.record.service),
         )
 
     def _pool(self, number: int, share: int) -> Pool:

@@ -71,7 +71,8 @@ class Platform:
         every = {kept.record.key: kept for kept in self._services.all()}
         stacks = {key: stack for key, kept in every.items() if (stack := kept.stack())}
         ordered = [[every.pop(key) for key in wave] for wave in waves(stacks)]
-        return [*ordered, list(every.values())] if every else ordered
+        unfinished = [kept for kept in every.values() if kept.record.operation is not None]
+        return [*ordered, unfinished] if unfinished else ordered
 
     async def _start_service(self, kept: KeptService, height: int) -> None:
         """Recover one service; on failure go on trying in the background."""

@@ -28,13 +28,20 @@ class PortBook:
         if path.exists():
             self._internal = msgspec.json.decode(path.read_bytes(), type=dict[str, int])
 
-    def internal(self, environment: str, service: str) -> int:
-        """Return the port at which other services of this machine reach a service, deployed or not."""
-        key = f"{environment}/{service}"
-        if key not in self._internal:
-            self._internal[key] = free_port(taken=self._taken())
+    def known(self, name: str) -> int | None:
+        """Return the port at which other services reach a service, if any of them ever needed one."""
+        return self._internal.get(name)
+
+    def internal(self, name: str) -> int:
+        """Return the port at which other services of this machine reach a service, deployed or not.
+
+        Args:
+            name: ``<service>.<environment>``.
+        """
+        if name not in self._internal:
+            self._internal[name] = free_port(taken=self._taken())
             write_atomically(self._path, msgspec.json.encode(self._internal))
-        return self._internal[key]
+        return self._internal[name]
 
     def lend(self) -> int:
         """Return a free port that nobody else is given until it is returned."""

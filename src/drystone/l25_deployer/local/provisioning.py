@@ -58,7 +58,7 @@ def dependency_values(
     """
     values = {}
     for name, dependency in release.stacks.environment.dependencies.items():
-        port = ports.internal(dependency.environment or environment, name)
+        port = ports.internal(f"{name}.{dependency.environment or environment}")
         for key, value in (
             ("url", f"http://127.0.0.1:{port}"),
             ("host", "127.0.0.1"),

@@ -130,6 +130,16 @@ class RunningRelease:
                         instance=one.blueprint.spec.id,
                     )
 
+    async def rest(self) -> None:
+        """End the instances that do not serve: the release is only kept to take traffic again."""
+        workers = [one for one in self.instances if one.blueprint.port is None]
+        await asyncio.gather(*(one.end() for one in workers))
+
+    async def wake(self) -> None:
+        """Start what :meth:`rest` ended."""
+        resting = [one for one in self.instances if one.state is State.STOPPED]
+        await asyncio.gather(*(one.begin() for one in resting))
+
     async def end(self) -> None:
         """End every instance, the workers with the rest."""
         await asyncio.gather(*(one.end() for one in self.instances))

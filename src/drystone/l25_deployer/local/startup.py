@@ -32,12 +32,16 @@ class Part(msgspec.Struct, frozen=True):
         layer: Its height in the cake.
         start: Starts it, or adopts it; says which, or a remark.
         stop: Ends it.
+        is_needed: Whether it starts with the platform; an engine that nobody uses starts when somebody does.
+        is_running: Whether there is something to end.
     """
 
     name: str
     layer: int
     start: Callable[[], Awaitable[str]]
     stop: Callable[[], Awaitable[None]]
+    is_needed: bool = True
+    is_running: Callable[[], bool] = lambda: True
 
 
 class Startup:
@@ -94,7 +98,7 @@ class Startup:
         not keep down what can do without it.
         """
         for wave in waves:
-            await asyncio.gather(*(self.start(part) for part in wave))
+            await asyncio.gather(*(self.start(part) for part in wave if part.is_needed))
 
     async def start(self, part: Part) -> None:
         """Start one part and report how it went."""
@@ -117,6 +121,8 @@ async def stop_parts(waves: Sequence[Sequence[Part]]) -> AsyncIterator[StartupSt
     """End the parts from the last wave to the first, and tell."""
     for wave in reversed(waves):
         for part in wave:
+            if not part.is_running():
+                continue
             begun = time.monotonic()
             yield StartupStep(part.layer, part.name, "starting", text="stopping")
             try:

@@ -43,6 +43,8 @@ def _state(kept: KeptService, running: RunningRelease | None) -> str:
         return {"deploy": "deploying", "rollback": "rolling-back", "destroy": "destroying"}[
             kept.record.operation.kind
         ]
+    if kept.record.active is None:
+        return "not deployed"
     if running is None:
         return "stopped"
     healthy = [one for one in running.instances if one.state is State.HEALTHY]
