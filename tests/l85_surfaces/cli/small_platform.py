@@ -90,7 +90,11 @@ class SmallPlatform(DeployerApi):
             since=datetime.now(UTC) - timedelta(hours=3),
             ready=not self.problems,
             runtime="processes",
-            isolation=["instances share the user and the network of the agent"],
+            isolation=[
+                "podman: enforced: files, processes, environment; not enforced: network",
+                "processes: enforced: memory limit, processor limit, process limit; "
+                "not enforced: files, processes, environment, privileges, network",
+            ],
             engines=[
                 EngineView(
                     "proxy", self.engine_state, "1.40.0", 4242, "127.0.0.1:8400", 48, 0, None

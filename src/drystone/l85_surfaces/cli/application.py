@@ -11,6 +11,7 @@ import msgspec
 from cyclopts import App, CycloptsError, Group, UnknownCommandError
 from cyclopts.exceptions import MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 
+from drystone.l00_kernel.contract.wire import to_problem
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l85_surfaces.cli.errors import Interrupted, Misuse
 from drystone.l85_surfaces.cli.help_page import HelpPage
@@ -145,6 +146,7 @@ def application() -> App:
         help_flags=["--help", "-h"],
         help_format="plaintext",
         help_formatter=HelpPage(),
+        suppress_keyboard_interrupt=False,
         group_arguments=Group("Arguments", sort_key=0),
         group_parameters=Group("Options", sort_key=1),
     )
@@ -239,16 +241,4 @@ def _tell(e: PlatformError, *, json: bool) -> None:
     sys.stdout.flush()
     remark(f"{paint('error:', Style.BAD)} {e.message}")
     if json:
-        print(msgspec.json.encode(problem(e)).decode(), flush=True)
-
-
-def problem(e: PlatformError) -> dict[str, object]:
-    """Return the RFC 9457 problem document of a failure."""
-    title = (type(e).__doc__ or "").strip().partition("\n")[0]
-    return {
-        "type": e.code(),
-        "title": title,
-        "status": int(e.status),
-        "detail": e.message,
-        **e.details,
-    }
+        print(msgspec.json.encode(to_problem(e)).decode(), flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError
@@ -82,6 +83,7 @@ class _Following:
 
     def __init__(self, stream: AsyncIterator[Progress], out: Terminal) -> None:
         self._stream, self._out = stream, out
+        self._began = time.monotonic()
         self.waits = False
 
     async def show(self) -> None:
@@ -90,25 +92,24 @@ class _Following:
                 if progress.step == "wait":
                     self.waits = progress.state in {"began", "info"}
                 self._out.record(progress)
-                _show_one(progress, steps, self._out)
+                self._show_one(progress, steps)
 
-
-def _show_one(progress: Progress, steps: Steps, out: Terminal) -> None:
-    name = progress.step.ljust(NAME_WIDTH)
-    if progress.state == "began":
-        steps.began(progress.step, f"{name} {progress.text}")
-    elif progress.state == "info":
-        steps.line(f"    {progress.text}")
-    else:
-        steps.ended(progress.step)
+    def _show_one(self, progress: Progress, steps: Steps) -> None:
+        name = progress.step.ljust(NAME_WIDTH)
         if progress.step == "done":
-            steps.line(_last_line(progress, out))
+            steps.line(self._last_line(progress))
+        elif progress.state == "began":
+            steps.began(progress.step, f"{name} {progress.text}")
+        elif progress.state == "info":
+            steps.line(f"    {progress.text}")
         else:
+            steps.ended(progress.step)
             sign = steps.mark(good=progress.state == "ended")
             steps.line(f"{sign} {name} {taken(progress.seconds):>8}  {progress.text}".rstrip())
 
-
-def _last_line(progress: Progress, out: Terminal) -> str:
-    """Return what to remember: what happened, how long it took, where the service is."""
-    parts = [out.paint(progress.text, Style.NAME), taken(progress.seconds), progress.url or ""]
-    return "  ".join(part for part in parts if part)
+    def _last_line(self, progress: Progress) -> str:
+        """Return what to remember: what happened, how long it took, where the service is."""
+        seconds = progress.seconds
+        total = time.monotonic() - self._began if seconds is None else seconds
+        text = self._out.paint(progress.text, Style.NAME)
+        return f"{text}  {taken(total)}  {progress.url or ''}".rstrip()

@@ -127,9 +127,9 @@ async def show_start(folder: Path, out: Terminal) -> PlatformStatus:
         with Steps(out) as steps:
             async for part in api.startup(context()):
                 out.record(part)
-                name = f"{part.layer:02} {part.name}"
+                name = f"{part.layer} {part.name}"
                 if part.state == "starting":
-                    steps.began(name, f"layer {part.layer:02}  {part.name}  {part.text}".rstrip())
+                    steps.began(name, f"layer {part.layer:>3}  {part.name}  {part.text}".rstrip())
                 else:
                     steps.ended(name)
                     steps.line(line_of(part, paint=out.paint))

@@ -39,9 +39,9 @@ async def stop_platform(folder: Path, out: Terminal, *, limit: timedelta = GONE_
             try:
                 async for part in api.stop(context()):
                     out.record(part)
-                    name = f"{part.layer:02} {part.name}"
+                    name = f"{part.layer} {part.name}"
                     if part.state == "starting":
-                        steps.began(name, f"layer {part.layer:02}  {part.name}  stopping")
+                        steps.began(name, f"layer {part.layer:>3}  {part.name}  stopping")
                         continue
                     steps.ended(name)
                     steps.line(line_of(part, paint=out.paint))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Style
@@ -20,19 +21,16 @@ TITLES = {
     "environment": "surroundings",
     "route": "traffic",
 }
-LONGEST_VALUE = 60
+LONGEST_PATH, LONGEST_VALUE = 30, 60
 
 
 def plan(view: PlanView, *, paint: Paint = PLAIN) -> Iterator[str]:
     """Changes by stack, then what stands in the way and what is worth knowing."""
     where = f"{paint(view.service, Style.NAME)} in {view.environment}"
-    yield f"{where}: {_count(view.changes)}  ({view.file}; {view.runtime})"
+    yield f"{where}: {_count(view.changes)}  ({view.file})"
     for stack in dict.fromkeys(change.stack for change in view.changes):
         yield ""
-        yield paint(TITLES.get(stack, stack), Style.QUIET)
-        for change in view.changes:
-            if change.stack == stack:
-                yield from _change(change, paint)
+        yield from _stack(stack, [c for c in view.changes if c.stack == stack], paint)
     yield from _list("would be refused", view.refused, paint, Style.BAD)
     yield from _list(
         "deletes data",
@@ -42,6 +40,7 @@ def plan(view: PlanView, *, paint: Paint = PLAIN) -> Iterator[str]:
     )
     yield from _list("accepted, not acted on yet", view.not_yet, paint, Style.WARN)
     yield from _list("worth knowing", view.notes, paint, Style.QUIET)
+    yield from _list("isolation", textwrap.wrap(view.runtime, 76), paint, Style.QUIET)
 
 
 def _count(changes: Sequence[PlanChange]) -> str:
@@ -54,13 +53,21 @@ def _count(changes: Sequence[PlanChange]) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
-def _change(change: PlanChange, paint: Paint) -> Iterator[str]:
-    sign, style = SIGNS[change.action]
-    values = [shorten(v, LONGEST_VALUE) for v in (change.old, change.new) if v is not None]
-    origin = f"  line {change.line}" if change.line is not None else ""
-    yield f"  {paint(f'{sign} {change.path}', style)}  {' → '.join(values)}{paint(origin, Style.QUIET)}"
-    if change.consequence:
-        yield f"      {change.consequence}"
+def _stack(stack: str, changes: Sequence[PlanChange], paint: Paint) -> Iterator[str]:
+    """One stack: what its changes mean stands in the title if all mean the same, else below each."""
+    meanings = {change.consequence for change in changes}
+    shared = next(iter(meanings)) if len(meanings) == 1 else ""
+    title = paint(TITLES.get(stack, stack), Style.QUIET)
+    yield f"{title}: {shared}" if shared else title
+    width = min(max(len(change.path) for change in changes), LONGEST_PATH)
+    for change in changes:
+        sign, style = SIGNS[change.action]
+        values = [shorten(v, LONGEST_VALUE) for v in (change.old, change.new) if v is not None]
+        origin = paint(f"  line {change.line}", Style.QUIET) if change.line is not None else ""
+        path = paint(f"{sign} {change.path.ljust(width)}", style)
+        yield f"  {path}  {' → '.join(values)}{origin}".rstrip()
+        if change.consequence and not shared:
+            yield f"      {change.consequence}"
 
 
 def _list(title: str, lines: Sequence[str], paint: Paint, style: Style) -> Iterator[str]:

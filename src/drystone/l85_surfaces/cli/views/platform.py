@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Piece, Style
-from drystone.l85_surfaces.cli.views.services import services, state
+from drystone.l85_surfaces.cli.views.services import fact, services, state
 from drystone.l85_surfaces.cli.views.tables import table
 from drystone.l85_surfaces.cli.views.times import age, taken
 
@@ -28,8 +28,8 @@ def stop_step(item: StartupStep, *, paint: Paint = PLAIN) -> str:
 
 def _step(item: StartupStep, told: str, paint: Paint) -> str:
     word = paint(told.ljust(8), state(told).style)
-    text = f"  {item.text}" if item.text else ""
-    line = f"layer {item.layer:02}  {item.name:<14}  {word}  {taken(item.seconds):>8}{text}"
+    text = f"  {item.text}" if item.text not in {"", told} else ""
+    line = f"layer {item.layer:>3}  {item.name:<14}  {word}  {taken(item.seconds):>8}{text}"
     return line.rstrip()
 
 
@@ -39,17 +39,16 @@ def status(
     """The platform as it is now."""
     word = Piece("ready", Style.GOOD) if view.ready else Piece("not ready", Style.BAD)
     yield f"{paint('drystone', Style.NAME)} {view.version}  {paint(*word)}  {view.url}"
-    facts = {
-        "home": view.home,
-        "agent": f"pid {view.agent_pid}, up {age(view.since, now)}",
-        "runtime": view.runtime,
-    }
-    for label, text in facts.items():
-        yield f"  {paint(label.ljust(11), Style.QUIET)}{text}"
-    for label, lines in (("isolation", view.isolation), ("problem", view.problems)):
-        style = Style.BAD if label == "problem" else Style.QUIET
-        for text in lines:
-            yield f"  {paint(label.ljust(11), style)}{text}"
+    used = [text for text in view.isolation if text.startswith(f"{view.runtime}:")]
+    facts = [
+        ("home", [view.home]),
+        ("agent", [f"pid {view.agent_pid}, up {age(view.since, now)}"]),
+        ("runtime", used or [view.runtime, *view.isolation]),
+        ("problem", view.problems),
+    ]
+    for label, texts in facts:
+        for text in texts:
+            yield from fact(label, text, paint=paint, problem=label == "problem")
     yield ""
     yield from engines(view.engines, paint=paint, width=width)
     if view.services:
@@ -65,7 +64,7 @@ def engines(
         (
             Piece(item.name, Style.NAME),
             state(item.state),
-            item.version,
+            item.version or "-",
             "-" if item.pid is None else str(item.pid),
             "-" if item.memory_mb is None else f"{item.memory_mb} MB",
             str(item.restarts),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Piece, Style
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from drystone.l25_deployer.api import HistoryEvent, ServiceSummary, ServiceView
 
+FACT_WIDTH = 14
 STATES = {
     "serving": Style.GOOD,
     "healthy": Style.GOOD,
@@ -36,6 +38,19 @@ STATES = {
 def state(word: str) -> Piece:
     """Return a state with the style that it has everywhere."""
     return Piece(word, STATES.get(word))
+
+
+def fact(label: str, text: str, *, paint: Paint = PLAIN, problem: bool = False) -> Iterator[str]:
+    """One named value, wrapped below itself where it is long."""
+    title = paint(label.ljust(FACT_WIDTH), Style.BAD if problem else Style.QUIET)
+    lines = [
+        piece
+        for line in text.splitlines()
+        for piece in textwrap.wrap(line, 78 - FACT_WIDTH, break_long_words=False) or [""]
+    ]
+    for line in lines or [""]:
+        yield f"  {title}{line}".rstrip()
+        title = " " * FACT_WIDTH
 
 
 def services(
@@ -75,9 +90,9 @@ def service(
     if view.operation:
         facts["in progress"] = view.operation
     for label, text in facts.items():
-        yield f"  {paint(label.ljust(13), Style.QUIET)}{text}"
+        yield from fact(label, text, paint=paint)
     for problem in view.problems:
-        yield f"  {paint('problem'.ljust(13), Style.BAD)}{problem}"
+        yield from fact("problem", problem, paint=paint, problem=True)
     yield from _instances(view, now, paint, width)
     yield from _releases(view, now, paint, width)
     yield from _resources(view, paint, width)
