@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.cache.external import ExternalCache
 from drystone.l10_engines.objects.buckets import Buckets
 from drystone.l10_engines.objects.external import ExternalObjects
 from drystone.l10_engines.objects.server import Objects, ObjectsEngine
@@ -36,13 +37,14 @@ from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.local.provisioning import Provisioner
 from drystone.l25_deployer.local.resources.bucket import ObjectBuckets
+from drystone.l25_deployer.local.resources.cache import Caches
 from drystone.l25_deployer.local.resources.port import Credentials
 from drystone.l25_deployer.local.resources.postgres import PostgresDatabases
 from drystone.l25_deployer.local.resources.volume import Volumes
 from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
-from drystone.l25_deployer.stacks.model import Bucket, Postgres, Volume
+from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from drystone.l25_deployer.stacks.order import order
 
 if TYPE_CHECKING:
@@ -133,8 +135,9 @@ async def assemble(
         log.info("engine", engine=event.engine, kind=event.kind.value, detail=event.detail)
 
     supervisor = Supervisor((envoy, engines.postgres, engines.objects), report=report)
+    if engines.cache is not None:
+        supervisor.add(engines.cache)
     credentials = Credentials(home.secrets)
-    volumes = Volumes(home.volumes)
     runtimes, chosen = await choose_runtimes(settings.runtime)
     artifacts = Artifacts(home.artifacts, environ)
     ports = PortBook(home.path / "ports.json")
@@ -148,7 +151,8 @@ async def assemble(
             {
                 Postgres: PostgresDatabases(supervisor, Databases(engines.postgres), credentials),
                 Bucket: ObjectBuckets(supervisor, Buckets(engines.objects), credentials),
-                Volume: volumes,
+                Cache: Caches(supervisor, home.engines / "caches", credentials, engines.cache),
+                Volume: Volumes(home.volumes),
             }
         ),
         runtimes=runtimes,
@@ -210,6 +214,7 @@ class _Engines(msgspec.Struct, frozen=True):
 
     postgres: PostgresEngine
     objects: ObjectsEngine
+    cache: ExternalCache | None
 
 
 def _engines(home: Home, settings: Settings) -> _Engines:
@@ -223,6 +228,7 @@ def _engines(home: Home, settings: Settings) -> _Engines:
         ExternalObjects("objects", _objects_url(objects))
         if objects.endpoint
         else Objects("objects", home.engines / "objects", memory=objects.memory or DEFAULT_MEMORY),
+        ExternalCache("cache", settings.cache.url) if settings.cache.url else None,
     )
 
 

@@ -7,7 +7,8 @@ import hashlib
 from pathlib import Path
 
 ADMIN = "drystone"
-SERVICE = "service"
+SERVICE = "default"
+"""The name that a client takes that is given a password alone."""
 
 
 class Eviction(enum.StrEnum):
@@ -40,11 +41,10 @@ _SERVICE_RULES = (
 
 
 def users(*, admin_password: str, service_password: str) -> str:
-    """Return the access-control file: two users, and nobody without a name."""
+    """Return the access-control file: two users, and nobody without a password."""
     return "".join(
         f"user {line}\n"
         for line in (
-            "default off nopass -@all",
             f"{ADMIN} on #{_digest(admin_password)} ~* &* +@all",
             f"{SERVICE} on #{_digest(service_password)} {_SERVICE_RULES}",
         )

@@ -34,7 +34,7 @@ class Watchfulness(msgspec.Struct, frozen=True):
     longest_pause: timedelta = timedelta(seconds=30)
     healthy_after: timedelta = timedelta(seconds=60)
     probe_every: timedelta = timedelta(seconds=5)
-    silences: int = 3
+    silences: int = 6
 
 
 class EventKind(enum.StrEnum):
@@ -169,6 +169,15 @@ class Supervisor:
         await self._stop(engine)
         self._engines.pop(name, None)
 
+    async def forget(self, name: str) -> None:
+        """Stop watching an engine and forget it; it goes on, for another ``Engine`` to take it over.
+
+        Raises:
+            EngineNotFound: There is no such engine.
+        """
+        del self._engines[self[name].name]
+        await self._let_go(name)
+
     async def stop_all(self) -> None:
         """Stop every kept engine, the one that was needed last first."""
         for name in reversed(list(self._kept)):
@@ -196,10 +205,14 @@ class Supervisor:
         """Leave nobody waiting for an engine that is no longer kept."""
         if self._kept.get(kept.engine.name) is kept:
             del self._kept[kept.engine.name]
+        name = kept.engine.name
+        mistake = None if task.cancelled() else task.exception()
+        if mistake is not None:
+            detail = f"it is no longer watched, because of an unexpected {mistake!r}"
+            self._report(EngineEvent(name, EventKind.FAILED, detail))
         if not kept.outcome.done():
-            name = kept.engine.name
             stopped = EngineFailed(f"{name} was stopped before it was ready", engine=name)
-            kept.fail(stopped if task.cancelled() else task.exception() or stopped)
+            kept.fail(mistake or stopped)
 
     async def _let_go(self, name: str) -> None:
         kept = self._kept.pop(name, None)
