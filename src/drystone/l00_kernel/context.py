@@ -48,6 +48,10 @@ class Context(msgspec.Struct, frozen=True):
     idempotency_key: str | None = None
     request_id: str = msgspec.field(default_factory=new_request_id)
 
+    def __post_init__(self) -> None:
+        if self.deadline is not None and self.deadline.tzinfo is None:
+            raise ValueError("the deadline of a call is an aware datetime")
+
     def remaining(self, clock: Clock | None = None) -> timedelta | None:
         """Return the time left, never less than zero; None without a deadline."""
         if self.deadline is None:

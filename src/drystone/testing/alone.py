@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import socket
 import sys
 from pathlib import Path
 
 import uvicorn
+import uvloop
 
 from drystone.l00_kernel.contract import Api, serve
 from drystone.l00_kernel.contract.inprocess import claimed_caller
@@ -39,7 +39,7 @@ def main(fd: str, module: str, file: str, name: str, *arguments: str) -> None:
         timeout_graceful_shutdown=2,
     )
     listening = socket.socket(fileno=int(fd))
-    asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+    uvloop.run(uvicorn.Server(config).serve(sockets=[listening]))
 
 
 if __name__ == "__main__":

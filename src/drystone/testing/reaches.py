@@ -11,6 +11,7 @@ wire form in the process, and on a process of its own over a unix socket and ove
 from __future__ import annotations
 
 import inspect
+import os
 import shutil
 import socket
 import subprocess
@@ -119,9 +120,8 @@ def _start(
         raise TypeError(f"{make!r} has no file that another process could load")
     command = [sys.executable, "-m", "drystone.testing.alone", str(listening.fileno())]
     command += [make.__module__, file, make.__qualname__, *arguments]
-    return subprocess.Popen(  # noqa: S603 - our own program
-        command, pass_fds=[listening.fileno()], env={"PYTHONPATH": ":".join(sys.path)}
-    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(command, pass_fds=[listening.fileno()], env=env)  # noqa: S603 - our own program
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -297,6 +298,17 @@ async def test_nobody_listening_is_unreachable_and_says_where() -> None:
             await api.read(CTX, path="a")
         with pytest.raises(DeadlineExceeded):
             await api.read(soon(), path="a")
+
+
+async def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
+    async with connect(SecretsApi, uds=tmp_path / "none.sock") as api:
+        with pytest.raises(Unreachable, match=r"none\.sock"):
+            await api.read(CTX, path="a")
+
+
+def test_a_deadline_without_a_time_zone_is_a_mistake_of_the_program() -> None:
+    with pytest.raises(ValueError, match="aware"):
+        Context(ANONYMOUS, deadline=datetime(2026, 1, 1))  # noqa: DTZ001 - that is what is refused
 
 
 async def test_connect_needs_to_know_where() -> None:

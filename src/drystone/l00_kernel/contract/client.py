@@ -84,7 +84,8 @@ async def connect(
         headers=dict(headers or {}),
         trust_env=False,
     ) as http:
-        yield make_client(contract, http, credentials=credentials, timeout=timeout)
+        place = str(uds or base_url)
+        yield make_client(contract, http, credentials=credentials, timeout=timeout, place=place)
 
 
 def make_client(
@@ -93,6 +94,7 @@ def make_client(
     *,
     credentials: Credentials | None,
     timeout: timedelta | None,
+    place: str = "this process",
     twice: bool = False,
 ) -> A:
     """Return an instance of a contract whose methods ask a server.
@@ -102,9 +104,10 @@ def make_client(
         http: Knows where the server is.
         credentials: Gives headers for each call.
         timeout: How long a call without a deadline may take.
+        place: Where the server is, for messages.
         twice: Send each repeatable call twice, to find those that are not.
     """
-    remote = _Remote(contract, http, credentials, timeout)
+    remote = _Remote(contract, http, credentials, timeout, place)
 
     def method(call: Call) -> Callable[..., Any]:
         if call.streams:
@@ -135,11 +138,13 @@ class _Remote:
         http: httpx2.AsyncClient,
         credentials: Credentials | None,
         timeout: timedelta | None,
+        place: str,
     ) -> None:
         self._contract = contract
         self._http = http
         self._credentials = credentials
         self._timeout = timeout
+        self._place = place
 
     async def ask(self, call: Call, ctx: Context, given: dict[str, Any]) -> Any:
         """Send a request and return the result, or raise what the server raised."""
@@ -215,7 +220,7 @@ class _Remote:
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as e:
                 if pause is None:
                     raise Unreachable(
-                        f"{self._contract.name} is out of reach at {self._http.base_url}; is it running?"
+                        f"{self._contract.name} is out of reach at {self._place}; is it running?"
                     ) from e
                 await asyncio.sleep(pause.total_seconds())
             except httpx2.TransportError as e:

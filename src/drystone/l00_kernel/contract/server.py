@@ -238,8 +238,8 @@ class _Route(BaseRoute):
             run = partial(self._run, ctx, arguments)
             if ctx.idempotency_key is None:
                 return await run(), False
-            path = ":".join(request.path_params.values()).encode("latin-1")
-            fingerprint = hashlib.sha256(path + b"\0" + body).digest()
+            place = "/".join(request.path_params.values()).encode("latin-1")
+            fingerprint = hashlib.sha256(place + b"\0" + body).digest()
             key = (ctx.caller.name, self.call.id, ctx.idempotency_key)
             return await self._serving.once.answer(key, fingerprint, run)
 
