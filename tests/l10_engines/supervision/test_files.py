@@ -47,7 +47,7 @@ def test_the_tail_begins_where_the_current_start_began(tmp_path: Path) -> None:
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    written = record.Record(ProcessId(1, 2, "boot"), {"clients": 20000}, "1.0", wanted=False)
+    written = record.Record(ProcessId(1, 2, "boot"), {"clients": 20000}, 1024, "1.0", wanted=False)
     record.write(tmp_path / "record.json", written)
     assert record.read(tmp_path / "record.json") == written
 

@@ -299,6 +299,20 @@ async def test_a_removed_engine_is_stopped_and_unknown(tmp_path: Path) -> None:
             await watched.supervisor.ensure("one")
 
 
+async def test_a_mistake_in_an_engine_is_reported_and_told_to_who_waits(tmp_path: Path) -> None:
+    class Mistaken(Sleeper):
+        @override
+        async def ask_version(self) -> str:
+            raise LookupError("a mistake")
+
+    engine = Mistaken("one", tmp_path / "one")
+    async with observed(engine) as watched:
+        with pytest.raises(LookupError, match="a mistake"):
+            await watched.supervisor.ensure("one")
+        await eventually(lambda: watched.kinds() == [EventKind.FAILED])
+        assert "LookupError" in watched.events[0].detail
+
+
 async def test_two_engines_of_one_name_are_refused(tmp_path: Path) -> None:
     async with observed(Sleeper("one", tmp_path / "one")) as watched:
         with pytest.raises(Conflict, match="'one'"):

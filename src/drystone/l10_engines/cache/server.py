@@ -19,7 +19,7 @@ from typing_extensions import override
 from drystone.l10_engines.cache import configuration
 from drystone.l10_engines.cache.access import CacheAccess
 from drystone.l10_engines.cache.configuration import Eviction
-from drystone.l10_engines.cache.resp import Refused, connected
+from drystone.l10_engines.cache.resp import Refused, Reply, connected
 from drystone.l10_engines.supervision.errors import EngineFailed
 from drystone.l10_engines.supervision.files import write_atomically
 from drystone.l10_engines.supervision.local import Launch, LocalEngine, Patience
@@ -27,6 +27,7 @@ from drystone.l10_engines.supervision.port import Engine
 
 MEBIBYTE = 1024 * 1024
 _PROBE_LIMIT_S = 1.0
+_ASK_LIMIT_S = 10.0
 
 
 class CacheEngine(Engine):
@@ -92,9 +93,8 @@ class Valkey(LocalEngine, CacheEngine):
     async def start(self) -> None:
         await super().start()
         live = configuration.live_settings(memory=self.memory, eviction=self._eviction)
-        async with connected(self._admin()) as connection:
-            for name, value in live.items():
-                await connection.call("CONFIG", "SET", name, value)
+        await self._ask("CONFIG", "SET", *(word for pair in live.items() for word in pair))
+        self.note_memory()
 
     @override
     async def probe(self) -> bool:
@@ -130,8 +130,17 @@ class Valkey(LocalEngine, CacheEngine):
 
     @override
     async def ask_version(self) -> str:
-        async with connected(self._admin()) as connection:
-            return version_in(str(await connection.call("INFO", "server")))
+        return version_in(str(await self._ask("INFO", "server")))
+
+    async def _ask(self, *words: str) -> Reply:
+        try:
+            async with asyncio.timeout(_ASK_LIMIT_S), connected(self._admin()) as connection:
+                return await connection.call(*words)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, Refused) as e:
+            raise EngineFailed(
+                f"{self.name} was ready and then did not answer {words[0]}: {e!r}; see {self.log}",
+                engine=self.name,
+            ) from e
 
 
 async def answers(access: CacheAccess) -> bool:

@@ -121,7 +121,7 @@ class Postgres(LocalEngine, PostgresEngine):
         if account is not None:
             self.directory.chmod(0o711)
             self._refuse_barrier(account, self.directory)
-        root = self._reachable_installation(account)
+        root = await asyncio.to_thread(self._reachable_installation, account)
         self._make_folder(self._sockets, 0o755, account)
         if not self._has_data():
             await self._initialise(root, account)
@@ -240,7 +240,7 @@ class Postgres(LocalEngine, PostgresEngine):
             files.write_atomically(self.data / name, text.encode(), owner=owner)
         postgres = binaries.program(self._reachable_installation(account), "postgres")
         return Launch(
-            command=(str(postgres), "-D", str(self.data)),
+            command=(str(postgres), "-D", str(self.data.resolve())),
             env=_ENVIRONMENT,
             user=account.user if account else None,
             group=account.group if account else None,

@@ -11,6 +11,8 @@ from __future__ import annotations
 import abc
 import asyncio
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +20,7 @@ import msgspec
 from msgspec import structs
 from typing_extensions import override
 
+from drystone.l00_kernel.errors import Unavailable
 from drystone.l10_engines.loopback_ports import free_port, is_free
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
@@ -156,6 +159,12 @@ class LocalEngine(Engine):
     def _known(self) -> Record | None:
         return self._record or record.read(self._record_path)
 
+    def note_memory(self) -> None:
+        """Record that the running engine has taken over the present memory bound."""
+        if self._record is not None and self._record.memory != self.memory:
+            self._record = structs.replace(self._record, memory=self.memory)
+            record.write(self._record_path, self._record)
+
     def is_running(self) -> bool:
         """Tell whether the process that was started last still runs."""
         known = self._known()
@@ -170,20 +179,15 @@ class LocalEngine(Engine):
         async with self._lock:
             try:
                 await self._adopt_or_start()
-            except OSError as e:
-                self._last_error = (
-                    f"{self.name} cannot use its directory {self.directory}: {e}; "
-                    "make it writable and see that the disk has room, or choose another home"
-                )
-                raise EngineFailed(self._last_error, engine=self.name) from e
-            except EngineFailed as e:
+            except Unavailable as e:
                 self._last_error = str(e)
                 raise
             self._last_error = ""
 
     async def _adopt_or_start(self) -> None:
         found = record.processes_in(self.data, self.program)
-        known = record.read(self._record_path)
+        with self._directory_needed():
+            known = record.read(self._record_path)
         if known is not None and known.process in found:
             self._record = known
             if await self._until_ready(known.process) is None:
@@ -193,17 +197,30 @@ class LocalEngine(Engine):
         self._answered = False
         self.check_place()
         await self._clear()
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files.rotate(self.log)
-        await self.prepare()
+        with self._directory_needed():
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files.rotate(self.log)
+            await self.prepare()
         await self._start_new(known)
+
+    @contextmanager
+    def _directory_needed(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as e:
+            raise EngineFailed(
+                f"{self.name} cannot use its directory {self.directory}: {e}; "
+                "make it writable and see that the disk has room, or choose another home",
+                engine=self.name,
+            ) from e
 
     async def _complete(self, known: Record) -> None:
         """Note that the engine answered, and which version it is."""
-        if not known.version:
-            known = Record(known.process, known.ports, await self.ask_version())
-            record.write(self._record_path, known)
-        self._record = known
+        version = known.version or await self.ask_version()
+        self._record = structs.replace(known, version=version, wanted=True)
+        if self._record != known:
+            with self._directory_needed():
+                record.write(self._record_path, self._record)
         self._answered = True
 
     async def _start_new(self, before: Record | None) -> None:
@@ -213,11 +230,12 @@ class LocalEngine(Engine):
         while True:
             ports = self._choose_ports(ports)
             offset = self.log.stat().st_size if self.log.exists() else 0
-            process = self._spawn(ports)
-            trouble = await self._until_ready(process)
+            with self._directory_needed():
+                started = self._spawn(ports)
+            trouble = await self._until_ready(started.process)
             if trouble is None:
                 self._starts += 1
-                await self._complete(Record(process, ports, ""))
+                await self._complete(started)
                 return
             await self._clear()
             attempts += 1
@@ -243,7 +261,7 @@ class LocalEngine(Engine):
             chosen[purpose] = port
         return chosen
 
-    def _spawn(self, ports: dict[str, int]) -> ProcessId:
+    def _spawn(self, ports: dict[str, int]) -> Record:
         launch = self.launch(ports)
         process = spawn(
             launch.command,
@@ -253,9 +271,9 @@ class LocalEngine(Engine):
             user=launch.user,
             group=launch.group,
         )
-        self._record = Record(process, ports, "")
+        self._record = Record(process, ports, memory=self.memory)
         record.write(self._record_path, self._record)
-        return process
+        return self._record
 
     async def _until_ready(self, process: ProcessId) -> str | None:
         """Wait until the engine answers; return what is wrong if it does not."""
@@ -318,7 +336,7 @@ class LocalEngine(Engine):
             version=known.version or None if known else None,
             pid=known.process.pid if known and alive else None,
             endpoint=f"127.0.0.1:{known.ports[self.purposes[0]]}" if known else "",
-            memory_limit=self.memory,
+            memory_limit=known.memory if known and alive else self.memory,
             directory=str(self.directory),
             restarts=max(self._starts - 1, 0),
             last_error=self._last_error,

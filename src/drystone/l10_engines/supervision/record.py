@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -16,12 +17,14 @@ class Record(msgspec.Struct, frozen=True):
     Attributes:
         process: The main process that was started.
         ports: Loopback ports by purpose.
+        memory: The bound in bytes that it was given.
         version: What the engine says of itself; empty until it was asked.
         wanted: False once somebody stopped the engine on purpose.
     """
 
     process: ProcessId
     ports: dict[str, int]
+    memory: int
     version: str = ""
     wanted: bool = True
 
@@ -44,7 +47,7 @@ def processes_in(directory: Path, program: str) -> tuple[ProcessId, ...]:
 
     Every engine is started in its own data directory and stays there with all its children. This is
     what tells an engine from a stranger who got its process id, and what finds an engine whose
-    starter died before it wrote the record. Processes that this user may not look at are not his.
+    starter died before it wrote the record.
 
     Args:
         directory: The working directory, as it was given to the engine.
@@ -62,6 +65,20 @@ def _is_at(pid: int, place: Path, program: str) -> bool:
         if Path(entry, "cwd").readlink() != place:
             return False
         executable = Path(entry, "exe").readlink().name
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return _says_so(entry, place, program)
+    return executable.removesuffix(" (deleted)") == program
+
+
+def _says_so(entry: Path, place: Path, program: str) -> bool:
+    """Judge a process by its command line, which everybody may read.
+
+    Root in a container without CAP_SYS_PTRACE may not see where another user's processes work.
+    """
+    try:
+        words = Path(entry, "cmdline").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
-    return executable.removesuffix(" (deleted)") == program
+    return Path(os.fsdecode(words[0])).name == program and os.fsencode(place) in words[1:]

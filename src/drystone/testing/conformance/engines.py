@@ -21,7 +21,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -128,8 +128,9 @@ class LocalEngineConformance(abc.ABC):
         self, directory: Path
     ) -> None:
         async with self.running(directory) as engine:
-            listening = _listening({process.pid for process in self.processes(engine)})
-            assert set(engine.ports.values()) <= {port for _, port in listening}
+            ports = set(engine.ports.values())
+            listening = _listening({process.pid for process in self.processes(engine)}, ports)
+            assert ports <= {port for _, port in listening}
             assert all(port < 32768 for _, port in listening)
             assert {address for address, _ in listening} == {"127.0.0.1"}
 
@@ -253,21 +254,26 @@ class LocalEngineConformance(abc.ABC):
             await self.make(directory).start()
 
 
-def _listening(pids: set[int]) -> set[tuple[str, int]]:
-    """Return address and port of every TCP socket on which these processes listen."""
-    inodes = set()
-    for pid in pids:
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            try:
-                inodes.add(link.readlink().name.removeprefix("socket:[").removesuffix("]"))
-            except FileNotFoundError:
-                continue
+def _listening(pids: set[int], ports: set[int]) -> set[tuple[str, int]]:
+    """Return address and port of the sockets that listen: those of these processes, and on these ports."""
+    inodes = {inode for pid in pids for inode in _sockets(pid)}
     found = set()
     for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         for line in Path("/proc/net", table).read_text().splitlines()[1:]:
             _, local, _, state, *_, inode = line.split()[:10]
-            if state == "0A" and inode in inodes:
-                address, _, port = local.partition(":")
+            address, _, number = local.partition(":")
+            port = int(number, 16)
+            if state == "0A" and (inode in inodes or port in ports):
                 words = [bytes.fromhex(address[i : i + 8])[::-1] for i in range(0, len(address), 8)]
-                found.add((socket.inet_ntop(family, b"".join(words)), int(port, 16)))
+                found.add((socket.inet_ntop(family, b"".join(words)), port))
     return found
+
+
+def _sockets(pid: int) -> set[str]:
+    """Return the inodes of a process's sockets; none where this user may not look."""
+    inodes = set()
+    with suppress(PermissionError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                inodes.add(link.readlink().name.removeprefix("socket:[").removesuffix("]"))
+    return inodes
