@@ -121,7 +121,7 @@ class Deployer(DeployerApi):
         confirm: list[str] | None = None,
         wait: bool = True,
     ) -> AsyncIterator[Progress]:
-        await self._platform.startup.until_over()
+        await self._platform.is_open.wait()
         service = self._intake.take(source, environment, version or "next").service
         kept = self._services.get(environment, service)
         by = ctx.caller.name
@@ -148,7 +148,7 @@ class Deployer(DeployerApi):
     async def rollback(
         self, ctx: Context, *, environment: str, service: str
     ) -> AsyncIterator[Progress]:
-        await self._platform.startup.until_over()
+        await self._platform.is_open.wait()
         kept = self._services.existing(environment, service)
 
         async def work(tell: Teller) -> None:
@@ -171,7 +171,7 @@ class Deployer(DeployerApi):
     async def destroy(
         self, ctx: Context, *, environment: str, service: str, confirm: list[str] | None = None
     ) -> AsyncIterator[Progress]:
-        await self._platform.startup.until_over()
+        await self._platform.is_open.wait()
         kept = self._services.existing(environment, service)
         with_data = frozenset(confirm or ())
         unknown = with_data - set(kept.record.eternal)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from drystone.l10_engines.runtimes.logs import LogFile
+from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.api import LogRecord
 
 if TYPE_CHECKING:
@@ -25,8 +26,11 @@ async def read_logs(
     """
     ends: dict[str, int] = {}
     for number, one in _instances(kept, group, release):
-        log = LogFile(kept.machine.instances / one.id / "log")
+        log = LogFile(kept.machine.instances / one.id / LOG_NAME)
         for line in await asyncio.to_thread(log.tail, lines):
+            if follow and not line.is_complete:
+                ends[one.id] = line.offset  # it comes whole when the rest of it is written
+                continue
             ends[one.id] = line.end
             yield LogRecord(one.id, number, line.text)
     if not follow:
@@ -57,7 +61,7 @@ async def _follow(
     offset: int,
     queue: asyncio.Queue[LogRecord],
 ) -> None:
-    log = LogFile(kept.machine.instances / one.id / "log")
+    log = LogFile(kept.machine.instances / one.id / LOG_NAME)
     async for line in log.follow(offset):
         await queue.put(LogRecord(one.id, number, line.text))
 

@@ -46,6 +46,7 @@ class KeptService:
         self.machine = machine
         self.record = record
         self.lock = asyncio.Lock()
+        self.recovered = asyncio.Event()
         self.running: dict[int, RunningRelease] = {}
         self.task: asyncio.Task[None] | None = None
         self.problems: list[str] = []
@@ -119,6 +120,18 @@ class KeptService:
                 seconds,
             ),
         )
+
+    def instance_ids(self) -> set[str]:
+        """Return the ids of all instances that may run, as the records say."""
+        record = self.record
+        unfinished = record.operation.release if record.operation else None
+        numbers = {record.active, unfinished, *record.warm} - {None}
+        return {
+            one.id
+            for release in self.machine.documents.releases(record.environment, record.service)
+            if release.number in numbers
+            for one in release.instances
+        }
 
     # What runs
 
@@ -229,7 +242,8 @@ class KeptService:
     def _instance_changed(self, one: KeptInstance, text: str) -> None:
         active = self.active
         mine = active is not None and one in active.instances
-        if one.state is State.BACKING_OFF or (mine and one.state is State.UNHEALTHY):
+        ended = one.state is State.BACKING_OFF and _is_power_of_two(one.restarts + 1)
+        if ended or (mine and one.state is State.UNHEALTHY):
             self.write_history(one.state.value, f"{one.blueprint.spec.id} {text}")
         if mine:
             task = asyncio.get_running_loop().create_task(self._publish_quietly())
@@ -309,6 +323,11 @@ class KeptService:
             if self.record.warm:
                 self.save(warm={})
             await self.machine.provisioner.suspend(self.record)
+
+
+def _is_power_of_two(number: int) -> bool:
+    """Choose ever fewer of the restarts of a crash loop, so that it does not fill the history."""
+    return number & (number - 1) == 0
 
 
 async def _sleep_until(moment: datetime, now: datetime) -> None:

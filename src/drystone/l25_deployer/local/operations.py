@@ -46,6 +46,9 @@ async def exclusively(
     Raises:
         DeployInProgress: Another operation runs and ``wait`` is false.
     """
+    if not kept.recovered.is_set():
+        with tell.step("wait", f"{kept.name} is being recovered"):
+            await kept.recovered.wait()
     if kept.lock.locked():
         busy = describe(kept)
         if not wait:

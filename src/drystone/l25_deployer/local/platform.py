@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.runtimes.logs import LogFile
+from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.api import StartupStep
 from drystone.l25_deployer.dependencies import waves
 from drystone.l25_deployer.local.operations import recover
-from drystone.l25_deployer.local.startup import Part, Startup, stop_parts
+from drystone.l25_deployer.local.startup import ADOPTED, Part, Startup, stop_parts
 from drystone.l25_deployer.local.telling import Teller
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.services import Services
 
+TEND_LOGS_EVERY = timedelta(seconds=2)
 RETRY_AFTER = timedelta(seconds=2)
 
 SERVICES = 100
@@ -28,6 +31,9 @@ SERVICES = 100
 
 class Platform:
     """Starts the parts in their order, then every deployed service, and stops them the other way round.
+
+    ``is_open`` is set when operations may begin: the parts run and nothing is left of earlier lives. Each service
+    can then be worked on as soon as it was recovered.
 
     Args:
         waves: The platform's own parts, in recovery order.
@@ -45,26 +51,28 @@ class Platform:
         on_stopped: Callable[[], None],
     ) -> None:
         self.startup = Startup()
+        self.is_open = asyncio.Event()
         self.engines = engines
         self._waves = waves
         self._services = services
         self._on_stopped = on_stopped
         self._retrying: set[asyncio.Task[None]] = set()
+        self._tending: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Bring everything up. What fails is reported, and services are tried again until they come."""
+        edge = self._services.machine.edge
+        for kept in self._services.all():
+            edge.note(kept.name, kept.routing())  # so that a new agent takes no route away
         try:
-            edge = self._services.machine.edge
-            for kept in self._services.all():
-                edge.note(kept.name, kept.routing())  # so that a new agent takes no route away
             await self.startup.run(self._waves)
+            await self._remove_strays()
+            self.is_open.set()
             for height, wave in enumerate(self._service_waves()):
                 await asyncio.gather(*(self._start_service(kept, height) for kept in wave))
-            await self._remove_strays()
-        except PlatformError as e:
-            self.startup.add(StartupStep(SERVICES, "edge", "failed", 0.0, str(e)))
         finally:
             self.startup.end()
+        self._tending = asyncio.create_task(self._tend_logs(), name="tend logs")
 
     def _service_waves(self) -> list[list[KeptService]]:
         """Put services into waves: each comes after what it cannot do without."""
@@ -74,15 +82,29 @@ class Platform:
         unfinished = [kept for kept in every.values() if kept.record.operation is not None]
         return [*ordered, unfinished] if unfinished else ordered
 
+    async def _tend_logs(self) -> None:
+        """Keep the logs of instances within bounds and note when their lines were written, for ever."""
+        clock = self._services.machine.clock
+        while True:
+            await asyncio.sleep(TEND_LOGS_EVERY.total_seconds())
+            logs = [
+                LogFile(one.blueprint.spec.state / LOG_NAME)
+                for kept in self._services.all()
+                for running in kept.running.values()
+                for one in running.instances
+            ]
+            await asyncio.to_thread(_tend, logs, clock.now())
+
     async def _start_service(self, kept: KeptService, height: int) -> None:
         """Recover one service; on failure go on trying in the background."""
 
         async def start() -> str:
             adopted = await self._recover(kept)
-            return "adopted" if adopted else ""
+            if kept.active is not None:
+                await kept.active.until_healthy(None)
+            return ADOPTED if adopted else ""
 
-        part = Part(kept.name, SERVICES + height, start, kept.leave)
-        await self.startup.start(part)
+        await self.startup.start(Part(kept.name, SERVICES + height, start, kept.leave))
         if kept.problems:
             task = asyncio.create_task(self._retry(kept), name=f"recover {kept.name}")
             self._retrying.add(task)
@@ -99,11 +121,11 @@ class Platform:
             try:
                 adopted = await recover(kept, tell)
                 await kept.publish()
-                if kept.active is not None:
-                    await kept.active.until_healthy(None)
             except PlatformError as e:
                 kept.problems = [str(e)]
                 raise
+            finally:
+                kept.recovered.set()
             kept.problems = []
             return adopted
 
@@ -116,12 +138,7 @@ class Platform:
     async def _remove_strays(self) -> None:
         """End what earlier lives of the platform left behind and no record names."""
         machine = self._services.machine
-        known = frozenset(
-            one.blueprint.spec.id
-            for kept in self._services.all()
-            for running in kept.running.values()
-            for one in running.instances
-        )
+        known = frozenset(name for kept in self._services.all() for name in kept.instance_ids())
         for runtime in machine.runtimes.values():
             try:
                 for stray in await runtime.strays(machine.label, known):
@@ -132,7 +149,7 @@ class Platform:
 
     async def stop(self) -> AsyncIterator[StartupStep]:
         """End every service and every part, from the top; data stays, and so do the records."""
-        await self._give_up_retrying()
+        await self._end_tasks()
         services = [
             [Part(kept.name, SERVICES + height, _nothing, kept.suspend) for kept in wave]
             for height, wave in enumerate(self._service_waves())
@@ -143,14 +160,21 @@ class Platform:
 
     async def leave(self) -> None:
         """Stop looking after everything; all that runs goes on without the agent."""
-        await self._give_up_retrying()
+        await self._end_tasks()
         for kept in self._services.all():
             await kept.leave()
 
-    async def _give_up_retrying(self) -> None:
-        for task in self._retrying:
+    async def _end_tasks(self) -> None:
+        tasks = [*self._retrying, *([self._tending] if self._tending else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._retrying, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tend(logs: list[LogFile], now: datetime) -> None:
+    for log in logs:
+        log.mark(now)
+        log.bound()
 
 
 async def _nothing() -> str:

@@ -95,7 +95,7 @@ class RunningRelease:
             raise DeployFailed(report, instance=ill.blueprint.spec.id) from e
 
     async def _until_one(self, one: KeptInstance, previous: ReleaseRecord | None) -> None:
-        while one.state is not State.HEALTHY:
+        while one.state not in {State.HEALTHY, State.STOPPED}:
             if one.state is State.BACKING_OFF and one.restarts + 1 >= ATTEMPTS:
                 report = await asyncio.to_thread(
                     explain, one, one.last_problem, self.release, previous

@@ -69,6 +69,7 @@ class Services:
         key = (environment, service)
         if key not in self._kept:
             self._kept[key] = KeptService(self.machine, ServiceRecord(service, environment))
+            self._kept[key].recovered.set()
         return self._kept[key]
 
     def drop_if_empty(self, kept: KeptService) -> None:

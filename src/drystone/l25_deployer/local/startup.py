@@ -71,11 +71,6 @@ class Startup:
         self.is_over = True
         self._wake()
 
-    async def until_over(self) -> None:
-        """Wait for the end."""
-        while not self.is_over:
-            await self._changed.wait()
-
     async def watch(self) -> AsyncIterator[StartupStep]:
         """Yield every step from the first, until the end."""
         seen = 0

@@ -229,9 +229,11 @@ def _written(
     """Walk what was written, and stop where the table says that nothing below is acted on."""
     if not isinstance(node, Mapping):
         return
+    places = set()
     for key, entry in node.entries.items():
-        if key.startswith("x-"):
+        if key.startswith("x-") or entry.key in places:  # a short form stands for several keys
             continue
+        places.add(entry.key)
         below = shape.child(key, node) if shape is not None else None
         here = (*pattern, _step(pattern, key, entry.node))
         sentence = sentence_for(here)
