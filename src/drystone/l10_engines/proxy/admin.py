@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import httptools
 import msgspec
 
 from drystone.l10_engines.proxy.errors import ProxyUnavailable
@@ -73,18 +74,41 @@ class Admin:
         )
 
     async def _ask(self, method: str, path: str) -> bytes:
-        transport = httpx2.AsyncHTTPTransport(uds=str(self.socket))
-        async with httpx2.AsyncClient(
-            transport=transport, timeout=_PATIENCE.total_seconds(), trust_env=False
-        ) as client:
-            try:
-                response = await client.request(method, f"http://envoy{path}")
-                response.raise_for_status()
-            except httpx2.HTTPError as e:
-                raise ProxyUnavailable(
-                    f"the proxy does not answer {path}: {e!r}; see its log"
-                ) from e
-        return response.content
+        answer = _Answer()
+        try:
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                await self._exchange(f"{method} {path} HTTP/1.1", answer)
+        except (OSError, TimeoutError, httptools.HttpParserError) as e:
+            raise ProxyUnavailable(f"the proxy does not answer {path}: {e!r}; see its log") from e
+        if answer.status != 200:
+            raise ProxyUnavailable(f"the proxy answers {answer.status} to {path}; see its log")
+        return bytes(answer.content)
+
+    async def _exchange(self, line: str, answer: _Answer) -> None:
+        reader, writer = await asyncio.open_unix_connection(self.socket)
+        try:
+            writer.write(f"{line}\r\nhost: envoy\r\nconnection: close\r\n\r\n".encode())
+            parser = httptools.HttpResponseParser(answer)
+            while not answer.is_complete and (data := await reader.read(1 << 16)):
+                parser.feed_data(data)
+            answer.status = parser.get_status_code() if answer.is_complete else 0
+        finally:
+            writer.close()
+
+
+class _Answer:
+    """What the parser finds; it calls these methods by name."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.content = bytearray()
+        self.is_complete = False
+
+    def on_body(self, data: bytes) -> None:
+        self.content += data
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
 
 
 def _hosts(status: dict[str, Any], cluster: str) -> Iterator[dict[str, Any]]:

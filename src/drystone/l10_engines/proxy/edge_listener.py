@@ -104,6 +104,8 @@ def _limits() -> dict[str, Any]:
         "max_request_headers_kb": 60,
         "request_headers_timeout": "10s",
         "stream_idle_timeout": "300s",
+        # While Envoy drains, it closes a connection only so long after its last answer.
+        "drain_timeout": "0.5s",
         "normalize_path": True,
         "strip_trailing_host_dot": True,
         "common_http_protocol_options": {

@@ -8,7 +8,10 @@ Three things may die, and requests go on:
 * The runner: Envoy goes on; the agent puts a new pair in its place.
 
 Putting another in place is always the same: a second Envoy listens on the same port, and when it is
-ready the first lets its clients go.
+ready the first lets its clients go. Requests on kept connections never notice. A connection that is
+opened in the very millisecond in which the first closes its port may be reset, unless the kernel hands
+it over (``net.ipv4.tcp_migrate_req = 1``, Linux 5.14). Envoy's own hot restart has no such moment, but
+ends the old one's administration, and with it the count of requests that an instance must still answer.
 """
 
 from __future__ import annotations
@@ -24,7 +27,6 @@ from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.loopback_ports import is_free
-from drystone.l10_engines.processes import identity
 from drystone.l10_engines.proxy.ads import EDGE, Ads
 from drystone.l10_engines.proxy.bootstrap import ads_bootstrap, static_bootstrap
 from drystone.l10_engines.proxy.errors import PortTaken, ProxyRefused, ProxyUnavailable
@@ -103,12 +105,9 @@ class Envoy(Engine):
             self._last_error = str(e)
             raise
         self._last_error = ""
-        for task in self._tasks:
-            task.cancel()
-        self._tasks = [
-            asyncio.create_task(self._follow()),
-            asyncio.create_task(self._keep_log_small()),
-        ]
+        if all(task.done() for task in self._tasks):
+            watches = (self._follow(), self._keep_log_small())
+            self._tasks = [asyncio.create_task(watch) for watch in watches]
         if current.number not in self._behind:
             await self._until_accepted()
 
@@ -144,13 +143,11 @@ class Envoy(Engine):
 
     @override
     async def wait(self) -> str:
-        """Return once nobody would start Envoy again: its runner has ended."""
+        """Return once Envoy has ended and its runner too, so that nobody starts it again."""
         while (current := self._current) is not None:
-            runner = current.runner()
-            if runner is not None:
-                await identity.wait(runner)
-            if current is self._current:
-                return "its runner ended"
+            await current.until_something_ends()
+            if current is self._current and not current.is_alive():
+                return "it ended, and so did its runner"
         return "it was never started"
 
     @override
@@ -205,8 +202,8 @@ class Envoy(Engine):
     async def replace(self) -> None:
         """Put a new Envoy in the place of the one that runs, and return when the old one has ended.
 
-        For an upgrade of Envoy or of its bootstrap. No request is refused or cut; a stream that outlives
-        ``linger`` is.
+        For an upgrade of Envoy or of its bootstrap. Requests under way are finished; a stream that
+        outlives ``linger`` is cut.
 
         Raises:
             ProxyUnavailable: The new one does not become ready; the old one stays.
@@ -216,7 +213,10 @@ class Envoy(Engine):
             self._current = await self._launch(beside=True)
             tasks = [self._retire(generation) for generation in old]
         await self._until_accepted()
-        await asyncio.gather(*tasks)
+        if tasks:
+            await asyncio.wait(
+                tasks
+            )  # who waits for the end must not prevent it when he is cancelled
 
     async def active_requests(self, service: str, port: int, address: str = "127.0.0.1") -> int:
         """Return how many requests are under way to one instance, in all Envoys that still serve.
@@ -358,18 +358,16 @@ class Envoy(Engine):
             ) from None
 
     async def _follow(self) -> None:
-        """Put an Envoy that follows the agent in the place of one that does not."""
+        """Put an Envoy that follows the agent in the place of one that does not, or has no runner."""
         while (current := self._current) is not None:
             if current.number in self._behind:
                 try:
                     await self.replace()
-                except PlatformError as e:
+                except (PlatformError, OSError) as e:
                     self._last_error = str(e)
                     await asyncio.sleep(1)
                 continue
-            envoy = current.envoy()
-            if envoy is not None:
-                await identity.wait(envoy)
+            await current.until_something_ends()
             if current is not self._current:
                 continue
             self._behind.add(current.number)

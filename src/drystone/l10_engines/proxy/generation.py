@@ -95,6 +95,19 @@ class Generation:
         """Tell whether any process of this generation lives."""
         return self.envoy() is not None or self.runner() is not None
 
+    async def until_something_ends(self) -> None:
+        """Return once its Envoy or its runner is not there."""
+        parts = (self.envoy(), self.runner())
+        if None in parts:
+            await asyncio.sleep(0.05)  # for callers that ask again and again
+            return
+        waits = [asyncio.create_task(identity.wait(part)) for part in parts if part is not None]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def is_live(self) -> bool:
         """Tell whether its Envoy answers and has its configuration."""
         return await self.admin.is_live()

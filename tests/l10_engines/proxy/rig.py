@@ -1,0 +1,109 @@
+"""An edge with everything around it, as an agent would have it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import httpx2
+import msgspec
+
+from drystone.l10_engines.loopback_ports import free_port
+from drystone.l10_engines.proxy.ads import Ads
+from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool, edge_snapshot
+from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
+from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.testing.load import Load, Report, run
+from l10_engines.proxy.upstream import Upstream
+
+HOST = "shop.dev.localhost"
+
+
+class Rig:
+    """One home with an agent that serves configuration and watches an Envoy.
+
+    :meth:`die` leaves what a killed agent leaves; :meth:`live` is the next agent.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.port = free_port()
+        self.access_log = home / "access.json"
+        self.ads = Ads(home / "xds.sock")
+        self.envoy = self._envoy()
+        self._http = httpx2.AsyncClient(trust_env=False, timeout=20)
+
+    def _envoy(self) -> Envoy:
+        settings = ProxySettings(
+            port=self.port, access_log=self.access_log, linger=timedelta(seconds=2)
+        )
+        return Envoy(self.home / "edge", ads=self.ads, settings=settings)
+
+    async def live(self, snapshot: Snapshot | None = None) -> None:
+        await self.ads.start()
+        if snapshot is not None:
+            await self.envoy.publish(snapshot)
+        await self.envoy.start()
+
+    async def die(self) -> None:
+        await self.envoy.detach()
+        await self.ads.stop()
+        self.ads = Ads(self.home / "xds.sock")
+        self.envoy = self._envoy()
+
+    async def end(self) -> None:
+        await self._http.aclose()
+        await self.envoy.stop()
+        await self.ads.stop()
+
+    def snapshot(self, *services: EdgeService) -> Snapshot:
+        return edge_snapshot(services, port=self.port, access_log=self.access_log)
+
+    async def publish(self, *services: EdgeService) -> None:
+        await self.envoy.publish(self.snapshot(*services))
+
+    async def get(
+        self, path: str = "/", *, host: str = HOST, method: str = "GET", **headers: str
+    ) -> httpx2.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return await self._http.request(method, url, headers={"host": host, **named})
+
+    async def load_until(
+        self,
+        stop: asyncio.Event,
+        *,
+        rate: float = 150,
+        method: str = "GET",
+        reused: float = 0.5,
+    ) -> Report:
+        load = Load(
+            url=f"http://127.0.0.1:{self.port}/",
+            rate=rate,
+            length=timedelta(seconds=60),
+            method=method,
+            reused=reused,
+        )
+        return await run(load, stop=stop)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until a condition holds, at most 30 seconds."""
+    async with asyncio.timeout(30):
+        while not await condition():  # noqa: ASYNC110 - what is waited for is outside
+            await asyncio.sleep(0.02)
+
+
+def shop(*pools: tuple[str, int, list[Upstream]], **changes: object) -> EdgeService:
+    """A service at :data:`HOST` and at 127.0.0.1, with pools as (zone, weight, instances)."""
+    service = EdgeService(
+        name="dev/shop",
+        hosts=(HOST, "127.0.0.1"),
+        pools=tuple(
+            Pool(zone, weight, tuple(Endpoint(instance.port) for instance in instances))
+            for zone, weight, instances in pools
+        ),
+    )
+    return msgspec.structs.replace(service, **changes)

@@ -1,0 +1,318 @@
+"""What may die without a request being lost, and what is left behind: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from drystone.l10_engines.processes import identity
+from drystone.l10_engines.processes.identity import ProcessId
+from drystone.l10_engines.proxy.edge import edge_snapshot
+from drystone.l10_engines.proxy.envoy import Envoy
+from drystone.l10_engines.proxy.errors import PortTaken, ProxyRefused, ProxyUnavailable
+from drystone.l10_engines.proxy.generation import LAST_GOOD, Generation, generations
+from drystone.l10_engines.supervision.port import EngineState
+from drystone.l10_engines.supervision.supervisor import Supervisor
+from drystone.testing.conformance.engines import ATTENTIVE, eventually
+from drystone.testing.load import Report
+from l10_engines.proxy.conftest import processes_below
+from l10_engines.proxy.rig import Rig, shop, until
+from l10_engines.proxy.upstream import Upstream
+
+
+def kill(rig: Rig) -> None:
+    pid = rig.envoy.status().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def kill_runner(rig: Rig) -> None:
+    generation = generations(rig.home / "edge")[-1]
+    runner = generation.runner()
+    assert runner is not None
+    identity.send(runner, signal.SIGKILL)
+
+
+def only_generation(rig: Rig) -> Generation:
+    (generation,) = generations(rig.home / "edge")
+    return generation
+
+
+async def answers(rig: Rig) -> bool:
+    """Tell whether a new connection is answered."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+    except ConnectionRefusedError:
+        return False
+    writer.write(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+    try:
+        return (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
+    except ConnectionError:
+        return False
+    finally:
+        writer.close()
+
+
+class Running:
+    """Load that runs while the block does; its report must show no failure.
+
+    Args:
+        reused: Share of requests over kept connections. 1 where a port is closed meanwhile: a connection
+            that is opened in that very millisecond may be reset.
+    """
+
+    def __init__(self, rig: Rig, *, reused: float = 0.5) -> None:
+        self.rig = rig
+        self._reused = reused
+        self._stop = asyncio.Event()
+
+    async def __aenter__(self) -> None:
+        self._task: asyncio.Task[Report] = asyncio.create_task(
+            self.rig.load_until(self._stop, reused=self._reused)
+        )
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        report = await self._task
+        assert report.failures() == {}
+        assert len(report.outcomes) > 10
+
+
+async def test_the_status_names_what_runs(rig: Rig) -> None:
+    status = rig.envoy.status()
+    assert (status.name, status.state) == ("edge", EngineState.READY)
+    assert status.version is not None
+    assert status.version.startswith("1.")
+    assert status.endpoint == f"127.0.0.1:{rig.port}"
+    assert await rig.envoy.is_ready()
+    assert 10 << 20 < rig.envoy.memory() < 512 << 20
+
+
+async def test_starting_twice_starts_one(rig: Rig) -> None:
+    pid = rig.envoy.status().pid
+    await rig.envoy.start()
+    assert rig.envoy.status().pid == pid
+    assert len(generations(rig.home / "edge")) == 1
+
+
+async def test_stop_leaves_no_process_and_may_be_repeated(rig: Rig) -> None:
+    await rig.envoy.stop()
+    await rig.envoy.stop()
+    assert processes_below(rig.home) == []
+    assert rig.envoy.status().state is EngineState.STOPPED
+    assert not await answers(rig)
+    await rig.envoy.start()
+    assert await answers(rig)
+
+
+async def test_stop_finishes_requests_under_way(rig: Rig, blue: Upstream) -> None:
+    slow = asyncio.create_task(rig.get("/slow"))
+    await eventually(lambda: blue.seen["GET /slow"] == 1)
+    stopping = asyncio.create_task(rig.envoy.stop())
+
+    async def takes_no_more() -> bool:
+        return not await answers(rig)
+
+    await until(takes_no_more)
+    blue.release.set()
+    assert (await slow).text == "blue"
+    await stopping
+
+
+async def test_nothing_is_readable_by_other_users(rig: Rig) -> None:
+    places = [rig.ads.socket, *Path(rig.home, "edge").rglob("*"), rig.home / "edge"]
+    open_ones = [p for p in places if stat.S_IMODE(p.stat().st_mode) & 0o077 and p.name != "leave"]
+    assert open_ones == []
+
+
+async def test_envoy_gets_nothing_of_the_agents_environment(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_SECRET", "hush")
+    await rig.envoy.replace()
+    pid = rig.envoy.status().pid
+    assert b"hush" not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+async def test_the_next_agent_adopts_the_envoy_of_a_dead_one_without_losing_a_request(
+    rig: Rig, blue: Upstream, green: Upstream
+) -> None:
+    pid = rig.envoy.status().pid
+    async with Running(rig):
+        await rig.die()
+        for _ in range(20):
+            assert (await rig.get()).text == "blue"
+        await rig.live(rig.snapshot(shop(("green", 1, [green]))))
+        # Whoever waited for the start meets what the new agent published.
+        assert (await rig.get()).text == "green"
+    assert rig.envoy.status().pid == pid
+
+
+async def test_an_agent_that_knows_nothing_yet_takes_nothing_away(rig: Rig) -> None:
+    await rig.die()
+    await rig.live()
+    connected = rig.ads.connected
+    await eventually(lambda: bool(connected()))
+    assert (await rig.get()).text == "blue"
+
+
+async def test_an_envoy_that_dies_is_back_and_follows_the_agent_again(
+    rig: Rig, blue: Upstream, green: Upstream
+) -> None:
+    kill(rig)
+    await until(lambda: answers(rig))
+    # While the Envoy that follows nobody still serves, a publish is not over.
+    await rig.publish(shop(("green", 1, [green])))
+    assert {(await rig.get()).text for _ in range(20)} == {"green"}
+    assert await only_generation(rig).follows_agent()
+    assert rig.envoy.status().restarts == 1
+
+
+async def test_an_envoy_that_dies_while_the_agent_is_dead_is_back_by_itself(
+    rig: Rig, blue: Upstream, green: Upstream
+) -> None:
+    await rig.publish(shop(("green", 1, [green])))
+    await rig.die()
+    for _ in range(2):
+        pid = only_generation(rig).envoy()
+        assert pid is not None
+        identity.send(pid, signal.SIGKILL)
+        await _until_gone(pid)
+        await until(lambda: answers(rig))
+        assert (await rig.get()).text == "green"
+    assert not await only_generation(rig).follows_agent()
+    async with Running(rig, reused=1):
+        await rig.live(rig.snapshot(shop(("blue", 1, [blue]))))
+        await rig.publish(shop(("green", 1, [green]), ("blue", 1, [blue])))
+        await eventually(lambda: len(generations(rig.home / "edge")) == 1)
+        assert await only_generation(rig).follows_agent()
+
+
+async def test_an_envoy_without_its_runner_is_replaced_without_losing_a_request(rig: Rig) -> None:
+    supervisor = Supervisor([rig.envoy], watchfulness=ATTENTIVE)
+    await supervisor.ensure("edge")
+    old = only_generation(rig).number
+    async with Running(rig, reused=1):
+        kill_runner(rig)
+        await eventually(lambda: [g.number for g in generations(rig.home / "edge")] == [old + 1])
+    assert only_generation(rig).runner() is not None
+    await supervisor.stop_all()
+
+
+async def test_envoy_and_runner_killed_together_are_started_again_by_the_supervisor(
+    rig: Rig,
+) -> None:
+    supervisor = Supervisor([rig.envoy], watchfulness=ATTENTIVE)
+    await supervisor.ensure("edge")
+    kill_runner(rig)
+    kill(rig)
+    await until(lambda: answers(rig))
+    await supervisor.stop_all()
+
+
+async def test_a_replacement_loses_no_request_and_finishes_long_ones(
+    rig: Rig, blue: Upstream
+) -> None:
+    pid = rig.envoy.status().pid
+    slow = asyncio.create_task(rig.get("/slow"))
+    await eventually(lambda: blue.seen["GET /slow"] == 1)
+    async with Running(rig, reused=1):
+        replacing = asyncio.create_task(rig.envoy.replace())
+        await eventually(lambda: rig.envoy.status().pid != pid)
+        assert await rig.envoy.active_requests("dev/shop", blue.port) >= 1
+        blue.release.set()
+        await replacing
+    assert (await slow).text == "blue"
+    assert len(generations(rig.home / "edge")) == 1
+
+
+async def test_a_replacement_that_the_agent_did_not_survive_is_completed_by_the_next(
+    rig: Rig, blue: Upstream
+) -> None:
+    replacing = asyncio.create_task(rig.envoy.replace())
+    await eventually(lambda: len(generations(rig.home / "edge")) == 2)
+    await rig.die()
+    replacing.cancel()
+    await asyncio.gather(replacing, return_exceptions=True)
+    async with Running(rig, reused=1):
+        await rig.live(rig.snapshot(shop(("blue", 1, [blue]))))
+        await eventually(lambda: len(generations(rig.home / "edge")) == 1)
+
+
+async def test_a_refused_configuration_is_told_and_the_last_good_one_stays(
+    rig: Rig, blue: Upstream
+) -> None:
+    kept = (rig.home / "edge" / LAST_GOOD).read_bytes()
+    bad = edge_snapshot((), port=rig.port, access_log=rig.home / "no/such/folder/log")
+    with pytest.raises(ProxyRefused, match="no/such/folder"):
+        await rig.envoy.publish(bad)
+    assert (await rig.get()).text == "blue"
+    assert (rig.home / "edge" / LAST_GOOD).read_bytes() == kept
+    (client,) = rig.ads.connected()
+    assert client.refusals == {}
+    await rig.publish(shop(("blue", 1, [blue])))
+
+
+async def test_an_envoy_that_does_not_answer_is_reported(rig: Rig, green: Upstream) -> None:
+    pid = rig.envoy.status().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(ProxyUnavailable, match="edge-g1"):
+            await rig.envoy.publish(
+                rig.snapshot(shop(("green", 1, [green]))), within=timedelta(milliseconds=200)
+            )
+        assert not await rig.envoy.is_ready()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    async def has_followed() -> bool:
+        return (await rig.get()).text == "green"
+
+    await until(has_followed)
+
+
+async def test_a_port_that_somebody_else_has_is_named(stopped: Rig) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", stopped.port))
+        stranger.listen()
+        with pytest.raises(PortTaken, match=str(stopped.port)):
+            await stopped.live(stopped.snapshot())
+    assert stopped.envoy.status().state is EngineState.FAILED
+    assert str(stopped.port) in stopped.envoy.status().last_error
+    await stopped.envoy.start()
+
+
+async def test_a_directory_with_too_long_a_name_is_named(rig: Rig) -> None:
+    settings = msgspec.structs.replace(rig.envoy._settings, port=1)
+    long = Envoy(rig.home / ("x" * 90), ads=rig.ads, settings=settings)
+    with pytest.raises(ProxyUnavailable, match="shorter"):
+        await long.start()
+
+
+async def test_a_start_without_any_service_answers_at_once(stopped: Rig) -> None:
+    await stopped.live()
+    assert await stopped.envoy.is_ready()
+
+
+async def test_the_server_of_configurations_takes_the_place_of_a_dead_one(rig: Rig) -> None:
+    assert stat.S_IMODE(rig.ads.socket.stat().st_mode) == 0o600
+    await rig.die()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(rig.ads.socket))  # what a killed agent leaves: a socket nobody listens on
+    await rig.live()
+    await eventually(lambda: bool(rig.ads.connected()))
+    assert stat.S_IMODE(rig.ads.socket.stat().st_mode) == 0o600
+    assert [p.name for p in rig.home.iterdir() if p.name.startswith(".")] == []
+
+
+async def _until_gone(process: ProcessId) -> None:
+    await eventually(lambda: not identity.is_alive(process))

@@ -1,0 +1,107 @@
+"""A small HTTP server that does what the tests need an application to do.
+
+``python upstream.py NAME PORT`` runs it alone, so that it can be killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from typing import Self
+from urllib.parse import urlsplit
+
+
+class Upstream:
+    """Answers with its name; some paths and headers make it do something else.
+
+    Paths: ``/slow`` answers once :attr:`release` is set; ``/events`` sends an event every 0.1 s, 20 times;
+    ``/headers`` returns the request's headers as JSON; ``/break`` closes without an answer; ``/status/N``
+    answers with that status. A request to upgrade gets its own bytes back, each line with the name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.seen: Counter[str] = Counter()
+        self.release = asyncio.Event()
+        self.port = 0
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, port: int = 0) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.release.set()
+        for writer in self._writers:
+            writer.transport.abort()
+        async with asyncio.timeout(20):
+            while self._writers:  # noqa: ASYNC110 - a test's helper
+                await asyncio.sleep(0.01)
+        await self._server.wait_closed()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while await self._answer(reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        method, target, _ = head[0].split(" ")
+        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        await reader.readexactly(int(headers.get("content-length", "0")))
+        path = urlsplit(target).path
+        self.seen[f"{method} {path}"] += 1
+        if headers.get("upgrade") == "websocket":
+            await self._echo(reader, writer)
+            return False
+        if path == "/break":
+            return False
+        if path == "/events":
+            await self._send_events(writer)
+            return False
+        if path == "/slow":
+            await self.release.wait()
+        status = int(path.removeprefix("/status/")) if path.startswith("/status/") else 200
+        content = json.dumps(headers) if path == "/headers" else self.name
+        writer.write(
+            f"HTTP/1.1 {status} Fine\r\nserver: secret/1.0\r\nx-version: {self.name}\r\n"
+            f"content-length: {len(content)}\r\n\r\n{content}".encode()
+        )
+        await writer.drain()
+        return True
+
+    async def _send_events(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+        )
+        for number in range(20):
+            writer.write(f"data: {number}\n\n".encode())
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+    async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 101 Now\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n")
+        while line := await reader.readline():
+            writer.write(self.name.encode() + b" " + line)
+            await writer.drain()
+
+
+async def _alone(name: str, port: int) -> None:
+    await Upstream(name).start(port)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_alone(sys.argv[1], int(sys.argv[2])))
