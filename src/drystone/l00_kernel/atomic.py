@@ -2,7 +2,8 @@
 
 A document is written beside its place, forced to the disk and renamed over the old one; the folder is
 forced too, so that the rename itself survives a power cut. A writer that dies leaves at most a file whose
-name starts with :data:`PARTIAL`; no reader takes it for a document, and :func:`remove_partials` clears it.
+name starts with :data:`PARTIAL`, which no reader takes for a document. Its name is new each time, so that two
+writers of one document do not meet; the last to finish wins.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
 PARTIAL = ".partial-"
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+def write_atomically(
+    path: Path, content: bytes, *, mode: int = 0o600, owner: tuple[int, int] | None = None
+) -> None:
     """Replace a file's content as a whole, durably.
 
     Args:
         path: The file; its folder exists. A link is replaced, never followed.
         content: All of it.
         mode: Permission bits of the new file, whatever the umask.
+        owner: Numeric user and group of the new file; this process's own when None.
 
     Raises:
         OSError: The disk is full, the folder is missing or not writable; the old file is untouched.
@@ -34,7 +38,9 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchmod(file.fileno(), mode)
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
+            os.fchmod(file.fileno(), mode)  # after fchown, which clears some bits
             os.fsync(file.fileno())
         os.replace(partial, path)  # noqa: PTH105 - mkstemp gives a string
     except BaseException:
@@ -59,24 +65,3 @@ def read_if_exists(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def remove_if_exists(path: Path) -> bool:
-    """Remove a file durably; False where there was none."""
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return False
-    sync_folder(path.parent)
-    return True
-
-
-def remove_partials(folder: Path) -> int:
-    """Remove what writers that died left in a folder, and return how many files that were.
-
-    Only for one who knows that nobody else writes in the folder now.
-    """
-    partials = list(folder.glob(f"{PARTIAL}*"))
-    for partial in partials:
-        partial.unlink()
-    return len(partials)

@@ -60,7 +60,7 @@ async def connect(
     is never sent again. The caller in the Context stays here: the server finds out by itself who asks.
 
     Args:
-        contract: What is reached; the client is an instance of it.
+        contract: What the client is an instance of.
         base_url: Where, for example ``http://127.0.0.1:8400``; a path in it precedes those of the contract.
         uds: A unix socket; then the host of ``base_url``, if any, is only a name.
         headers: Sent with every request.
@@ -78,11 +78,9 @@ async def connect(
         # A server closes idle connections after some seconds; the client must be the first to do so.
         limits=httpx2.Limits(max_keepalive_connections=20, keepalive_expiry=2.0),
     )
+    url = base_url or "http://localhost"
     async with httpx2.AsyncClient(
-        transport=transport,
-        base_url=base_url or "http://localhost",
-        headers=dict(headers or {}),
-        trust_env=False,
+        transport=transport, base_url=url, headers=headers, trust_env=False
     ) as http:
         place = str(uds or base_url)
         yield make_client(contract, http, credentials=credentials, timeout=timeout, place=place)

@@ -99,14 +99,16 @@ def serve(
         TypeError: A contract cannot be put on a wire, or two calls want the same path.
     """
     clock = clock or SystemClock()
-    serving = _Serving(
-        authenticate,
-        clock,
-        log or NullLog(),
-        Once(answers or MemoryAnswers(clock=clock)),
-        body_limit,
-        pace or Pace(),
-    )
+    once = Once(answers or MemoryAnswers(clock=clock))
+    serving = _Serving(authenticate, clock, log or NullLog(), once, body_limit, pace or Pace())
+    routes = _routes(implementations, serving)
+    app = Starlette(routes=routes, exception_handlers={404: _nothing_there})
+    app.router.redirect_slashes = False
+    return app
+
+
+def _routes(implementations: tuple[Api, ...], serving: _Serving) -> list[_Route]:
+    """Return a route for each call, those with literal segments first."""
     routes = [
         _Route(call, implementation, serving)
         for implementation in implementations
@@ -114,10 +116,7 @@ def serve(
         for call in calls_of(contract)
     ]
     _compare(routes)
-    routes.sort(key=_Route.precedence)
-    app = Starlette(routes=routes, exception_handlers={404: _nothing_there})
-    app.router.redirect_slashes = False
-    return app
+    return sorted(routes, key=_Route.precedence)
 
 
 def _compare(routes: list[_Route]) -> None:
