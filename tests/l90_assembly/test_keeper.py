@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -104,6 +106,21 @@ def test_a_second_keeper_refuses_and_names_the_first(start: Start, tmp_path: Pat
     assert second.returncode == keeper.REFUSED
     assert f"pid {first.pid}" in message
     assert len(starts(tmp_path)) == 1
+
+
+def test_a_look_at_the_lock_does_not_keep_a_keeper_from_starting(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    with (tmp_path / "run/keeper.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        look = threading.Timer(0.2, fcntl.flock, (lock, fcntl.LOCK_UN))
+        look.start()
+
+        start('echo $$ >> "$0/agents"; exec sleep 60')
+
+        until(lambda: len(starts(tmp_path)) == 1, "the agent")
+        look.join()
 
 
 def test_the_lock_is_free_again_after_the_keeper_was_killed(start: Start, tmp_path: Path) -> None:

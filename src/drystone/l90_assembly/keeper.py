@@ -34,6 +34,7 @@ REFUSED = 3
 """Exit code of an agent, and of a keeper, for which trying again would not help."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+LOCK_ATTEMPTS, LOCK_PAUSE_S = 10, 0.05
 STEADY_S = 30.0
 """An agent that ran this long had started well: the next pause is the shortest again."""
 
@@ -117,7 +118,8 @@ class Keeper:
     def _start(self) -> int:
         """Start the agent in a session of its own and return its pid."""
         output = self._path("agent.log")
-        _set_aside(output)
+        for log in (output, self._path("keeper.log")):
+            _set_aside(log)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         return os.posix_spawn(
             self._command[0],
@@ -134,20 +136,26 @@ class Keeper:
         )
 
     def _take_lock(self) -> bool:
-        """Hold ``keeper.lock`` until this process ends; False if another keeper holds it."""
+        """Hold ``keeper.lock`` until this process ends; False if another keeper holds it.
+
+        Who wants to know whether a home is kept takes the lock for a moment, so one refusal says little.
+        """
         self._lock = os.open(
             self._path("keeper.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self._lock, 32).decode("ascii", "replace").strip() or "unknown"
-            print(f"a keeper (pid {holder}) already keeps {self._run}", file=sys.stderr)  # noqa: T201
-            return False
-        os.truncate(self._lock, 0)
-        os.write(self._lock, b"%d\n" % os.getpid())
-        _set_aside(self._path("keeper.log"))
-        return True
+        for attempt in range(LOCK_ATTEMPTS):
+            if attempt:
+                time.sleep(LOCK_PAUSE_S)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            os.truncate(self._lock, 0)
+            os.write(self._lock, b"%d\n" % os.getpid())
+            return True
+        holder = os.read(self._lock, 32).decode("ascii", "replace").strip() or "unknown"
+        print(f"a keeper (pid {holder}) already keeps {self._run}", file=sys.stderr)  # noqa: T201
+        return False
 
     def _log(self, text: str) -> None:
         line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n"

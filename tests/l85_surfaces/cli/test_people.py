@@ -118,7 +118,7 @@ def test_ctrl_c_aborts_a_deploy_and_tells_what_serves(
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err.splitlines()[0].startswith("aborting; Ctrl-C again leaves at once")
-    assert err.splitlines()[1] == "error: aborted; release 1, version 1.1, serves"
+    assert err.splitlines()[1] == "aborted; release 1, version 1.1, serves"
 
 
 def test_a_second_ctrl_c_leaves_a_deploy_that_does_not_end(start: Start, descriptor: Path) -> None:

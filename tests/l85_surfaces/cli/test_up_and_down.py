@@ -156,6 +156,13 @@ def test_up_tells_when_nobody_keeps_the_agent(small: SmallPlatform, drystone: Dr
     assert "without its keeper" in said.err
 
 
+def test_two_ups_at_once_bring_up_one_platform(up: Up, folder: Path) -> None:
+    first, second = up("good", "--detach"), up("good", "--detach")
+
+    assert [end(first)[0], end(second)[0]] == [0, 0]
+    assert len(agents_of(folder)) == 1
+
+
 def test_options_of_up_are_kept_in_the_homes_settings(up: Up, folder: Path) -> None:
     end(up("good", "--detach", "--port", "8500"))
 

@@ -239,6 +239,6 @@ def _wrong(e: CycloptsError) -> str:
 def _tell(e: PlatformError, *, json: bool) -> None:
     paint = Paint(colour=shows_colours(sys.stderr))
     sys.stdout.flush()
-    remark(f"{paint('error:', Style.BAD)} {e.message}")
+    remark(e.message if isinstance(e, Interrupted) else f"{paint('error:', Style.BAD)} {e.message}")
     if json:
         print(msgspec.json.encode(to_problem(e)).decode(), flush=True)

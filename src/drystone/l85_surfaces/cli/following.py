@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,7 @@ class _Following:
         elif progress.state == "began":
             steps.began(progress.step, f"{name} {progress.text}")
         elif progress.state == "info":
-            steps.line(f"    {progress.text}")
+            steps.line(textwrap.indent(progress.text, "    "))
         else:
             steps.ended(progress.step)
             sign = steps.mark(good=progress.state == "ended")

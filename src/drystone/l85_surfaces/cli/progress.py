@@ -46,6 +46,7 @@ class Steps:
 
     def began(self, name: str, text: str) -> None:
         """Show a step as running; a step that runs already changes its text."""
+        text = text.partition("\n")[0]
         if not self._bars:
             return
         if name in self._running:
@@ -71,10 +72,15 @@ class Steps:
 def _bars(*, colour: bool) -> Bars:
     from rich.console import Console  # noqa: PLC0415 - a tenth of a second, for terminals only
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.table import Column  # noqa: PLC0415
 
     return Progress(
         SpinnerColumn(finished_text=""),
-        TextColumn("{task.description}", markup=False),
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis"),
+        ),
         TimeElapsedColumn(),
         console=Console(no_color=not colour),
         transient=True,

@@ -99,12 +99,13 @@ async def until_it_answers(
     """
     end = time.monotonic() + limit.total_seconds()
     while not answers(folder):
-        kept = is_alive(keeper) if keeper else is_kept(folder)
+        # A keeper that finds another one at work ends; then that one's agent will do.
+        kept = (keeper is not None and is_alive(keeper)) or is_kept(folder)
         failures = logs.failures()
         if kept and failures < ATTEMPTS and time.monotonic() < end:
             await asyncio.sleep(GLANCE_S)
             continue
-        if keeper and kept:
+        if keeper:
             send(keeper, signal.SIGTERM)
         why = f"ended {failures} times" if failures else "does not answer" if kept else "ended"
         raise StartFailed(

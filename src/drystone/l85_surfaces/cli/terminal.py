@@ -28,9 +28,6 @@ class Style(Enum):
     WARN = "33"
     NAME = "1"
     QUIET = "2"
-    ADDED = "0;32"
-    CHANGED = "0;33"
-    REMOVED = "31"
 
 
 class Piece(NamedTuple):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from drystone.l25_deployer.api import PlanChange, PlanView
 
-SIGNS = {"add": ("+", Style.ADDED), "change": ("~", Style.CHANGED), "remove": ("-", Style.REMOVED)}
+SIGNS = {"add": ("+", Style.GOOD), "change": ("~", Style.WARN), "remove": ("-", Style.BAD)}
 TITLES = {
     "eternal": "data",
     "resources": "release",

@@ -152,7 +152,7 @@ def _resources(view: ServiceView, paint: Paint, width: int | None) -> Iterator[s
 def history(
     events: Sequence[HistoryEvent], *, paint: Paint = PLAIN, width: int | None = None
 ) -> Iterator[str]:
-    """One line per event."""
+    """One line per event: of a long report only the first."""
     rows = [
         (
             Piece(moment(item.at), Style.QUIET),
@@ -160,7 +160,7 @@ def history(
             Piece(item.event, Style.NAME),
             _number(item.release),
             taken(item.seconds),
-            item.text,
+            item.text.partition("\n")[0],
         )
         for item in events
     ]
