@@ -113,7 +113,7 @@ def _entry(earlier: Entry, later: Entry, shape: Shape | None) -> Entry:
     if shape is not None and (isinstance(old, Mapping) or isinstance(new, Mapping)):
         old, new = shape.expand(old), shape.expand(new)
     if isinstance(old, Mapping) and isinstance(new, Mapping) and not _changes_type(old, new):
-        return Entry(later.key, _merge(old, new, shape))
+        return Entry(earlier.key, _merge(old, new, shape))
     return Entry(later.key, new)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -50,10 +51,15 @@ def render_plan(made: Plan) -> list[Line]:
         "nothing to change" if made.is_empty else "1 change" if count == 1 else f"{count} changes"
     )
     lines = [Line(f"{made.service} in {made.environment}: {what}", "heading")]
+    comes_or_goes = frozenset(
+        change.path[2]
+        for change in made.changes
+        if change.stack == "eternal" and len(change.path) == 3
+    )
     for stack, title in _TITLES.items():
         changes = [change for change in made.changes if change.stack == stack]
         if changes:
-            lines += [Line(""), Line(title, "heading"), *_table(changes)]
+            lines += [Line(""), Line(title, "heading"), *_table(changes, comes_or_goes)]
     if made.refused:
         lines += [Line(""), Line("Refused", "heading")]
         lines += [Line(f"  {visible(reason)}", "danger") for reason in made.refused]
@@ -106,26 +112,65 @@ def value_text(change: Change, value: Leaf) -> str | None:
     return None if value is None else _shown(change.path, value)
 
 
-def _table(changes: list[Change]) -> Iterator[Line]:
-    rows = [(change, visible(change.field), visible(_values(change))) for change in changes]
+def _table(changes: list[Change], comes_or_goes: frozenset[str]) -> Iterator[Line]:
+    rows = list(_rows(changes, comes_or_goes))
     widest = min(max(len(field) for _, field, _ in rows), 40)
     wider = min(max(len(values) for _, _, values in rows), _MOST)
     for change, field, values in rows:
         where = f"  {change.origin.file}:{change.origin.line}" if change.origin else ""
-        text = f"  {_SIGNS[change.action]} {field:<{widest}}  {values:<{wider}}  {change.consequence}{where}"
+        text = (
+            f"  {_SIGNS[change.action]} {field:<{widest}}  {values:<{wider}}  {change.consequence}"
+        )
         style: Style = "danger" if change.effect in ("refused", "delete-data") else change.action
-        yield Line(text.rstrip(), style)
+        yield Line(visible(f"{text}{where}").rstrip(), style)
+
+
+def _rows(
+    changes: list[Change], comes_or_goes: frozenset[str]
+) -> Iterator[tuple[Change, str, str]]:
+    """Give each change its field and values; variables that come or go with their resource share a row."""
+    together: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        resource = _injected_by(change)
+        if resource in comes_or_goes:
+            together.setdefault((change.action, resource), []).append(change)
+    shown = set()
+    for change in changes:
+        key = (change.action, _injected_by(change))
+        if key not in together:
+            yield change, change.field, _values(change)
+        elif key not in shown:
+            shown.add(key)
+            prefix = key[1].replace("-", "_").upper()
+            yield change, f"env.{prefix}_*", f"{len(together[key])} variables of resources.{key[1]}"
+
+
+def _injected_by(change: Change) -> str:
+    """Name the resource whose value alone a variable is; empty for everything else."""
+    value = change.new if change.action == "add" else change.old
+    if change.action == "change" or change.path[:2] != ("resources", "env"):
+        return ""
+    if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], Mapping):
+        return ""
+    name = str(value[0]["name"])
+    own = change.path[2] == f"{name}_{value[0]['key']}".replace("-", "_").upper()
+    return name if own and value[0]["space"] == "resources" else ""
 
 
 def _values(change: Change) -> str:
-    old, new = value_text(change, change.old), value_text(change, change.new)
+    old, new = value_text(change, change.old) or "", value_text(change, change.new) or ""
     match change.action:
         case "add":
-            return _short(new or "")
+            return _short(new)
         case "remove":
-            return _short(old or "")
+            return _short(old)
         case _:
-            return f"{_short(old or '', _MOST // 2)} → {_short(new or '', _MOST // 2)}"
+            common = (
+                len(os.path.commonprefix([old, new])) if max(len(old), len(new)) > _MOST // 2 else 0
+            )
+            skipped = max(0, common - 8)
+            mark = "…" if skipped else ""
+            return " → ".join(_short(mark + text[skipped:], _MOST // 2) for text in (old, new))
 
 
 def _short(text: str, most: int = _MOST) -> str:
