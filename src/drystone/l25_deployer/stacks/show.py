@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -165,12 +164,16 @@ def _values(change: Change) -> str:
         case "remove":
             return _short(old)
         case _:
-            common = (
-                len(os.path.commonprefix([old, new])) if max(len(old), len(new)) > _MOST // 2 else 0
-            )
-            skipped = max(0, common - 8)
+            skipped = _alike(old, new) if max(len(old), len(new)) > _MOST // 2 else 0
             mark = "…" if skipped else ""
             return " → ".join(_short(mark + text[skipped:], _MOST // 2) for text in (old, new))
+
+
+def _alike(old: str, new: str) -> int:
+    """Count the characters at the start that need not be shown, since both have them."""
+    pairs = zip(old, new, strict=False)
+    common = next((number for number, (one, other) in enumerate(pairs) if one != other), 0)
+    return max(0, common - 8)
 
 
 def _short(text: str, most: int = _MOST) -> str:
