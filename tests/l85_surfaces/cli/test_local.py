@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -161,10 +162,41 @@ def test_the_home_comes_from_the_option_then_the_variable(
     assert "/nonexistent/option" in capsys.readouterr().err
 
 
+def test_an_empty_variable_is_no_home_and_an_empty_option_is_misuse(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DRYSTONE_HOME", "")
+
+    assert Shared().folder in {Path("/var/lib/drystone"), Path("~/.drystone").expanduser()}
+    assert entry.main(["services", "--home", ""]) == 2
+    assert "--home is empty" in capsys.readouterr().err
+
+
+def test_a_locale_without_our_signs_is_no_reason_to_fail(tmp_path: Path) -> None:
+    program = "import sys; from drystone.l85_surfaces.cli.entry import main; sys.exit(main())"
+    (tmp_path / "späti.yaml").write_text("späti: ☕\n")
+
+    words = ["validate", "späti.yaml"]
+    text, machine = (
+        subprocess.run(
+            [sys.executable, "-c", program, *words, *json_option],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            capture_output=True,
+            check=False,
+        )
+        for json_option in ([], ["--json"])
+    )
+
+    assert (text.returncode, machine.returncode) == (1, 1)
+    assert text.stdout.decode("ascii").startswith("sp?ti.yaml:1:1: ")
+    assert json.loads(machine.stdout)["problems"][0]["file"] == "späti.yaml"
+
+
 def test_a_relative_home_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert Shared(home=Path("platform")).folder == tmp_path / "platform"
+    assert Shared(home="platform").folder == tmp_path / "platform"
     assert Shared().folder == default_home()
 
 

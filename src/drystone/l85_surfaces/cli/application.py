@@ -15,7 +15,7 @@ from drystone.l00_kernel.contract.wire import to_problem
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l85_surfaces.cli.errors import Interrupted, Misuse
 from drystone.l85_surfaces.cli.help_page import HelpPage
-from drystone.l85_surfaces.cli.terminal import Paint, Style, remark, shows_colours
+from drystone.l85_surfaces.cli.terminal import Paint, Style, remark, shows_colours, write_json
 
 REFUSED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -241,4 +241,4 @@ def _tell(e: PlatformError, *, json: bool) -> None:
     sys.stdout.flush()
     remark(e.message if isinstance(e, Interrupted) else f"{paint('error:', Style.BAD)} {e.message}")
     if json:
-        print(msgspec.json.encode(to_problem(e)).decode(), flush=True)
+        write_json(msgspec.json.encode(to_problem(e)))

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
+
+import drystone
 
 HELP = Path(__file__).with_name("help.txt")
 READER_GONE = 141
@@ -28,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without ✓ is no reason to fail
     try:
         code = _run(given)
         sys.stdout.flush()
@@ -42,9 +48,7 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.write(HELP.read_text(encoding="utf-8"))
         return 0
     if arguments == ["--version"]:
-        from importlib.metadata import version  # noqa: PLC0415 - the other ways need it not
-
-        sys.stdout.write(f"drystone {version('drystone')}\n")
+        sys.stdout.write(f"drystone {drystone.__version__}\n")
         return 0
     from drystone.l85_surfaces.cli.application import run  # noqa: PLC0415 - loads the parser
 

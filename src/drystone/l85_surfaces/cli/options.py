@@ -9,6 +9,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from drystone.l85_surfaces.cli.errors import Misuse
+
+VARIABLE = "DRYSTONE_HOME"
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -16,11 +20,10 @@ class Shared:
     """Options of every command."""
 
     home: Annotated[
-        Path | None,
+        str | None,
         Parameter(
             name="--home",
-            env_var="DRYSTONE_HOME",
-            show_env_var=False,
+            metavar="DIR",
             show_default=False,
             help="Home directory of the platform. [default: DRYSTONE_HOME, else ~/.drystone, or "
             "/var/lib/drystone for root]",
@@ -32,8 +35,16 @@ class Shared:
 
     @property
     def folder(self) -> Path:
-        """The absolute path of the home, whether it exists or not."""
-        return (self.home or default_home()).expanduser().absolute()
+        """The absolute path of the home, whether it exists or not.
+
+        Raises:
+            Misuse: The option is empty, as an unset variable of a script would leave it.
+        """
+        if self.home is None:
+            return default_home()
+        if not self.home:
+            raise Misuse("--home is empty; name a directory")
+        return Path(self.home).expanduser().absolute()
 
 
 NOTHING_SAID = Shared()
@@ -41,10 +52,12 @@ NOTHING_SAID = Shared()
 
 
 def default_home() -> Path:
-    """Return the home of the user who asks.
+    """Return the home where commands work that name none: ``DRYSTONE_HOME``, or that of the user who asks.
 
     Root's platform lives in /var/lib: PostgreSQL runs as another user, which may not enter /root.
     """
+    if chosen := os.environ.get(VARIABLE):
+        return Path(chosen).expanduser().absolute()
     if os.geteuid() == 0:
         return Path("/var/lib/drystone")
     return Path("~/.drystone").expanduser()

@@ -87,12 +87,19 @@ class Terminal:
     def document(self, value: object) -> None:
         """Write the one JSON document of this command; nothing when a person reads."""
         if self.json:
-            print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode(), flush=True)
+            write_json(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
     def record(self, value: object) -> None:
         """Write one JSON object of a stream on a line of its own; nothing when a person reads."""
         if self.json:
-            print(msgspec.json.encode(value).decode(), flush=True)
+            write_json(msgspec.json.encode(value))
+
+
+def write_json(document: bytes) -> None:
+    """Write JSON and a line break: UTF-8 whatever the locale says (RFC 8259, 8.1)."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(document + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def is_terminal(stream: TextIO) -> bool:

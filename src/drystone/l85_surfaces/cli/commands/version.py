@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
 
+import drystone
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.terminal import Terminal
 
@@ -15,6 +15,5 @@ def version(*, shared: Shared = NOTHING_SAID) -> None:
     `drystone status` prints that of a platform.
     """
     out = Terminal(json=shared.json)
-    ours = metadata.version("drystone")
-    out.line(f"drystone {ours} (Python {platform.python_version()})")
-    out.document({"drystone": ours, "python": platform.python_version()})
+    out.line(f"drystone {drystone.__version__} (Python {platform.python_version()})")
+    out.document({"drystone": drystone.__version__, "python": platform.python_version()})
