@@ -67,7 +67,8 @@ PIECES = [
 def is_sound(reading: Reading) -> Reading:
     """Hold what is true of every reading, and follow a good one all the way."""
     assert (reading.descriptor is None) == (reading.problems != ())
-    assert list(reading.problems) == sorted(reading.problems)
+    places = [problem.place for problem in reading.problems]
+    assert places == sorted(set(places))
     lines = LINE_BREAK.split(reading.text)
     for problem in reading.problems:
         assert problem.line >= 1
@@ -75,6 +76,7 @@ def is_sound(reading: Reading) -> Reading:
         assert problem.end > problem.column
         assert problem.line <= len(lines)
         shown = render(problem, reading.text)
+        assert all(char.isprintable() or char == "\n" for char in shown)
         assert shown.startswith(f"service.yaml:{problem.line}:{problem.column}: ")
     if reading.descriptor is not None:
         references(reading.descriptor)

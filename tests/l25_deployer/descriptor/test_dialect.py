@@ -156,6 +156,11 @@ def test_an_unfolding_bomb_is_refused() -> None:
     assert only("\n".join(lines)).message == "the descriptor unfolds to more than 50,000 values"
 
 
+def test_aliases_do_not_hide_how_deep_values_are_nested() -> None:
+    lines = ["x-a0: &a0 [x]"] + [f"x-a{n}: &a{n} [*a{n - 1}]" for n in range(1, 60)]
+    assert only("\n".join(lines)).message == "values are nested more than 50 deep"
+
+
 def test_a_file_of_ten_megabytes_is_refused_without_being_parsed() -> None:
     problem = only("[" * 10 * MOST_BYTES)
     assert problem.message == "the file has 10,485,760 bytes; a descriptor has at most 1,048,576"

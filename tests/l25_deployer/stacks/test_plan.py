@@ -154,12 +154,13 @@ def test_each_change_says_what_it_means_and_which_line_causes_it(
 def test_values_that_look_like_secrets_are_not_shown() -> None:
     text = (
         MINIMAL
-        + "env: {DB_PASSWORD: hunter2, API_TOKEN: hunter2, SHOP_API_KEY: hunter2, NAME: shown}\n"
+        + "env: {DB_PASSWORD: hunter2, API_TOKEN: hunter2, SHOP_API_KEY: hunter2, URL: 'pg://me:hunter2@db/x', NAME: shown}\n"
     )
     made = between(None, text)
     assert "hunter2" not in plan_text(made)
     assert b"hunter2" not in plan_json(made)
     assert "shown" in plan_text(made)
+    assert "pg://me:(hidden)@db/x" in plan_text(made)
 
 
 def test_control_characters_of_values_do_not_reach_the_terminal() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +13,11 @@ import msgspec
 LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """What ends a line in the eyes of the YAML parser, whose line numbers are used here."""
 
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _WIDEST = 100
 """Columns of a source line that are shown around a mistake."""
 
 
-class Problem(msgspec.Struct, frozen=True, order=True):
+class Problem(msgspec.Struct, frozen=True):
     """One mistake.
 
     Attributes:
@@ -36,10 +36,24 @@ class Problem(msgspec.Struct, frozen=True, order=True):
     help: str | None = None
     file: str = "service.yaml"
 
+    @property
+    def place(self) -> tuple[int, int, str]:
+        """What mistakes are sorted by: their place in the file, then the message."""
+        return self.line, self.column, self.message
+
 
 def visible(text: str) -> str:
-    """Replace characters that a terminal would act on by a mark of the same width."""
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text).replace("\t", " ")
+    """Replace characters that a terminal would act on, or not show, by a mark of the same width; line breaks stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char
+        if char.isprintable() or char == "\n"
+        else " "
+        if char == "\t"
+        else "\N{REPLACEMENT CHARACTER}"
+        for char in text
+    )
 
 
 def quoted(value: object) -> str:
@@ -83,7 +97,7 @@ def render(problem: Problem, text: str) -> str:
     Returns:
         Lines without a line break at the end; control characters of the file are made harmless.
     """
-    lines = LINE_BREAK.split(text)
+    lines = _lines(text)
     head = f"{visible(problem.file)}:{problem.line}:{problem.column}: {problem.message}"
     shown = [head]
     if problem.line <= len(lines) and text:
@@ -93,6 +107,12 @@ def render(problem: Problem, text: str) -> str:
     if problem.help:
         shown.append(f"      = help: {problem.help}")
     return "\n".join(shown)
+
+
+@functools.lru_cache(maxsize=2)
+def _lines(text: str) -> list[str]:
+    """Split a file once for all of its mistakes."""
+    return LINE_BREAK.split(text)
 
 
 def _window(line: str, problem: Problem) -> tuple[str, str, str]:

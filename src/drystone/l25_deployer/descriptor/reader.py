@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import msgspec
 import yaml
 
-from drystone.l25_deployer.descriptor.problems import LINE_BREAK, Problem, nearest, quoted
+from drystone.l25_deployer.descriptor.problems import LINE_BREAK, Problem, nearest, quoted, visible
 from drystone.l25_deployer.descriptor.tree import Entry, Mapping, Node, Scalar, Sequence, Span
 
 MOST_BYTES = 1024 * 1024
@@ -86,7 +86,19 @@ def read_document(text: str | bytes, file: str) -> Document:
 def problem_at(span: Span, message: str, help_: str | None, file: str) -> Problem:
     """Make a problem that marks a place, or the place's first line."""
     end = span.end if span.end_line == span.line else span.column + 1
-    return Problem(span.line, span.column, max(end, span.column + 1), message, help_, file)
+    return Problem(
+        line=span.line,
+        column=span.column,
+        end=max(end, span.column + 1),
+        message=_one_line(message),
+        help=_one_line(help_) if help_ is not None else None,
+        file=file,
+    )
+
+
+def _one_line(text: str) -> str:
+    """Make words that quote the file safe to print."""
+    return visible(text).replace("\n", " ")
 
 
 def _decode(text: str | bytes) -> str:
@@ -238,6 +250,7 @@ class _Builder:
                     if key not in node.entries:
                         node.entries[key] = entry
                         node.size += entry.node.size
+                        node.depth = max(node.depth, entry.node.depth + 1)
         if frame.anchor is not None:
             self._anchors[frame.anchor] = node
         self._place(node)
@@ -269,6 +282,9 @@ class _Builder:
             frame.key = node
             return
         parent.size += node.size
+        parent.depth = max(parent.depth, node.depth + 1)
+        if parent.depth > MOST_DEPTH:
+            raise Unreadable(f"values are nested more than {MOST_DEPTH} deep", node.span)
         if parent.size > MOST_VALUES:
             raise Unreadable(
                 f"the descriptor unfolds to more than {MOST_VALUES:,} values",

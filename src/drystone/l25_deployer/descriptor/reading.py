@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 
 import msgspec
@@ -19,6 +20,9 @@ from drystone.l25_deployer.descriptor.tree import Mapping, Path, at, dotted
 from drystone.l25_deployer.errors import DescriptorRefused
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+
+
+_place = operator.attrgetter("place")
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -116,7 +120,9 @@ def read(
     document = read_document(text, file)
     root = document.root
     if root is None:
-        return Reading(None, tuple(sorted(document.problems)), Positions(None, file), document.text)
+        return Reading(
+            None, tuple(sorted(document.problems, key=_place)), Positions(None, file), document.text
+        )
     run = Run(file, document.problems)
     mentioned = overlays.names(root)
     run.environments = frozenset(name.partition(".")[0] for name in mentioned)
@@ -130,7 +136,7 @@ def read(
         whole = overlays.merged(root, shape, environment, region or None)
         run.check(shape, whole, ())
         check_whole(whole, resources, run, embedded_allowed=embedded_allowed)
-    problems = tuple(sorted(run.problems))
+    problems = tuple(sorted(run.problems, key=_place))
     return Reading(
         descriptor=value if isinstance(value, Descriptor) and not problems else None,
         problems=problems,

@@ -36,8 +36,10 @@ def check_whole(root: Mapping, resources: Tagged, run: Run, *, embedded_allowed:
         embedded_allowed: Whether this is a descriptor of the platform itself.
     """
     _artefact(root, run, embedded_allowed=embedded_allowed)
+    declared = {space: _declared(root, space) for space in _SINGULAR} if run.uses else {}
     for use in run.uses:
-        _reference(use, root, resources, run)
+        if use.ref.space in declared:
+            _reference(use, root, declared[use.ref.space], resources, run)
     for rule in (_workers, _queues, _data, _environment_names, _secrets, _itself):
         rule(root, run)
 
@@ -84,11 +86,10 @@ def _artefact(root: Mapping, run: Run, *, embedded_allowed: bool) -> None:
                 )
 
 
-def _reference(use: Use, root: Mapping, resources: Tagged, run: Run) -> None:
+def _reference(
+    use: Use, root: Mapping, declared: dict[str, Node | None], resources: Tagged, run: Run
+) -> None:
     space, name = use.ref.space, use.ref.name
-    if space not in _SINGULAR:
-        return
-    declared = _declared(root, space)
     if name not in declared:
         _undeclared(use, root, declared, run)
         return

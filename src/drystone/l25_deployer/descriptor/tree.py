@@ -40,6 +40,7 @@ class Scalar(msgspec.Struct):
     text: str
     quoted: bool = False
     size: int = 1
+    depth: int = 1
 
 
 class Entry(msgspec.Struct):
@@ -56,12 +57,14 @@ class Mapping(msgspec.Struct):
         entries: In the order of the file.
         removed: Keys that an environment took away, and where.
         size: Values within, aliases counted each time.
+        depth: Levels within, aliases unfolded.
     """
 
     span: Span
     entries: dict[str, Entry] = {}
     removed: dict[str, Span] = {}
     size: int = 1
+    depth: int = 1
 
 
 class Sequence(msgspec.Struct):
@@ -70,6 +73,7 @@ class Sequence(msgspec.Struct):
     span: Span
     items: list[Node] = []
     size: int = 1
+    depth: int = 1
 
 
 Node: TypeAlias = Scalar | Mapping | Sequence

@@ -28,7 +28,8 @@ _TITLES = {
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 _DURATIONS = frozenset([*Health.__struct_fields__, *Stop.__struct_fields__, "keep_warm", "cache"])
 _SPELLED = re.compile(r"PT?[0-9.DTHMS]+")
-_SENSITIVE = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|DSN")
+_SENSITIVE = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|DSN|_KEY$")
+_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/@\s]+@")
 _MOST = 60
 
 
@@ -108,7 +109,7 @@ def plan_json(made: Plan) -> bytes:
 
 def value_text(change: Change, value: Leaf) -> str | None:
     """Show one side of a change, or None when there is nothing on that side."""
-    return None if value is None else _shown(change.path, value)
+    return None if value is None else _PASSWORD.sub(r"\1(hidden)@", _shown(change.path, value))
 
 
 def _table(changes: list[Change], comes_or_goes: frozenset[str]) -> Iterator[Line]:
