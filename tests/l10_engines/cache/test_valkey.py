@@ -172,6 +172,21 @@ async def test_a_password_that_somebody_else_keeps_is_used(home: Path) -> None:
         await cache.stop()
 
 
+async def test_a_running_cache_takes_a_new_password_over(home: Path) -> None:
+    cache = Valkey("cache-one", home / "cache")
+    try:
+        await cache.start()
+        before = cache.access()
+        await call(before, "SET", "key", "value")
+        (cache.directory / "password").write_text("new")
+        await cache.start()
+        assert await call(cache.access(), "GET", "key") == "value"
+        with pytest.raises(Refused, match="WRONGPASS"):
+            await call(before, "PING")
+    finally:
+        await cache.stop()
+
+
 async def test_one_that_is_frozen_is_not_ready_and_is_stopped_within_bounds(home: Path) -> None:
     patience = Patience(stop=timedelta(milliseconds=100))
     cache = Valkey("cache-one", home / "cache", patience=patience)

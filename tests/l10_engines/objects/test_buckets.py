@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
+import signal
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import structs
 
 from drystone.l00_kernel.errors import Conflict, Invalid, Unavailable
@@ -21,6 +24,7 @@ from drystone.l10_engines.objects.probe import ask
 from drystone.l10_engines.objects.server import Objects
 from drystone.l10_engines.supervision.errors import EngineFailed
 from drystone.l10_engines.supervision.port import EngineState
+from drystone.testing.conformance.engines import eventually
 
 client_of = functools.cache(new_client)  # making one takes longer than most tests here
 
@@ -200,18 +204,30 @@ async def test_many_buckets_fit_and_many_at_once_work(buckets: Buckets, name: st
     assert [await get(access) for access in made] == [b"value"] * 10
 
 
-async def test_keys_and_objects_survive_a_kill(buckets: Buckets, store: Objects, name: str) -> None:
+async def test_what_was_acknowledged_survives_a_kill_amid_writes(
+    buckets: Buckets, store: Objects, name: str
+) -> None:
     access = await provision(buckets, name)
     gone = await provision(buckets, f"{name}-gone")
     await buckets.drop(f"{name}-gone", and_data=True)
-    for i in range(20):
-        await put(access, f"k{i}", str(i).encode() * 1000)
-    await store.end(store._record.process)  # type: ignore[union-attr]
+    acknowledged: dict[str, bytes] = {}
+
+    def write(writer: int) -> None:
+        with suppress(ClientError, BotoCoreError):
+            for number in range(10_000):
+                key, body = f"{writer}/{number}", f"{writer} {number} ".encode() * 500
+                client_of(access).put_object(Bucket=access.bucket, Key=key, Body=body)
+                acknowledged[key] = body
+
+    writing = [asyncio.create_task(asyncio.to_thread(write, writer)) for writer in range(3)]
+    await eventually(lambda: len(acknowledged) >= 30)
+    pid = store.status().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.wait(writing)
     await store.start()
     access = structs.replace(access, endpoint=store.endpoint)
-    assert [await get(access, f"k{i}") for i in range(20)] == [
-        str(i).encode() * 1000 for i in range(20)
-    ]
+    assert {key: await get(access, key) for key in acknowledged} == acknowledged
     assert await ask(structs.replace(gone, endpoint=store.endpoint)) == 403
     assert gone.bucket not in store._identities_path.read_text()
 

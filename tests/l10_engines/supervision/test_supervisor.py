@@ -299,6 +299,17 @@ async def test_a_removed_engine_is_stopped_and_unknown(tmp_path: Path) -> None:
             await watched.supervisor.ensure("one")
 
 
+async def test_a_forgotten_engine_goes_on(tmp_path: Path) -> None:
+    engine = Sleeper("one", tmp_path / "one")
+    async with observed(engine) as watched:
+        await watched.supervisor.ensure("one")
+        await watched.supervisor.forget("one")
+        assert len(processes(engine)) == 1
+        watched.supervisor.add(Sleeper("one", tmp_path / "one"))
+        await watched.supervisor.ensure("one")
+        assert watched.supervisor["one"].status().pid == engine.status().pid
+
+
 async def test_a_mistake_in_an_engine_is_reported_and_told_to_who_waits(tmp_path: Path) -> None:
     class Mistaken(Sleeper):
         @override

@@ -54,8 +54,8 @@ class Valkey(LocalEngine, CacheEngine):
         password_file: The service's password; made when missing, in the engine's directory when None.
         patience: How long it is waited for.
 
-    A running engine that is started again with another memory bound or eviction takes both over
-    without losing data.
+    A running engine that is started again with another memory bound, eviction or password takes them
+    over without losing data.
     """
 
     program: ClassVar[str] = "valkey-server"
@@ -76,6 +76,7 @@ class Valkey(LocalEngine, CacheEngine):
         self._durable = durable
         self._password_file = password_file or directory / "password"
         self._admin_password_file = directory / "admin-password"
+        self._users_file = directory / "users.acl"
 
     @override
     def access(self) -> CacheAccess:
@@ -95,6 +96,19 @@ class Valkey(LocalEngine, CacheEngine):
         live = configuration.live_settings(memory=self.memory, eviction=self._eviction)
         await self._ask("CONFIG", "SET", *(word for pair in live.items() for word in pair))
         self.note_memory()
+        if self._write_users():
+            await self._ask("ACL", "LOAD")
+
+    def _write_users(self) -> bool:
+        """Bring the access-control file up to date; tell whether it changed."""
+        users = configuration.users(
+            admin_password=self._admin_password_file.read_text(),
+            service_password=self._password_file.read_text(),
+        ).encode()
+        if self._users_file.exists() and self._users_file.read_bytes() == users:
+            return False
+        write_atomically(self._users_file, users)
+        return True
 
     @override
     async def probe(self) -> bool:
@@ -109,20 +123,16 @@ class Valkey(LocalEngine, CacheEngine):
 
     @override
     def launch(self, ports: dict[str, int]) -> Launch:
-        users_file, settings_file = self.directory / "users.acl", self.directory / "valkey.conf"
-        users = configuration.users(
-            admin_password=self._admin_password_file.read_text(),
-            service_password=self._password_file.read_text(),
-        )
         settings = configuration.server_settings(
             port=ports["clients"],
             data=self.data,
-            users_file=users_file,
+            users_file=self._users_file,
             durable=self._durable,
             live=configuration.live_settings(memory=self.memory, eviction=self._eviction),
         )
-        write_atomically(users_file, users.encode())
+        settings_file = self.directory / "valkey.conf"
         write_atomically(settings_file, settings.encode())
+        self._write_users()
         return Launch(
             command=(str(program()), str(settings_file)),
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},

@@ -145,6 +145,8 @@ class Postgres(LocalEngine, PostgresEngine):
             return root
         copy = self.directory / f"program-{binaries.wheel_version()}"
         if not copy.exists():
+            for older in self.directory.glob("program-*"):
+                shutil.rmtree(older)
             binaries.copy_for_others(root, copy)
         return copy
 

@@ -234,7 +234,9 @@ class Supervisor:
                 self._report(event)
                 return
             kept.persistent = True
-            if loop.time() - begun >= self._watch.healthy_after.total_seconds():
+            lived = loop.time() - begun
+            served = event.kind is not EventKind.FAILED
+            if served and lived >= self._watch.healthy_after.total_seconds():
                 pause = self._watch.first_pause
             self._report(msgspec.structs.replace(event, pause=pause))
             kept.begin_again()
