@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -92,18 +93,16 @@ class Bubblewrap(HostedRuntime):
         """Run ``true`` in a sandbox: whether namespaces may be made is known only by making them."""
         if self._program is None:
             return "bubblewrap is not installed; try: apt install bubblewrap"
-        trial = await asyncio.create_subprocess_exec(
-            self._program,
-            *_sandbox(),
-            "/bin/true",
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
+        trial = await asyncio.to_thread(
+            subprocess.run,
+            [self._program, *_sandbox(), "/bin/true"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
         )
-        _, complaint = await trial.communicate()
         if trial.returncode == 0:
             return None
-        reason = complaint.decode(errors="replace").strip().removeprefix(_COMPLAINT)
+        reason = trial.stderr.decode(errors="replace").strip().removeprefix(_COMPLAINT)
         return f"bubblewrap cannot make a sandbox here: {reason or trial.returncode}"
 
     @override

@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,16 +125,18 @@ class PodmanCommand:
             raise RuntimeMissing("podman is not installed; try: apt install podman runc")
         own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         own["PATH"] = f"{own['PATH']}:{_SYSTEM_PROGRAMS}" if "PATH" in own else _SYSTEM_PROGRAMS
-        process = await asyncio.create_subprocess_exec(
-            self._program,
-            *words,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        # Not asyncio's own subprocesses: uvloop's let the child inherit its ends of the pipes, conmon
+        # keeps them for as long as the container lives, and the output would never end.
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [self._program, *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
             env={**(environment or {}), **own},
+            check=False,
         )
-        output, complaint = await process.communicate()
-        return Answer(process.returncode or 0, output, complaint.decode(errors="replace").strip())
+        complaint = done.stderr.decode(errors="replace").strip()
+        return Answer(done.returncode, done.stdout, complaint)
 
     async def info(self) -> Info:
         """Return what podman says about this machine; asked once.

@@ -24,10 +24,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import uvloop
 
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.runtimes.errors import CommandNotFound, InstanceRuns, SpecInvalid
-from drystone.l10_engines.runtimes.port import LOG_NAME, Mount
+from drystone.l10_engines.runtimes.port import LOG_NAME, Exit, Mount
 from drystone.testing.conformance import runtime_programs as programs
 from drystone.testing.conformance.runtime_bench import (
     LIMIT,
@@ -180,6 +181,17 @@ class RuntimeConformance(IsolationConformance):
         assert found is not None
         assert not found.is_running()
         assert (await found.wait()).code == 5
+
+    def test_it_works_in_the_event_loop_of_the_agent(self, bench: Bench, tmp_path: Path) -> None:
+        async def live() -> Exit:
+            work = Workbench(bench, tmp_path)
+            instance = await work.start(work.program(programs.FINISH_ON_TERM))
+            await until(says(instance, "ready"))
+            exit_ = await instance.stop(grace=LIMIT)
+            await work.close()
+            return exit_
+
+        assert uvloop.run(live()).code == 3
 
     async def test_nothing_is_found_where_nothing_was_started(self, work: Workbench) -> None:
         assert await work.runtime.find(work.root / "empty") is None
