@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from drystone.l00_kernel.errors import PlatformError
@@ -70,6 +71,7 @@ class Demonstration:
         console: Where to.
         platform: The command line of the throw-away platform.
         port: Its port.
+        status: What goes on at the moment; only a terminal shows it.
         steps: What was done so far.
         signed: Messages whose storing the guestbook has acknowledged.
     """
@@ -77,6 +79,7 @@ class Demonstration:
     console: Console
     platform: CommandLine
     port: int
+    status: Status
     steps: list[Step] = field(default_factory=list)
     signed: set[str] = field(default_factory=set)
 
@@ -94,9 +97,9 @@ class Demonstration:
         await self.start()
         await self.deploy_first()
         await self.sign("before anything else happened", 50)
-        await self.switch("deploy version 2.0", "2.0", "deploy", EXAMPLE, "--version", "2.0")
+        await self.switch("deploy 2.0", "2.0", "deploy", EXAMPLE, "--version", "2.0")
         await self.sign("served by version 2.0", 50)
-        await self.switch("roll back to version 1.0", "1.0", "rollback", "guestbook")
+        await self.switch("roll back to 1.0", "1.0", "rollback", "guestbook")
         await self.kill_instance()
         await self.kill_agent()
         await self.sign("after all that", 50)
@@ -115,7 +118,7 @@ class Demonstration:
         begun = time.monotonic()
         await self.command("deploy", EXAMPLE, "--env", ENVIRONMENT, "--version", "1.0")
         await self.answer("/version")
-        self.done("deploy version 1.0 and database", begun)
+        self.done("deploy 1.0 with its database", begun)
 
     async def sign(self, remark: str, count: int) -> None:
         """Write entries; each that is acknowledged must be found in the end."""
@@ -166,7 +169,7 @@ class Demonstration:
         now = next((i for i in await self.instances() if i["id"] == victim["id"]), None)
         if now is None or now["pid"] in {None, victim["pid"]} or now["state"] != "healthy":
             return None
-        return f"runs again, pid {now['pid']}"
+        return f"now pid {now['pid']}"
 
     async def kill_agent(self) -> None:
         """End the platform's own process; what it started must not notice."""
@@ -195,7 +198,7 @@ class Demonstration:
         status = json.loads(said.out)
         if status["agent_pid"] == old or any(s["state"] != "serving" for s in status["services"]):
             return None
-        return f"a new one, pid {status['agent_pid']}"
+        return f"now pid {status['agent_pid']}"
 
     async def processes(self) -> dict[str, int]:
         """Return the processes that must survive the agent, by name."""
@@ -212,7 +215,7 @@ class Demonstration:
         found = set((await self.platform.must(*arguments)).out.splitlines())
         if missing := self.signed - found:
             raise Broken(f"{len(missing)} acknowledged entries are lost, such as {min(missing)!r}")
-        self.done("read the entries back", begun, f"{len(self.signed)} of {len(self.signed)} found")
+        self.done("read the entries back", begun, f"all {len(self.signed)} found")
 
     async def instances(self) -> list[dict[str, Any]]:
         """Return the instances of the release that serves which answer requests."""
@@ -235,7 +238,9 @@ class Demonstration:
         """Run a command and show its steps as they end."""
         self.note(f"$ drystone {' '.join(arguments)} --json")
         async for step in self.platform.steps(*arguments):
-            if step.get("state") in {"ended", "ready", "adopted"}:
+            if step.get("state") in {"began", "starting"}:
+                self.status.update(f"{step.get('step') or step.get('name')} {step.get('text', '')}")
+            elif step.get("state") in {"ended", "ready", "adopted"}:
                 name = step.get("step") or f"layer {step['layer']} {step['name']}"
                 text = step.get("text", "")
                 self.console.print(
@@ -270,21 +275,20 @@ class Demonstration:
         def observe(outcome: Outcome) -> None:
             counted["sent"] += 1
             counted["failed"] += outcome.failure is not None
-            status.update(f"{counted['sent']} requests, {counted['failed']} failed")
+            self.status.update(f"{counted['sent']} requests, {counted['failed']} failed")
 
         load = Load(url=f"{self.url}/version", rate=RATE, length=timedelta(minutes=5))
-        with self.console.status("requests arrive") as status:
-            running = asyncio.create_task(run(load, stop=enough, observe=observe))
+        running = asyncio.create_task(run(load, stop=enough, observe=observe))
 
-            async def stopped() -> Report:
-                enough.set()
-                return await running
+        async def stopped() -> Report:
+            enough.set()
+            return await running
 
-            try:
-                yield stopped
-            finally:
-                enough.set()
-                await running
+        try:
+            yield stopped
+        finally:
+            enough.set()
+            await running
 
     async def until(self, said: Callable[[], Awaitable[str | None]]) -> str:
         """Wait for something to come back."""
@@ -301,6 +305,7 @@ class Demonstration:
     def title(self, text: str) -> None:
         """Say what comes."""
         self.console.print(f"\n[bold]{text}[/]")
+        self.status.update("")
 
     def note(self, text: str) -> None:
         """Show a command or a detail."""
@@ -318,7 +323,7 @@ def report_on(steps: list[Step]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("step", no_wrap=True)
     for name in ("time", "requests", "failed", "slowest"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", style="dim", no_wrap=True)
     for step in steps:
         cells = ["", "", ""]
@@ -354,11 +359,13 @@ async def main() -> int:
     begun = time.monotonic()
     home = short_home("demo")
     console.print(f"A demonstration in the throw-away home {home}")
-    demonstration = Demonstration(console, CommandLine(home), free_port())
+    status = console.status("")
+    demonstration = Demonstration(console, CommandLine(home), free_port(), status)
     showing = asyncio.create_task(demonstration.show())
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, showing.cancel)
     problem = ""
+    status.start()
     try:
         await showing
     except asyncio.CancelledError:
@@ -366,12 +373,14 @@ async def main() -> int:
     except (Broken, PlatformError) as e:
         problem = f"not as promised: {e}"
     finally:
+        status.stop()
         is_clean = await clean_up(console, demonstration.platform)
     if not is_clean:
         problem = problem or "not as promised: something was left behind"
     console.print()
-    console.print(report_on(demonstration.steps))
-    console.print()
+    if demonstration.steps:
+        console.print(report_on(demonstration.steps))
+        console.print()
     if problem:
         console.print(f"✗ {problem}", style="red", markup=False, soft_wrap=True)
         return 1

@@ -126,9 +126,13 @@ class CommandLine:
             assert process.stdout is not None  # noqa: S101 - asked for above
             assert process.stderr is not None  # noqa: S101 - asked for above
             problems = asyncio.create_task(process.stderr.read())
-            async for line in process.stdout:
-                yield msgspec.json.decode(line)
-            said = (await problems).decode(errors="replace")
+            try:
+                async for line in process.stdout:
+                    yield msgspec.json.decode(line)
+                said = (await problems).decode(errors="replace")
+            finally:
+                problems.cancel()
+                await asyncio.wait({problems})
             if code := await process.wait():
                 raise CommandFailed(self._blame(arguments, code, said))
 
