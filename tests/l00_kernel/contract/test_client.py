@@ -257,8 +257,8 @@ async def test_a_passed_deadline_is_not_even_sent() -> None:
     assert past.remaining() == timedelta()
 
 
-def soon() -> Context:
-    return Context(Caller("ada"), deadline=datetime.now(UTC) + timedelta(milliseconds=50))
+def soon(seconds: float = 0.05) -> Context:
+    return Context(Caller("ada"), deadline=datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 async def hangs(scope: Scope, receive: Receive, send: Send) -> None:
@@ -282,7 +282,7 @@ async def test_the_deadline_ends_a_stream_too() -> None:
     secrets = Secrets()
     api = loopback(SecretsApi, secrets)
     await api.write(CTX, path="a", value="x")
-    versions = aiter(api.watch(soon(), path="a"))
+    versions = aiter(api.watch(soon(seconds=1), path="a"))
     assert (await anext(versions)).version == 1
     with pytest.raises(DeadlineExceeded):
         await anext(versions)
