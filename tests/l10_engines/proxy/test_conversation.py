@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from drystone.l10_engines.proxy.conversation import Conversation
 from drystone.l10_engines.proxy.messages import message_class
 from drystone.l10_engines.proxy.snapshot import (
@@ -21,6 +23,16 @@ SHORT = {"C": CLUSTER, "E": ENDPOINT, "L": LISTENER, "R": ROUTE}
 LETTER = {kind: letter for letter, kind in SHORT.items()}
 
 
+def listener(port: int, routes: str = "edge") -> dict[str, Any]:
+    manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    config = {
+        "@type": f"type.googleapis.com/{manager}",
+        "rds": {"route_config_name": routes},
+    }
+    filters = [{"name": "http", "typed_config": config}]
+    return {"name": routes, "tcp_backlog_size": port, "filter_chains": [{"filters": filters}]}
+
+
 def snapshot(*services: str, port: int = 1, weight: int = 1) -> Snapshot:
     """One cluster per service, endpoints of that weight, a listener and one table of routes."""
     hosts = [{"name": s, "domains": [s], "routes": [{"match": {"prefix": "/"}}]} for s in services]
@@ -28,7 +40,7 @@ def snapshot(*services: str, port: int = 1, weight: int = 1) -> Snapshot:
     return Snapshot(
         clusters={s: {"name": s, "type": "EDS"} for s in services},
         endpoints={s: {"cluster_name": s, "endpoints": [locality]} for s in services},
-        listeners={"edge": {"name": "edge", "tcp_backlog_size": port}},
+        listeners={"edge": listener(port)},
         routes={"edge": {"name": "edge", "virtual_hosts": hosts}},
     )
 
@@ -167,6 +179,22 @@ def test_clusters_stay_while_the_routes_without_them_are_refused() -> None:
     proxy.accept("C")
     assert proxy.refuse("R", "edge") == []
     assert names(proxy.last["C"]) == {"a", "b"}
+
+
+def test_a_new_listener_is_applied_when_it_has_its_routes() -> None:
+    proxy = connected("a")
+    more = msgspec.structs.replace(
+        snapshot("a"),
+        listeners={"edge": listener(1), "more": listener(1, "more")},
+        routes={**snapshot("a").routes, "more": {"name": "more"}},
+    )
+    proxy.publish(more)
+    assert letters(proxy.hear()) == "L"
+    proxy.accept("L")
+    assert not proxy.conversation.has_applied(2)
+    assert letters(proxy.ask("R", "edge", "more", nonce=proxy.last["R"].nonce)) == "R"
+    proxy.accept("R", "edge", "more")
+    assert proxy.conversation.has_applied(2)
 
 
 def test_a_refusal_is_known_by_its_kind_until_something_else_is_published() -> None:

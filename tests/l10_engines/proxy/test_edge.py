@@ -55,7 +55,7 @@ def test_the_whole_configuration(golden: Golden) -> None:
     )
     static = static_bootstrap(snapshot(SHOP, drained), memory=256 << 20)
     static.pop("overload_manager")  # depends on the limits of the machine
-    text = json.dumps(static, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(static, indent=1, sort_keys=True) + "\n"
     golden(Path(__file__).with_name("golden") / "edge.json", text)
 
 
@@ -116,6 +116,14 @@ def test_two_services_cannot_have_one_host_or_one_name() -> None:
         snapshot(SHOP, changed(name="dev/other"))
     with pytest.raises(InvalidProxyConfig, match="two services"):
         snapshot(SHOP, changed(hosts=("b",)))
+
+
+@pytest.mark.parametrize("port", [0, 65536, 8400])
+def test_an_internal_port_is_one_that_nobody_else_has(port: int) -> None:
+    with pytest.raises(InvalidProxyConfig, match="internal port"):
+        snapshot(changed(internal_port=port))
+    with pytest.raises(InvalidProxyConfig, match="internal port"):
+        snapshot(changed(internal_port=9), changed(name="b", hosts=(), internal_port=9))
 
 
 @pytest.mark.parametrize("more", [{"port": 0}, {"port": 70000}, {"address": "localhost"}])

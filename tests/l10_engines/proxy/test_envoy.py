@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -113,6 +114,26 @@ async def test_stop_leaves_no_process_and_may_be_repeated(rig: Rig) -> None:
     assert await answers(rig)
 
 
+async def test_an_envoy_whose_home_was_removed_is_not_started_again(rig: Rig) -> None:
+    (runner, envoy) = (only_generation(rig).runner(), only_generation(rig).envoy())
+    assert runner is not None
+    assert envoy is not None
+    await rig.envoy.detach()
+    shutil.rmtree(rig.home / "edge")
+    identity.send(envoy, signal.SIGKILL)
+    await _until_gone(runner)
+
+
+async def test_a_runner_that_is_told_to_end_takes_its_envoy_along(rig: Rig) -> None:
+    (runner, envoy) = (only_generation(rig).runner(), only_generation(rig).envoy())
+    assert runner is not None
+    assert envoy is not None
+    await rig.envoy.detach()
+    identity.send(runner, signal.SIGTERM)
+    await _until_gone(runner)
+    await _until_gone(envoy)
+
+
 async def test_stop_finishes_requests_under_way(rig: Rig, blue: Upstream) -> None:
     slow = asyncio.create_task(rig.get("/slow"))
     await eventually(lambda: blue.seen["GET /slow"] == 1)
@@ -129,7 +150,7 @@ async def test_stop_finishes_requests_under_way(rig: Rig, blue: Upstream) -> Non
 
 async def test_nothing_is_readable_by_other_users(rig: Rig) -> None:
     places = [rig.ads.socket, *Path(rig.home, "edge").rglob("*"), rig.home / "edge"]
-    open_ones = [p for p in places if stat.S_IMODE(p.stat().st_mode) & 0o077 and p.name != "leave"]
+    open_ones = [p for p in places if stat.S_IMODE(p.stat().st_mode) & 0o077]
     assert open_ones == []
 
 

@@ -66,6 +66,12 @@ def test_a_cluster_without_its_endpoints_is_refused() -> None:
         pack_snapshot(Snapshot(clusters={"lonely": {"name": "lonely", "type": "EDS"}}), 1)
 
 
+def test_a_listener_without_its_routes_is_refused() -> None:
+    listener = {"name": "l", "filters": [{"rds": {"route_config_name": "lonely"}}]}
+    with pytest.raises(InvalidProxyConfig, match="lonely"):
+        pack_snapshot(Snapshot(listeners={"l": listener}), 1)
+
+
 def test_what_has_no_static_form_is_refused() -> None:
     with pytest.raises(InvalidProxyConfig, match="extension"):
         static_resources(Snapshot(extensions={"a": {"name": "a"}}))

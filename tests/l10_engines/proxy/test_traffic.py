@@ -36,6 +36,24 @@ async def test_a_request_goes_to_the_service_of_its_host_whatever_the_port(
     assert (await rig.get(host="b.x")).status_code == 404
 
 
+async def test_a_service_answers_to_any_host_at_its_internal_port(
+    rig: Rig, blue: Upstream, green: Upstream
+) -> None:
+    port = free_port()
+    other = shop(("g", 1, [green]), name="other", hosts=(), internal_port=port)
+    await rig.publish(shop(("blue", 1, [blue])), other)
+    load = Load(url=f"http://127.0.0.1:{port}/", rate=50, length=timedelta(seconds=0.2))
+
+    async def is_open() -> bool:
+        return not is_free(port)
+
+    await until(is_open)
+    report = await run(load)
+    assert report.failures() == {}
+    assert set(report.versions()) == {"green"}
+    assert (await rig.get()).text == "blue"
+
+
 async def test_an_unknown_host_is_told_how_to_find_the_known_ones(rig: Rig) -> None:
     answer = await rig.get(host="no%REQ(A)%body.example", path="/x")
     problem = answer.json()

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE
-from drystone.l10_engines.proxy.messages import TYPE_PREFIX, pack
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX
 from drystone.l10_engines.proxy.snapshot import Snapshot, static_resources
 
-_BOOTSTRAP = "envoy.config.bootstrap.v3.Bootstrap"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _XDS = "*xds"  # no service can have this name
 _MOST_CONNECTIONS = 20_000
@@ -26,9 +25,6 @@ def ads_bootstrap(socket: Path, *, memory: int) -> dict[str, Any]:
     Args:
         socket: Where that listens.
         memory: Bytes of heap at which Envoy begins to refuse requests.
-
-    Raises:
-        InvalidProxyConfig: The path cannot be one.
     """
     server = {
         "name": _XDS,
@@ -48,41 +44,34 @@ def ads_bootstrap(socket: Path, *, memory: int) -> dict[str, Any]:
         },
     }
     service = {"envoy_grpc": {"cluster_name": _XDS, "retry_policy": _RECONNECT}}
-    return _checked(
-        {
-            "static_resources": {"clusters": [server]},
-            "dynamic_resources": {
-                "ads_config": {
-                    "api_type": "GRPC",
-                    "transport_api_version": "V3",
-                    "grpc_services": [service],
-                },
-                "lds_config": ADS_SOURCE,
-                "cds_config": ADS_SOURCE,
+    return {
+        "static_resources": {"clusters": [server]},
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "GRPC",
+                "transport_api_version": "V3",
+                "grpc_services": [service],
             },
-            **_bounds(memory),
-        }
-    )
+            "lds_config": ADS_SOURCE,
+            "cds_config": ADS_SOURCE,
+        },
+        **_bounds(memory),
+    }
 
 
 def static_bootstrap(snapshot: Snapshot, *, memory: int) -> dict[str, Any]:
     """Return a ``Bootstrap`` that holds a snapshot and needs nobody.
 
     Raises:
-        InvalidProxyConfig: The snapshot does not fit Envoy's types or has no static form.
+        InvalidProxyConfig: The snapshot has no static form.
     """
-    return _checked({"static_resources": static_resources(snapshot), **_bounds(memory)})
+    return {"static_resources": static_resources(snapshot), **_bounds(memory)}
 
 
 def admin_override(socket: Path) -> str:
     """Return what ``--config-yaml`` adds to either: an administration socket for this user alone."""
     pipe = {"path": str(socket), "mode": 0o600}
     return json.dumps({"admin": {"address": {"pipe": pipe}}})
-
-
-def _checked(bootstrap: dict[str, Any]) -> dict[str, Any]:
-    pack(_BOOTSTRAP, bootstrap)
-    return bootstrap
 
 
 def _bounds(memory: int) -> dict[str, Any]:

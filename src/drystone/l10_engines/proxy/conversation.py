@@ -110,7 +110,7 @@ class Conversation:
         subscription = self._subscriptions.get(kind)
         if subscription is None:
             return not self.snapshot.resources[kind]
-        if kind == ENDPOINT and not self.snapshot.needed_endpoints() <= subscription.names:
+        if not self.snapshot.needed.get(kind, frozenset()) <= subscription.names:
             return False
         current = subscription.sent == self._key(kind, subscription)
         nothing = kind not in WILDCARDS and not self._selected(kind, subscription)

@@ -69,6 +69,11 @@ def edge_snapshot(
         ) from e
     if not 0 < port < 65536:
         raise InvalidProxyConfig(f"the edge cannot listen on port {port}: it must lie in 1..65535")
+    for service in services:
+        if service.internal_port == port:
+            raise InvalidProxyConfig(
+                f"{service.name} cannot have the internal port {port}: the edge listens there"
+            )
     ordered = sorted(services, key=lambda service: service.name)
     hosts = [service_host(service, service.hosts) for service in ordered if service.hosts]
     internal = {f"internal/{s.name}": s for s in ordered if s.internal_port is not None}
@@ -79,7 +84,7 @@ def edge_snapshot(
     if index:
         hosts.append(index_host(index, index_page(ordered, port)))
     return Snapshot(
-        clusters={service.name: cluster(service) for service in ordered},
+        clusters={service.name: cluster(service.name) for service in ordered},
         endpoints={service.name: endpoints(service) for service in ordered},
         listeners={
             LISTENER: listener(address, port, access_log),
@@ -93,7 +98,7 @@ def edge_snapshot(
         routes={
             ROUTES: route_configuration(hosts),
             **{
-                name: route_configuration([service_host(service, ["*"])], name=name)
+                name: route_configuration([service_host(service, ("*",))], name=name)
                 for name, service in internal.items()
             },
         },

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
-from drystone.l10_engines.proxy.edge_clusters import seconds
+from drystone.l10_engines.proxy.edge_clusters import REMEMBERED, seconds
 from drystone.l10_engines.proxy.edge_services import EdgeService
+from drystone.l10_engines.proxy.messages import Config
 
 ROUTES = "edge"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -21,7 +23,7 @@ RETRY_IDEMPOTENT = (*_UNSENT, "reset")
 RETRY_OTHERS = (*_UNSENT, "reset-before-request")
 
 
-def route_configuration(hosts: Sequence[dict[str, Any]], *, name: str = ROUTES) -> dict[str, Any]:
+def route_configuration(hosts: Sequence[Config], *, name: str = ROUTES) -> dict[str, Any]:
     """Return the ``RouteConfiguration`` of a listener from its virtual hosts."""
     return {
         "name": name,
@@ -39,7 +41,8 @@ def route_configuration(hosts: Sequence[dict[str, Any]], *, name: str = ROUTES) 
     }
 
 
-def service_host(service: EdgeService, domains: Sequence[str]) -> dict[str, Any]:
+@lru_cache(maxsize=REMEMBERED)
+def service_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
     """Return a ``VirtualHost`` of a service; its first route that matches decides."""
     websocket = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
     events = {

