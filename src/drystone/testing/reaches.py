@@ -1,7 +1,7 @@
 """The same service in every way in which it can be reached.
 
-A test that takes the fixture of :func:`reaches` runs four times: on the implementation itself, through its
-wire form in the process, and on a process of its own over a unix socket and over TCP::
+A test that takes the fixture of :func:`reaches` runs three times: on the implementation itself, through its
+wire form in the process, and on a process of its own::
 
     secrets = reaches(SecretsApi, Secrets)
 
@@ -29,10 +29,10 @@ from drystone.l00_kernel.contract import Api, connect, loopback
 from drystone.l00_kernel.contract.inprocess import claim
 
 A = TypeVar("A", bound=Api)
-Reach: TypeAlias = Literal["embedded", "loopback", "unix socket", "tcp"]
-"""Where the implementation is."""
+Reach: TypeAlias = Literal["embedded", "loopback", "alone", "alone over tcp"]
+"""Where the implementation is; alone, it is reached over a unix socket unless it says otherwise."""
 
-REACHES: tuple[Reach, ...] = ("embedded", "loopback", "unix socket", "tcp")
+REACHES: tuple[Reach, ...] = ("embedded", "loopback", "alone")
 _GRACE_S = 10
 
 
@@ -53,7 +53,7 @@ async def reach(
     elif how == "loopback":
         yield loopback(contract, make(*arguments))
     else:
-        with alone(make, *arguments, over=how) as address:
+        with alone(make, *arguments, over_tcp=how != "alone") as address:
             uds = address if isinstance(address, Path) else None
             url = None if isinstance(address, Path) else address
             async with connect(contract, uds=uds, base_url=url, credentials=claim) as client:
@@ -78,10 +78,8 @@ def reaches(contract: type[A], make: Callable[..., A], *arguments: str) -> Any:
 
 
 @contextmanager
-def alone(
-    make: Callable[..., Api], *arguments: str, over: Literal["unix socket", "tcp"]
-) -> Iterator[Path | str]:
-    """Run an implementation in a process of its own.
+def alone(make: Callable[..., Api], *arguments: str, over_tcp: bool) -> Iterator[Path | str]:
+    """Run an implementation in a process of its own, on a unix socket or a free port.
 
     The socket listens before the process starts, so that the first request waits and none is refused.
 
@@ -90,24 +88,24 @@ def alone(
     """
     folder = Path(tempfile.mkdtemp(prefix="dry-", dir="/tmp"))
     try:
-        with _listen(folder, over) as listening:
+        with _listen(folder, over_tcp=over_tcp) as listening:
             address = listening.getsockname()
             server = _start(listening, make, arguments)
         try:
-            yield Path(address) if over == "unix socket" else f"http://127.0.0.1:{address[1]}"
+            yield f"http://127.0.0.1:{address[1]}" if over_tcp else Path(address)
         finally:
             _stop(server)
     finally:
         shutil.rmtree(folder)
 
 
-def _listen(folder: Path, over: Literal["unix socket", "tcp"]) -> socket.socket:
-    if over == "unix socket":
-        listening = socket.socket(socket.AF_UNIX)
-        listening.bind(str(folder / "s"))
-    else:
+def _listen(folder: Path, *, over_tcp: bool) -> socket.socket:
+    if over_tcp:
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
+    else:
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(folder / "s"))
     listening.listen(64)
     return listening
 

@@ -12,7 +12,7 @@ import pytest
 
 from drystone.l00_kernel.contract import Caller, Context
 from drystone.l00_kernel.errors import Invalid
-from drystone.testing.reaches import reaches
+from drystone.testing.reaches import reach, reaches
 from l00_kernel.contract.sample import (
     Everything,
     Kind,
@@ -165,6 +165,16 @@ async def test_cancelling_a_reader_ends_the_stream_at_the_implementation(
     with pytest.raises(asyncio.CancelledError):
         await reader
     await until(lambda: nobody_watches(secrets))
+
+
+async def test_calls_errors_and_streams_travel_over_tcp_too() -> None:
+    async with reach("alone over tcp", SecretsApi, Secrets) as secrets:
+        with pytest.raises(SecretNotFound):
+            await secrets.read(CTX, path="a/ü")
+        await secrets.write(CTX, path="a/ü", value="0")
+        async with aclosing(watch(secrets, "a/ü")) as versions:
+            assert (await anext(versions)).value == "0"
+        await until(lambda: nobody_watches(secrets))
 
 
 async def nobody_watches(secrets: SecretsApi) -> bool:
