@@ -30,7 +30,7 @@ from drystone.l00_kernel.errors import (
     Unavailable,
 )
 from drystone.l10_engines.loopback_ports import free_port
-from l00_kernel.contract.sample import Label, SecretNotFound, Secrets, SecretsApi
+from l00_kernel.contract.sample import Label, Secret, SecretNotFound, Secrets, SecretsApi
 
 CTX = Context(Caller("ada"))
 DOTS = {"", ".", ".."}
@@ -169,6 +169,17 @@ async def test_without_credentials_the_server_refuses() -> None:
         await anext(aiter(api.watch(CTX, path="a")))
 
 
+async def test_words_that_are_not_unicode_do_not_break_a_problem() -> None:
+    class Lost(Secrets):
+        @override
+        async def read(self, ctx: Context, *, path: str) -> Secret:
+            raise SecretNotFound("no file \udcff", file="\udcff")
+
+    with pytest.raises(SecretNotFound, match=r"no file \\udcff") as caught:
+        await loopback(SecretsApi, Lost()).read(CTX, path="a")
+    assert caught.value.details == {"file": r"\udcff"}
+
+
 def problem(code: str, status: int) -> bytes:
     return json.dumps(
         {"type": code, "title": "t", "status": status, "detail": "d", "details": {"a": "b"}}
@@ -224,6 +235,7 @@ async def test_fields_that_a_newer_server_adds_are_passed_over() -> None:
     [
         (ITEM + b"\n\n" + ITEM[:10], 1, "in the middle of a line"),
         (ITEM + b"{}\n", 1, "not what the contract promises"),
+        (ITEM + b'{"application/problem+json":1}\n', 1, "its problem is unreadable"),
         (ITEM + b'{"application/problem+json":', 1, "in the middle of a line"),
     ],
 )

@@ -174,9 +174,7 @@ class _Remote:
                 raise self._failed(response, await response.aread())
             async with aclosing(_lines(response, ctx)) as lines:
                 async for line in lines:
-                    if problem := problem_of_line(line):
-                        raise to_error(problem, self._contract)
-                    yield self._decode(call, line)
+                    yield self._item(call, line)
         except httpx2.TransportError as e:
             raise self._lost(call, e) from e
         finally:
@@ -233,6 +231,16 @@ class _Remote:
     def _failed(self, response: httpx2.Response, body: bytes) -> Exception:
         media_type = response.headers.get("content-type", "")
         return to_error(problem_of_answer(response.status_code, media_type, body), self._contract)
+
+    def _item(self, call: Call, line: bytes) -> Any:
+        """Return the item that a line of a stream holds, or raise the error."""
+        try:
+            problem = problem_of_line(line)
+        except msgspec.MsgspecError as e:
+            raise BadAnswer(f"{call.id}: the stream failed, and its problem is unreadable") from e
+        if problem:
+            raise to_error(problem, self._contract)
+        return self._decode(call, line)
 
     def _decode(self, call: Call, content: bytes) -> Any:
         try:

@@ -100,8 +100,14 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 def to_problem(error: PlatformError, request_id: str | None = None) -> Problem:
     """Write an error down."""
     title = (type(error).__doc__ or "").strip().partition("\n")[0]
-    details = {name: str(value) for name, value in error.details.items()}
-    return Problem(error.code(), title, error.status.value, error.message, request_id, details)
+    details = {name: _unicode(str(value)) for name, value in error.details.items()}
+    detail = _unicode(error.message)
+    return Problem(error.code(), title, error.status.value, detail, request_id, details)
+
+
+def _unicode(text: str) -> str:
+    """Return text that can be encoded; a file's name, for one, may hold bytes that are no Unicode."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def to_error(problem: Problem, contract: type[Api]) -> PlatformError:
