@@ -5,6 +5,7 @@ import uuid
 
 import psycopg
 import pytest
+import pytest_asyncio
 from msgspec import structs
 from psycopg import sql
 
@@ -20,6 +21,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest.fixture
 def databases(server: Postgres) -> Databases:
     return Databases(server)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def curious(server: Postgres) -> DatabaseAccess:
+    """The access of a service that tries what it may not."""
+    return await provision(Databases(server), "curious")
 
 
 @pytest.fixture
@@ -73,6 +80,7 @@ async def test_a_service_reaches_no_other_database(
     "statement",
     [
         "CREATE DATABASE more",
+        "DROP DATABASE curious",
         "CREATE ROLE somebody",
         "CREATE SCHEMA more",
         "ALTER ROLE CURRENT_USER SUPERUSER",
@@ -84,26 +92,14 @@ async def test_a_service_reaches_no_other_database(
         "SELECT pg_create_logical_replication_slot('mine', 'pgoutput')",
     ],
 )
-async def test_a_service_may_not(databases: Databases, name: str, statement: str) -> None:
-    access = await provision(databases, name)
+async def test_a_service_may_not(curious: DatabaseAccess, statement: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await run(access, statement)
+        await run(curious, statement)
 
 
-async def test_a_service_may_not_drop_its_database(databases: Databases, name: str) -> None:
-    access = await provision(databases, name)
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await run(
-            access, sql.SQL("DROP DATABASE {}").format(sql.Identifier(access.database)).as_string()
-        )
-
-
-async def test_statements_and_idle_transactions_end_some_day(
-    databases: Databases, name: str
-) -> None:
-    access = await provision(databases, name)
+async def test_statements_and_idle_transactions_end_some_day(curious: DatabaseAccess) -> None:
     assert await run(
-        access,
+        curious,
         "SELECT current_setting('statement_timeout'),"
         " current_setting('idle_in_transaction_session_timeout')",
     ) == [("5min", "2min")]

@@ -9,21 +9,6 @@ from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.supervision import files, record
 
 
-def test_a_file_is_replaced_whole_with_the_mode_that_was_asked(tmp_path: Path) -> None:
-    place = tmp_path / "file"
-    files.write_atomically(place, b"one", mode=0o644)
-    files.write_atomically(place, b"two", mode=0o600)
-    assert place.read_bytes() == b"two"
-    assert place.stat().st_mode & 0o777 == 0o600
-    assert list(tmp_path.iterdir()) == [place]
-
-
-def test_a_draft_that_somebody_left_is_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / ".file.draft").write_bytes(b"half")
-    files.write_atomically(tmp_path / "file", b"whole")
-    assert (tmp_path / "file").read_bytes() == b"whole"
-
-
 def test_a_log_is_rotated_only_above_the_limit(tmp_path: Path) -> None:
     log = tmp_path / "log"
     files.rotate(log)

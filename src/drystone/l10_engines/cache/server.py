@@ -16,12 +16,12 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from drystone.l00_kernel.atomic import write_atomically
 from drystone.l10_engines.cache import configuration
 from drystone.l10_engines.cache.access import CacheAccess
 from drystone.l10_engines.cache.configuration import Eviction
 from drystone.l10_engines.cache.resp import Refused, Reply, connected
 from drystone.l10_engines.supervision.errors import EngineFailed
-from drystone.l10_engines.supervision.files import write_atomically
 from drystone.l10_engines.supervision.local import Launch, LocalEngine, Patience
 from drystone.l10_engines.supervision.port import Engine
 

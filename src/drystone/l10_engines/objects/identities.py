@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from drystone.l00_kernel.atomic import write_atomically
 from drystone.l10_engines.objects.access import StoreAccess
-from drystone.l10_engines.supervision.files import write_atomically
 
 ADMIN = "drystone"
 _BUCKET_ACTIONS = ("Read", "Write", "List", "Tagging")

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from drystone.l00_kernel.atomic import sync_folder, write_atomically
 from drystone.l10_engines.postgres import binaries, configuration
 from drystone.l10_engines.postgres.access import DatabaseAccess
 from drystone.l10_engines.postgres.account import Account, barrier, server_account
@@ -27,6 +28,7 @@ from drystone.l10_engines.supervision.port import Engine
 
 SUPERUSER = "postgres"
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+_PATIENCE = Patience(stop=timedelta(minutes=1))  # it writes all that is dirty before it ends
 _INITDB = (
     f"--username={SUPERUSER}",
     "--encoding=UTF8",  # needed where LANG is unset
@@ -76,7 +78,7 @@ class Postgres(LocalEngine, PostgresEngine):
         patience: Patience | None = None,
         installation: Path | None = None,
     ) -> None:
-        super().__init__(name, directory, memory=memory, patience=patience)
+        super().__init__(name, directory, memory=memory, patience=patience or _PATIENCE)
         self._installation = installation
         self._sockets = directory / "run"
         self._password = directory / "password"
@@ -175,7 +177,7 @@ class Postgres(LocalEngine, PostgresEngine):
         shutil.rmtree(draft, ignore_errors=True)
         self._make_folder(draft, 0o700, account)
         owner = (account.user, account.group) if account else None
-        files.write_atomically(self._password, secrets.token_urlsafe(32).encode(), owner=owner)
+        write_atomically(self._password, secrets.token_urlsafe(32).encode(), owner=owner)
         offset = self.log.stat().st_size if self.log.exists() else 0
         process = spawn(
             (
@@ -202,7 +204,7 @@ class Postgres(LocalEngine, PostgresEngine):
         with (draft / "postgresql.conf").open("a") as file:
             file.write("\ninclude 'drystone.conf'\n")
         draft.rename(self.data)
-        files.sync_folder(self.directory)
+        sync_folder(self.directory)
 
     def _make_folder(self, folder: Path, mode: int, account: Account | None) -> None:
         folder.mkdir(exist_ok=True)
@@ -239,7 +241,7 @@ class Postgres(LocalEngine, PostgresEngine):
             ("drystone.conf", configuration.render(settings)),
             ("pg_hba.conf", configuration.HOST_BASED_ACCESS),
         ):
-            files.write_atomically(self.data / name, text.encode(), owner=owner)
+            write_atomically(self.data / name, text.encode(), owner=owner)
         postgres = binaries.program(self._reachable_installation(account), "postgres")
         return Launch(
             command=(str(postgres), "-D", str(self.data.resolve())),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from drystone.l00_kernel.atomic import read_if_exists, write_atomically
 from drystone.l10_engines.processes.identity import PROC, ProcessId, identify
-from drystone.l10_engines.supervision.files import write_atomically
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -31,9 +31,12 @@ class Record(msgspec.Struct, frozen=True):
 
 def read(path: Path) -> Record | None:
     """Return the record, or None if there is none that can be read as one."""
+    content = read_if_exists(path)
+    if content is None:
+        return None
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Record)
-    except (FileNotFoundError, msgspec.DecodeError):
+        return msgspec.json.decode(content, type=Record)
+    except msgspec.DecodeError:
         return None
 
 
