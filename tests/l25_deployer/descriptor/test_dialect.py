@@ -178,3 +178,30 @@ def test_thousands_of_mistakes_are_cut_short() -> None:
     problems = read(MINIMAL + "".join(f"unknown{n}: 1\n" for n in range(5000))).problems
     assert len(problems) == 501
     assert sum(problem.message == "there are more than 500 mistakes" for problem in problems) == 1
+
+
+def test_more_environments_than_anybody_has_are_refused() -> None:
+    environments = "".join(f"  e{number}: {{scale: {number}}}\n" for number in range(51))
+    problem = only(f"{MINIMAL}environments:\n{environments}")
+    assert problem.message == "environments: there are more than 50 environments"
+
+
+def test_environments_that_multiply_a_large_base_are_refused() -> None:
+    base = "env:\n" + "".join(f"  V{number}: x\n" for number in range(5000))
+    environments = "".join(f"  e{number}: {{scale: 2}}\n" for number in range(50))
+    problem = only(f"{MINIMAL}{base}environments:\n{environments}")
+    assert (
+        problem.message == "the descriptor unfolds to more than 200,000 values in its environments"
+    )
+
+
+def test_a_message_stays_short_whatever_it_quotes() -> None:
+    long = "k" * 100_000
+    for text in (
+        f"{long}: 1\n",
+        f"a: *{long}\n",
+        f"resources: {{{long}: {{x: 1}}}}\n",
+        f"a: !{long} 1\n",
+    ):
+        for problem in read(MINIMAL + text).problems:
+            assert len(problem.message) <= 1000

@@ -238,6 +238,11 @@ def test_a_key_that_an_environment_must_not_remove_is_shown_there() -> None:
     assert problem.message == "environment 'dev': 'owner' is removed, but it is needed"
 
 
+def test_the_health_of_a_worker_needs_a_port() -> None:
+    problem = only(MINIMAL + "workers: {w: {command: [x], health: /up}}\n")
+    assert problem.message == "workers.w: the health of a worker needs a port, since it serves none"
+
+
 def test_the_platforms_own_descriptors_may_be_embedded() -> None:
     text = HEAD + "embedded: drystone.l40_messaging.events\n"
     assert read(text, embedded_allowed=True).report() == ""
@@ -259,3 +264,12 @@ def test_the_caret_stands_below_wide_characters() -> None:
     problem = Problem(1, 5, 6, "here")
     _, source, caret = render(problem, text).split("\n")
     assert caret.index("^") == source.index("]") + 2
+
+
+def test_two_dollars_stand_for_a_plain_dollar_and_brace_everywhere() -> None:
+    reading = read(MINIMAL + "description: costs $${x} or $5\nenv: {A: 'costs $${x} or $5'}\n")
+    assert reading.descriptor is not None
+    assert reading.descriptor.description == "costs ${x} or $5"
+    assert (
+        reading.descriptor.env["A"] == "costs $${x} or $5"
+    )  # a template is unescaped when it is filled in

@@ -28,14 +28,14 @@ from l25_deployer.stacks.samples import HEAD, MINIMAL, ROOT, STACKS, merged, sta
 GOLDEN = Path(__file__).parent / "golden"
 CASES = {
     "orders-prod": (ROOT / "examples/descriptors/orders.yaml", "prod"),
-    "guestbook-dev": (ROOT / "examples/guestbook/service.yaml", "dev"),
-    "static-site-dev": (ROOT / "examples/static-site/service.yaml", "dev"),
-    "container-dev": (ROOT / "examples/container/service.yaml", "dev"),
+    "process": (GOLDEN / "process.yaml", "dev"),
+    "static": (GOLDEN / "static.yaml", "dev"),
+    "image": (GOLDEN / "image.yaml", "dev"),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_examples_compile_to_these_stacks(name: str, golden: Golden) -> None:
+def test_descriptors_compile_to_these_stacks(name: str, golden: Golden) -> None:
     path, environment = CASES[name]
     golden(
         GOLDEN / f"{name}.json",

@@ -17,7 +17,6 @@ from drystone.l25_deployer.descriptor.problems import nearest, one_of, quoted
 from drystone.l25_deployer.descriptor.tree import Scalar, kind
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_REFERENCE = re.compile(r"(?<!\$)(?:\$\$)*\$\{")
 _SPOKEN = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
@@ -68,7 +67,6 @@ class Text(Form):
         convert: Makes the value of the matched text; may raise Mistake.
         most: Most characters.
         repair: Makes of a wrong text one that was probably meant, or None.
-        numbers: Whether an unquoted number is taken for the text as written.
     """
 
     def __init__(
@@ -110,12 +108,12 @@ class Text(Form):
             )
         if len(text) > self.most:
             raise Mistake(f"has {len(text):,} characters; at most {self.most:,} are allowed")
-        if "${" in text and _REFERENCE.search(text):
+        if "${" in text.replace("$${", ""):
             raise Mistake(
                 "a reference has no meaning here",
                 "references work in image, command, env, migrate and setup; write '$${' for a plain '${'",
             )
-        return text
+        return text.replace("$${", "${")
 
     def _advice(self, text: str) -> str | None:
         better = self._repair(text) if self._repair is not None else None

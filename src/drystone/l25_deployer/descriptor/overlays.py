@@ -18,6 +18,9 @@ from drystone.l25_deployer.descriptor.tree import Entry, Mapping, Node, Path, Sc
 FIXED = ("schema", "service", "environments")
 """Keys that are the same in every environment."""
 
+MOST = 50
+"""Environments and regions of one descriptor; each is checked as it results."""
+
 _PART = "[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
 
 NAME_PATTERN = rf"{_PART}(?:\.{_PART})?"
@@ -40,6 +43,10 @@ class Overlays(Shape):
     def check(self, node: Node, path: Path, run: Run) -> object:
         if not isinstance(node, Mapping):
             return self.misfit(node, path, run)
+        if len(node.entries) > MOST:
+            return run.problem(
+                node.span, f"{dotted(path)}: there are more than {MOST} environments"
+            )
         bad = False
         for key, entry in node.entries.items():
             if key.startswith("x-"):
@@ -75,6 +82,8 @@ def names(root: Mapping) -> list[str]:
     """List the environments that the descriptor mentions: ``prod``, ``prod.eu-west``."""
     entry = root.entries.get("environments")
     if entry is None or not isinstance(entry.node, Mapping):
+        return []
+    if len(entry.node.entries) > MOST:
         return []
     return [key for key in entry.node.entries if _KEY.fullmatch(key) and not key.startswith("x-")]
 

@@ -13,6 +13,7 @@ import msgspec
 LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """What ends a line in the eyes of the YAML parser, whose line numbers are used here."""
 
+_MOST_KNOWN = 500
 _WIDEST = 100
 """Columns of a source line that are shown around a mistake."""
 
@@ -72,7 +73,8 @@ def nearest(
         known: What would have been right.
         synonyms: Words that other platforms use, with ours.
     """
-    if len(word) > 80:
+    known = list(known)
+    if len(word) > 80 or len(known) > _MOST_KNOWN:
         return None
     plain = word.lower().replace("_", "-")
     if synonyms and plain in synonyms:

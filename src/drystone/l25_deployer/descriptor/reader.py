@@ -16,8 +16,14 @@ from collections.abc import Iterator
 import msgspec
 import yaml
 
-from drystone.l25_deployer.descriptor.problems import LINE_BREAK, Problem, nearest, quoted, visible
+from drystone.l25_deployer.descriptor.problems import Problem, nearest, quoted
 from drystone.l25_deployer.descriptor.tree import Entry, Mapping, Node, Scalar, Sequence, Span
+from drystone.l25_deployer.descriptor.unreadable import (
+    Unreadable,
+    place_after,
+    problem_at,
+    translated,
+)
 
 MOST_BYTES = 1024 * 1024
 MOST_VALUES = 50_000
@@ -36,30 +42,6 @@ _BOOLEAN = {
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}(?:[eE][-+]?[0-9]{1,2})?")
 _CORE = "tag:yaml.org,2002:"
-_HELP = (
-    ("mapping values are not allowed", "a text that holds ': ' must stand in quotes"),
-    ("could not find expected ':'", "every line of a mapping reads 'key: value'"),
-    ("did not find expected key", "is the line indented like the others of its block?"),
-    ("did not find expected <block end>", "is the line indented like the others of its block?"),
-    ("did not find expected '-' indicator", "is the line indented like the others of its list?"),
-    ("did not find expected ',' or '}'", "a '{' was not closed, or a ',' is missing"),
-    ("did not find expected ',' or ']'", "a '[' was not closed, or a ',' is missing"),
-    ("unexpected end of stream", "a quote was opened and not closed"),
-    ("cannot start any token", "a text that starts with this character must stand in quotes"),
-    (
-        "unknown escape",
-        "in double quotes a backslash starts an escape; single quotes take it literally",
-    ),
-    ("undefined tag handle", "tags are not used in descriptors; write plain values"),
-)
-
-
-class Unreadable(Exception):
-    """The text is not a document; nothing after this mistake can be read."""
-
-    def __init__(self, message: str, span: Span, help_: str | None = None) -> None:
-        super().__init__(message)
-        self.message, self.span, self.help = message, span, help_
 
 
 class Document(msgspec.Struct):
@@ -83,24 +65,6 @@ def read_document(text: str | bytes, file: str) -> Document:
     return Document(text=decoded, root=root, problems=found)
 
 
-def problem_at(span: Span, message: str, help_: str | None, file: str) -> Problem:
-    """Make a problem that marks a place, or the place's first line."""
-    end = span.end if span.end_line == span.line else span.column + 1
-    return Problem(
-        line=span.line,
-        column=span.column,
-        end=max(end, span.column + 1),
-        message=_one_line(message),
-        help=_one_line(help_) if help_ is not None else None,
-        file=file,
-    )
-
-
-def _one_line(text: str) -> str:
-    """Make words that quote the file safe to print."""
-    return visible(text).replace("\n", " ")
-
-
 def _decode(text: str | bytes) -> str:
     start = Span(1, 1, 1, 2)
     size = len(text)
@@ -115,9 +79,11 @@ def _decode(text: str | bytes) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise Unreadable("half of a character stands here", _place(text[: error.start])) from error
+        raise Unreadable(
+            "half of a character stands here", place_after(text[: error.start])
+        ) from error
     if "\x00" in text:
-        place = _place(text[: text.index("\x00")])
+        place = place_after(text[: text.index("\x00")])
         raise Unreadable("a NUL byte stands here", place, "is this a text file?")
     return text.removeprefix("\ufeff")
 
@@ -133,14 +99,8 @@ def _utf8(text: bytes) -> str:
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError as error:
-        place = _place(text[: error.start].decode("utf-8"))
+        place = place_after(text[: error.start].decode("utf-8"))
         raise Unreadable("the file is not UTF-8 here", place, "save it as UTF-8") from error
-
-
-def _place(before: str) -> Span:
-    lines = LINE_BREAK.split(before)
-    line, column = len(lines), len(lines[-1]) + 1
-    return Span(line, column, line, column + 1)
 
 
 class _Frame(msgspec.Struct):
@@ -355,31 +315,10 @@ def _events(text: str) -> Iterator[yaml.Event]:
     try:
         yield from yaml.parse(text, Loader=_LOADER)
     except yaml.reader.ReaderError as error:
-        place = _place(text[: error.position] if isinstance(error.position, int) else "")
+        place = place_after(text[: error.position] if isinstance(error.position, int) else "")
         raise Unreadable("a character stands here that YAML does not allow", place) from error
     except yaml.MarkedYAMLError as error:
-        raise _translated(text, error) from error
-
-
-def _translated(text: str, error: yaml.MarkedYAMLError) -> Unreadable:
-    """Say what the parser found, at the place that it found, with what usually helps."""
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    lines = LINE_BREAK.split(text)
-    if line > len(lines):  # the end of a file whose last line does not end
-        line, column = len(lines), len(lines[-1]) + 1
-    span = Span(line, column, line, column + 1)
-    source = lines[line - 1]
-    indent = source[: len(source) - len(source.lstrip(" \t"))]
-    if "\t" in indent:
-        start = indent.index("\t") + 1
-        place = Span(line, start, line, len(indent) + 1)
-        return Unreadable(
-            "a tab indents this line; YAML indents with spaces", place, "replace the tab"
-        )
-    problem = error.problem or "it cannot be read here"
-    help_ = next((advice for words, advice in _HELP if words in problem), None)
-    return Unreadable(f"this is not YAML: {problem}", span, help_)
+        raise translated(text, error) from error
 
 
 def _span(event: yaml.Event) -> Span:

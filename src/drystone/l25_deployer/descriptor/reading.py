@@ -19,6 +19,9 @@ from drystone.l25_deployer.descriptor.shapes import Run
 from drystone.l25_deployer.descriptor.tree import Mapping, Path, at, dotted
 from drystone.l25_deployer.errors import DescriptorRefused
 
+MOST_MERGED = 200_000
+"""Values of all environments together, each with its base."""
+
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 
@@ -130,6 +133,13 @@ def read(
     assert isinstance(resources, Tagged)  # noqa: S101 - the schema itself says so
     value = run.check(shape, root, ())
     check_whole(root, resources, run, embedded_allowed=embedded_allowed)
+    if len(mentioned) * root.size > MOST_MERGED:
+        run.problem(
+            root.entries["environments"].key,
+            f"the descriptor unfolds to more than {MOST_MERGED:,} values in its environments",
+            "every environment is checked whole; remove some, or make the base smaller",
+        )
+        mentioned = []
     for name in mentioned:
         environment, _, region = name.partition(".")
         run.environment, run.uses = name, []

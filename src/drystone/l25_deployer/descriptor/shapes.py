@@ -13,7 +13,6 @@ from typing_extensions import override
 
 from drystone.l25_deployer.descriptor.forms import Form, Mistake
 from drystone.l25_deployer.descriptor.problems import Problem, quoted
-from drystone.l25_deployer.descriptor.reader import problem_at
 from drystone.l25_deployer.descriptor.references import Ref, TemplateText, misplaced
 from drystone.l25_deployer.descriptor.tree import (
     Entry,
@@ -27,6 +26,7 @@ from drystone.l25_deployer.descriptor.tree import (
     kind,
     plain,
 )
+from drystone.l25_deployer.descriptor.unreadable import problem_at
 
 MOST_PROBLEMS = 500
 """After so many mistakes the rest is not listed."""

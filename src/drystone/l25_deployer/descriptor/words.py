@@ -206,8 +206,8 @@ HeaderName: TypeAlias = Annotated[
     str,
     Text(
         "header",
-        "a header such as X-Frame-Options (RFC 9110, token)",
-        r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}",
+        "a header such as X-Frame-Options (letters, digits, - and _)",
+        r"[A-Za-z][A-Za-z0-9_-]{0,99}",
         convert=_header_name,
     ),
 ]

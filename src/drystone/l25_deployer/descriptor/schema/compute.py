@@ -201,6 +201,12 @@ class Worker(Block, frozen=True, kw_only=True):
             yield Rule(
                 "command", "the command is empty", "write it as a list: [python, -m, orders.mailer]"
             )
+        if self.health is not None and self.health.port is None:
+            yield Rule(
+                "health",
+                "the health of a worker needs a port, since it serves none",
+                "write it as {path: /healthcheck, port: 9000}",
+            )
 
 
 class Sidecar(Block, frozen=True, kw_only=True):
