@@ -32,14 +32,22 @@ class Rig:
         self.port = free_port()
         self.access_log = home / "access.json"
         self.ads = Ads(home / "xds.sock")
+        self._log_limit = 1 << 20
         self.envoy = self._envoy()
         self._http = httpx2.AsyncClient(trust_env=False, timeout=20)
 
     def _envoy(self) -> Envoy:
         settings = ProxySettings(
-            port=self.port, access_log=self.access_log, linger=timedelta(seconds=2)
+            port=self.port,
+            access_log=self.access_log,
+            access_log_limit=self._log_limit,
+            linger=timedelta(seconds=2),
         )
         return Envoy(self.home / "edge", ads=self.ads, settings=settings)
+
+    def bound_access_log(self, size: int) -> None:
+        self._log_limit = size
+        self.envoy = self._envoy()
 
     async def live(self, snapshot: Snapshot | None = None) -> None:
         await self.ads.start()
@@ -65,11 +73,20 @@ class Rig:
         await self.envoy.publish(self.snapshot(*services))
 
     async def get(
-        self, path: str = "/", *, host: str = HOST, method: str = "GET", **headers: str
+        self,
+        path: str = "/",
+        *,
+        host: str = HOST,
+        method: str = "GET",
+        **headers: str,
     ) -> httpx2.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         url = f"http://127.0.0.1:{self.port}{path}"
         return await self._http.request(method, url, headers={"host": host, **named})
+
+    async def send(self, method: str, path: str, body: bytes) -> httpx2.Response:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return await self._http.request(method, url, headers={"host": HOST}, content=body)
 
     async def load_until(
         self,

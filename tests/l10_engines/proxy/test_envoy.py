@@ -16,10 +16,11 @@ import pytest
 
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
+from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.proxy.edge import edge_snapshot
 from drystone.l10_engines.proxy.envoy import Envoy
 from drystone.l10_engines.proxy.errors import PortTaken, ProxyRefused, ProxyUnavailable
-from drystone.l10_engines.proxy.generation import LAST_GOOD, Generation, generations
+from drystone.l10_engines.proxy.generation import BOOTSTRAP, LAST_GOOD, Generation, generations
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.testing.conformance.engines import ATTENTIVE, eventually
@@ -253,6 +254,33 @@ async def test_a_replacement_loses_no_request_and_finishes_long_ones(
         await replacing
     assert (await slow).text == "blue"
     assert len(generations(rig.home / "edge")) == 1
+
+
+async def test_an_envoy_with_an_older_bootstrap_is_replaced_by_the_next_agent(
+    rig: Rig, blue: Upstream
+) -> None:
+    pid = rig.envoy.status().pid
+    await rig.die()
+    (rig.home / "edge" / BOOTSTRAP).write_text("{}")  # as an older agent might have written it
+    async with Running(rig, reused=1):
+        await rig.live(rig.snapshot(shop(("blue", 1, [blue]))))
+        await eventually(lambda: rig.envoy.status().pid not in {pid, None})
+        await eventually(lambda: len(generations(rig.home / "edge")) == 1)
+
+
+async def test_an_envoy_whose_program_was_replaced_is_known(home: Path) -> None:
+    generation = Generation(home, 1)
+    generation.place.mkdir()
+    program = home / "envoy"
+    shutil.copy("/bin/sleep", program)
+    process = spawn([str(program), "60"], output=home / "log", directory=generation.place)
+    try:
+        assert generation.is_of(program)
+        program.unlink()
+        shutil.copy("/bin/sleep", program)
+        assert not generation.is_of(program)
+    finally:
+        await identity.stop(process, grace=timedelta(seconds=5))
 
 
 async def test_a_replacement_that_the_agent_did_not_survive_is_completed_by_the_next(

@@ -106,7 +106,7 @@ async def test_the_application_learns_who_asked_and_a_client_cannot_say_so(rig: 
         "x_envoy_original_path": "/admin",
         "x_envoy_internal": "true",
     }
-    answer = await rig.get("/headers", **forged, x_request_id="mine-7")
+    answer = await rig.get("/headers", x_request_id="mine-7", **forged)
     seen = answer.json()
     assert seen["x-forwarded-host"] == HOST
     assert seen["x-forwarded-proto"] == "http"
@@ -143,6 +143,34 @@ async def test_the_access_log_has_one_json_object_per_request_and_no_query(rig: 
     assert b"secret" not in content
     assert entry["path"].startswith("/a")
     assert (entry["service"], entry["status"], entry["host"]) == ("dev/shop", 200, HOST)
+
+
+async def test_the_access_log_is_moved_away_when_it_has_grown(stopped: Rig, blue: Upstream) -> None:
+    stopped.bound_access_log(1)
+    await stopped.live(stopped.snapshot(shop(("blue", 1, [blue]))))
+    old = stopped.access_log.with_name("access.json.1")
+    await stopped.get(x_request_id="the-first")
+    await eventually(lambda: b"the-first" in stopped.access_log.read_bytes())
+    await stopped.envoy.bound_access_log()
+    await eventually(stopped.access_log.exists)
+    await stopped.get(x_request_id="the-second")
+    await eventually(lambda: b"the-second" in stopped.access_log.read_bytes())
+    assert b"the-first" in old.read_bytes()
+    assert b"the-first" not in stopped.access_log.read_bytes()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_a_large_body_arrives_whole(rig: Rig, method: str) -> None:
+    body = b"0123456789abcdef" * (1 << 16)
+    answer = await rig.send(method, "/length", body)
+    assert answer.json() == len(body)
+
+
+async def test_http_1_0_is_served(rig: Rig) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+    writer.write(f"GET / HTTP/1.0\r\nhost: {HOST}\r\n\r\n".encode())
+    assert (await reader.read()).endswith(b"blue")
+    writer.close()
 
 
 async def test_http2_with_prior_knowledge_is_served_on_the_same_port(rig: Rig) -> None:

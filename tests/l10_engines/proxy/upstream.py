@@ -17,7 +17,7 @@ class Upstream:
     """Answers with its name; some paths and headers make it do something else.
 
     Paths: ``/slow`` answers once :attr:`release` is set; ``/events`` sends an event every 0.1 s, 20 times;
-    ``/headers`` returns the request's headers as JSON; ``/break`` closes without an answer; ``/status/N``
+    ``/headers`` returns the request's headers as JSON, ``/length`` the length of its body; ``/break`` closes without an answer; ``/status/N``
     answers with that status. A request to upgrade gets its own bytes back, each line with the name.
     """
 
@@ -60,7 +60,7 @@ class Upstream:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, _ = head[0].split(" ")
         headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        await reader.readexactly(int(headers.get("content-length", "0")))
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
         path = urlsplit(target).path
         self.seen[f"{method} {path}"] += 1
         if headers.get("upgrade") == "websocket":
@@ -74,7 +74,8 @@ class Upstream:
         if path == "/slow":
             await self.release.wait()
         status = int(path.removeprefix("/status/")) if path.startswith("/status/") else 200
-        content = json.dumps(headers) if path == "/headers" else self.name
+        contents = {"/headers": json.dumps(headers), "/length": str(len(body))}
+        content = contents.get(path, self.name)
         writer.write(
             f"HTTP/1.1 {status} Fine\r\nserver: secret/1.0\r\nx-version: {self.name}\r\n"
             f"content-length: {len(content)}\r\n\r\n{content}".encode()

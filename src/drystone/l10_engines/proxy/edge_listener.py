@@ -114,6 +114,9 @@ def _limits() -> dict[str, Any]:
             # a_b and a-b are one header to CGI and WSGI: dropping the first keeps it from being forged.
             "headers_with_underscores_action": "DROP_HEADER",
         },
+        "http_protocol_options": {
+            "accept_http_10": True
+        },  # old health checkers and load generators
         "http2_protocol_options": {
             "max_concurrent_streams": 100,
             "initial_stream_window_size": 64 << 10,

