@@ -162,7 +162,8 @@ async def test_no_secret_is_shown(home: Path) -> None:
 
 async def test_a_password_that_somebody_else_keeps_is_used(home: Path) -> None:
     (home / "secret").write_text("given")
-    cache = Valkey("cache-one", home / "cache", password_file=home / "secret")
+    odd = home / "odd, 'name' \"of\" a folder"
+    cache = Valkey("cache-one", odd / "cache", password_file=home / "secret")
     try:
         await cache.start()
         assert cache.access().password == "given"

@@ -24,7 +24,7 @@ from drystone.l10_engines.objects.probe import ask
 from drystone.l10_engines.objects.server import Objects
 from drystone.l10_engines.supervision.errors import EngineFailed
 from drystone.l10_engines.supervision.port import EngineState
-from drystone.testing.conformance.engines import eventually
+from drystone.testing.conformance.engines import eventually, short_home
 
 client_of = functools.cache(new_client)  # making one takes longer than most tests here
 
@@ -281,6 +281,19 @@ async def test_a_store_that_refuses_or_is_not_there_is_named(store: Objects) -> 
         await nowhere.start()
     with pytest.raises(Unavailable, match=f"127.0.0.1:{port} refused"):
         await Buckets(nowhere).exists("any")
+
+
+async def test_a_home_with_an_odd_path_works() -> None:
+    with short_home() as home:
+        store = Objects("objects", home / ("odd, 'name' " + "long" * 30) / "objects")
+        try:
+            await store.start()
+            access = await provision(Buckets(store), "any")
+            await put(access)
+            assert {path.name for path in home.iterdir()} == {store.directory.parent.name}
+            assert next(store.data.glob("any_*.dat")).stat().st_size > 0
+        finally:
+            await store.stop()
 
 
 @pytest.mark.parametrize("url", ["https://host", "ftp://a:b@host", "https://a:s3cret@host:port"])

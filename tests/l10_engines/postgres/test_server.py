@@ -83,8 +83,8 @@ async def test_the_settings_that_others_rely_on_hold(home: Path) -> None:
         await server.stop()
 
 
-async def test_a_home_with_a_long_path_works_without_a_socket(home: Path) -> None:
-    server = Postgres("postgres", home / ("long" * 25) / "postgres")
+async def test_a_home_with_a_long_and_odd_path_works_without_a_socket(home: Path) -> None:
+    server = Postgres("postgres", home / ("odd, 'name' " + "long" * 25) / "postgres")
     try:
         await server.start()
         assert server.socket_directory is None

@@ -139,7 +139,7 @@ class Objects(LocalEngine, ObjectsEngine):
 
     def _options(self, ports: dict[str, int]) -> tuple[str, ...]:
         options: dict[str, object] = {
-            "dir": self.data,
+            "dir": ".",  # the working directory; a comma in a path would make two of it
             "ip": "127.0.0.1",
             "ip.bind": "127.0.0.1",
             "disableHttp": "true",
@@ -220,10 +220,11 @@ class Objects(LocalEngine, ObjectsEngine):
             identity.send(self._record.process, signal.SIGHUP)
 
     async def _until(self, access: StoreAccess, bucket: str, *, accepted: bool) -> None:
+        wanted = 200 if accepted else 403
         try:
             async with asyncio.timeout(RELOAD_LIMIT.total_seconds()):
                 pause = 0.01
-                while (status := await ask(access, bucket)) == 0 or (status != 403) is not accepted:
+                while await ask(access, bucket) != wanted:
                     await asyncio.sleep(pause)
                     pause = min(pause * 1.5, 0.25)
         except TimeoutError as e:

@@ -315,7 +315,8 @@ class LocalEngine(Engine):
             await self._clear()
             known = record.read(self._record_path)
             if known is not None:
-                record.write(self._record_path, structs.replace(known, wanted=False))
+                with self._directory_needed():
+                    record.write(self._record_path, structs.replace(known, wanted=False))
             self._answered = False
             self._last_error = ""
 
