@@ -26,10 +26,11 @@ def guard_and_monitor_of(instance: Instance) -> list[int]:
     return [watching.session, monitor]
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 class TestBubblewrap(RuntimeConformance):
     @pytest.fixture
-    def bench(self) -> Bench:
+    async def bench(self) -> Bench:
+        if (reason := await Bubblewrap().available()) is not None:
+            pytest.skip(reason)
         return Bench(
             factory=Bubblewrap,
             python=sys.executable,
@@ -53,6 +54,15 @@ class TestBubblewrap(RuntimeConformance):
         await instance.wait()
         assert instance.log.read_text() == "content\n"
 
+    async def test_shared_memory_and_a_private_tmp_are_there(self, work: Workbench) -> None:
+        here = work.root / "visible"
+        here.touch()
+        source = "import multiprocessing, os; multiprocessing.Lock(); print(os.listdir('/tmp'))"
+        instance = await work.start(work.program(source, environment={"HOME": "/tmp"}))
+        assert (await instance.wait()).is_success, instance.log.read_text()
+        # Only the way to the folder that is home otherwise; nothing else that lies beside it.
+        assert instance.log.read_text() in {"[]\n", f"['{work.root.name}']\n"}
+
     async def test_a_folder_that_holds_the_platforms_files_is_not_shown(
         self, work: Workbench
     ) -> None:
@@ -60,16 +70,31 @@ class TestBubblewrap(RuntimeConformance):
             await work.runtime.start(work.spec("true", directory=work.root))
 
 
-def test_a_virtual_environment_needs_itself_and_the_python_it_was_made_from() -> None:
-    needed = needed_paths(Path(sys.executable))
-    assert Path(sys.base_prefix) in needed or Path(sys.base_prefix).is_relative_to("/usr")
-    assert Path(sys.prefix) in needed
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A virtual environment whose Python is a link to an installation elsewhere."""
+    installation, environment = tmp_path / "python", tmp_path / "venv"
+    for folder in (installation / "lib" / "python3.11", installation / "bin", environment / "bin"):
+        folder.mkdir(parents=True)
+    (installation / "lib" / "python3.11" / "os.py").touch()
+    shutil.copy("/bin/true", installation / "bin" / "python3.11")
+    (installation / "bin" / "python3").symlink_to("python3.11")
+    (environment / "pyvenv.cfg").touch()
+    (environment / "bin" / "python").symlink_to(installation / "bin" / "python3")
+    return environment
 
 
-def test_a_script_needs_its_interpreter(tmp_path: Path) -> None:
+def test_a_virtual_environment_needs_itself_and_the_python_it_was_made_from(
+    environment: Path,
+) -> None:
+    needed = needed_paths(environment / "bin" / "python")
+    assert needed == [environment, environment.parent / "python"]
+
+
+def test_a_script_needs_its_interpreter(environment: Path, tmp_path: Path) -> None:
     script = tmp_path / "tool"
-    script.write_text(f"#!{sys.executable}\n")
-    assert needed_paths(script)[:2] == [script, Path(sys.prefix)]
+    script.write_text(f"#!{environment}/bin/python\n")
+    assert needed_paths(script) == [script, environment, environment.parent / "python"]
 
 
 def test_a_tool_alone_opens_no_folder(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,12 +30,13 @@ def test_lines_cover_everything_once(content: bytes) -> None:
     assert all(line.is_complete for line in lines[:-1])
 
 
-@given(st.binary())
-def test_no_byte_can_make_a_terminal_act(content: bytes) -> None:
+@given(st.binary() | st.text().map(str.encode))
+def test_nothing_that_is_written_can_make_a_terminal_act(content: bytes) -> None:
     text = safe_text(content)
-    assert all(
-        character == "\t" or character.isprintable() or character > "\xff" for character in text
-    )
+    kinds = {unicodedata.category(character) for character in text if character != "\t"}
+    assert not kinds & {"Cc", "Zl", "Zp"}
+    overrides = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    assert not {unicodedata.bidirectional(character) for character in text} & overrides
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=50))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+import asyncio
 import io
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -16,8 +16,6 @@ from drystone.l10_engines.runtimes.podman import Podman, PodmanInstance
 from drystone.l10_engines.runtimes.port import Instance, Mount
 from drystone.testing.conformance.runtime_bench import Workbench
 from drystone.testing.conformance.runtimes import Bench, RuntimeConformance
-
-pytestmark = pytest.mark.skipif(shutil.which("podman") is None, reason="podman is not installed")
 
 PYTHON = Path(sys.executable).resolve()
 SHOWN = [Path("/usr")] + [
@@ -42,6 +40,8 @@ def skeleton() -> bytes:
 
 @pytest.fixture(scope="session")
 def image() -> Iterator[str]:
+    if (reason := asyncio.run(Podman().available())) is not None:
+        pytest.skip(reason)
     name = f"localhost/drystone-suite:{uuid.uuid4().hex[:12]}"
     change = f'CMD ["{PYTHON}", "-c", "print(1234)"]'
     subprocess.run(

@@ -6,7 +6,7 @@ import pytest
 
 from drystone.l10_engines.runtimes import proc_table
 from drystone.l10_engines.runtimes.cgroups import Cgroups
-from drystone.l10_engines.runtimes.errors import SpecInvalid
+from drystone.l10_engines.runtimes.errors import InstanceFailed, SpecInvalid
 from drystone.l10_engines.runtimes.port import Instance, Mount
 from drystone.l10_engines.runtimes.processes import Processes
 from drystone.testing.conformance.runtime_bench import Workbench
@@ -43,6 +43,13 @@ class TestProcesses(RuntimeConformance):
     async def test_an_image_is_refused(self, work: Workbench) -> None:
         with pytest.raises(SpecInvalid, match="use podman"):
             await work.runtime.start(work.spec("true", image="some:1"))
+
+    async def test_more_than_the_kernel_takes_is_refused_and_leaves_no_group(
+        self, work: Workbench
+    ) -> None:
+        spec = work.spec("true", environment={"LONG": "x" * 1_000_000})
+        with pytest.raises(InstanceFailed, match="too long"):
+            await work.runtime.start(spec)
 
 
 class TestProcessesWithoutGroups(RuntimeConformance):

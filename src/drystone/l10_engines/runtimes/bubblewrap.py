@@ -175,8 +175,9 @@ def _sandbox() -> list[str]:
             words += ["--symlink", str(folder.readlink()), str(folder)]
         elif folder.is_dir():
             words += ["--ro-bind", str(folder), str(folder)]
-    for name in _PUBLIC_ETC:
-        words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    for pattern in _PUBLIC_ETC:
+        for path in Path("/etc").glob(pattern):
+            words += ["--ro-bind-try", str(path), str(path)]
     return [*words, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108
 
 

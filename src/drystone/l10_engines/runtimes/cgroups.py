@@ -54,9 +54,10 @@ class Cgroups:
             _limit(group, controller, limits)
         return tuple(made)
 
-    def remove_group(self, home_label: str, instance: str) -> None:
-        """Remove the groups of an instance of which only the name is known."""
-        remove({p / f"drystone-{home_label}" / instance for p in self._parents.values()})
+    def groups(self, home_label: str, instance: str) -> tuple[Path, ...]:
+        """Return the groups of an instance of which only the name is known; they may not exist."""
+        parents = dict.fromkeys(self._parents.values())
+        return tuple(parent / f"drystone-{home_label}" / instance for parent in parents)
 
 
 def members(groups: Iterable[Path]) -> set[int]:

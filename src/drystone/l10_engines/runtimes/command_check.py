@@ -30,6 +30,9 @@ def check_spec(spec: InstanceSpec) -> None:
         raise SpecInvalid(f"instance id {spec.id!r} must match {_ID.pattern}")
     if not _LABEL.fullmatch(spec.home_label):
         raise SpecInvalid(f"home label {spec.home_label!r} must match {_LABEL.pattern}")
+    for path in (spec.state, spec.directory):
+        if path is not None and not path.is_absolute():
+            raise SpecInvalid(f"{spec.id}: the path {path} must be absolute")
     _check_environment(spec)
     if any("\0" in word for word in spec.command):
         raise SpecInvalid(f"{spec.id}: the command contains a NUL character")

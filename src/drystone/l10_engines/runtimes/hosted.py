@@ -22,7 +22,6 @@ from drystone.l10_engines.runtimes.command_check import check_spec, find_program
 from drystone.l10_engines.runtimes.errors import (
     InstanceFailed,
     InstanceNotStopped,
-    InstanceRuns,
     SpecInvalid,
 )
 from drystone.l10_engines.runtimes.port import (
@@ -39,7 +38,7 @@ from drystone.l10_engines.runtimes.port import (
 from drystone.l10_engines.runtimes.records import ENDED, STARTED, Owner, read_record, write_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _START_LIMIT = timedelta(seconds=20)
@@ -75,6 +74,7 @@ class HostedInstance(Instance):
         self.state = state
         self._record = record
         self._groups = tuple(map(Path, record.groups))
+        self._ended: Exit | None = None
 
     @property
     @override
@@ -94,6 +94,14 @@ class HostedInstance(Instance):
             # A guard outlives its command by a moment; one that somebody stopped is not waited for.
             async with asyncio.timeout(_GUARD_LIMIT.total_seconds()):
                 await identity.wait(self._record.guard)
+        if self._ended is None:
+            self._ended = await self._finish(is_wrong=is_wrong)
+        return self._ended
+
+    async def _finish(self, *, is_wrong: bool) -> Exit:
+        """End what is left and find out how it ended."""
+        if read_record(self.state / STARTED, HostedRecord) != self._record:
+            return Exit(None)  # the folder, and the id, are those of a later instance now
         if (known := self._known()) is not None:
             return known
         # The counter of the group is read before the group goes.
@@ -189,23 +197,25 @@ class HostedRuntime(Runtime):
         check_spec(spec)
         if spec.image is not None or not spec.command:
             raise SpecInvalid(f"{spec.id}: {self.name} runs a command, not an image; use podman")
-        earlier = await self.find(spec.state)
-        if earlier is not None and earlier.is_running():
-            raise InstanceRuns(f"{earlier.id} runs already as process {earlier.pid}; stop it first")
+        await self.vacate(spec.state)
         directory = _prepare(spec)
         environment = self._environment(spec, directory)
         program = find_program(spec.command[0], path=environment["PATH"], directory=directory)
         launch = self._launch(spec, environment, program)
-        groups = self._make_groups(spec)
         before = log_size(spec.state)
-        guard = shell_guard.launch(
-            launch.command,
-            state=spec.state,
-            environment=environment,
-            directory=directory,
-            groups=groups,
-            with_info=launch.with_info,
-        )
+        groups = self._make_groups(spec)
+        try:
+            guard = shell_guard.launch(
+                launch.command,
+                state=spec.state,
+                environment=environment,
+                directory=directory,
+                groups=groups,
+                with_info=launch.with_info,
+            )
+        except PlatformError as e:
+            cgroups.remove(groups)
+            raise InstanceFailed(f"{spec.id} cannot be started: {e.message}") from e
         main, init = await self._begun(spec, guard, groups)
         record = HostedRecord(
             spec.id, spec.home_label, self.name, guard, main, init, tuple(map(str, groups))
@@ -252,7 +262,7 @@ class HostedRuntime(Runtime):
                 break
             await asyncio.sleep(_PAUSE)
         marks = cookie(spec.id, spec.home_label)
-        await kill_all(lambda: _carrying(marks), spec.id)
+        await kill_all(lambda: _marked(marks, groups), spec.id)
         _reap(guard)
         cgroups.remove(groups)
         raise InstanceFailed(f"{spec.id} did not begin; its log {spec.state / LOG_NAME} says more")
@@ -279,8 +289,9 @@ class HostedRuntime(Runtime):
     @override
     async def remove_stray(self, stray: Stray) -> None:
         marks = cookie(stray.id, stray.handle) | {"DRYSTONE_RUNTIME": self.name}
-        await kill_all(lambda: _carrying(marks), stray.id)
-        self._cgroups.remove_group(stray.handle, stray.id)
+        groups = self._cgroups.groups(stray.handle, stray.id)
+        await kill_all(lambda: _marked(marks, groups), stray.id)
+        cgroups.remove(groups)
 
 
 def cookie(instance: str, home_label: str) -> dict[str, str]:
@@ -319,9 +330,10 @@ def _reap(child: ProcessId) -> None:
         os.waitpid(child.pid, os.WNOHANG)
 
 
-def _carrying(marks: dict[str, str]) -> set[int]:
+def _marked(marks: dict[str, str], groups: Iterable[Path]) -> set[int]:
     rows = proc_table.table()
-    return proc_table.with_relatives(rows, proc_table.carrying(rows, marks))
+    found = proc_table.carrying(rows, marks) | cgroups.members(groups)
+    return proc_table.with_relatives(rows, found)
 
 
 async def kill_all(members: Callable[[], set[int]], instance: str) -> None:

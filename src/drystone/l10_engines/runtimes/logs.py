@@ -35,7 +35,8 @@ _POLL = timedelta(milliseconds=100)
 class LogFile:
     """The log of one instance, for one reader or keeper.
 
-    Offsets count bytes from the beginning of the log's life, whatever has been removed since.
+    Offsets count bytes from the beginning of the log's life, whatever has been removed since. The methods
+    that are not async read the disk; a reader of a large log calls them in a thread.
 
     Args:
         path: The file that the instance appends to; it need not exist yet.

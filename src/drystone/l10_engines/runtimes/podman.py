@@ -33,7 +33,6 @@ from drystone.l10_engines.runtimes.errors import (
     CommandNotFound,
     ImageNotFound,
     InstanceNotStopped,
-    InstanceRuns,
     RuntimeMissing,
     SpecInvalid,
 )
@@ -78,6 +77,7 @@ class PodmanInstance(Instance):
         self.state = state
         self._record = record
         self._podman = podman
+        self._ended: Exit | None = None
 
     @property
     @override
@@ -102,9 +102,17 @@ class PodmanInstance(Instance):
             # The monitor records the exit code and ends.
             async with asyncio.timeout(_MONITOR_LIMIT.total_seconds()):
                 await identity.wait(self._record.monitor)
+        if self._ended is None:
+            self._ended = await self._finish(out_of_memory=out_of_memory)
+        return self._ended
+
+    async def _finish(self, *, out_of_memory: bool) -> Exit:
+        """Find out how it ended and remove the container."""
+        if read_record(self.state / STARTED, _Record) != self._record:
+            return Exit(None)  # the folder is that of a later instance now
         if (known := self._known()) is not None:
             return known
-        ended = _exit(await self._podman.state(self._record.container), out_of_memory)
+        ended = _exit(await self._podman.state(self._record.container), out_of_memory=out_of_memory)
         if (known := self._known()) is not None:  # somebody else waited as well and was quicker
             return known
         write_record(self.state / ENDED, ended)
@@ -197,21 +205,20 @@ class Podman(Runtime):
         check_spec(spec)
         if spec.image is None:
             raise SpecInvalid(f"{spec.id}: podman runs images, and none is named")
-        earlier = await self.find(spec.state)
-        if earlier is not None and earlier.is_running():
-            raise InstanceRuns(f"{earlier.id} runs already as process {earlier.pid}; stop it first")
+        await self.vacate(spec.state)
         before = log_size(spec.state)
         await self._prepare(spec)
         info = await self._podman.info()
-        words, variables = environment_words(spec)
-        answer = await self._podman(
-            *("--runtime", info.host.oci_runtime.path),
-            *("--conmon", str(spec.state / "conmon")),
-            *("run", "--detach", *_options(spec, self.isolation()), *words),
-            *("--", spec.image, *spec.command),
-            environment=variables,
-        )
-        (spec.state / "environment").unlink(missing_ok=True)
+        options = _options(spec, self.isolation())
+        try:
+            words, variables = environment_words(spec)
+            answer = await self._podman(
+                *("--runtime", info.host.oci_runtime.path, "--conmon", str(spec.state / "conmon")),
+                *("run", "--detach", *options, *words, "--", spec.image, *spec.command),
+                environment=variables,
+            )
+        finally:
+            (spec.state / "environment").unlink(missing_ok=True)
         if answer.code != 0:
             await _remove(self._podman, _name(spec))
             raise explain(answer, instance=spec.id, image=spec.image)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from drystone.l10_engines.runtimes.errors import RunTimedOut
+from drystone.l10_engines.runtimes.errors import InstanceRuns, RunTimedOut
 
 LOG_NAME = "log"
 _READ_SIZE = 256 * 1024
@@ -207,7 +207,8 @@ class Instance(abc.ABC):
     async def wait(self) -> Exit:
         """Wait for the end of the main process, then end all that it left behind.
 
-        May be called by several at once, and again after the end.
+        May be called by several at once, and again after the end. Once another instance was started in the
+        folder, one that had not waited before learns no more than that it ended.
         """
 
     @abc.abstractmethod
@@ -280,6 +281,19 @@ class Runtime(abc.ABC):
         Raises:
             InstanceNotStopped: Something could not be killed.
         """
+
+    async def vacate(self, state: Path) -> None:
+        """Make sure that a folder is free for an instance; end what one left that nobody waited for.
+
+        Raises:
+            InstanceRuns: An instance runs there.
+        """
+        earlier = await self.find(state)
+        if earlier is None:
+            return
+        if earlier.is_running():
+            raise InstanceRuns(f"{earlier.id} runs already as process {earlier.pid}; stop it first")
+        await earlier.wait()
 
     async def run_once(
         self,

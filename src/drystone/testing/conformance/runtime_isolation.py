@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.runtimes.errors import RunTimedOut
 from drystone.l10_engines.runtimes.port import Limits, Mount
 from drystone.testing.conformance import runtime_programs as programs
@@ -23,6 +24,7 @@ from drystone.testing.conformance.runtime_bench import (
     MEBIBYTE,
     Bench,
     Workbench,
+    answers,
     says,
     until,
 )
@@ -110,6 +112,18 @@ class IsolationConformance:
         assert not lost.is_running()
         assert kept.is_running()
         assert await work.runtime.strays(work.label, frozenset({"kept"})) == []
+
+    async def test_what_an_instance_left_ends_before_the_next_one_starts(
+        self, work: Workbench
+    ) -> None:
+        port = free_port()
+        first = await work.start(work.program(programs.LEAVE_A_CHILD, str(port)))
+        await until(lambda: not first.is_running())
+        second = await work.start(work.program(programs.SLEEP))
+        assert not answers(port)
+        await first.stop(grace=timedelta(0))
+        assert second.is_running()
+        assert (await second.stop(grace=timedelta(0))).code in {137, 143}
 
     async def test_the_death_of_its_watchers_does_not_free_an_instance(
         self, work: Workbench

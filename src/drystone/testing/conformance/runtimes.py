@@ -292,9 +292,10 @@ class RuntimeConformance(IsolationConformance):
             {"home_label": "a label"},
             {"environment": {"A-B": "1"}},
             {"environment": {"DRYSTONE_INSTANCE": "another"}},
+            {"state": Path("relative")},
             {"mounts": (Mount(Path("/no/such/volume"), "/no/such/volume"),)},
         ],
-        ids=["id", "label", "variable", "reserved", "mount"],
+        ids=["id", "label", "variable", "reserved", "state", "mount"],
     )
     async def test_a_spec_that_cannot_work_is_refused(
         self, work: Workbench, changes: dict[str, object]
