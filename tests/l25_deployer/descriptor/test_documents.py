@@ -73,6 +73,9 @@ def test_the_json_schema_refuses_what_reading_refuses(old: str, new: str) -> Non
 
 
 def test_the_json_schema_allows_notes_and_empty_blocks() -> None:
-    text = MINIMAL + "x-note: {any: [thing]}\nhealth: {x-why: slow start}\nenv:\nnetwork:\n"
+    text = MINIMAL + (
+        "x-note: {any: [thing]}\nhealth: {x-why: slow start}\nenv:\nnetwork:\n"
+        "schedules: {x-old: {queue: gone, every: never}}\nresources: {x-a: {data: [b], to: [c]}}\n"
+    )
     assert read(text).report() == ""
     assert holds(text)

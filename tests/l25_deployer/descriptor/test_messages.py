@@ -48,7 +48,7 @@ def test_the_big_example_has_no_mistake() -> None:
     ("old", "new", "message", "help_"),
     [
         ("tier: 1", "teir: 1", "unknown key 'teir'", "did you mean 'tier'?"),
-        ("tier: 1", "name: x", "unknown key 'name'", "did you mean 'service'?"),
+        ("tier: 1", "labels: {a: b}", "unknown key 'labels'", "did you mean 'tags'?"),
         (
             "type: keyvalue",
             "type: dynamo-db",
@@ -236,6 +236,10 @@ def test_a_key_that_an_environment_must_not_remove_is_shown_there() -> None:
     problem = only(MINIMAL + "environments:\n  dev: {owner: null}\n")
     assert problem.line == 6
     assert problem.message == "environment 'dev': 'owner' is removed, but it is needed"
+
+
+def test_a_synonym_of_a_key_that_is_there_is_to_be_removed() -> None:
+    assert only(MINIMAL + "name: orders\n").help == "'service' is there already; remove this one"
 
 
 def test_the_health_of_a_worker_needs_a_port() -> None:

@@ -91,7 +91,7 @@ class Keyed(Shape):
             if field is not None:
                 values[key] = self._value(field, entry, (*path, key), run)
             elif not key.startswith("x-") and not self._is_tag(key):
-                values[key] = self._unknown(key, entry.key, path, run, meant)
+                values[key] = self._unknown(key, node, path, run, meant)
         self._missing(node, path, run, values, meant)
         self._choices(node, path, run, values)
         if any(value is BROKEN for value in values.values()):
@@ -113,7 +113,7 @@ class Keyed(Shape):
             )
         return run.check(field.shape, node, path)
 
-    def _unknown(self, key: str, span: Span, path: Path, run: Run, meant: set[str]) -> Broken:
+    def _unknown(self, key: str, node: Mapping, path: Path, run: Run, meant: set[str]) -> Broken:
         where = f" in {dotted(path)}" if path else ""
         if run.is_full:
             return BROKEN
@@ -128,14 +128,16 @@ class Keyed(Shape):
             ),
             None,
         )
-        if near:
+        if near in node.entries:
+            help_ = f"'{near}' is there already; remove this one"
+        elif near:
             meant.add(near)
             help_ = f"did you mean {quoted(near)}?" if " " not in near else near
         elif inside:
             help_ = f"'{key}' belongs under '{inside}'"
         else:
             help_ = f"known here: {', '.join(known)}; keys that start with x- are yours"
-        return run.problem(span, f"unknown key {quoted(key)}{where}", help_)
+        return run.problem(node.entries[key].key, f"unknown key {quoted(key)}{where}", help_)
 
     def _missing(
         self, node: Mapping, path: Path, run: Run, values: dict[str, object], meant: set[str]

@@ -157,7 +157,7 @@ def _text(node: Node | None, key: str) -> str:
 def _entries(root: Mapping, *path: str) -> Iterator[tuple[str, Entry]]:
     found = at(root, path)
     if found is not None and isinstance(found[1], Mapping):
-        yield from found[1].entries.items()
+        yield from (item for item in found[1].entries.items() if not item[0].startswith("x-"))
 
 
 def _workers(root: Mapping, run: Run) -> None:
