@@ -365,3 +365,21 @@ async def test_the_server_of_configurations_takes_the_place_of_a_dead_one(rig: R
 
 async def _until_gone(process: ProcessId) -> None:
     await eventually(lambda: not identity.is_alive(process))
+
+
+async def test_a_replacement_that_refuses_the_configuration_does_not_take_over(
+    rig: Rig, blue: Upstream
+) -> None:
+    pid = rig.envoy.status().pid
+    # The folder of the access log goes away: the old Envoy has its file open, a new one cannot open it.
+    folder = rig.access_log.parent / "logs"
+    folder.mkdir()
+    await rig.envoy.publish(
+        edge_snapshot((shop(("blue", 1, [blue])),), port=rig.port, access_log=folder / "log")
+    )
+    shutil.rmtree(folder)
+    with pytest.raises(ProxyRefused, match="logs/log"):
+        await rig.envoy.replace()
+    assert rig.envoy.status().pid == pid
+    assert await answers(rig)
+    assert len(generations(rig.home / "edge")) == 1

@@ -31,33 +31,14 @@ from drystone.l10_engines.proxy.ads import EDGE, Ads
 from drystone.l10_engines.proxy.bootstrap import ads_bootstrap, static_bootstrap
 from drystone.l10_engines.proxy.errors import PortTaken, ProxyRefused, ProxyUnavailable
 from drystone.l10_engines.proxy.generation import BOOTSTRAP, LAST_GOOD, Generation, generations
+from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l10_engines.supervision.files import rotate, tail, write_atomically
 from drystone.l10_engines.supervision.port import Engine, EngineState, EngineStatus
 
+__all__ = ["Envoy", "ProxySettings"]
+
 _LOG_CHECK = timedelta(seconds=10)
-
-
-class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an Envoy is started with.
-
-    Attributes:
-        port: Where it listens; the snapshots that are published must say the same.
-        access_log: Its access log, which the snapshots name; moved away when it has grown.
-        memory: Bytes of heap at which it begins to refuse requests.
-        access_log_limit: Bytes after which the access log is moved to ``<name>.1``.
-        patience: How long a start may take, and a new configuration until it is accepted.
-        linger: How long streams of clients may hold up the end of an Envoy that was replaced.
-        grace: The same when the proxy is stopped.
-    """
-
-    port: int
-    access_log: Path
-    memory: int = 256 << 20
-    access_log_limit: int = 64 << 20
-    patience: timedelta = timedelta(seconds=15)
-    linger: timedelta = timedelta(seconds=30)
-    grace: timedelta = timedelta(seconds=5)
 
 
 class Envoy(Engine):
@@ -103,15 +84,15 @@ class Envoy(Engine):
             async with self._lifecycle:
                 current = await self._adopt() or await self._launch()
                 self._current = current
+            if all(task.done() for task in self._tasks):
+                watches = (self._follow(), self._keep_log_small())
+                self._tasks = [asyncio.create_task(watch) for watch in watches]
+            if current.number not in self._behind:
+                await self._until_accepted()
         except PlatformError as e:
             self._last_error = str(e)
             raise
         self._last_error = ""
-        if all(task.done() for task in self._tasks):
-            watches = (self._follow(), self._keep_log_small())
-            self._tasks = [asyncio.create_task(watch) for watch in watches]
-        if current.number not in self._behind:
-            await self._until_accepted()
 
     @override
     async def stop(self) -> None:
@@ -192,9 +173,8 @@ class Envoy(Engine):
             ProxyUnavailable: Envoy did not take it in time; it gets it as soon as it can.
         """
         async with self._publishing:
-            static_bootstrap(
-                snapshot, memory=self._settings.memory
-            )  # refuses what could not be kept
+            # What could not be kept as the last good configuration is refused before anything else.
+            static_bootstrap(snapshot, memory=self._settings.memory)
             version = await self._ads.publish(snapshot, group=self.name)
             self._offered = (snapshot, version)
             if self._current is not None:
@@ -209,16 +189,22 @@ class Envoy(Engine):
 
         Raises:
             ProxyUnavailable: The new one does not become ready; the old one stays.
+            ProxyRefused: The new one refuses the configuration; the old one stays.
         """
         async with self._lifecycle:
             old = self._generations()
-            self._current = await self._launch(beside=True)
+            new = await self._launch(beside=True)
+            try:
+                if self._offered is not None:
+                    _, version = self._offered
+                    await self._ads.applied(version, self._settings.patience, group=self.name)
+            except PlatformError:
+                await new.end()
+                raise
+            self._current = new
             tasks = [self._retire(generation) for generation in old]
-        await self._until_accepted()
-        if tasks:
-            await asyncio.wait(
-                tasks
-            )  # who waits for the end must not prevent it when he is cancelled
+        if tasks:  # who waits for their end must not prevent it by being cancelled
+            await asyncio.wait(tasks)
 
     async def active_requests(self, service: str, port: int, address: str = "127.0.0.1") -> int:
         """Return how many requests are under way to one instance, in all Envoys that still serve.
@@ -229,8 +215,8 @@ class Envoy(Engine):
         Raises:
             ProxyUnavailable: An Envoy does not answer.
         """
-        serving = [generation for generation in self._generations() if generation.envoy()]
-        return sum([await g.admin.requests_at(service, address, port) for g in serving])
+        generations_now = self._generations()
+        return sum([await g.requests_at(service, address, port) for g in generations_now])
 
     def memory(self) -> int:
         """Return what all Envoys take together, in bytes."""
@@ -326,7 +312,7 @@ class Envoy(Engine):
 
     async def _until_accepted(self) -> None:
         async with self._publishing:
-            if self._offered is not None and self._offered[0] is not self._accepted:
+            if self._offered is not None:
                 await self._accept(*self._offered, self._settings.patience)
 
     async def _accept(self, snapshot: Snapshot, version: int, within: timedelta) -> None:
@@ -367,6 +353,7 @@ class Envoy(Engine):
             if current.number in self._behind:
                 try:
                     await self.replace()
+                    await self._until_accepted()
                 except (PlatformError, OSError) as e:
                     self._last_error = str(e)
                     await asyncio.sleep(1)

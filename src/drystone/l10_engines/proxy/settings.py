@@ -1,0 +1,30 @@
+"""How an Envoy is started and how long it is waited for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+
+class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an Envoy is started with.
+
+    Attributes:
+        port: Where it listens; the snapshots that are published must say the same.
+        access_log: Its access log, which the snapshots name; moved away when it has grown.
+        memory: Bytes of heap at which it begins to refuse requests.
+        access_log_limit: Bytes after which the access log is moved to ``<name>.1``.
+        patience: How long a start may take, and a new configuration until it is accepted.
+        linger: How long streams of clients may hold up the end of an Envoy that was replaced.
+        grace: The same when the proxy is stopped.
+    """
+
+    port: int
+    access_log: Path
+    memory: int = 256 << 20
+    access_log_limit: int = 64 << 20
+    patience: timedelta = timedelta(seconds=15)
+    linger: timedelta = timedelta(seconds=30)
+    grace: timedelta = timedelta(seconds=5)
