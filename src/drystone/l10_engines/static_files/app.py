@@ -58,10 +58,14 @@ class _Request:
 
 
 class _Answer(NamedTuple):
+    """A file to send: opened, with its entity tag, and with its content unless it is large."""
+
     status: int
     name: str
     file: File
     encoding: str | None
+    etag: str
+    content: bytes | None
 
 
 class StaticFiles:
@@ -135,13 +139,16 @@ class StaticFiles:
                 packed = open_file(root, (*parts[:-1], parts[-1] + _SUFFIXES[encoding]))
                 if packed is not None:
                     os.close(plain.descriptor)
-                    return _Answer(200, name, packed, encoding)
-            return _Answer(200, name, plain, None)
+                    return self._opened(name, packed, encoding)
+            return self._opened(name, plain, None)
         return None
 
+    def _opened(self, name: str, file: File, encoding: str | None) -> _Answer:
+        content = os.pread(file.descriptor, file.size, 0) if file.size <= _CHUNK else None
+        return _Answer(200, name, file, encoding, self._tag(file, content), content)
+
     async def _send_file(self, request: _Request, send: _Send, answer: _Answer) -> None:
-        status, name, file, encoding = answer
-        etag = await asyncio.to_thread(self._tag, file)
+        status, name, file, encoding, etag, _ = answer
         headers = {
             "etag": etag,
             "cache-control": cache_control(self._site, name) if status == 200 else "no-cache",
@@ -166,16 +173,17 @@ class StaticFiles:
         headers["content-length"] = str(span.stop - span.start)
         await self._start(send, status, headers, more=request.method == "GET")
         if request.method == "GET":
-            await _send_span(send, file, span)
+            await _send_span(send, answer, span)
         return None
 
-    def _tag(self, file: File) -> str:
+    def _tag(self, file: File, content: bytes | None) -> str:
         """Return an entity tag: of the content, so that all instances agree, unless it is large."""
         if file.size > _HASHED_UP_TO:
             return f'"{file.size:x}-{file.modified:x}-{self._release}"'
         key = (file.name, file.size, file.modified)
         if key not in self._tags:
-            content = os.pread(file.descriptor, file.size, 0)
+            if content is None:
+                content = os.pread(file.descriptor, file.size, 0)
             self._tags[key] = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         return self._tags[key]
 
@@ -204,8 +212,12 @@ class StaticFiles:
             await send({"type": "http.response.body", "body": b""})
 
 
-async def _send_span(send: _Send, file: File, span: Span) -> None:
-    position = span.start
+async def _send_span(send: _Send, answer: _Answer, span: Span) -> None:
+    file, position = answer.file, span.start
+    if answer.content is not None:
+        body = answer.content[span.start : span.stop]
+        await send({"type": "http.response.body", "body": body})
+        return
     while position < span.stop:
         size = min(_CHUNK, span.stop - position)
         chunk = await asyncio.to_thread(os.pread, file.descriptor, size, position)
@@ -213,5 +225,3 @@ async def _send_span(send: _Send, file: File, span: Span) -> None:
             raise OSError(f"{file.name} became shorter while it was sent")
         position += len(chunk)
         await send({"type": "http.response.body", "body": chunk, "more_body": position < span.stop})
-    if span.start == span.stop:
-        await send({"type": "http.response.body", "body": b""})
