@@ -57,6 +57,8 @@ _PUBLIC_ETC = [
     "ssl",
     "timezone",
 ]
+# Linux lets uid 0 write these without any capability: core_pattern alone would be a way out.
+_KERNEL_SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "mtrr")
 _COMPLAINT = "bwrap: "
 _MAIN_INSIDE = 2
 
@@ -178,7 +180,10 @@ def _sandbox() -> list[str]:
     for pattern in _PUBLIC_ETC:
         for path in Path("/etc").glob(pattern):
             words += ["--ro-bind-try", str(path), str(path)]
-    return [*words, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108
+    words += ["--proc", "/proc"]
+    for name in _KERNEL_SETTINGS:
+        words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+    return [*words, "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108
 
 
 def _children(pid: int) -> list[int]:

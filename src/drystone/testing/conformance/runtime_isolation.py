@@ -62,6 +62,16 @@ class IsolationConformance:
         assert 10 <= made < 20
         assert len(instance.processes()) > made
 
+    async def test_the_kernels_settings_cannot_be_changed_where_privileges_are_taken(
+        self, work: Workbench
+    ) -> None:
+        """Linux lets uid 0 write them without any capability; ``core_pattern`` would be a way out."""
+        if not work.runtime.isolation().privileges:
+            pytest.skip("this runtime takes no privileges away")
+        instance = await work.start(work.program(programs.OPEN_KERNEL_SETTINGS))
+        assert (await instance.wait()).is_success
+        assert json.loads(instance.log.read_text()) == []
+
     async def test_an_instance_sees_of_others_only_what_is_not_promised(
         self, work: Workbench
     ) -> None:

@@ -132,6 +132,19 @@ for line in Path("/proc/self/status").read_text().splitlines():
         seen["capabilities"] = int(line.split()[1], 16)
 print(json.dumps(seen))
 """
+# Opens for writing and writes nothing.
+OPEN_KERNEL_SETTINGS = """
+import json, os
+opened = []
+paths = [os.path.join(folder, name) for folder, _, names in os.walk("/proc/sys/kernel") for name in names]
+for path in [*paths, "/proc/sysrq-trigger", "/proc/mtrr"]:
+    try:
+        os.close(os.open(path, os.O_WRONLY))
+        opened.append(path)
+    except OSError:
+        pass
+print(json.dumps(opened))
+"""
 USE_MOUNTS = """
 import sys
 from pathlib import Path
