@@ -84,6 +84,7 @@ class Deployer(DeployerApi):
             services=[views.summary(kept) for kept in every],
             problems=[
                 *startup.failures,
+                *self._services.unreadable.values(),
                 *(f"{kept.name}: {text}" for kept in every for text in views.problems(kept)),
             ],
         )
@@ -138,11 +139,8 @@ class Deployer(DeployerApi):
                 kept, release, tell, folder=wanted.folder, by=by, confirmed=confirmed
             )
 
-        try:
-            async for progress in self._operate(kept, work, wait=wait):
-                yield progress
-        finally:
-            self._services.drop_if_empty(kept)
+        async for progress in self._operate(kept, work, wait=wait):
+            yield progress
 
     @override
     async def rollback(
@@ -186,7 +184,6 @@ class Deployer(DeployerApi):
 
         async for progress in self._operate(kept, work):
             yield progress
-        self._services.drop_if_empty(kept)
 
     @override
     async def services(
@@ -274,8 +271,11 @@ class Deployer(DeployerApi):
             try:
                 await operations.exclusively(kept, tell, lambda: work(tell), wait=wait)
             finally:
+                kept.users -= 1
+                self._services.drop_if_empty(kept)
                 queue.put_nowait(None)
 
+        kept.users += 1
         task = asyncio.create_task(run(), name=f"operate on {kept.name}")
         self._tasks.add(task)
         task.add_done_callback(self._over)

@@ -250,10 +250,15 @@ async def undo(kept: KeptService, number: int, reason: str, tell: Teller) -> Non
     operation = kept.record.operation
     going_back = operation is not None and operation.kind == "rollback"
     with tell.step("stop", f"release {number}, which does not get the traffic"):
-        if not (going_back and number in kept.record.warm):
+        stays_warm = going_back and number in kept.record.warm and number in kept.running
+        if stays_warm:
+            await kept.running[number].rest()
+        else:
             await kept.end_release(number)
     failed = kept.release(number)
-    state = "stopped" if going_back else "failed"
+    if not stays_warm:
+        kept.give_ports_back(failed)  # those that it was given before it could start
+    state = "warm" if stays_warm else "stopped" if going_back else "failed"
     kept.save_release(msgspec.structs.replace(failed, state=state, failure=reason))
     for name in operation.fresh if operation is not None else ():
         if name in kept.record.eternal:

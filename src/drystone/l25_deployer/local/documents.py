@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -83,10 +84,14 @@ class Documents:
             ) from None
 
     def releases(self, environment: str, service: str) -> list[ReleaseRecord]:
-        """Return every kept release, newest first."""
+        """Return every kept release that can be read, newest first."""
         folder = self._folder(environment, service) / "releases"
-        numbers = sorted((int(path.stem) for path in folder.glob("*.json")), reverse=True)
-        return [self.release(environment, service, number) for number in numbers]
+        stems = [path.stem for path in folder.glob("*.json")]
+        found = []
+        for number in sorted((int(stem) for stem in stems if stem.isdecimal()), reverse=True):
+            with suppress(UnreadableDocument):
+                found.append(self.release(environment, service, number))
+        return found
 
     def save_release(self, record: ServiceRecord, release: ReleaseRecord) -> None:
         """Write or replace one release of a service."""
@@ -108,10 +113,14 @@ class Documents:
         """Add one line to the history and put it on the disk."""
         folder = self._folder(environment, service)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         descriptor = os.open(folder / "history.jsonl", flags, 0o600)
         try:
-            os.write(descriptor, msgspec.json.encode(event) + b"\n")
+            # A line that a crash cut short must not swallow this one.
+            size = os.fstat(descriptor).st_size
+            is_torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            line = msgspec.json.encode(event) + b"\n"
+            os.write(descriptor, b"\n" + line if is_torn else line)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

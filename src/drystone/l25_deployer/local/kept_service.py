@@ -46,6 +46,8 @@ class KeptService:
         self.machine = machine
         self.record = record
         self.lock = asyncio.Lock()
+        self.users = 0
+        """How many operations run on it or wait to."""
         self.recovered = asyncio.Event()
         self.running: dict[int, RunningRelease] = {}
         self.task: asyncio.Task[None] | None = None
@@ -190,10 +192,14 @@ class KeptService:
         if running is None:
             return
         await running.end()
-        for one in running.release.instances:
+        self.give_ports_back(running.release)
+        self.save_release(msgspec.structs.replace(running.release, state=state))
+
+    def give_ports_back(self, release: ReleaseRecord) -> None:
+        """Make the ports of a release that does not run available to others."""
+        for one in release.instances:
             if one.port is not None:
                 self.machine.ports.give_back(one.port)
-        self.save_release(msgspec.structs.replace(running.release, state=state))
 
     # The route
 

@@ -17,7 +17,8 @@ from drystone.l25_deployer.errors import (
     ReleaseNotFound,
 )
 from drystone.l25_deployer.local.deploy import Deploy, finish, remove_resource, undo
-from drystone.l25_deployer.local.records import Operation, ReleaseRecord
+from drystone.l25_deployer.local.documents import UnreadableDocument
+from drystone.l25_deployer.local.records import Operation, ReleaseRecord, ServiceRecord
 from drystone.l25_deployer.local.templates import ValueUnknown
 
 if TYPE_CHECKING:
@@ -224,9 +225,10 @@ async def finish_destroy(kept: KeptService, tell: Teller) -> None:
                 await remove_resource(kept, name)
     await kept.machine.edge.route(kept.name, None)
     await kept.machine.provisioner.suspend(kept.record)
+    left = _left(kept)
+    kept.write_history("destroyed", left, by=by)
     _forget(kept)
-    kept.write_history("destroyed", _left(kept), by=by)
-    tell.info("done", f"{kept.name} is gone; {_left(kept)}")
+    tell.info("done", f"{kept.name} is gone; {left}")
 
 
 def _left(kept: KeptService) -> str:
@@ -235,14 +237,17 @@ def _left(kept: KeptService) -> str:
 
 
 def _forget(kept: KeptService) -> None:
+    """Remove the releases, but first their names, so that no record ever names what is not there."""
+    kept.save(active=None, trail=(), warm={})
     record = kept.record
     for release in kept.machine.documents.releases(record.environment, record.service):
         kept.machine.forget_instances(record, release)
         kept.machine.documents.remove_release(record, release.number)
     if record.eternal:
-        kept.save(active=None, trail=(), warm={}, operation=None)
+        kept.save(operation=None)
     else:
         kept.machine.documents.remove_service(record)
+        kept.record = ServiceRecord(record.service, record.environment)
 
 
 async def recover(kept: KeptService, tell: Teller) -> bool:
@@ -258,16 +263,26 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
         PlatformError: Something that it needs does not work; the next attempt may.
     """
     record = kept.record
+    for release in kept.machine.documents.releases(record.environment, record.service):
+        if release.number >= record.next_release:  # written, but its deploy never began
+            kept.machine.documents.remove_release(record, release.number)
     for name in record.eternal:
         await kept.provide(name)
     for number in (*record.warm, *_unfinished(kept)):
         await _find_again(kept, number)
-    adopted = record.active is None or await _take_up(kept, record.active)
     operation = record.operation
+    if operation is not None and operation.kind == "destroy":
+        if record.active is not None:
+            await _find_again(kept, record.active)
+        await finish_destroy(kept, tell)
+        return True
+    for number in _unfinished(kept):
+        # What is to be undone ends first: the two releases of a cutover never run together.
+        if number not in kept.record.warm:
+            await kept.end_release(number)
+    adopted = record.active is None or await _take_up(kept, record.active)
     if operation is None:
         kept.tend()
-    elif operation.kind == "destroy":
-        await finish_destroy(kept, tell)
     elif operation.release is None or operation.release == record.active:
         await finish(kept, tell)
     else:
@@ -300,7 +315,8 @@ async def _find_again(kept: KeptService, number: int) -> None:
     """Adopt what still runs of a release that need not run; start nothing."""
     try:
         release = kept.release(number)
-    except ReleaseNotFound:
+    except (ReleaseNotFound, UnreadableDocument):
+        kept.save(warm={n: until for n, until in kept.record.warm.items() if n != number})
         return
     if number in kept.running:
         return
@@ -310,6 +326,7 @@ async def _find_again(kept: KeptService, number: int) -> None:
         found = 0
     if found == 0:
         kept.running.pop(number, None)
+        kept.give_ports_back(release)
         kept.save(warm={n: until for n, until in kept.record.warm.items() if n != number})
         kept.save_release(msgspec.structs.replace(release, state="stopped"))
 

@@ -79,8 +79,8 @@ class Platform:
         every = {kept.record.key: kept for kept in self._services.all()}
         stacks = {key: stack for key, kept in every.items() if (stack := kept.stack())}
         ordered = [[every.pop(key) for key in wave] for wave in waves(stacks)]
-        unfinished = [kept for kept in every.values() if kept.record.operation is not None]
-        return [*ordered, unfinished] if unfinished else ordered
+        rest = list(every.values())  # of some an operation was cut short, of others data is left
+        return [*ordered, rest] if rest else ordered
 
     async def _tend_logs(self) -> None:
         """Keep the logs of instances within bounds and note when their lines were written, for ever."""
@@ -127,7 +127,8 @@ class Platform:
             finally:
                 kept.recovered.set()
             kept.problems = []
-            return adopted
+        self._services.drop_if_empty(kept)
+        return adopted
 
     async def _retry(self, kept: KeptService) -> None:
         while kept.problems:
@@ -136,7 +137,12 @@ class Platform:
                 await self._recover(kept)
 
     async def _remove_strays(self) -> None:
-        """End what earlier lives of the platform left behind and no record names."""
+        """End what earlier lives of the platform left behind and no record names.
+
+        While a record cannot be read, nobody knows what it names, so everything is left alone.
+        """
+        if self._services.unreadable:
+            return
         machine = self._services.machine
         known = frozenset(name for kept in self._services.all() for name in kept.instance_ids())
         for runtime in machine.runtimes.values():
