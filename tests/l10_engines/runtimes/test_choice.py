@@ -71,6 +71,10 @@ async def test_an_image_runs_in_podman() -> None:
     assert (await Runtimes().choose("auto", for_image=True)).name == "podman"
 
 
+async def test_a_machine_without_podman_has_no_strays_in_it(bare: Runtimes) -> None:
+    assert await bare.strays("some-home", frozenset()) == []
+
+
 async def test_the_report_says_what_is_missing(bare: Runtimes) -> None:
     reports = {report.name: report for report in await bare.report()}
     assert reports["processes"].reason is None

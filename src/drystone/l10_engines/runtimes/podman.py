@@ -275,7 +275,7 @@ class Podman(Runtime):
 
     @override
     async def strays(self, home_label: str, known_ids: frozenset[str]) -> list[Stray]:
-        if not self._podman.is_installed:
+        if await self.available() is not None:  # then no container of ours can run either
             return []
         found = []
         for entry in await self._podman.listed(f"{_HOME}={home_label}"):

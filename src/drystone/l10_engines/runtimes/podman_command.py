@@ -102,11 +102,6 @@ class PodmanCommand:
         self._info: Info | None = None
 
     @property
-    def is_installed(self) -> bool:
-        """Whether the program is on the agent's PATH."""
-        return self._program is not None
-
-    @property
     def controllers(self) -> frozenset[str]:
         """The limits that podman can enforce, as :meth:`info` found; nothing before it was asked."""
         return frozenset(self._info.host.cgroup_controllers if self._info else ())
