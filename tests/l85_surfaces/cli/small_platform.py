@@ -177,6 +177,9 @@ class SmallPlatform(DeployerApi):
             yield _progress("wait", "ended", "it has ended", 0.1)
         aborted = self.aborting[key] = asyncio.Event()
         try:
+            if wanted.get("x-outcome") == "silent":
+                await aborted.wait()
+                raise DeployAborted(f"aborted; {_serves(service)}")
             yield _progress("build", "began", f"copying {source.folder}")
             yield _progress("build", "info", "3 files")
             yield _progress("build", "ended", "copied 3 files", 0.02)

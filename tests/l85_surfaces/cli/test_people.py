@@ -212,6 +212,18 @@ def test_a_terminal_shows_what_runs_now(folder: Path, descriptor: Path, drystone
     assert screen.end() == 1
 
 
+def test_a_terminal_shows_that_the_platform_is_silent(
+    folder: Path, descriptor: Path, drystone: Drystone
+) -> None:
+    descriptor.write_text(DESCRIPTOR + "x-outcome: silent\n")
+    screen = Screen("deploy", str(descriptor), "--home", str(folder))
+
+    until(lambda: "waiting for the platform" in screen.text, "a sign of life")
+
+    until(lambda: drystone("abort", "orders").code == 0, "the deploy is there")
+    assert screen.end() == 1
+
+
 def test_no_color_is_respected(folder: Path, descriptor: Path) -> None:
     screen = Screen("deploy", str(descriptor), "--home", str(folder), NO_COLOR="1")
 

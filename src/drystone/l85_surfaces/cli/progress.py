@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
     from drystone.l85_surfaces.cli.terminal import Terminal
 
+_NOTHING_YET = ""
+
 
 class Steps:
     """Shows which steps run, with a spinner and the time so far, below the lines already written.
 
-    A context manager; leaving it removes what is still shown as running.
+    A context manager; leaving it removes what is still shown as running. Until the platform says something, it
+    shows that it waits for that.
 
     Args:
         out: Where to.
@@ -33,6 +36,7 @@ class Steps:
         if self._out.live:
             self._bars = _bars(colour=self._out.paint.colour)
             self._bars.start()
+            self.began(_NOTHING_YET, "waiting for the platform")
         return self
 
     def __exit__(
@@ -46,9 +50,11 @@ class Steps:
 
     def began(self, name: str, text: str) -> None:
         """Show a step as running; a step that runs already changes its text."""
-        text = text.partition("\n")[0]
         if not self._bars:
             return
+        if name != _NOTHING_YET:
+            self.ended(_NOTHING_YET)
+        text = text.partition("\n")[0]
         if name in self._running:
             self._bars.update(self._running[name], description=text)
         else:
@@ -61,6 +67,7 @@ class Steps:
 
     def line(self, text: str) -> None:
         """Write a line that stays, above what runs."""
+        self.ended(_NOTHING_YET)
         self._out.line(text)
 
     def mark(self, *, good: bool) -> str:
