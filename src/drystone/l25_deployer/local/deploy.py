@@ -136,7 +136,7 @@ class Deploy:
             release.stacks.route.migrate,
             "migrate",
         )
-        runtime = kept.machine.runtimes[release.isolation]
+        runtime = kept.machine.runtime(release.isolation)
         ended = await runtime.run_once(spec, output=written.append, limit=MIGRATION_LIMIT)
         if not ended.is_success:
             lines = b"".join(written).decode(errors="replace").splitlines()[-40:]

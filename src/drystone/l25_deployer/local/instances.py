@@ -6,6 +6,7 @@ import asyncio
 import enum
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -154,7 +155,14 @@ class KeptInstance:
             raise PlatformError(
                 f"port {port}, which {self.blueprint.spec.id} was given, is taken by another program"
             )
-        return await self._runtime.start(self.blueprint.spec)
+        starting = asyncio.ensure_future(self._runtime.start(self.blueprint.spec))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # A start that is left half-way would leave processes of which nobody knows.
+            with suppress(PlatformError):
+                await (await starting).stop(grace=timedelta(0))
+            raise
 
     def _become(self, state: State, text: str) -> None:
         changed = state is not self.state
@@ -176,7 +184,7 @@ class KeptInstance:
             pause = min(pause * 2, LONGEST_PAUSE)
             try:
                 self._instance = await self._start()
-            except PlatformError as e:
+            except (PlatformError, OSError) as e:
                 self._instance = None
                 self.last_problem = str(e)
                 continue
@@ -247,5 +255,4 @@ class KeptInstance:
 
     def _owns(self, port: int) -> bool:
         """Tell whether the port is this instance's; a server of somebody else must not pass for it."""
-        ports = self.listening_ports()
-        return not ports or port in ports
+        return port in self.listening_ports()

@@ -181,7 +181,7 @@ class KeptService:
             ValueUnknown: A reference of its descriptor has no value.
         """
         prints = blueprints(self.record, release, self.surroundings(release))
-        runtime = self.machine.runtimes[release.isolation]
+        runtime = self.machine.runtime(release.isolation)
         running = RunningRelease(release, prints, runtime, self._instance_changed)
         self.running[release.number] = running
         return running

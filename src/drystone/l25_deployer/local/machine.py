@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l10_engines.runtimes.errors import RuntimeMissing
 from drystone.l25_deployer.local.blueprints import instance_id
 
 if TYPE_CHECKING:
@@ -58,6 +59,19 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     def url(self, host: str) -> str:
         """Return the address at which the edge answers for a host."""
         return f"http://{host}:{self.url_port}/"
+
+    def runtime(self, name: str) -> Runtime:
+        """Return the runtime in which a release runs.
+
+        Raises:
+            RuntimeMissing: It does not work here, or does not any more.
+        """
+        if name not in self.runtimes:
+            raise RuntimeMissing(
+                f"the runtime '{name}' does not work on this machine; those that do:"
+                f" {', '.join(self.runtimes)}"
+            )
+        return self.runtimes[name]
 
     def forget_instances(self, record: ServiceRecord, release: ReleaseRecord) -> None:
         """Remove the folders of a release's instances, their logs with them."""

@@ -34,7 +34,7 @@ async def execute(kept: KeptService, command: list[str]) -> AsyncIterator[ExecOu
     words = tuple((word,) for word in command)
     spec = one_off(kept.record, release, kept.surroundings(release), words, secrets.token_hex(4))
     pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
-    runtime = kept.machine.runtimes[release.isolation]
+    runtime = kept.machine.runtime(release.isolation)
     running = asyncio.create_task(runtime.run_once(spec, output=pieces.put_nowait, limit=LIMIT))
     running.add_done_callback(lambda _: pieces.put_nowait(None))
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")

@@ -263,9 +263,7 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
         PlatformError: Something that it needs does not work; the next attempt may.
     """
     record = kept.record
-    for release in kept.machine.documents.releases(record.environment, record.service):
-        if release.number >= record.next_release:  # written, but its deploy never began
-            kept.machine.documents.remove_release(record, release.number)
+    _forget_unbegun(kept)
     for name in record.eternal:
         await kept.provide(name)
     for number in (*record.warm, *_unfinished(kept)):
@@ -290,6 +288,14 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
         await undo(kept, operation.release, reason, tell)
         kept.write_history(f"{operation.kind} undone", reason)
     return adopted
+
+
+def _forget_unbegun(kept: KeptService) -> None:
+    """Remove releases that were written down just before a death kept their deploys from beginning."""
+    record = kept.record
+    for release in kept.machine.documents.releases(record.environment, record.service):
+        if release.number >= record.next_release:
+            kept.machine.documents.remove_release(record, release.number)
 
 
 def _unfinished(kept: KeptService) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local.failure import explain
@@ -12,11 +12,13 @@ from drystone.l25_deployer.local.instances import KeptInstance, State
 from drystone.l25_deployer.local.probe import probe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from drystone.l10_engines.runtimes.port import Runtime
     from drystone.l25_deployer.local.instances import Blueprint
     from drystone.l25_deployer.local.records import ReleaseRecord
+
+T = TypeVar("T")
 
 ATTEMPTS = 2
 """How often an instance of a new release may end by itself before the deploy gives it up."""
@@ -70,8 +72,7 @@ class RunningRelease:
         Raises:
             PlatformError: The runtime refused one; those that were started go on until :meth:`end`.
         """
-        adopted = await asyncio.gather(*(one.begin() for one in self.instances))
-        return sum(adopted)
+        return sum(await _together(one.begin() for one in self.instances))
 
     async def until_healthy(self, previous: ReleaseRecord | None) -> None:
         """Wait until every instance is healthy.
@@ -83,16 +84,23 @@ class RunningRelease:
             DeployFailed: One ended twice by itself, or was not well in time; the message says all that is
                 known about why.
         """
+        waiting = [asyncio.create_task(self._until_one(one, previous)) for one in self.instances]
         graces = [one.blueprint.health.grace for one in self.instances if one.blueprint.health]
         limit = max(graces, default=DEFAULT_GRACE)
         try:
             async with asyncio.timeout(limit.total_seconds()):
-                await asyncio.gather(*(self._until_one(one, previous) for one in self.instances))
+                await asyncio.gather(*waiting)
         except TimeoutError as e:
-            ill = next(one for one in self.instances if one.state is not State.HEALTHY)
+            ill = next((o for o in self.instances if o.state is not State.HEALTHY), None)
+            if ill is None:  # the last of them became well at the last moment
+                return
             reason = f"was not healthy after {limit.total_seconds():g} s"
             report = await asyncio.to_thread(explain, ill, reason, self.release, previous)
             raise DeployFailed(report, instance=ill.blueprint.spec.id) from e
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _until_one(self, one: KeptInstance, previous: ReleaseRecord | None) -> None:
         while one.state not in {State.HEALTHY, State.STOPPED}:
@@ -133,17 +141,27 @@ class RunningRelease:
     async def rest(self) -> None:
         """End the instances that do not serve: the release is only kept to take traffic again."""
         workers = [one for one in self.instances if one.blueprint.port is None]
-        await asyncio.gather(*(one.end() for one in workers))
+        await _together(one.end() for one in workers)
 
     async def wake(self) -> None:
         """Start what :meth:`rest` ended."""
         resting = [one for one in self.instances if one.state is State.STOPPED]
-        await asyncio.gather(*(one.begin() for one in resting))
+        await _together(one.begin() for one in resting)
 
     async def end(self) -> None:
         """End every instance, the workers with the rest."""
-        await asyncio.gather(*(one.end() for one in self.instances))
+        await _together(one.end() for one in self.instances)
 
     async def leave(self) -> None:
         """Stop looking after the instances; they go on running."""
         await asyncio.gather(*(one.leave() for one in self.instances))
+
+
+async def _together(work: Iterable[Awaitable[T]]) -> list[T]:
+    """Run all of it to the end and then raise the first failure, so that nothing goes on unwatched."""
+    done: list[T] = []
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+        done.append(result)
+    return done
