@@ -36,8 +36,8 @@ def test_an_application_of_others_is_installed_in_an_exact_version(path: Path) -
 
     assert descriptor is not None
     assert descriptor.process is not None
-    pip, install, *packages = descriptor.process.setup
-    assert (pip, install) == ("pip", "install")
+    uv, pip, install, *packages = descriptor.process.setup
+    assert (uv, pip, install) == ("uv", "pip", "install")
     assert all(re.fullmatch(r"[\w\[\]-]+==[\d.]+", package) for package in packages)
 
 

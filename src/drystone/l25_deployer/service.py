@@ -96,9 +96,8 @@ class Deployer(DeployerApi):
 
     @override
     async def stop(self, ctx: Context) -> AsyncIterator[StartupStep]:
-        for kept in self._services.all():
-            if kept.task is not None:
-                kept.task.cancel()
+        for task in self._tasks:
+            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         async for step in self._platform.stop():
             yield step
@@ -262,7 +261,7 @@ class Deployer(DeployerApi):
     ) -> AsyncIterator[Progress]:
         """Run an operation in a task of its own and yield its progress.
 
-        The operation goes on when the caller leaves.
+        An operation that has begun goes on when the caller leaves; one that waits for its turn gives it up.
         """
         queue: asyncio.Queue[Progress | None] = asyncio.Queue()
         tell = Teller(queue.put_nowait, self._machine.clock)
@@ -279,8 +278,12 @@ class Deployer(DeployerApi):
         task = asyncio.create_task(run(), name=f"operate on {kept.name}")
         self._tasks.add(task)
         task.add_done_callback(self._over)
-        while (progress := await queue.get()) is not None:
-            yield progress
+        try:
+            while (progress := await queue.get()) is not None:
+                yield progress
+        finally:
+            if not task.done() and kept.task is not task:
+                task.cancel()  # it still waits for its turn, and nobody waits for it any more
         await task
 
     def _over(self, task: asyncio.Task[None]) -> None:

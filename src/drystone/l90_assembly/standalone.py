@@ -139,7 +139,7 @@ async def assemble(
         supervisor.add(engines.cache)
     credentials = Credentials(home.secrets)
     runtimes, chosen = await choose_runtimes(settings.runtime)
-    artifacts = Artifacts(home.artifacts, environ)
+    artifacts = Artifacts(home.artifacts, home.path / "downloads", environ)
     ports = PortBook(home.path / "ports.json")
     machine = Machine(
         label=label_of(home),
@@ -158,7 +158,13 @@ async def assemble(
         runtimes=runtimes,
         images=Podman(),
         ports=ports,
-        edge=Edge(envoy, port=settings.port, access_log=access_log, ports=ports),
+        edge=Edge(
+            envoy,
+            port=settings.port,
+            access_log=access_log,
+            ports=ports,
+            ensure=partial(supervisor.ensure, envoy.name),
+        ),
         clock=clock,
         log=log,
     )

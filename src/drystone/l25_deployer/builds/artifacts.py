@@ -4,7 +4,7 @@
 of it is there, the file ``complete``. A virtual environment cannot be moved after it was made, so nothing is built
 elsewhere and renamed; what lacks the mark is thrown away and built again.
 
-An installation by pip changes nothing but the environment: it is kept apart, named by what it depends on, so that a
+An installation by pip or uv changes nothing but the environment: it is kept apart, named by what it depends on, so that a
 new version of the code with the same requirements starts at once. Any other set-up may write into the folder, so
 it is part of the artefact.
 """
@@ -22,6 +22,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
+import uv
 
 from drystone.l10_engines.processes.identity import stop, wait
 from drystone.l10_engines.processes.spawn import spawn
@@ -62,11 +63,13 @@ class Artifacts:
 
     Args:
         root: The folder that holds them.
+        downloads: Folder in which uv keeps what it downloaded, for the next set-up.
         environ: The platform's own environment; set-ups get an excerpt (see ``PASSED_ON``).
     """
 
-    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, root: Path, downloads: Path, environ: Mapping[str, str]) -> None:
         self._root = root
+        self._downloads = downloads
         self._environ = environ
         self._building: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -85,7 +88,7 @@ class Artifacts:
             BuildFailed: The set-up failed; the message ends with its last lines.
         """
         entries = await asyncio.to_thread(read_folder, folder)
-        installs = runtime == "python" and _is_pip(setup)
+        installs = runtime == "python" and _only_installs(setup)
         name = digest(entries, runtime, () if installs else setup)
         environment = None
         if runtime == "python":
@@ -120,7 +123,7 @@ class Artifacts:
             if _is_complete(place):
                 return
             await asyncio.to_thread(_start_over, place)
-            await self._run((sys.executable, "-m", "venv", str(environment)), place, None, place)
+            await self._run(_new_environment(environment, setup), place, None, place)
             where = source
             if where is None:
                 where = place / "source"
@@ -144,10 +147,10 @@ class Artifacts:
         """
         log = place / "build.log"
         variables = self._variables(environment, place)
-        program = shutil.which(command[0], path=variables["PATH"])
+        program = _program(command[0], variables["PATH"])
         if program is None:
             raise BuildFailed(
-                f"set-up: there is no program '{command[0]}'; with 'runtime: python' pip is there,"
+                f"set-up: there is no program '{command[0]}'; uv is there and, with 'runtime: python', pip;"
                 " others must be installed on this machine",
                 program=command[0],
             )
@@ -175,6 +178,10 @@ class Artifacts:
             "LANG": "C.UTF-8",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_NO_INPUT": "1",
+            "UV_CACHE_DIR": str(self._downloads),
+            "UV_LINK_MODE": "copy",  # what a service does to its files must not reach the next one's
+            "UV_COMPILE_BYTECODE": "1",
+            **({} if environment is None else {"VIRTUAL_ENV": str(environment)}),
         }
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
@@ -193,9 +200,24 @@ class Artifacts:
         return removed
 
 
-def _is_pip(setup: tuple[str, ...]) -> bool:
-    """Tell whether a set-up installs packages by pip and does nothing else; none does nothing at all."""
-    return not setup or setup[:2] == ("pip", "install") or setup[1:4] == ("-m", "pip", "install")
+def _only_installs(setup: tuple[str, ...]) -> bool:
+    """Tell whether a set-up installs packages by pip or uv and does nothing else; none does nothing at all."""
+    without_python = setup[2:] if setup[1:2] == ("-m",) else setup
+    without_uv = without_python[1:] if without_python[:1] == ("uv",) else without_python
+    return not setup or without_uv[:2] == ("pip", "install")
+
+
+def _new_environment(environment: Path, setup: tuple[str, ...]) -> tuple[str, ...]:
+    """Make an environment by the tool that fills it; uv needs no pip in it, and makes one in no time."""
+    if setup[:1] == ("uv",):
+        return ("uv", "venv", "--quiet", "--python", sys.executable, str(environment))
+    return (sys.executable, "-m", "venv", str(environment))
+
+
+def _program(name: str, path: str) -> str | None:
+    """Find a program on the path; uv is the platform's own unless the environment has one."""
+    found = shutil.which(name, path=path)
+    return uv.find_uv_bin() if found is None and name == "uv" else found
 
 
 def _is_complete(place: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,16 +41,34 @@ class Edge:
         port: Where people and clients connect.
         access_log: The file for the access log.
         ports: Knows at which port of their own services are reached by others.
+        ensure: Starts the proxy if it does not run, and keeps it.
     """
 
-    def __init__(self, envoy: Envoy, *, port: int, access_log: Path, ports: PortBook) -> None:
+    def __init__(
+        self,
+        envoy: Envoy,
+        *,
+        port: int,
+        access_log: Path,
+        ports: PortBook,
+        ensure: Callable[[], Awaitable[object]],
+    ) -> None:
         self._envoy = envoy
+        self._ensure = ensure
         self._ports = ports
         self._port = port
         self._access_log = access_log
         self._routings: dict[str, Routing] = {}
         self._is_current = False
         self._publishing = asyncio.Lock()
+
+    async def until_ready(self) -> None:
+        """Return when the proxy serves, starting it if it does not run.
+
+        Raises:
+            PlatformError: It cannot start, for example because its port is taken.
+        """
+        await self._ensure()
 
     def routing(self, service: str) -> Routing | None:
         """Return how a service is routed."""
