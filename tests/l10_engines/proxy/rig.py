@@ -15,7 +15,7 @@ from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool, edge_snapshot
 from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot
-from drystone.testing.load import Load, Report, run
+from drystone.testing.load import Load, Outcome, Report, run
 from l10_engines.proxy.upstream import Upstream
 
 HOST = "shop.dev.localhost"
@@ -95,6 +95,7 @@ class Rig:
         rate: float = 150,
         method: str = "GET",
         reused: float = 0.5,
+        observe: Callable[[Outcome], None] | None = None,
     ) -> Report:
         load = Load(
             url=f"http://127.0.0.1:{self.port}/",
@@ -103,7 +104,7 @@ class Rig:
             method=method,
             reused=reused,
         )
-        return await run(load, stop=stop)
+        return await run(load, stop=stop, observe=observe)
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

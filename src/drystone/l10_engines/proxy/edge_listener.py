@@ -142,7 +142,7 @@ def _local_replies() -> dict[str, Any]:
             _problem(
                 "NoHealthyInstance",
                 "The service has no healthy instance",
-                f"{service} has no instance that can answer now. `drystone show {service}` tells why.",
+                f"{service} has no instance that can answer now. `drystone services` shows its state.",
             ),
         ),
         (
@@ -158,7 +158,7 @@ def _local_replies() -> dict[str, Any]:
             _problem(
                 "InstanceFailed",
                 "The service broke off the connection",
-                f"An instance of {service} broke off the connection. `drystone logs {service}` tells more.",
+                f"An instance of {service} broke off the connection. `drystone logs` shows what it wrote.",
             ),
         ),
     ]
