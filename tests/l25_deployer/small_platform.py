@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -206,7 +207,13 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         runtimes={runtime.name: runtime},
         images=Podman(),
         ports=ports,
-        edge=Edge(envoy, port=port, access_log=access_log, ports=ports),
+        edge=Edge(
+            envoy,
+            port=port,
+            access_log=access_log,
+            ports=ports,
+            ensure=partial(supervisor.ensure, envoy.name),
+        ),
         clock=clock,
         log=NullLog(),
     )

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from drystone.l25_deployer.local.records import ReleaseRecord
     from drystone.l25_deployer.local.running import RunningRelease
     from drystone.l25_deployer.local.telling import Teller
+    from drystone.l25_deployer.stacks.model import Resource
 
 MIGRATION_LIMIT = timedelta(minutes=15)
 
@@ -263,9 +264,11 @@ async def undo(kept: KeptService, number: int, reason: str, tell: Teller) -> Non
     for name in operation.fresh if operation is not None else ():
         if name in kept.record.eternal:
             await _try(remove_resource(kept, name), f"'{name}' stays, without data", tell)
+    for name, resource in operation.before.items() if operation is not None else ():
+        await _try(_set_back(kept, name, resource), f"'{name}' is not as before", tell)
     previous = kept.active_release()
-    if previous is not None:
-        await _try(_restore(kept, previous, tell), "the old release is not as before", tell)
+    if previous is not None and previous.number not in kept.running:
+        await _try(_start_again(kept, previous, tell), "the old release is not as before", tell)
     kept.save(operation=None)
     prune(kept)
 
@@ -278,22 +281,24 @@ async def _try(work: Awaitable[None], otherwise: str, tell: Teller) -> None:
         tell.info("undo", f"{otherwise}: {e}")
 
 
-async def _restore(kept: KeptService, previous: ReleaseRecord, tell: Teller) -> None:
-    """Give the resources their old settings and, after a cutover, start the old release again."""
-    for name, resource in previous.stacks.eternal.resources.items():
-        if kept.record.eternal.get(name) != resource:
-            kept.save(eternal={**kept.record.eternal, name: resource})
-            await kept.provide(name)
-    if previous.number not in kept.running:
-        with tell.step("start", f"release {previous.number} again"):
-            for one in previous.instances:
-                if one.port is not None:
-                    kept.machine.ports.note(one.port)
-            running = kept.make_running(previous)
-            await running.begin()
-            await running.until_healthy(None)
-            kept.save_release(msgspec.structs.replace(previous, state="active"))
-            await kept.publish()
+async def _set_back(kept: KeptService, name: str, resource: Resource) -> None:
+    """Give a resource the settings that it had."""
+    if kept.record.eternal.get(name) != resource:
+        kept.save(eternal={**kept.record.eternal, name: resource})
+        await kept.provide(name)
+
+
+async def _start_again(kept: KeptService, previous: ReleaseRecord, tell: Teller) -> None:
+    """Start the old release of a cutover, or adopt what still runs of it."""
+    with tell.step("start", f"release {previous.number} again"):
+        for one in previous.instances:
+            if one.port is not None:
+                kept.machine.ports.note(one.port)
+        running = kept.make_running(previous)
+        await running.begin()
+        await running.until_healthy(None)
+        kept.save_release(msgspec.structs.replace(previous, state="active"))
+        await kept.publish()
 
 
 def prune(kept: KeptService) -> None:

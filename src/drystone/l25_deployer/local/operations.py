@@ -110,7 +110,8 @@ async def deploy(
         for name, resource in existing.items()
         if name not in wanted and (name in confirmed or not resource.protect)
     )
-    operation = Operation("deploy", release.number, kept.machine.clock.now(), by, fresh, unwanted)
+    now = kept.machine.clock.now()
+    operation = Operation("deploy", release.number, now, by, fresh, unwanted, existing)
     kept.machine.documents.save_release(kept.record, release)
     kept.save(next_release=release.number + 1, operation=operation)
     kept.write_history("deploy began", f"version {release.version}", by=by, release=release)
@@ -131,7 +132,11 @@ async def roll_back(kept: KeptService, tell: Teller, *, by: str) -> None:
         )
     release = kept.release(kept.record.trail[-1])
     tell.release = release.number
-    operation = Operation("rollback", release.number, kept.machine.clock.now(), by)
+    existing = kept.record.eternal
+    fresh = tuple(name for name in release.stacks.eternal.resources if name not in existing)
+    operation = Operation(
+        "rollback", release.number, kept.machine.clock.now(), by, fresh, before=existing
+    )
     kept.save(operation=operation)
     text = f"from release {active.number} (version {active.version})"
     kept.write_history("rollback began", text, by=by, release=release)
@@ -142,6 +147,7 @@ async def _carry_out(kept: KeptService, way: Deploy, tell: Teller, *, event: str
     release = way.release
     begun = kept.machine.clock.monotonic()
     try:
+        await kept.machine.edge.until_ready()
         await way.bring_up()
     except (PlatformError, OSError, asyncio.CancelledError) as e:
         aborted = isinstance(e, asyncio.CancelledError)

@@ -32,6 +32,7 @@ class Operation(msgspec.Struct, frozen=True):
         by: Who asked.
         fresh: Resources that did not exist before it; they go when it fails.
         unwanted: Resources that go with their data when it succeeds, as was confirmed.
+        before: Resources that existed before it, with the settings that they get back when it fails.
     """
 
     kind: Literal["deploy", "rollback", "destroy"]
@@ -40,6 +41,7 @@ class Operation(msgspec.Struct, frozen=True):
     by: str
     fresh: tuple[str, ...] = ()
     unwanted: tuple[str, ...] = ()
+    before: dict[str, Resource] = {}
 
 
 class ServiceRecord(msgspec.Struct, frozen=True):
