@@ -12,7 +12,7 @@ from typing_extensions import override
 
 import drystone
 from drystone.l00_kernel.contract import Context, Page, make_cursor, read_cursor
-from drystone.l00_kernel.errors import Invalid, PlatformError
+from drystone.l00_kernel.errors import Invalid, PlatformError, Unavailable
 from drystone.l25_deployer.api import (
     DeployerApi,
     EngineView,
@@ -30,6 +30,7 @@ from drystone.l25_deployer.api import (
 from drystone.l25_deployer.errors import NothingToAbort, PlanRefused
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local import operations, views
+from drystone.l25_deployer.local.ahead import look_ahead
 from drystone.l25_deployer.local.following import read_logs
 from drystone.l25_deployer.local.one_off import execute
 from drystone.l25_deployer.local.services import Services
@@ -63,6 +64,7 @@ class Deployer(DeployerApi):
         self._machine = services.machine
         self._since: datetime = self._machine.clock.now()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
 
     @override
     async def status(self, ctx: Context) -> PlatformStatus:
@@ -96,6 +98,7 @@ class Deployer(DeployerApi):
 
     @override
     async def stop(self, ctx: Context) -> AsyncIterator[StartupStep]:
+        self._is_stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -106,9 +109,12 @@ class Deployer(DeployerApi):
     async def plan(
         self, ctx: Context, *, source: Source, environment: str, version: str | None = None
     ) -> PlanView:
-        wanted = self._intake.take(source, environment, version or "next")
-        kept = self._services.find(environment, wanted.service)
-        return self._intake.show(wanted, kept, self._services)
+        service = self._intake.take(source, environment, version or "1").service
+        kept = self._services.find(environment, service)
+        number = str(kept.record.next_release) if kept else "1"
+        wanted = self._intake.take(source, environment, version or number)
+        view = self._intake.show(wanted, kept, self._services)
+        return await look_ahead(view, wanted, kept, self._machine)
 
     @override
     async def deploy(
@@ -122,7 +128,7 @@ class Deployer(DeployerApi):
         wait: bool = True,
     ) -> AsyncIterator[Progress]:
         await self._platform.is_open.wait()
-        service = self._intake.take(source, environment, version or "next").service
+        service = self._intake.take(source, environment, version or "1").service
         kept = self._services.get(environment, service)
         by = ctx.caller.name
 
@@ -263,6 +269,8 @@ class Deployer(DeployerApi):
 
         An operation that has begun goes on when the caller leaves; one that waits for its turn gives it up.
         """
+        if self._is_stopping:
+            raise Unavailable("the platform is stopping; start it again with `drystone up`")
         queue: asyncio.Queue[Progress | None] = asyncio.Queue()
         tell = Teller(queue.put_nowait, self._machine.clock)
 

@@ -96,6 +96,7 @@ class Standalone(msgspec.Struct, frozen=True):
         """Stop looking after everything; all that runs goes on."""
         await self.platform.leave()
         await self.supervisor.detach()
+        await self.envoy.detach()
         await self.ads.stop()
 
 

@@ -89,7 +89,7 @@ class Artifacts:
         """
         entries = await asyncio.to_thread(read_folder, folder)
         installs = runtime == "python" and _only_installs(setup)
-        name = digest(entries, runtime, () if installs else setup)
+        name = _name(entries, runtime, setup)
         environment = None
         if runtime == "python":
             relevant = manifests(folder, entries, setup) if installs else entries
@@ -108,6 +108,16 @@ class Artifacts:
                 environment, setup, folder, entries, None if installs else source
             )
         return Artifact(name, source, environment)
+
+    async def name_of(
+        self, folder: Path, *, runtime: str | None = None, setup: tuple[str, ...] = ()
+    ) -> str:
+        """Return the digest that :meth:`build` would give the artefact; builds nothing.
+
+        Raises:
+            ArtefactRefused: The folder cannot be taken as it is.
+        """
+        return _name(await asyncio.to_thread(read_folder, folder), runtime, setup)
 
     async def _environment(
         self,
@@ -198,6 +208,11 @@ class Artifacts:
             shutil.rmtree(place, ignore_errors=True)
             removed.append(place.name)
         return removed
+
+
+def _name(entries: tuple[Entry, ...], runtime: str | None, setup: tuple[str, ...]) -> str:
+    installs = runtime == "python" and _only_installs(setup)
+    return digest(entries, runtime, () if installs else setup)
 
 
 def _only_installs(setup: tuple[str, ...]) -> bool:

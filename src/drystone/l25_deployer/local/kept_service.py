@@ -135,6 +135,13 @@ class KeptService:
             for one in release.instances
         }
 
+    def artifact_folders(self) -> set[str]:
+        """Return the names of the stored folders that the kept releases need."""
+        record = self.record
+        releases = self.machine.documents.releases(record.environment, record.service)
+        paths = [path for r in releases for path in (r.source, r.runtime) if path]
+        return {Path(path).parent.name for path in paths}
+
     # What runs
 
     async def provide(self, name: str) -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from drystone.l25_deployer.local.services import Services
 
 TEND_LOGS_EVERY = timedelta(seconds=2)
+SWEEP_EVERY = 30
+"""Rounds of tending between two looks for artefacts that nobody needs."""
+
 RETRY_AFTER = timedelta(seconds=2)
 
 SERVICES = 100
@@ -72,7 +75,7 @@ class Platform:
                 await asyncio.gather(*(self._start_service(kept, height) for kept in wave))
         finally:
             self.startup.end()
-        self._tending = asyncio.create_task(self._tend_logs(), name="tend logs")
+        self._tending = asyncio.create_task(self._tend_files(), name="tend files")
 
     def _service_waves(self) -> list[list[KeptService]]:
         """Put services into waves: each comes after what it cannot do without."""
@@ -82,9 +85,10 @@ class Platform:
         rest = list(every.values())  # of some an operation was cut short, of others data is left
         return [*ordered, rest] if rest else ordered
 
-    async def _tend_logs(self) -> None:
-        """Keep the logs of instances within bounds and note when their lines were written, for ever."""
+    async def _tend_files(self) -> None:
+        """Keep logs within bounds, note when their lines were written, and clear away old artefacts, for ever."""
         clock = self._services.machine.clock
+        rounds = 0
         while True:
             await asyncio.sleep(TEND_LOGS_EVERY.total_seconds())
             logs = [
@@ -94,6 +98,16 @@ class Platform:
                 for one in running.instances
             ]
             await asyncio.to_thread(_tend, logs, clock.now())
+            rounds += 1
+            if rounds % SWEEP_EVERY == 0:
+                await self._sweep()
+
+    async def _sweep(self) -> None:
+        """Remove artefacts that no release needs; never while one is being built."""
+        every = self._services.all()
+        if not any(kept.lock.locked() for kept in every):
+            needed = frozenset(name for kept in every for name in kept.artifact_folders())
+            await asyncio.to_thread(self._services.machine.artifacts.sweep, needed)
 
     async def _start_service(self, kept: KeptService, height: int) -> None:
         """Recover one service; on failure go on trying in the background."""
