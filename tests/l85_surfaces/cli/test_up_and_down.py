@@ -103,8 +103,8 @@ def test_a_detached_up_returns_when_the_platform_is_ready(
 
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == "layer  10  proxy           ready       0.31 s"
-    assert lines[1] == "layer  25  deployer        adopted     0.05 s  2 instances"
+    assert lines[0] == "layer  10  proxy                 ready       0.31 s"
+    assert lines[1] == "layer  25  deployer              adopted     0.05 s  2 instances"
     assert lines[2].startswith("ready in ")
     assert lines[2].endswith("http://localhost:8400/")
     assert drystone("status").code == 0
@@ -116,7 +116,7 @@ def test_down_stops_the_agent_and_its_keeper(up: Up, folder: Path, drystone: Dry
     said = drystone("down")
 
     assert (said.code, said.err) == (0, "")
-    assert "layer  25  deployer        stopped     0.02 s\n" in said.out
+    assert "layer  25  deployer              stopped     0.02 s\n" in said.out
     assert said.out.splitlines()[-1].startswith("stopped in ")
     assert not answers(folder)
     assert not is_kept(folder)
@@ -229,7 +229,7 @@ def test_ctrl_c_in_a_watching_up_stops_the_platform(up: Up, folder: Path) -> Non
     code, out, err = end(process)
     assert code == 0
     assert "stopping the platform" in err
-    assert "deployer        stopped" in out
+    assert "deployer              stopped" in out
     assert not answers(folder)
     assert not is_kept(folder)
 

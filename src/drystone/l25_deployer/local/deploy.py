@@ -212,7 +212,7 @@ async def finish(kept: KeptService, tell: Teller) -> None:
         for number in sorted(kept.record.warm):
             if number != last or not active.stacks.route.keep_warm:
                 with tell.step("drain", f"release {number}, then stop it"):
-                    await kept.cool(number)
+                    await _try(kept.cool(number), f"release {number} is kept warm", tell)
         if last in kept.running and last in kept.record.warm:
             await kept.running[last].rest()
             kept.save_release(msgspec.structs.replace(kept.running[last].release, state="warm"))
@@ -311,7 +311,7 @@ def prune(kept: KeptService) -> None:
     needed = {active.number, *back, *record.warm}
     every = kept.machine.documents.releases(record.environment, record.service)
     failed = [r.number for r in every if r.state == "failed" and r.number not in needed]
-    needed.update(sorted(failed)[-active.stacks.route.keep :])
+    needed.update(sorted(failed)[-max(1, active.stacks.route.keep) :])
     kept.save(trail=back)
     for release in every:
         if release.number not in needed and release.number not in kept.running:

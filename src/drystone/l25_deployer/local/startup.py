@@ -113,17 +113,20 @@ class Startup:
 
 
 async def stop_parts(waves: Sequence[Sequence[Part]]) -> AsyncIterator[StartupStep]:
-    """End the parts from the last wave to the first, and tell."""
+    """End the parts from the last wave to the first, those of a wave together, and tell."""
     for wave in reversed(waves):
-        for part in wave:
-            if not part.is_running():
-                continue
-            begun = time.monotonic()
+        running = [part for part in wave if part.is_running()]
+        for part in running:
             yield StartupStep(part.layer, part.name, "starting", text="stopping")
-            try:
-                await part.stop()
-            except PlatformError as e:
-                yield StartupStep(part.layer, part.name, "failed", text=str(e))
-                continue
-            seconds = round(time.monotonic() - begun, 3)
-            yield StartupStep(part.layer, part.name, "ready", seconds, "stopped")
+        for ended in asyncio.as_completed([_stop(part) for part in running]):
+            yield await ended
+
+
+async def _stop(part: Part) -> StartupStep:
+    begun = time.monotonic()
+    try:
+        await part.stop()
+    except PlatformError as e:
+        return StartupStep(part.layer, part.name, "failed", text=str(e))
+    seconds = round(time.monotonic() - begun, 3)
+    return StartupStep(part.layer, part.name, "ready", seconds, "stopped")

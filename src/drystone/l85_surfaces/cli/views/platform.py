@@ -29,7 +29,7 @@ def stop_step(item: StartupStep, *, paint: Paint = PLAIN) -> str:
 def _step(item: StartupStep, told: str, paint: Paint) -> str:
     word = paint(told.ljust(8), state(told).style)
     text = f"  {item.text}" if item.text not in {"", told} else ""
-    line = f"layer {item.layer:>3}  {item.name:<14}  {word}  {taken(item.seconds):>8}{text}"
+    line = f"layer {item.layer:>3}  {item.name:<20}  {word}  {taken(item.seconds):>8}{text}"
     return line.rstrip()
 
 
