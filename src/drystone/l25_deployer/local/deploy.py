@@ -73,8 +73,6 @@ class Deploy:
         running = self._kept.running.get(self.release.number)
         if running is None:
             running = await self._start()
-        else:
-            await running.wake()
         with self._tell.step("health", _count(running)):
             await running.until_healthy(self._previous)
         with self._tell.step("warm-up", "first requests"):
@@ -85,6 +83,9 @@ class Deploy:
 
     async def _apply_resources(self) -> None:
         wanted = self.release.stacks.eternal.resources
+        if self._folder is None:  # the way back is short: what has not changed is left alone
+            existing = self._kept.record.eternal
+            wanted = {name: r for name, r in wanted.items() if existing.get(name) != r}
         if not wanted:
             return
         with self._tell.step("resources", ", ".join(wanted)):
@@ -208,6 +209,8 @@ async def finish(kept: KeptService, tell: Teller) -> None:
     """Do what follows a switch; also what a new agent does when it finds a switch that was not followed up."""
     active = kept.active_release()
     if active is not None:
+        if active.number in kept.running:
+            await _try(kept.running[active.number].wake(), "some workers do not start", tell)
         last = max(kept.record.warm, default=None)
         for number in sorted(kept.record.warm):
             if number != last or not active.stacks.route.keep_warm:
