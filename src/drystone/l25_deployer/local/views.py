@@ -118,7 +118,7 @@ def instance(one: KeptInstance, release: int) -> InstanceView:
         pid=one.pid,
         port=one.blueprint.port,
         restarts=one.restarts,
-        since=one.since,
+        since=one.since if one.pid is not None else None,
         last_exit=one.last_exit.sentence() if one.last_exit else None,
     )
 
