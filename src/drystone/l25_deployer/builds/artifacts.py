@@ -12,25 +12,29 @@ it is part of the artefact.
 from __future__ import annotations
 
 import asyncio
-import os
+import re
+import secrets
 import shutil
-import signal
 import sys
 from collections import defaultdict
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 import uv
 
-from drystone.l10_engines.processes.identity import stop, wait
+from drystone.l00_kernel.errors import Unavailable
+from drystone.l10_engines.processes.identity import wait
 from drystone.l10_engines.processes.spawn import spawn
-from drystone.l25_deployer.builds.folder import copy_folder, digest, manifests, read_folder
+from drystone.l10_engines.runtimes import proc_table
+from drystone.l10_engines.runtimes.hosted import kill_all
+from drystone.l10_engines.runtimes.logs import LogFile
+from drystone.l25_deployer.builds.folder import copy_folder, digest, read_folder
+from drystone.l25_deployer.builds.manifests import manifests
 from drystone.l25_deployer.errors import BuildFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from drystone.l25_deployer.builds.folder import Entry
@@ -38,6 +42,11 @@ if TYPE_CHECKING:
 SETUP_LIMIT = timedelta(minutes=15)
 PASSED_ON = ("PIP_", "UV_", "NPM_CONFIG_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_")
 """Variables of the platform's own environment that an installation needs to reach its registry."""
+
+LOG_LINES = 20
+MAX_LINE = 500
+_WRITES_ELSEWHERE = re.compile(r"--(target|prefix|root|src)(=|$)|-t")
+"""Options by which pip and uv install into another place than the environment."""
 
 
 class Artifact(msgspec.Struct, frozen=True):
@@ -88,26 +97,31 @@ class Artifacts:
             BuildFailed: The set-up failed; the message ends with its last lines.
         """
         entries = await asyncio.to_thread(read_folder, folder)
-        installs = runtime == "python" and _only_installs(setup)
+
+        async def copy(place: Path) -> None:
+            await asyncio.to_thread(copy_folder, folder, entries, place / "source")
+
+        async def make_environment(place: Path) -> None:
+            command = _new_environment(place / "runtime", setup)
+            await self._run(command, place, None, place)
+
+        async def copy_and_install(place: Path) -> None:
+            await copy(place)
+            if runtime == "python":
+                await make_environment(place)
+            if setup:
+                environment = place / "runtime" if runtime == "python" else None
+                await self._run(setup, place / "source", environment, place)
+
         name = _name(entries, runtime, setup)
-        environment = None
-        if runtime == "python":
-            relevant = manifests(folder, entries, setup) if installs else entries
-            made_from = digest(relevant, runtime, setup, sys.version)
-            environment = self._root / made_from / "runtime"
-        source = self._root / name / "source"
-        async with self._building[name]:
-            if not _is_complete(source.parent):
-                await asyncio.to_thread(_start_over, source.parent)
-                await asyncio.to_thread(copy_folder, folder, entries, source)
-                if not installs and environment is None:
-                    await self._set_up(setup, source, None, source.parent)
-                _mark_complete(source.parent)
-        if environment is not None:
-            await self._environment(
-                environment, setup, folder, entries, None if installs else source
-            )
-        return Artifact(name, source, environment)
+        if runtime != "python" or not _only_installs(setup):
+            place = await self._make(name, copy_and_install)
+            environment = place / "runtime" if runtime == "python" else None
+            return Artifact(name, place / "source", environment)
+        place = await self._make(name, copy)
+        relevant = await asyncio.to_thread(manifests, folder, entries, setup) if setup else ()
+        shared = await self._make(digest(relevant, runtime, setup, sys.version), copy_and_install)
+        return Artifact(name, place / "source", shared / "runtime")
 
     async def name_of(
         self, folder: Path, *, runtime: str | None = None, setup: tuple[str, ...] = ()
@@ -119,61 +133,48 @@ class Artifacts:
         """
         return _name(await asyncio.to_thread(read_folder, folder), runtime, setup)
 
-    async def _environment(
-        self,
-        environment: Path,
-        setup: tuple[str, ...],
-        folder: Path,
-        entries: tuple[Entry, ...],
-        source: Path | None,
-    ) -> None:
-        """Make the virtual environment and run the set-up in it, in a copy of the folder of its own or in ``source``."""
-        place = environment.parent
-        async with self._building[place.name]:
-            if _is_complete(place):
-                return
-            await asyncio.to_thread(_start_over, place)
-            await self._run(_new_environment(environment, setup), place, None, place)
-            where = source
-            if where is None:
-                where = place / "source"
-                await asyncio.to_thread(copy_folder, folder, entries, where)
-            await self._set_up(setup, where, environment, place)
-            _mark_complete(place)
-
-    async def _set_up(
-        self, setup: tuple[str, ...], where: Path, environment: Path | None, place: Path
-    ) -> None:
-        if setup:
-            await self._run(setup, where, environment, place)
+    async def _make(self, name: str, work: Callable[[Path], Awaitable[None]]) -> Path:
+        """Fill the place of a name unless it is complete; whoever wants the same meanwhile waits for it."""
+        place = self._root / name
+        async with self._building[name]:
+            if not _is_complete(place):
+                await asyncio.to_thread(_start_over, place)
+                await work(place)
+                _mark_complete(place)
+        return place
 
     async def _run(
         self, command: tuple[str, ...], where: Path, environment: Path | None, place: Path
     ) -> None:
-        """Run one command of a build in a session of its own and wait for its end.
+        """Run one command of a build and wait for its end; nothing that it started outlives it.
 
         Raises:
             BuildFailed: It failed or took longer than ``SETUP_LIMIT``.
         """
         log = place / "build.log"
         variables = self._variables(environment, place)
-        program = _program(command[0], variables["PATH"])
+        program = _program(command[0], variables["PATH"], where)
         if program is None:
             raise BuildFailed(
                 f"set-up: there is no program '{command[0]}'; uv is there and, with 'runtime: python', pip;"
                 " others must be installed on this machine",
                 program=command[0],
             )
-        process = spawn((program, *command[1:]), output=log, env=variables, directory=where)
+        mark = {"DRYSTONE_BUILD": secrets.token_hex(16)}
+        try:
+            process = spawn(
+                (program, *command[1:]), output=log, env=variables | mark, directory=where
+            )
+        except Unavailable as e:
+            raise BuildFailed(f"set-up: {e}", program=command[0]) from e
         try:
             async with asyncio.timeout(SETUP_LIMIT.total_seconds()):
                 code = await wait(process)
         except TimeoutError as e:
             raise BuildFailed(_failure(command, f"took more than {SETUP_LIMIT}", log)) from e
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await stop(process, grace=timedelta(0))
+            await kill_all(lambda: _carrying(mark), f"the set-up of {place.name}")
+            await wait(process)
         if code != 0:
             raise BuildFailed(_failure(command, f"ended with {code}", log))
 
@@ -211,27 +212,37 @@ class Artifacts:
 
 
 def _name(entries: tuple[Entry, ...], runtime: str | None, setup: tuple[str, ...]) -> str:
-    installs = runtime == "python" and _only_installs(setup)
-    return digest(entries, runtime, () if installs else setup)
+    """Name an artefact; one that holds an environment depends on Python as well."""
+    if runtime != "python":
+        return digest(entries, runtime, setup)
+    installs = _only_installs(setup)
+    return digest(entries, runtime, () if installs else setup, "" if installs else sys.version)
+
+
+def _carrying(mark: dict[str, str]) -> set[int]:
+    rows = proc_table.table()
+    return proc_table.with_relatives(rows, proc_table.carrying(rows, mark))
 
 
 def _only_installs(setup: tuple[str, ...]) -> bool:
-    """Tell whether a set-up installs packages by pip or uv and does nothing else; none does nothing at all."""
+    """Tell whether a set-up fills the environment by pip or uv and does nothing else; none does nothing at all."""
+    if any(_WRITES_ELSEWHERE.match(word) for word in setup):
+        return False
     without_python = setup[2:] if setup[1:2] == ("-m",) else setup
     without_uv = without_python[1:] if without_python[:1] == ("uv",) else without_python
     return not setup or without_uv[:2] == ("pip", "install")
 
 
 def _new_environment(environment: Path, setup: tuple[str, ...]) -> tuple[str, ...]:
-    """Make an environment by the tool that fills it; uv needs no pip in it, and makes one in no time."""
-    if setup[:1] == ("uv",):
+    """Make an environment by the tool that fills it; without pip in it, which uv does not need, it takes no time."""
+    if setup[:1] in {(), ("uv",)}:
         return ("uv", "venv", "--quiet", "--python", sys.executable, str(environment))
     return (sys.executable, "-m", "venv", str(environment))
 
 
-def _program(name: str, path: str) -> str | None:
-    """Find a program on the path; uv is the platform's own unless the environment has one."""
-    found = shutil.which(name, path=path)
+def _program(name: str, path: str, where: Path) -> str | None:
+    """Find a program on the path, or in the folder; uv is the platform's own unless the path has one."""
+    found = shutil.which(str(where / name) if "/" in name else name, path=path)
     return uv.find_uv_bin() if found is None and name == "uv" else found
 
 
@@ -250,5 +261,5 @@ def _start_over(place: Path) -> None:
 
 
 def _failure(command: tuple[str, ...], how: str, log: Path) -> str:
-    tail = log.read_text(errors="replace").splitlines()[-20:]
-    return f"set-up '{' '.join(command)}' {how}; its last lines:\n  " + "\n  ".join(tail)
+    lines = [line.text[:MAX_LINE] for line in LogFile(log).tail(LOG_LINES)]
+    return f"set-up '{' '.join(command)}' {how}; its last lines:\n  " + "\n  ".join(lines)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from drystone.l25_deployer.errors import ArtefactRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
 LEFT_OUT = frozenset(
     {
@@ -33,7 +35,6 @@ LEFT_OUT = frozenset(
 
 MAX_FILES = 100_000
 MAX_BYTES = 2 * 1024**3
-MANIFEST_SUFFIXES = frozenset({".txt", ".toml", ".cfg", ".lock", ".in"})
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -64,26 +65,48 @@ def read_folder(folder: Path) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     size = 0
     for path in _walk(folder):
-        status = path.lstat()
-        name = path.relative_to(folder).as_posix()
-        if stat.S_ISLNK(status.st_mode):
-            entries.append(Entry(name, "link", _inner_target(folder, path)))
-        elif stat.S_ISREG(status.st_mode):
-            size += status.st_size
-            if len(entries) >= MAX_FILES or size > MAX_BYTES:
-                raise ArtefactRefused(
-                    f"{folder} holds more than {MAX_FILES} files or {MAX_BYTES // 1024**2} MiB;"
-                    " deploy a folder that holds the service alone",
-                    folder=str(folder),
-                )
-            kind = "program" if status.st_mode & stat.S_IXUSR else "file"
-            entries.append(Entry(name, kind, _hash(path)))
-        else:
+        try:
+            status = path.lstat()
+        except OSError as e:
+            raise _unreadable(path, e) from e
+        size += status.st_size if stat.S_ISREG(status.st_mode) else 0
+        if len(entries) >= MAX_FILES or size > MAX_BYTES:
             raise ArtefactRefused(
-                f"{path} is neither a file nor a folder; remove it from the service's folder",
-                path=str(path),
+                f"{folder} holds more than {MAX_FILES} files or {MAX_BYTES // 1024**2} MiB;"
+                " deploy a folder that holds the service alone",
+                folder=str(folder),
             )
+        entries.append(_entry(folder, path, status.st_mode))
     return tuple(sorted(entries, key=lambda entry: entry.path))
+
+
+def _entry(folder: Path, path: Path, mode: int) -> Entry:
+    name = path.relative_to(folder).as_posix()
+    if not _is_text(name):
+        raise ArtefactRefused(
+            f"{os.fsencode(path)!r} has a name that is not UTF-8; rename it", path=ascii(name)
+        )
+    if stat.S_ISLNK(mode):
+        return Entry(name, "link", _inner_target(folder, path))
+    if stat.S_ISREG(mode):
+        kind = "program" if mode & stat.S_IXUSR else "file"
+        return Entry(name, kind, _hash(path))
+    raise ArtefactRefused(
+        f"{path} is neither a file nor a folder; remove it from the service's folder",
+        path=str(path),
+    )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8 come as lone surrogates (PEP 383)
+        return False
+    return True
+
+
+def _unreadable(path: Path, error: OSError) -> ArtefactRefused:
+    return ArtefactRefused(f"{path} cannot be read: {error.strerror}", path=str(path))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -99,22 +122,41 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _inner_target(folder: Path, link: Path) -> str:
-    target = str(link.readlink())
-    reached = Path(os.path.normpath(link.parent / target))
-    if PurePosixPath(target).is_absolute() or not reached.is_relative_to(folder):
+    """Return where a link leads, when that is inside the folder, through whatever other links it goes."""
+    try:
+        target = str(link.readlink())
+        reached = link.parent.joinpath(target).resolve()
+        inside = reached.is_relative_to(folder.resolve())
+    except RuntimeError as e:
+        raise ArtefactRefused(f"{link} leads to itself; remove it", path=str(link)) from e
+    except OSError as e:
+        raise _unreadable(link, e) from e
+    if PurePosixPath(target).is_absolute() or not inside or not _is_text(target):
         raise ArtefactRefused(
-            f"{link} leads to {target}, outside the service's folder; replace it by what it points at",
+            f"{link} leads to {target!a}, outside the service's folder;"
+            " replace it by what it points at",
             path=str(link),
         )
     return target
 
 
-def _hash(path: Path) -> str:
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedReader]:
+    """Open a file that was one a moment ago: what it may have become neither blocks nor leads elsewhere."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as e:
-        raise ArtefactRefused(f"{path} cannot be read: {e.strerror}", path=str(path)) from e
+        raise _unreadable(path, e) from e
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _changed(path)
+    with os.fdopen(descriptor, "rb") as file:
+        yield file
+
+
+def _hash(path: Path) -> str:
+    with _opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def copy_folder(folder: Path, entries: tuple[Entry, ...], target: Path) -> None:
@@ -130,50 +172,17 @@ def copy_folder(folder: Path, entries: tuple[Entry, ...], target: Path) -> None:
         if entry.kind == "link":
             copy.symlink_to(entry.content)
             continue
-        try:
-            shutil.copyfile(folder / entry.path, copy, follow_symlinks=False)
-        except FileNotFoundError as e:
-            raise ArtefactRefused(f"{folder / entry.path} went away while it was copied") from e
+        with _opened(folder / entry.path) as original, copy.open("xb") as file:
+            shutil.copyfileobj(original, file)
         copy.chmod(0o755 if entry.kind == "program" else 0o644)
         if _hash(copy) != entry.content:
-            raise ArtefactRefused(
-                f"{folder / entry.path} changed while it was copied; deploy again"
-            )
+            raise _changed(folder / entry.path)
+
+
+def _changed(path: Path) -> ArtefactRefused:
+    return ArtefactRefused(f"{path} changed while it was copied; deploy again", path=str(path))
 
 
 def digest(*parts: object) -> str:
     """Name content by SHA-256 over its canonical JSON; 32 hexadecimal digits."""
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
-
-
-def manifests(
-    folder: Path, entries: tuple[Entry, ...], setup: tuple[str, ...]
-) -> tuple[Entry, ...]:
-    """Select the entries on which an installation of packages can depend.
-
-    They are the files that the set-up names, and the manifests (requirements, lock and project files)
-    at the top of the folder. When the set-up, or a manifest, names a folder, as ``pip install .`` does,
-    they are all.
-    """
-    folders = {str(parent) for entry in entries for parent in PurePosixPath(entry.path).parents}
-    named = {str(PurePosixPath(word)) for word in setup if word}
-    chosen = tuple(
-        entry
-        for entry in entries
-        if entry.path in named
-        or ("/" not in entry.path and PurePosixPath(entry.path).suffix in MANIFEST_SUFFIXES)
-    )
-    if named & folders or any(_installs_folder(folder / entry.path) for entry in chosen):
-        return entries
-    return chosen
-
-
-def _installs_folder(manifest: Path) -> bool:
-    """Tell whether a requirements file installs code of the folder itself (pip: requirements file format)."""
-    if manifest.suffix not in {".txt", ".in"}:
-        return False
-    lines = manifest.read_text(errors="replace").splitlines()
-    return any(
-        line.lstrip().startswith((".", "-e", "--editable", "file:")) or " @ file:" in line
-        for line in lines
-    )

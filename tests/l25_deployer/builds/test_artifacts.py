@@ -1,0 +1,370 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drystone.l25_deployer.builds.artifacts import Artifact, Artifacts
+from drystone.l25_deployer.errors import ArtefactRefused, BuildFailed
+from l25_deployer.small_platform import left_in, until
+
+PYPROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "greetings"
+version = "1"
+"""
+BACKEND = """
+import zipfile
+from pathlib import Path
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    name = "greetings-1-py3-none-any.whl"
+    with zipfile.ZipFile(Path(wheel_directory, name), "w") as wheel:
+        wheel.writestr("greetings.py", Path("greetings.py").read_text())
+        wheel.writestr("greetings-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: greetings\\nVersion: 1\\n")
+        wheel.writestr("greetings-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: b\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("greetings-1.dist-info/RECORD", "")
+    return name
+"""
+"""A package that builds itself, so that nothing has to be fetched (PEP 517, in-tree backends)."""
+
+WITHOUT_NETWORK = {"UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
+INSTALL = ("uv", "pip", "install")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "service"
+    folder.mkdir()
+    (folder / "app.py").write_text("print('hello')\n")
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Artifacts]:
+    yield Artifacts(tmp_path / "artifacts", tmp_path / "downloads", WITHOUT_NETWORK)
+    assert left_in(tmp_path) == [], "a build leaves no process behind"
+
+
+def builds(tmp_path: Path) -> list[str]:
+    """Return the names of all places, complete or not."""
+    return sorted(path.name for path in (tmp_path / "artifacts").iterdir())
+
+
+def shell(script: str) -> tuple[str, ...]:
+    return ("sh", "-c", script)
+
+
+async def test_an_artefact_is_a_copy_that_changes_of_the_folder_do_not_reach(
+    store: Artifacts, folder: Path
+) -> None:
+    first = await store.build(folder)
+    (folder / "app.py").write_text("print('changed')\n")
+    second = await store.build(folder)
+
+    assert (first.source / "app.py").read_text() == "print('hello')\n"
+    assert (second.source / "app.py").read_text() == "print('changed')\n"
+    assert first.digest != second.digest
+    assert first.runtime is None
+
+
+async def test_the_same_content_is_built_once_however_many_ask_at_once(
+    store: Artifacts, folder: Path, tmp_path: Path
+) -> None:
+    count = tmp_path / "count"
+    setup = shell(f"echo x >> {count}; sleep 0.1")
+
+    built = await asyncio.gather(*(store.build(folder, setup=setup) for _ in range(4)))
+    again = await store.build(folder, setup=setup)
+
+    assert count.read_text() == "x\n"
+    assert {*built, again} == {again}
+
+
+async def test_the_name_depends_on_the_set_up_and_the_runtime(
+    store: Artifacts, folder: Path
+) -> None:
+    names = {
+        await store.name_of(folder),
+        await store.name_of(folder, setup=("true",)),
+        await store.name_of(folder, setup=("false",)),
+        await store.name_of(folder, runtime="python"),
+        await store.name_of(folder, runtime="python", setup=("make",)),
+    }
+
+    assert len(names) == 5
+
+
+@pytest.mark.parametrize(
+    ("runtime", "setup"),
+    [(None, ()), (None, shell("true")), ("python", ()), ("python", ("uv", "--version"))],
+)
+async def test_the_name_is_known_before_anything_is_built(
+    store: Artifacts, folder: Path, runtime: str | None, setup: tuple[str, ...]
+) -> None:
+    name = await store.name_of(folder, runtime=runtime, setup=setup)
+    built = await store.build(folder, runtime=runtime, setup=setup)
+
+    assert built.digest == name
+    assert built.source.parent.name == name
+
+
+async def test_a_set_up_works_in_the_copy_and_leaves_the_folder_alone(
+    store: Artifacts, folder: Path
+) -> None:
+    built = await store.build(folder, setup=shell("echo made > made.txt"))
+
+    assert (built.source / "made.txt").read_text() == "made\n"
+    assert [path.name for path in folder.iterdir()] == ["app.py"]
+
+
+async def test_a_set_up_may_be_a_program_of_the_folder(store: Artifacts, folder: Path) -> None:
+    (folder / "prepare").write_text("#!/bin/sh\necho $1 > made.txt\n")
+    (folder / "prepare").chmod(0o755)
+
+    built = await store.build(folder, setup=("./prepare", "now"))
+
+    assert (built.source / "made.txt").read_text() == "now\n"
+
+
+async def test_a_failed_set_up_shows_its_last_lines_and_leaves_nothing_that_counts(
+    store: Artifacts, folder: Path, tmp_path: Path
+) -> None:
+    once = tmp_path / "once"
+    setup = shell(f"echo half > made.txt; seq 50; echo no compiler >&2; test -e {once}")
+
+    with pytest.raises(BuildFailed) as failed:
+        await store.build(folder, setup=setup)
+
+    lines = failed.value.message.splitlines()
+    assert lines[0].endswith("ended with 1; its last lines:")
+    assert lines[-1] == "  no compiler"
+    assert "  50" in lines
+    assert "  31" not in lines
+    assert not list((tmp_path / "artifacts").glob("*/complete"))
+
+    once.touch()
+    second = shell(
+        f"test ! -e made.txt; echo half > made.txt; seq 50; echo no compiler >&2; test -e {once}"
+    )
+    built = await store.build(folder, setup=second)
+    assert (built.source / "made.txt").read_text() == "half\n"
+
+
+async def test_a_build_that_was_cut_short_is_begun_anew(store: Artifacts, folder: Path) -> None:
+    setup = shell("test ! -e made.txt && touch made.txt")
+    built = await store.build(folder, setup=setup)
+    (built.source.parent / "complete").unlink()
+    (built.source / "app.py").write_text("half")
+    (built.source / "left over").write_text("")
+
+    again = await store.build(folder, setup=setup)
+
+    assert again == built
+    assert sorted(path.name for path in again.source.iterdir()) == ["app.py", "made.txt"]
+    assert (again.source / "app.py").read_text() == "print('hello')\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("no-such-program",), "there is no program 'no-such-program'"),
+        (("./no-such-program",), "there is no program './no-such-program'"),
+        (("./app.py",), "there is no program './app.py'"),
+        (("./broken",), r"set-up: .*/broken does not start"),
+        (shell("kill -9 $$"), "ended with -9"),
+    ],
+)
+async def test_a_set_up_that_cannot_run_says_why(
+    store: Artifacts, folder: Path, command: tuple[str, ...], said: str
+) -> None:
+    (folder / "broken").write_text("#!/no/such/interpreter\n")
+    (folder / "broken").chmod(0o755)
+
+    with pytest.raises(BuildFailed, match=said):
+        await store.build(folder, setup=command)
+
+
+@pytest.mark.parametrize(
+    "daemon",
+    ["sleep 3600 &", "setsid sleep 3600 &", "(setsid sh -c 'sleep 3600 & sleep 3600' &) &"],
+)
+async def test_daemons_of_a_set_up_end_with_it(
+    store: Artifacts, folder: Path, tmp_path: Path, daemon: str
+) -> None:
+    await store.build(folder, setup=shell(f"{daemon} echo $! > {tmp_path}/pid"))
+
+    assert left_in(tmp_path) == []
+
+
+async def test_a_build_that_is_given_up_ends_its_processes_and_is_begun_anew(
+    store: Artifacts, folder: Path, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    setup = shell(f"setsid sleep 3600 & touch {tmp_path}/begun; test -e {go} || sleep 3600")
+    building = asyncio.create_task(store.build(folder, setup=setup))
+    await until((tmp_path / "begun").exists, "the set-up")
+    waiting = asyncio.create_task(store.build(folder, setup=setup))
+
+    building.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await building
+    go.touch()
+
+    assert (await waiting).source.is_dir()
+
+
+async def test_a_set_up_is_given_the_environment_of_installations_and_nothing_else(
+    tmp_path: Path, folder: Path
+) -> None:
+    environ = {
+        "PIP_INDEX_URL": "https://example.org/simple",
+        "https_proxy": "http://proxy:3128",
+        "AWS_SECRET_ACCESS_KEY": "hidden",
+        "DRYSTONE_POSTGRES_URL": "hidden",
+        "PYTHONPATH": "/elsewhere",
+        "PATH": "/elsewhere",
+        "HOME": "/root",
+    }
+    store = Artifacts(tmp_path / "artifacts", tmp_path / "downloads", environ)
+
+    built = await store.build(folder, setup=shell("env > env.txt"))
+
+    lines = (built.source / "env.txt").read_text().splitlines()
+    given = dict(line.split("=", 1) for line in lines)
+    assert given["PIP_INDEX_URL"] == "https://example.org/simple"
+    assert given["https_proxy"] == "http://proxy:3128"
+    assert given["PATH"] == "/usr/local/bin:/usr/bin:/bin"
+    assert given["HOME"].startswith(str(tmp_path))
+    assert not {"AWS_SECRET_ACCESS_KEY", "DRYSTONE_POSTGRES_URL", "PYTHONPATH"} & set(given)
+    assert not Path(given["HOME"]).exists(), "what it left there does not belong to the artefact"
+
+
+def package(place: Path, said: str) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "pyproject.toml").write_text(PYPROJECT)
+    (place / "backend.py").write_text(BACKEND)
+    (place / "greetings.py").write_text(f"SAID = {said!r}\n")
+
+
+def run(built: Artifact, code: str = "import greetings; print(greetings.SAID)") -> str:
+    """Run code as a service would: in the environment, outside of any folder that holds it."""
+    assert built.runtime is not None
+    command = [str(built.runtime / "bin/python"), "-I", "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+async def test_versions_of_the_code_share_an_environment_until_their_requirements_differ(
+    store: Artifacts, folder: Path, tmp_path: Path
+) -> None:
+    package(tmp_path / "lib", "hello")
+    (folder / "requirements.txt").write_text(f"{tmp_path}/lib\n")
+    setup = (*INSTALL, "-r", "requirements.txt")
+
+    first = await store.build(folder, runtime="python", setup=setup)
+    (folder / "app.py").write_text("print('changed')\n")
+    second = await store.build(folder, runtime="python", setup=setup)
+    (folder / "requirements.txt").write_text(f"# again\n{tmp_path}/lib\n")
+    third = await store.build(folder, runtime="python", setup=setup)
+
+    assert run(first) == "hello"
+    assert first.runtime == second.runtime != third.runtime
+    assert len({first.source, second.source, third.source}) == 3
+
+
+@pytest.mark.parametrize("what", [".", ".[all]", "./"])
+async def test_an_environment_that_holds_the_code_is_made_anew_with_it(
+    store: Artifacts, folder: Path, what: str
+) -> None:
+    package(folder, "old")
+    setup = (*INSTALL, what)
+    first = await store.build(folder, runtime="python", setup=setup)
+    package(folder, "new")
+    second = await store.build(folder, runtime="python", setup=setup)
+
+    assert (run(first), run(second)) == ("old", "new")
+
+
+async def test_what_a_set_up_installs_into_the_folder_is_there(
+    store: Artifacts, folder: Path
+) -> None:
+    package(folder, "vendored")
+
+    built = await store.build(folder, runtime="python", setup=(*INSTALL, "--target", "vendor", "."))
+
+    assert (built.source / "vendor/greetings.py").exists()
+
+
+async def test_a_set_up_that_fails_after_it_wrote_into_the_folder_leaves_no_half_of_it(
+    store: Artifacts, folder: Path, tmp_path: Path
+) -> None:
+    package(folder, "vendored")
+    package(folder / "late", "late")
+    (folder / "late/backend.py").write_text("raise SystemExit('not yet')")
+    setup = (*INSTALL, "--target", "vendor", "./late")
+
+    for _ in range(2):  # the second finds nothing of the first
+        with pytest.raises(BuildFailed, match="not yet"):
+            await store.build(folder, runtime="python", setup=setup)
+        assert not list((tmp_path / "artifacts").glob("*/complete"))
+
+
+@pytest.mark.slow  # making an environment that has pip takes ten seconds on a busy machine
+async def test_pip_installs_where_the_descriptor_asks_for_it(
+    store: Artifacts, folder: Path
+) -> None:
+    package(folder, "by pip")
+    setup = ("pip", "install", "--no-build-isolation", ".")
+
+    built = await store.build(folder, runtime="python", setup=setup)
+
+    assert run(built) == "by pip"
+
+
+async def test_an_environment_needs_no_set_up(store: Artifacts, folder: Path) -> None:
+    first = await store.build(folder, runtime="python", setup=())
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    second = await store.build(folder, runtime="python", setup=())
+
+    assert run(first, "import sys; print(sys.prefix)") == str(first.runtime)
+    assert first.runtime == second.runtime
+
+
+async def test_a_sweep_keeps_what_is_needed_and_what_is_being_built(
+    store: Artifacts, folder: Path, tmp_path: Path
+) -> None:
+    kept = await store.build(folder, runtime="python")
+    dropped = await store.build(folder, setup=shell("true"))
+    with pytest.raises(BuildFailed):
+        await store.build(folder, setup=shell("false"))
+    setup = shell(f"touch {tmp_path}/begun; while ! test -e {tmp_path}/go; do sleep 0.05; done")
+    building = asyncio.create_task(store.build(folder, setup=setup))
+    await until((tmp_path / "begun").exists, "the set-up")
+
+    removed = store.sweep(kept.parts())
+    (tmp_path / "go").touch()
+    built = await building
+
+    assert dropped.digest in removed
+    assert len(removed) == 2
+    assert builds(tmp_path) == sorted({*kept.parts(), built.digest})
+    assert run(kept, "print(1)") == "1"
+    assert (built.source / "app.py").exists()
+
+
+async def test_a_folder_that_is_refused_leaves_nothing(
+    store: Artifacts, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "pipe").symlink_to("/dev/null")
+
+    with pytest.raises(ArtefactRefused):
+        await store.build(folder)
+
+    assert not (tmp_path / "artifacts").exists()
