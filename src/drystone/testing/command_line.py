@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -116,7 +116,7 @@ class CommandLine:
         """Run a command that must succeed with ``--json`` and return its one document."""
         return msgspec.json.decode((await self.must(*arguments, "--json")).out)
 
-    async def steps(self, *arguments: str | Path) -> AsyncIterator[dict[str, Any]]:
+    async def steps(self, *arguments: str | Path) -> AsyncGenerator[dict[str, Any], None]:
         """Run a command that must succeed with ``--json`` and yield each object when it comes.
 
         Raises:
