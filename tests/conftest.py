@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# The suites for outsiders live outside the tests; their failures should show values all the same. This has
+# to be said before any other conftest imports one of them.
+pytest.register_assert_rewrite("drystone.testing.conformance")
+
 Golden = Callable[[Path, str], None]
 
 

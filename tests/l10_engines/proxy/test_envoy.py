@@ -52,7 +52,7 @@ async def answers(rig: Rig) -> bool:
     """Tell whether a new connection is answered."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
-    except ConnectionRefusedError:
+    except ConnectionError:
         return False
     writer.write(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
     try:
