@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ class ProcessId(msgspec.Struct, frozen=True):
     boot: str
 
 
+@cache  # for as long as this process lives there is no other
 def boot_id() -> str:
     """Return the identity of this boot of the machine."""
     return Path(PROC, "sys/kernel/random/boot_id").read_text().strip()
@@ -43,24 +45,56 @@ def boot_id() -> str:
 
 def identify(pid: int) -> ProcessId | None:
     """Return the identity of a process that runs now; None if there is none or it is a zombie."""
-    fields = _stat(pid)
-    return ProcessId(pid, int(fields[19]), boot_id()) if fields else None
+    fields = stat_fields(pid)
+    return None if fields is None or _has_ended(fields) else _identity(pid, fields)
+
+
+def identify_child(pid: int) -> ProcessId:
+    """Return the identity of a child of this process that nobody has reaped; it may have ended."""
+    fields = stat_fields(pid)
+    if fields is None:  # this process ignores SIGCHLD: the kernel reaps at once
+        return ProcessId(pid, 0, "")
+    return _identity(pid, fields)
 
 
 def is_alive(process: ProcessId) -> bool:
     """Tell whether this very process runs; a zombie does not."""
-    fields = _stat(process.pid)
-    return fields is not None and int(fields[19]) == process.started and process.boot == boot_id()
+    return identify(process.pid) == process
 
 
-def _stat(pid: int) -> list[str] | None:
-    """Return the fields of ``/proc/PID/stat`` from the state (field 3) on."""
+def stat_fields(pid: int) -> list[str] | None:
+    """Return the fields of ``/proc/PID/stat`` from the state (field 3 of proc(5)) on; None when it is gone."""
     try:
-        text = Path(PROC, str(pid), "stat").read_text()
+        text = Path(PROC, str(pid), "stat").read_text(errors="replace")  # a name is any bytes
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = text[text.rindex(")") + 2 :].split()
-    return None if fields[0] in "ZX" else fields
+    return text[text.rindex(")") + 2 :].split()
+
+
+def _identity(pid: int, fields: list[str]) -> ProcessId:
+    return ProcessId(pid, int(fields[19]), boot_id())
+
+
+def _has_ended(fields: list[str]) -> bool:
+    return fields[0] in "ZX"
+
+
+def reap(process: ProcessId) -> int | None:
+    """Collect this very process if it is a child of this one and has ended, so that it leaves no zombie.
+
+    A zombie keeps its number, so what has another identity is never collected in its place.
+
+    Returns:
+        Its exit code, or minus the signal's number; None when there is nothing to collect.
+    """
+    fields = stat_fields(process.pid)
+    if fields is None or not _has_ended(fields) or _identity(process.pid, fields) != process:
+        return None
+    try:
+        pid, status = os.waitpid(process.pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status) if pid else None
 
 
 async def wait(process: ProcessId) -> int | None:
@@ -84,11 +118,7 @@ async def wait(process: ProcessId) -> int | None:
                     loop.remove_reader(handle)
         finally:
             os.close(handle)
-    try:
-        pid, status = os.waitpid(process.pid, os.WNOHANG)  # noqa: ASYNC222 - does not wait
-    except ChildProcessError:
-        return None
-    return os.waitstatus_to_exitcode(status) if pid else None
+    return reap(process)
 
 
 def send(process: ProcessId, number: signal.Signals) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from drystone.l00_kernel.errors import Unavailable
-from drystone.l10_engines.processes.identity import ProcessId, identify
+from drystone.l10_engines.processes.identity import ProcessId, identify_child
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +67,4 @@ def spawn(
         raise Unavailable(f"{command[0]} does not start: {e}", command=command[0]) from e
     finally:
         os.close(descriptor)
-    process = identify(child.pid)
-    if process is None:  # it ended at once; the caller learns why from wait()
-        return ProcessId(child.pid, 0, "")
-    return process
+    return identify_child(child.pid)

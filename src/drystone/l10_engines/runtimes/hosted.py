@@ -155,7 +155,7 @@ class HostedInstance(Instance):
 
     async def _end_all(self) -> None:
         await kill_all(self._members, self.id)
-        _reap(self._record.guard)
+        identity.reap(self._record.guard)
         cgroups.remove(self._groups)
 
 
@@ -263,7 +263,7 @@ class HostedRuntime(Runtime):
             await asyncio.sleep(_PAUSE)
         marks = cookie(spec.id, spec.home_label)
         await kill_all(lambda: _marked(marks, groups), spec.id)
-        _reap(guard)
+        identity.reap(guard)
         cgroups.remove(groups)
         raise InstanceFailed(f"{spec.id} did not begin; its log {spec.state / LOG_NAME} says more")
 
@@ -322,12 +322,6 @@ def _said_since(state: Path, offset: int) -> str:
     with (state / LOG_NAME).open("rb") as stream:
         stream.seek(offset)
         return stream.read(4096).decode(errors="replace")
-
-
-def _reap(child: ProcessId) -> None:
-    """Collect a guard that has ended, so that it leaves no zombie; others' children are their affair."""
-    with suppress(ChildProcessError):
-        os.waitpid(child.pid, os.WNOHANG)
 
 
 def _marked(marks: dict[str, str], groups: Iterable[Path]) -> set[int]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drystone.l10_engines.processes.identity import PROC
+from drystone.l10_engines.processes.identity import PROC, stat_fields
 from drystone.l10_engines.runtimes.port import Usage
 
 if TYPE_CHECKING:
@@ -45,12 +45,8 @@ class Row(msgspec.Struct, frozen=True):
 
 def row(pid: int) -> Row | None:
     """Read one process; None when it is gone or a zombie."""
-    try:
-        text = Path(PROC, str(pid), "stat").read_text(errors="replace")
-    except _GONE:
-        return None
-    fields = text[text.rindex(")") + 2 :].split()
-    if fields[0] in "ZX":
+    fields = stat_fields(pid)
+    if fields is None or fields[0] in "ZX":
         return None
     cpu = sum(int(fields[place]) for place in range(11, 15))
     return Row(pid, int(fields[1]), int(fields[3]), cpu, int(fields[21]))
