@@ -216,7 +216,12 @@ class HostedRuntime(Runtime):
         except PlatformError as e:
             cgroups.remove(groups)
             raise InstanceFailed(f"{spec.id} cannot be started: {e.message}") from e
-        main, init = await self._begun(spec, guard, groups)
+        try:
+            main, init = await self._begun(spec, guard, groups)
+        except (PlatformError, asyncio.CancelledError):
+            # Nobody else knows of it yet: without a record no later look would find it.
+            await self._abandon(spec, guard, groups)
+            raise
         record = HostedRecord(
             spec.id, spec.home_label, self.name, guard, main, init, tuple(map(str, groups))
         )
@@ -261,11 +266,16 @@ class HostedRuntime(Runtime):
             if ended:
                 break
             await asyncio.sleep(_PAUSE)
+        raise InstanceFailed(f"{spec.id} did not begin; its log {spec.state / LOG_NAME} says more")
+
+    async def _abandon(
+        self, spec: InstanceSpec, guard: ProcessId, groups: tuple[Path, ...]
+    ) -> None:
+        """End what was launched and did not become an instance."""
         marks = cookie(spec.id, spec.home_label)
         await kill_all(lambda: _marked(marks, groups), spec.id)
         identity.reap(guard)
         cgroups.remove(groups)
-        raise InstanceFailed(f"{spec.id} did not begin; its log {spec.state / LOG_NAME} says more")
 
     @override
     async def find(self, state: Path) -> HostedInstance | None:

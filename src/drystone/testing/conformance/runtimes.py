@@ -285,6 +285,15 @@ class RuntimeConformance(IsolationConformance):
         with pytest.raises(InstanceRuns, match=str(instance.pid)):
             await work.runtime.start(spec)
 
+    @pytest.mark.parametrize("pause", [0.0, 0.01, 0.03, 0.1])
+    async def test_a_start_that_is_cancelled_leaves_nothing_behind(
+        self, work: Workbench, pause: float
+    ) -> None:
+        starting = asyncio.create_task(work.start(work.program(programs.SLEEP)))
+        await asyncio.wait({starting}, timeout=pause)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)  # the workbench looks what is left
+
     @pytest.mark.parametrize(
         "changes",
         [
