@@ -109,6 +109,7 @@ async def until(holds: Callable[[], object], what: str, *, within: float = 20) -
 def short_folder() -> Iterator[Path]:
     """Make a folder whose path leaves room for sockets, and remove it with all that still runs there."""
     folder = Path(tempfile.mkdtemp(prefix="dry-", dir="/tmp"))
+    folder.chmod(0o711)  # where root runs the tests, PostgreSQL runs as somebody else
     try:
         yield folder
     finally:

@@ -1,0 +1,59 @@
+"""A real agent as a process of its own, for a throw-away home."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from drystone.l00_kernel.contract import connect
+from drystone.l00_kernel.home import Home
+from drystone.l25_deployer.api import DeployerApi
+
+AGENT = (sys.executable, "-P", "-m", "drystone.l90_assembly.agent", "--home")
+
+
+def start_agent(home: Path, port: int) -> subprocess.Popen[str]:
+    """Start an agent; its log goes to ``agent.log`` beside the home."""
+    environ = {**os.environ, "DRYSTONE_PORT": str(port), "DRYSTONE_RUNTIME": "processes"}
+    with (home.parent / "agent.log").open("a") as log:
+        return subprocess.Popen([*AGENT, str(home)], stderr=log, text=True, env=environ)
+
+
+def end_agent(agent: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> int:
+    """Signal an agent and return its exit code."""
+    agent.send_signal(number)
+    try:
+        return agent.wait(20)
+    except subprocess.TimeoutExpired:
+        agent.kill()
+        agent.wait()
+        raise
+
+
+@contextmanager
+def agent_at(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """Run an agent until the end of the block; yields once it listens."""
+    agent = start_agent(home, port)
+    try:
+        limit = time.monotonic() + 30
+        while not Home(home).agent_socket.exists():
+            assert agent.poll() is None, (home.parent / "agent.log").read_text()
+            assert time.monotonic() < limit, "it never listens"
+            time.sleep(0.01)
+        yield agent
+    finally:
+        if agent.poll() is None:
+            end_agent(agent)
+
+
+@asynccontextmanager
+async def client_of(home: Path) -> AsyncIterator[DeployerApi]:
+    """Reach the agent of a home."""
+    async with connect(DeployerApi, uds=Home(home).agent_socket) as api:
+        yield api
