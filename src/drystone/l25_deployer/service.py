@@ -308,7 +308,7 @@ def _refuse(plan: PlanView) -> None:
         PlanRefused: It breaks a rule, or deletes data that was not named.
     """
     if plan.confirm:
-        words = " ".join(f"--confirm {name}" for name in plan.confirm)
+        words = " ".join(f"--delete-data {name}" for name in plan.confirm)
         raise PlanRefused(
             f"this would delete the data of {', '.join(plan.confirm)}; if you mean it, add {words}"
         )
