@@ -43,6 +43,10 @@ class NewerHome(Conflict):
     """The home was written by a newer version of the platform."""
 
 
+class HomeUnusable(Invalid):
+    """The directory cannot be made or written."""
+
+
 class SocketPathTooLong(Invalid):
     """The path is too long for a socket."""
 
@@ -89,21 +93,32 @@ class Home:
         Raises:
             NotAHome: The directory holds something else.
             NewerHome: A newer platform wrote it.
+            HomeUnusable: The directory cannot be made or written.
         """
         home = cls(path)
         home._refuse_foreign()
-        passable = 0o711 if os.geteuid() == 0 else 0o700
-        _make_folder(home.path, passable)
-        # First of all, so that a creation that is interrupted leaves a home and no foreign directory.
-        if read_if_exists(home._format_file) is None:
-            write_atomically(home._format_file, msgspec.json.encode(_Format(FORMAT)))
-        for folder in (home.run, home.services, home.instances, home.artifacts):
-            _make_folder(folder, 0o700)
-        for folder in (home.volumes, home.secrets):
-            _make_folder(folder, 0o700)
-        _make_folder(home.engines, passable)
-        home._make_sockets(sockets_in)
+        try:
+            home._make(sockets_in)
+        except OSError as e:
+            raise HomeUnusable(
+                f"{home.path} cannot be a home: {e.strerror} ({e.filename});"
+                " choose a directory that you may write",
+                home=str(home.path),
+            ) from e
         return home
+
+    def _make(self, sockets_in: Path) -> None:
+        passable = 0o711 if os.geteuid() == 0 else 0o700
+        _make_folder(self.path, passable)
+        # First of all, so that a creation that is interrupted leaves a home and no foreign directory.
+        if read_if_exists(self._format_file) is None:
+            write_atomically(self._format_file, msgspec.json.encode(_Format(FORMAT)))
+        for folder in (self.run, self.services, self.instances, self.artifacts):
+            _make_folder(folder, 0o700)
+        for folder in (self.volumes, self.secrets):
+            _make_folder(folder, 0o700)
+        _make_folder(self.engines, passable)
+        self._make_sockets(sockets_in)
 
     @classmethod
     def open(cls, path: Path) -> Home:
