@@ -21,7 +21,6 @@ from pathlib import Path
 import msgspec
 
 ROOT = Path(__file__).parents[2]
-GENERATED = ("docs/reference/cli.md", "docs/reference/descriptor.md", "docs/reference/api.md")
 
 _FENCE = re.compile(
     r"(?:^<!-- (?P<note>.*?) -->\n)?^```(?P<language>[a-z]+)(?: title=\"(?P<title>[^\"]+)\")?\n"
@@ -64,6 +63,11 @@ class Page(msgspec.Struct, frozen=True):
     path: str
     text: str
     blocks: tuple[Block, ...]
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the page is made from the code."""
+        return "<!-- Made from " in self.text[:300]
 
     @property
     def links(self) -> list[str]:

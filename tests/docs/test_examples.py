@@ -62,7 +62,8 @@ async def test_what_a_page_tells_to_type_does_what_the_page_says(
     page: Page, shared: Place, tmp_path: Path
 ) -> None:
     async with shell(tmp_path, shared) as one:
-        assert "\n\n".join(await play(page, one)) == ""
+        differences = await play(page, one)
+    assert not differences, "\n\n" + "\n\n".join(differences)
 
 
 @pytest.mark.parametrize("page", [page for page in PLAYED if turns(page)], ids=named)
@@ -72,7 +73,8 @@ async def test_a_page_that_starts_and_stops_the_platform_does_what_it_says(
     async with place() as where, shell(tmp_path, where) as one:
         if not turns(page)[0].endswith(("up", "up --detach")):
             await where.platform.must("up", "--detach")
-        assert "\n\n".join(await play(page, one)) == ""
+        differences = await play(page, one)
+    assert not differences, "\n\n" + "\n\n".join(differences)
 
 
 @pytest.mark.parametrize(("page", "block"), checked("yaml"), ids=named)

@@ -1,0 +1,202 @@
+"""The pages of reference that are made from the code."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+import drystone
+from drystone.l00_kernel.contract import openapi
+from drystone.l00_kernel.contract.declaration import Call, calls_of
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.home import Home
+from drystone.l00_kernel.settings import PREFIX, Settings
+from drystone.l25_deployer.api import DeployerApi
+
+MADE = "<!-- Made from the code: pytest tests/docs --update -->"
+
+
+def settings_page(nowhere: Home) -> str:
+    """Write the page of settings.
+
+    Args:
+        nowhere: A home without settings, to read the defaults from.
+    """
+    lines = [
+        "# Settings",
+        "",
+        MADE,
+        "",
+        "What the owner of a home decided: `settings.toml` in the home, overridden by variables of the environment in which",
+        "`drystone up` runs. Mistakes are refused at the start, all of them at once. `--port` and `--runtime` of",
+        "[`drystone up`](cli.md#drystone-up) write into the file. Changes hold from the next start of the platform.",
+        "",
+        "```toml",
+        "port = 8400",
+        'runtime = "bubblewrap"',
+        "",
+        "[postgres]",
+        'memory = "512MiB"',
+        "```",
+        "",
+        "| setting | variable | value | default | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    defaults = {one.name: one.value for one in Settings.load(nowhere, {}).explain()}
+    for name, kind, meaning in _settings(Settings):
+        variable = PREFIX + name.replace(".", "_").upper()
+        default = f"`{defaults[name]}`" if defaults[name] else ""
+        lines.append(f"| `{name}` | `{variable}` | {kind} | {default} | {meaning} |")
+    lines += [
+        "",
+        "A size is a number of bytes, or has a unit: `512MiB`, `2GiB`; units are powers of 1024, and 16 MiB is the least.",
+        "PostgreSQL and the object store may use 256 MiB if nothing is set. `proxy.memory` and `cache.memory` are read and not acted",
+        "on yet: the proxy may use 256 MiB, and a cache what its descriptor says. Passwords in values appear in no output.",
+        "",
+        "The command line reads `DRYSTONE_HOME` for the home, and `NO_COLOR`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _settings(struct: type[msgspec.Struct], before: str = "") -> Iterator[tuple[str, str, str]]:
+    meanings = attributes(struct)
+    for field in msgspec.structs.fields(struct):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from _settings(field.type, f"{before}{field.name}.")
+        elif field.name != "sources":
+            yield before + field.name, _kind(before + field.name, field.type), meanings[field.name]
+
+
+def _kind(name: str, declared: Any) -> str:
+    info = msgspec.inspect.type_info(declared)
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return ", ".join(f"`{value}`" for value in info.values)
+    if name.endswith(".memory"):
+        return "size"
+    if name.endswith("_file"):
+        return "absolute path"
+    if name.endswith((".url", ".endpoint")):
+        return "URL"
+    return "port" if isinstance(info, msgspec.inspect.IntType) else "name"
+
+
+def attributes(documented: type) -> dict[str, str]:
+    """Read the section ``Attributes`` of a docstring: name and meaning of each."""
+    section = (inspect.getdoc(documented) or "").partition("Attributes:\n")[2]
+    found: dict[str, str] = {}
+    for match in re.finditer(r"^    (\w+): (.*(?:\n {6,}.*)*)", section, re.MULTILINE):
+        found[match[1]] = _code(" ".join(match[2].split())).replace("when None", "when not set")
+    return found
+
+
+def errors_page() -> str:
+    """Write the page of errors."""
+    lines = [
+        "# Errors",
+        "",
+        MADE,
+        "",
+        "Every refusal and failure has a class with a stable code. Over the API and with `--json` it is a problem document",
+        "([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) whose `type` is the code and whose `detail` is the message: what happened,",
+        "to which, and what to do next. On the command line the message stands on standard error, after `error:`.",
+        "",
+        "A caller may repeat a call that failed with a class below `Unavailable`, since a dependency is down; the others say the same",
+        "again. A class that a program does not know is to be read as the one above it.",
+        "",
+        "| code | status | below | meaning |",
+        "|---|---|---|---|",
+    ]
+    for error in sorted(errors(), key=lambda error: error.code()):
+        above = error.__mro__[1]
+        over = f"`{above.code()}`" if issubclass(above, PlatformError) else ""
+        meaning = (inspect.getdoc(error) or "").partition("\n")[0]
+        lines.append(f"| `{error.code()}` | {error.status.value} | {over} | {_code(meaning)} |")
+    return "\n".join([*lines, ""])
+
+
+def errors() -> set[type[PlatformError]]:
+    """Find every error class of the platform; what is only for tests is left out."""
+    for module in pkgutil.walk_packages(drystone.__path__, "drystone."):
+        if "testing" not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found, waiting = set[type[PlatformError]](), [PlatformError]
+    while waiting:
+        error = waiting.pop()
+        waiting.extend(error.__subclasses__())
+        if error.__module__.startswith("drystone.l"):
+            found.add(error)
+    return found
+
+
+def openapi_text() -> str:
+    """Write the OpenAPI document of the deployer."""
+    document = openapi(DeployerApi, title="Drystone deployer", version=drystone.__version__)
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def api_page() -> str:
+    """Write the page of the API."""
+    lines = [
+        "# API",
+        "",
+        MADE,
+        "",
+        "What the command line does goes through one HTTP API, on the unix socket `run/agent.sock` of a home, which its owner alone may",
+        "open. (Where the home's path is too long for a socket, `sockets` in the home leads to the folder that holds it.)",
+        "[deployer.openapi.json](deployer.openapi.json) describes it in full.",
+        "",
+        "Results are JSON. A stream is NDJSON, one object per line; blank lines are signs of life, and a line",
+        '`{"application/problem+json": {…}}` ends a stream that failed. A failure is a [problem document](errors.md). `Drystone-Timeout`',
+        "(seconds) bounds a call, `Drystone-Request-Id` names it in the log, and a POST with an `Idempotency-Key` happens once",
+        "however often it is sent.",
+        "",
+        "In Python the same is a typed client:",
+        "",
+        "```python",
+        "from pathlib import Path",
+        "",
+        "from drystone.l00_kernel.contract import ANONYMOUS, Context, connect",
+        "from drystone.l00_kernel.home import Home",
+        "from drystone.l25_deployer.api import DeployerApi",
+        "",
+        "",
+        "async def names(home: Path) -> list[str]:",
+        '    async with connect(DeployerApi, uds=Home.open(home).agent_socket) as deployer:',
+        "        page = await deployer.services(Context(ANONYMOUS))",
+        "    return [summary.service for summary in page.items]",
+        "```",
+        "",
+        "| call | answer | what it does |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| `{call.verb} {call.path}` | {_answer(call)} | {_code(_first_line(call))} |"
+        for call in calls_of(DeployerApi)
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _answer(call: Call) -> str:
+    if call.returns is str:
+        return "text"
+    name = getattr(call.returns, "__name__", str(call.returns))
+    inner = ", ".join(a.__name__ for a in getattr(call.returns, "__args__", ()))
+    shown = f"{name} of {inner}" if inner else name
+    return f"stream of {shown}" if call.streams else shown
+
+
+def _first_line(call: Call) -> str:
+    return call.doc.strip().partition("\n")[0]
+
+
+def _code(text: str) -> str:
+    """Turn the marks of docstrings into those of Markdown."""
+    return text.replace("``", "`").replace("|", "\\|")
