@@ -26,6 +26,7 @@ from drystone.l10_engines.objects.access import BucketAccess, StoreAccess
 from drystone.l10_engines.objects.identities import Credential, Identities
 from drystone.l10_engines.objects.probe import ask
 from drystone.l10_engines.processes import identity
+from drystone.l10_engines.processes.brief import run_briefly
 from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.supervision.errors import EngineFailed
 from drystone.l10_engines.supervision.local import Launch, LocalEngine, Patience
@@ -170,15 +171,8 @@ class Objects(LocalEngine, ObjectsEngine):
 
     @override
     async def ask_version(self) -> str:
-        asked = await asyncio.create_subprocess_exec(
-            program(),
-            "version",
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={},
-        )
-        said, _ = await asked.communicate()
-        return said.decode().split()[2]
+        asked = await run_briefly([program(), "version"], env={})
+        return asked.output.decode().split()[2]
 
     @override
     async def end(self, process: ProcessId) -> None:

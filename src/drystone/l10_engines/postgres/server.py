@@ -19,6 +19,7 @@ from drystone.l10_engines.postgres.access import DatabaseAccess
 from drystone.l10_engines.postgres.account import Account, barrier, server_account
 from drystone.l10_engines.postgres.probe import Answer, ask
 from drystone.l10_engines.processes import identity
+from drystone.l10_engines.processes.brief import run_briefly
 from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.supervision import files
@@ -253,11 +254,8 @@ class Postgres(LocalEngine, PostgresEngine):
     @override
     async def ask_version(self) -> str:
         postgres = binaries.program(self._installation or binaries.installed_root(), "postgres")
-        asked = await asyncio.create_subprocess_exec(
-            str(postgres), "--version", stdout=asyncio.subprocess.PIPE, env=_ENVIRONMENT
-        )
-        said, _ = await asked.communicate()
-        return said.decode().split()[-1]
+        asked = await run_briefly([str(postgres), "--version"], env=_ENVIRONMENT)
+        return asked.output.decode().split()[-1]
 
     @override
     def mains(self, found: tuple[ProcessId, ...]) -> tuple[ProcessId, ...]:

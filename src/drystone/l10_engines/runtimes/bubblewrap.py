@@ -12,18 +12,17 @@ Signals are for pid 2: the monitor would die of them and pull the sandbox down i
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from typing_extensions import override
 
-from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.errors import PlatformError, Unavailable
 from drystone.l10_engines.processes import identity
+from drystone.l10_engines.processes.brief import run_briefly
 from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.runtimes import proc_table
 from drystone.l10_engines.runtimes.cgroups import Cgroups
@@ -95,17 +94,14 @@ class Bubblewrap(HostedRuntime):
         """Run ``true`` in a sandbox: whether namespaces may be made is known only by making them."""
         if self._program is None:
             return "bubblewrap is not installed; try: apt install bubblewrap"
-        trial = await asyncio.to_thread(
-            subprocess.run,
-            [self._program, *_sandbox(), "/bin/true"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        if trial.returncode == 0:
+        try:
+            trial = await run_briefly([self._program, *_sandbox(), "/bin/true"], env={})
+        except Unavailable as e:
+            return f"bubblewrap does not work here: {e}"
+        if trial.code == 0:
             return None
-        reason = trial.stderr.decode(errors="replace").strip().removeprefix(_COMPLAINT)
-        return f"bubblewrap cannot make a sandbox here: {reason or trial.returncode}"
+        reason = trial.complaint.removeprefix(_COMPLAINT)
+        return f"bubblewrap cannot make a sandbox here: {reason or trial.code}"
 
     @override
     def _launch(self, spec: InstanceSpec, environment: dict[str, str], program: Path) -> Launch:

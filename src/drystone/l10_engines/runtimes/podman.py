@@ -25,6 +25,7 @@ from pathlib import Path
 import msgspec
 from typing_extensions import override
 
+from drystone.l00_kernel.errors import DeadlineExceeded
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.runtimes import cgroups, proc_table
@@ -32,6 +33,7 @@ from drystone.l10_engines.runtimes.command_check import check_spec
 from drystone.l10_engines.runtimes.errors import (
     CommandNotFound,
     ImageNotFound,
+    InstanceFailed,
     InstanceNotStopped,
     RuntimeMissing,
     SpecInvalid,
@@ -216,7 +218,11 @@ class Podman(Runtime):
                 *("--runtime", info.host.oci_runtime.path, "--conmon", str(spec.state / "conmon")),
                 *("run", "--detach", *options, *words, "--", spec.image, *spec.command),
                 environment=variables,
+                directory=spec.state,
             )
+        except DeadlineExceeded as e:
+            await _remove(self._podman, _name(spec))
+            raise InstanceFailed(f"{spec.id} cannot be started: {e}") from e
         finally:
             (spec.state / "environment").unlink(missing_ok=True)
         if answer.code != 0:

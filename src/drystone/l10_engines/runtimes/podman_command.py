@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import shutil
-import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l00_kernel.errors import DeadlineExceeded
+from drystone.l10_engines.processes.brief import Outcome, run_briefly
 from drystone.l10_engines.runtimes.errors import (
     CommandNotFound,
     ImageNotFound,
@@ -39,6 +40,7 @@ _PASSED_ON = [
 ]
 _SYSTEM_PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MOST_FILES = 1_048_576
+_LIMIT = timedelta(minutes=2)
 
 
 class _Conmon(msgspec.Struct):
@@ -86,14 +88,6 @@ class Listed(msgspec.Struct, rename="pascal"):
     labels: dict[str, str]
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """How a podman command ended."""
-
-    code: int
-    output: bytes
-    complaint: str
-
-
 class PodmanCommand:
     """Runs podman commands; knows what ``podman info`` says."""
 
@@ -106,32 +100,34 @@ class PodmanCommand:
         """The limits that podman can enforce, as :meth:`info` found; nothing before it was asked."""
         return frozenset(self._info.host.cgroup_controllers if self._info else ())
 
-    async def __call__(self, *words: str, environment: Mapping[str, str] | None = None) -> Answer:
+    async def __call__(
+        self,
+        *words: str,
+        environment: Mapping[str, str] | None = None,
+        directory: Path = Path("/"),
+    ) -> Outcome:
         """Run a command to its end.
 
         Args:
             words: Its arguments.
             environment: Variables for podman besides those it needs itself.
+            directory: Working directory; the monitor of a container leaves a file there, ``oom``, when
+                the kernel kills for want of memory.
 
         Raises:
             RuntimeMissing: Podman is not installed.
+            DeadlineExceeded: It did not end within two minutes and was killed.
         """
         if self._program is None:
             raise RuntimeMissing("podman is not installed; try: apt install podman runc")
         own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         own["PATH"] = f"{own['PATH']}:{_SYSTEM_PROGRAMS}" if "PATH" in own else _SYSTEM_PROGRAMS
-        # Not asyncio's own subprocesses: uvloop's let the child inherit its ends of the pipes, conmon
-        # keeps them for as long as the container lives, and the output would never end.
-        done = await asyncio.to_thread(
-            subprocess.run,
+        return await run_briefly(
             [self._program, *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
             env={**(environment or {}), **own},
-            check=False,
+            directory=directory,
+            limit=_LIMIT,
         )
-        complaint = done.stderr.decode(errors="replace").strip()
-        return Answer(done.returncode, done.stdout, complaint)
 
     async def info(self) -> Info:
         """Return what podman says about this machine; asked once.
@@ -140,7 +136,10 @@ class PodmanCommand:
             RuntimeMissing: Podman is not installed or does not work.
         """
         if self._info is None:
-            answer = await self("info", "--format", "json")
+            try:
+                answer = await self("info", "--format", "json")
+            except DeadlineExceeded as e:
+                raise RuntimeMissing(f"podman does not work here: {e}") from e
             if answer.code != 0:
                 raise RuntimeMissing(f"podman does not work here: {_reason(answer.complaint)}")
             self._info = msgspec.json.decode(answer.output, type=Info)
@@ -159,7 +158,7 @@ class PodmanCommand:
         return msgspec.json.decode(answer.output, type=list[Listed])
 
 
-def explain(answer: Answer, *, instance: str, image: str) -> PlatformError:
+def explain(answer: Outcome, *, instance: str, image: str) -> PlatformError:
     """Say why ``podman run`` failed.
 
     Its exit codes (podman-run(1)) tell little: 126 and 127 stand for any refusal of the kernel, so the

@@ -1,0 +1,81 @@
+"""Run a program that ends by itself soon, and read what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from drystone.l00_kernel.errors import DeadlineExceeded, Unavailable
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a program ended.
+
+    Attributes:
+        code: The exit code, or minus the signal's number.
+        output: Its standard output.
+        complaint: Its standard error, as text without the space around it.
+    """
+
+    code: int
+    output: bytes
+    complaint: str
+
+
+async def run_briefly(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    directory: Path = Path("/"),
+    limit: timedelta = timedelta(seconds=30),
+) -> Outcome:
+    """Run a command to its end, beside the event loop.
+
+    The output goes through files without a name, not through pipes: what the command leaves running may
+    keep a pipe open for ever, and uvloop's own subprocesses let children inherit their ends of the pipes.
+
+    Args:
+        command: Program and arguments; no shell reads them.
+        env: The whole environment.
+        directory: Working directory.
+        limit: How long it may take; it is killed then. Who gives up waiting earlier does not end it.
+
+    Raises:
+        Unavailable: The program does not exist or may not be executed.
+        DeadlineExceeded: It did not end in time.
+    """
+    return await asyncio.to_thread(_run, command, env, directory, limit)
+
+
+def _run(
+    command: Sequence[str], env: Mapping[str, str], directory: Path, limit: timedelta
+) -> Outcome:
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaint:
+        try:
+            done = subprocess.run(  # noqa: S603 - no shell
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=complaint,
+                env=env,
+                cwd=directory,
+                check=False,
+                timeout=limit.total_seconds(),
+            )
+        except subprocess.TimeoutExpired as e:
+            raise DeadlineExceeded(
+                f"{command[0]} did not end within {limit.total_seconds():g} s and was killed",
+                command=command[0],
+            ) from e
+        except OSError as e:
+            raise Unavailable(f"{command[0]} does not start: {e}", command=command[0]) from e
+        output.seek(0)
+        complaint.seek(0)
+        said = complaint.read().decode(errors="replace").strip()
+        return Outcome(done.returncode, output.read(), said)
