@@ -94,6 +94,7 @@ def kill(engine: LocalEngine) -> None:
     pid = engine.status().pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # its end is seen, its code is left
 
 
 async def test_an_engine_starts_only_when_it_is_needed(tmp_path: Path) -> None:
