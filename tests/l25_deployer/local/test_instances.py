@@ -257,6 +257,26 @@ async def test_there_is_nothing_to_find_where_nothing_was_started(
     assert one.state is State.STOPPED
 
 
+async def test_a_start_that_the_agent_did_not_live_to_record_does_not_keep_the_port(
+    keep: Keep, tmp_path: Path
+) -> None:
+    what = blueprint(tmp_path)
+    first = keep(what)
+    await first.begin()
+    await becomes(first, State.HEALTHY)
+    before = first.pid
+    await first.leave()
+    (tmp_path / "one/instance.json").unlink()  # as if the agent had died before it was written
+
+    second = keep(what)
+    adopted = await second.begin()
+    await becomes(second, State.HEALTHY)
+
+    assert not adopted
+    assert before is not None
+    assert not Path(f"/proc/{before}/exe").exists()
+
+
 async def test_the_end_lets_an_instance_finish_within_its_grace(keep: Keep, tmp_path: Path) -> None:
     polite = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\nprint('up', flush=True)\ntime.sleep(3600)"
     one = keep(blueprint(tmp_path, polite, serves=False))

@@ -210,7 +210,7 @@ async def finish(kept: KeptService, tell: Teller) -> None:
     active = kept.active_release()
     if active is not None:
         if active.number in kept.running:
-            await _try(kept.running[active.number].wake(), "some workers do not start", tell)
+            await kept.running[active.number].wake()
         last = max(kept.record.warm, default=None)
         for number in sorted(kept.record.warm):
             if number != last or not active.stacks.route.keep_warm:

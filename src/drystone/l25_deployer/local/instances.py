@@ -106,10 +106,23 @@ class KeptInstance:
     async def find(self) -> bool:
         """Adopt it if it runs, and start looking after it; returns whether it does."""
         found = await self._runtime.find(self.blueprint.spec.state)
-        if found is None or not found.is_running():
+        if found is None:
+            await self._clear()
+            return False
+        if not found.is_running():
+            self.last_exit = await found.wait()  # which also ends what it left behind
             return False
         self._look_after(found, "adopted")
         return True
+
+    async def _clear(self) -> None:
+        """End what a start left of it that was cut short by the agent's death, before it could be adopted."""
+        spec = self.blueprint.spec
+        if not spec.state.exists():
+            return
+        for stray in await self._runtime.strays(spec.home_label, frozenset()):
+            if stray.id == spec.id:
+                await self._runtime.remove_stray(stray)
 
     async def begin(self) -> bool:
         """Adopt it or start it, and start looking after it; returns whether it was adopted.
@@ -121,6 +134,15 @@ class KeptInstance:
         if not adopted:
             self._look_after(await self._start(), "started")
         return adopted
+
+    async def persist(self) -> None:
+        """Start it and look after it; what cannot start now is tried again like what has ended."""
+        try:
+            await self.begin()
+        except PlatformError as e:
+            self._instance = None
+            self.last_problem = str(e)
+            self._task = asyncio.create_task(self._keep(), name=f"keep {self.blueprint.spec.id}")
 
     def _look_after(self, instance: Instance, text: str) -> None:
         self._instance = instance

@@ -146,7 +146,7 @@ class RunningRelease:
     async def wake(self) -> None:
         """Start what :meth:`rest` ended."""
         resting = [one for one in self.instances if one.state is State.STOPPED]
-        await _together(one.begin() for one in resting)
+        await _together(one.persist() for one in resting)
 
     async def end(self) -> None:
         """End every instance, the workers with the rest."""
