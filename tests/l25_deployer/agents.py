@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -42,7 +43,7 @@ def agent_at(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     agent = start_agent(home, port)
     try:
         limit = time.monotonic() + 30
-        while not Home(home).agent_socket.exists():
+        while not _listens(home):
             assert agent.poll() is None, (home.parent / "agent.log").read_text()
             assert time.monotonic() < limit, "it never listens"
             time.sleep(0.01)
@@ -50,6 +51,16 @@ def agent_at(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     finally:
         if agent.poll() is None:
             end_agent(agent)
+
+
+def _listens(home: Path) -> bool:
+    """Tell whether somebody answers; an agent that was killed leaves its socket behind."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(Home(home).agent_socket))
+        except OSError:
+            return False
+    return True
 
 
 @asynccontextmanager
