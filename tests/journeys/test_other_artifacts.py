@@ -1,0 +1,105 @@
+"""Services that are no folder of code: static sites and images."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from journeys.place import EXAMPLES, PYTHON, SERVER, Place, small_service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTAINER = EXAMPLES / "container"
+
+
+async def test_a_site_routes_in_the_browser_and_keeps_the_assets_of_earlier_releases(
+    platform: Place, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(EXAMPLES / "static-site", site)
+    said = await platform.deploy(site / "service.yaml")
+    assert said.code == 0, said.err
+    page = await platform.get("field-guide", "/")
+    assert page.headers["cache-control"] == "public, max-age=0"
+    asset = next(path.name for path in (site / "site/assets").glob("*.js"))
+    answer = await platform.get("field-guide", f"/assets/{asset}")
+    assert answer.headers["cache-control"].startswith("public, max-age=31536000")
+    browser = {"accept": "text/html"}
+    deep = await platform.get("field-guide", "/walls/of/wales", headers=browser)
+    assert (deep.status_code, deep.text) == (200, page.text)
+
+    (site / "site/assets" / asset).rename(site / "site/assets/app.0000000000.js")
+    index = site / "site/index.html"
+    index.write_text(index.read_text().replace(asset, "app.0000000000.js"))
+    assert (await platform.deploy(site / "service.yaml")).code == 0
+    assert "app.0000000000.js" in (await platform.get("field-guide", "/")).text
+    assert (await platform.get("field-guide", f"/assets/{asset}")).text == answer.text
+    assert (await platform.get("field-guide", "/assets/never-there.js")).status_code == 404
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An image without any registry: this machine's Python with its library, and the small service."""
+    if shutil.which("podman") is None:
+        pytest.skip("podman is not installed here")
+    archive = tmp_path_factory.mktemp("image") / "root.tar"
+    with tarfile.open(archive, "w") as tar:
+        for file in (PYTHON, *libraries_of(PYTHON), sysconfig.get_path("stdlib")):
+            tar.add(Path(file).resolve(), arcname=file, filter=without_ballast)
+        tar.add(SERVER, arcname="/server.py")
+    name = f"localhost/drystone-journeys-{os.getpid()}:1"
+    subprocess.run(["podman", "import", "--quiet", archive, name], check=True, capture_output=True)
+    yield name
+    subprocess.run(["podman", "rmi", "--force", name], check=True, capture_output=True)
+
+
+def libraries_of(program: str) -> list[str]:
+    """Return the libraries that the dynamic linker loads for a program, and the linker."""
+    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True)
+    return [word for word in said.stdout.split() if word.startswith("/")]
+
+
+def without_ballast(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Leave out what an interpreter needs not to serve."""
+    ballast = {"test", "site-packages", "dist-packages", "__pycache__", "idlelib", "ensurepip"}
+    return None if ballast & set(Path(entry.name).parts) else entry
+
+
+async def test_an_image_is_deployed_twice_under_traffic_and_leaves_no_container(
+    platform: Place, tmp_path: Path, image: str
+) -> None:
+    name = platform.name()
+    changes = {"process": None, "image": image, "command": [PYTHON, "/server.py", "${port}"]}
+    descriptor = small_service(tmp_path, name, **changes)
+    said = await platform.deploy(descriptor, "--version", "1")
+    assert said.code == 0, said.err
+    async with platform.traffic(name) as stopped:
+        said = await platform.deploy(descriptor, "--version", "2")
+        report = await stopped()
+    assert said.code == 0, said.err
+    assert report.failed == (), report.text()
+    assert list(report.versions()) == ["1", "2"]
+    removed = await platform.drystone.run("destroy", name, "--env", "dev", "--yes", name)
+    assert removed.code == 0, removed.err
+    listed = subprocess.run(["podman", "ps", "-a"], capture_output=True, text=True, check=True)
+    assert f"{name}-dev-" not in listed.stdout
+
+
+@pytest.mark.slow
+async def test_an_image_of_the_example_is_deployed_twice_under_traffic(platform: Place) -> None:
+    for version in ("1", "2"):
+        subprocess.run([CONTAINER / "build-image.sh", version], check=True, capture_output=True)
+    assert (await platform.deploy(CONTAINER / "service.yaml", "--version", "1")).code == 0
+    async with platform.traffic("container", "/version") as stopped:
+        assert (await platform.deploy(CONTAINER / "service.yaml", "--version", "2")).code == 0
+        report = await stopped()
+    assert report.failed == (), report.text()
+    assert set(report.versions()) == {"1", "2"}
