@@ -38,11 +38,16 @@ STATIC_MEMORY = 128 * 1024**2
 
 
 def instance_id(record: ServiceRecord, number: int, group: str, what: str) -> str:
-    """Name an instance: readable, unique in the home, at most 63 characters of ``[a-z0-9-]``."""
+    """Name an instance: readable, unique in the home, at most 63 characters of ``[a-z0-9-]``.
+
+    Names that hold dashes could be told apart from their neighbours in more than one way (``a-b`` in ``c``, ``a`` in
+    ``b-c``), of which a digest makes one. A service's own name may hold them: it is what the others leave over.
+    """
     full = f"{record.service}-{record.environment}-r{number}-{group}-{what}"
-    if len(full) <= MAX_ID:
+    if len(full) <= MAX_ID and "-" not in record.environment + group:
         return full
-    tail = hashlib.sha256(full.encode()).hexdigest()[:10]
+    parts = (record.service, record.environment, number, group, what)
+    tail = hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
     return f"{full[: MAX_ID - 11]}-{tail}"
 
 
