@@ -18,7 +18,7 @@ from drystone.l00_kernel.errors import Conflict, Invalid, Unavailable
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.objects.access import BucketAccess
 from drystone.l10_engines.objects.buckets import Buckets
-from drystone.l10_engines.objects.buckets import client_of as new_client
+from drystone.l10_engines.objects.calls import client_of as new_client
 from drystone.l10_engines.objects.external import ExternalObjects, parse_url
 from drystone.l10_engines.objects.probe import ask
 from drystone.l10_engines.objects.server import Objects

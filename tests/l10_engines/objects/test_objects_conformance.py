@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from drystone.l10_engines.objects.buckets import client_of
+from drystone.l10_engines.objects.calls import client_of
 from drystone.l10_engines.objects.server import Objects
 from drystone.l10_engines.supervision.local import LocalEngine
 from drystone.testing.conformance.engines import LocalEngineConformance
