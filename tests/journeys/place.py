@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,11 +25,11 @@ from drystone.testing.command_line import (
     stop,
 )
 from drystone.testing.load import Load, Report, run
+from drystone.testing.python_image import PYTHON
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 SERVER = Path(__file__).parent / "app/server.py"
-PYTHON = str(Path(sys.base_prefix) / "bin/python3")
 
 RATE = 100
 PATIENCE = timedelta(seconds=40)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.testing.command_line import processes_of
-from journeys.place import PYTHON, Place, small_service
+from drystone.testing.python_image import PYTHON
+from journeys.place import Place, small_service
 
 if TYPE_CHECKING:
     from pathlib import Path

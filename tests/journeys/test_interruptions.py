@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from drystone.testing.command_line import Said
-from journeys.place import PYTHON, Place, eventually, small_service
+from drystone.testing.python_image import PYTHON
+from journeys.place import Place, eventually, small_service
 from journeys.test_crashes import agent_of, until_another_agent
 
 if TYPE_CHECKING:

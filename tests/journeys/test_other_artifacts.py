@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sysconfig
-import tarfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from journeys.place import EXAMPLES, PYTHON, SERVER, Place, small_service
+from drystone.testing.python_image import CODE, PYTHON, python_image
+from journeys.place import EXAMPLES, SERVER, Place, small_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CONTAINER = EXAMPLES / "container"
 
@@ -46,38 +44,19 @@ async def test_a_site_routes_in_the_browser_and_keeps_the_assets_of_earlier_rele
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An image without any registry: this machine's Python with its library, and the small service."""
+def image() -> Iterator[str]:
+    """An image of the small service."""
     if shutil.which("podman") is None:
         pytest.skip("podman is not installed here")
-    archive = tmp_path_factory.mktemp("image") / "root.tar"
-    with tarfile.open(archive, "w") as tar:
-        for file in (PYTHON, *libraries_of(PYTHON), sysconfig.get_path("stdlib")):
-            tar.add(Path(file).resolve(), arcname=file, filter=without_ballast)
-        tar.add(SERVER, arcname="/server.py")
-    name = f"localhost/drystone-journeys-{os.getpid()}:1"
-    subprocess.run(["podman", "import", "--quiet", archive, name], check=True, capture_output=True)
-    yield name
-    subprocess.run(["podman", "rmi", "--force", name], check=True, capture_output=True)
-
-
-def libraries_of(program: str) -> list[str]:
-    """Return the libraries that the dynamic linker loads for a program, and the linker."""
-    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True)
-    return [word for word in said.stdout.split() if word.startswith("/")]
-
-
-def without_ballast(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Leave out what an interpreter needs not to serve."""
-    ballast = {"test", "site-packages", "dist-packages", "__pycache__", "idlelib", "ensurepip"}
-    return None if ballast & set(Path(entry.name).parts) else entry
+    with python_image(SERVER) as name:
+        yield name
 
 
 async def test_an_image_is_deployed_twice_under_traffic_and_leaves_no_container(
     platform: Place, tmp_path: Path, image: str
 ) -> None:
     name = platform.name()
-    changes = {"process": None, "image": image, "command": [PYTHON, "/server.py", "${port}"]}
+    changes = {"process": None, "image": image, "command": [PYTHON, CODE, "${port}"]}
     descriptor = small_service(tmp_path, name, **changes)
     said = await platform.deploy(descriptor, "--version", "1")
     assert said.code == 0, said.err
