@@ -133,6 +133,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     await reader.readline()
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     writer.close()
+    await writer.wait_closed()
 
 
 async def test_an_instance_does_not_start_while_its_port_is_taken(
