@@ -8,250 +8,46 @@ from __future__ import annotations
 
 import abc
 from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import ClassVar, Literal
-
-import msgspec
+from typing import ClassVar
 
 from drystone.l00_kernel.contract import Api, Context, Page, call
 from drystone.l25_deployer import errors
+from drystone.l25_deployer.words import (
+    EngineView,
+    ExecOutput,
+    HistoryEvent,
+    InstanceView,
+    LogRecord,
+    PlanChange,
+    PlanView,
+    PlatformStatus,
+    Progress,
+    ReleaseView,
+    ResourceView,
+    ServiceSummary,
+    ServiceView,
+    Source,
+    StartupStep,
+)
 
-
-class Source(msgspec.Struct, frozen=True):
-    """A descriptor as its author has it.
-
-    Attributes:
-        text: The YAML text.
-        file: What to call the file in messages.
-        folder: Absolute path of the folder that holds it; paths of the descriptor start there.
-    """
-
-    text: str
-    file: str
-    folder: str
-
-
-class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that happened during an operation.
-
-    Attributes:
-        at: When.
-        step: The step's name, stable for machines: ``wait``, ``check``, ``plan``, ``resources``, ``build``,
-            ``migrate``, ``start``, ``health``, ``warm-up``, ``smoke``, ``switch``, ``drain``, ``stop``, ``done``.
-        state: Whether the step began, ended or failed, or a line of information.
-        text: The same for people.
-        seconds: How long the step took, once it ended.
-        release: Number of the release concerned.
-        url: Where the service answers, with the last progress of a deploy.
-    """
-
-    at: datetime
-    step: str
-    state: Literal["began", "ended", "failed", "info"]
-    text: str
-    seconds: float | None = None
-    release: int | None = None
-    url: str | None = None
-
-
-class PlanChange(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One field that a deploy would change.
-
-    Attributes:
-        stack: Which of the five stacks.
-        path: The field in the stack.
-        action: What happens to it.
-        old: Its value now, as text.
-        new: Its value afterwards, as text.
-        line: Line of the descriptor that causes it.
-        consequence: What it means for the running service.
-    """
-
-    stack: str
-    path: str
-    action: Literal["add", "change", "remove"]
-    old: str | None = None
-    new: str | None = None
-    line: int | None = None
-    consequence: str = ""
-
-
-class PlanView(msgspec.Struct, frozen=True):
-    """What a deploy would do; making it changes nothing.
-
-    Attributes:
-        service: Its name.
-        environment: Where.
-        file: The descriptor's file.
-        changes: Field by field.
-        refused: Reasons why the deploy would be refused as it stands.
-        confirm: Names of resources that must be typed because their data would be deleted.
-        not_yet: What is accepted but not acted on yet, each with its line.
-        notes: Findings of the dependency check and other remarks.
-        runtime: What would isolate the instances, in words.
-    """
-
-    service: str
-    environment: str
-    file: str
-    changes: list[PlanChange]
-    refused: list[str]
-    confirm: list[str]
-    not_yet: list[str]
-    notes: list[str]
-    runtime: str
-
-
-class InstanceView(msgspec.Struct, frozen=True):
-    """One running copy of one group of a release.
-
-    Attributes:
-        id: Its name.
-        group: ``web`` or the worker's name.
-        release: Number of its release.
-        state: What the agent knows: starting, healthy, unhealthy, backing-off or stopped.
-        pid: Process id on this machine, if it runs.
-        port: Its loopback port, if it serves.
-        restarts: How often it was restarted after ending by itself.
-        since: Start of the running process.
-        last_exit: How it last ended, in words.
-    """
-
-    id: str
-    group: str
-    release: int
-    state: str
-    pid: int | None
-    port: int | None
-    restarts: int
-    since: datetime | None
-    last_exit: str | None
-
-
-class ReleaseView(msgspec.Struct, frozen=True):
-    """One version of the service in this environment."""
-
-    number: int
-    version: str
-    state: str
-    created: datetime
-    by: str
-    artifact: str
-
-
-class ResourceView(msgspec.Struct, frozen=True):
-    """One thing provisioned for the service; never its credentials."""
-
-    name: str
-    type: str
-    engine: str
-    detail: str
-
-
-class ServiceSummary(msgspec.Struct, frozen=True):
-    """One line of ``drystone services``.
-
-    Attributes:
-        state: ``serving``, ``degraded`` (some instance is not healthy), ``down``, ``deploying`` or ``stopped``;
-            derived from what the edge serves, not from what was intended.
-    """
-
-    service: str
-    environment: str
-    owner: str
-    state: str
-    version: str | None
-    release: int | None
-    instances: str
-    url: str | None
-
-
-class ServiceView(msgspec.Struct, frozen=True):
-    """All that ``drystone show`` tells."""
-
-    summary: ServiceSummary
-    releases: list[ReleaseView]
-    instances: list[InstanceView]
-    resources: list[ResourceView]
-    dependencies: list[str]
-    operation: str | None
-    runtime: str
-    problems: list[str]
-
-
-class HistoryEvent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the append-only history of a service."""
-
-    at: datetime
-    by: str
-    event: str
-    text: str
-    release: int | None = None
-    version: str | None = None
-    seconds: float | None = None
-
-
-class LogRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line that an instance wrote; control characters are made visible."""
-
-    instance: str
-    release: int
-    text: str
-
-
-class ExecOutput(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A piece of a one-off command's output, or, last, how it ended."""
-
-    text: str = ""
-    exit_code: int | None = None
-
-
-class EngineView(msgspec.Struct, frozen=True):
-    """One engine of the platform."""
-
-    name: str
-    state: str
-    version: str
-    pid: int | None
-    address: str
-    memory_mb: int | None
-    restarts: int
-    problem: str | None
-
-
-class StartupStep(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One part of the platform coming up, in the recovery order.
-
-    Attributes:
-        layer: Its height in the cake.
-        name: The part or the service.
-        state: Where it stands.
-        seconds: How long it took, once ready.
-        text: A remark, for example why it failed.
-    """
-
-    layer: int
-    name: str
-    state: Literal["starting", "ready", "adopted", "failed", "skipped"]
-    seconds: float | None = None
-    text: str = ""
-
-
-class PlatformStatus(msgspec.Struct, frozen=True):
-    """The platform on this machine, as it is now."""
-
-    version: str
-    home: str
-    url: str
-    agent_pid: int
-    since: datetime
-    ready: bool
-    runtime: str
-    isolation: list[str]
-    engines: list[EngineView]
-    startup: list[StartupStep]
-    services: list[ServiceSummary]
-    problems: list[str]
+__all__ = [
+    "DeployerApi",
+    "EngineView",
+    "ExecOutput",
+    "HistoryEvent",
+    "InstanceView",
+    "LogRecord",
+    "PlanChange",
+    "PlanView",
+    "PlatformStatus",
+    "Progress",
+    "ReleaseView",
+    "ResourceView",
+    "ServiceSummary",
+    "ServiceView",
+    "Source",
+    "StartupStep",
+]
 
 
 class DeployerApi(Api):
