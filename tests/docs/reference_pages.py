@@ -169,7 +169,7 @@ def api_page() -> str:
         "",
         "",
         "async def names(home: Path) -> list[str]:",
-        '    async with connect(DeployerApi, uds=Home.open(home).agent_socket) as deployer:',
+        "    async with connect(DeployerApi, uds=Home.open(home).agent_socket) as deployer:",
         "        page = await deployer.services(Context(ANONYMOUS))",
         "    return [summary.service for summary in page.items]",
         "```",

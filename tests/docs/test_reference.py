@@ -11,6 +11,7 @@ import openapi_spec_validator
 import pytest
 
 from conftest import Golden
+from docs.figure import with_figure
 from docs.pages import ROOT, pages
 from docs.reference_pages import (
     api_page,
@@ -44,6 +45,11 @@ def test_the_page_of_the_api_is_that_of_the_contract(golden: Golden) -> None:
 
 def test_the_openapi_document_is_that_of_the_contract(golden: Golden) -> None:
     golden(REFERENCE / "deployer.openapi.json", openapi_text())
+
+
+def test_the_figure_of_the_layers_is_that_of_the_imports(golden: Golden) -> None:
+    page = ROOT / "docs" / "architecture.md"
+    golden(page, with_figure(page.read_text("utf-8")))
 
 
 def test_the_openapi_document_is_one() -> None:
@@ -81,7 +87,7 @@ def test_every_command_is_explained_outside_of_the_reference(command: str) -> No
     assert re.search(rf"drystone {command}\b", WRITTEN)
 
 
-def test_every_table_of_settings_is_explained_outside_of_the_reference() -> None:
+def test_every_setting_or_its_table_is_explained_outside_of_the_reference() -> None:
     tables = {field for field in Settings.__struct_fields__ if field != "sources"}
     assert [table for table in sorted(tables) if not re.search(rf"\b{table}\b", WRITTEN)] == []
 
@@ -89,5 +95,6 @@ def test_every_table_of_settings_is_explained_outside_of_the_reference() -> None
 def test_every_key_of_the_descriptor_is_in_the_glossary() -> None:
     glossary = (ROOT / "docs" / "glossary.md").read_text("utf-8")
     keys = json_schema()["properties"]
+    assert isinstance(keys, dict)
     assert len(keys) > 30
     assert [key for key in keys if f"`{key}`" not in glossary] == []
