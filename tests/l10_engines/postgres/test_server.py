@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -181,11 +182,33 @@ async def test_data_of_another_major_version_is_left_alone_and_named(home: Path)
 
 async def test_a_half_made_data_directory_is_made_anew(home: Path) -> None:
     server = Postgres("postgres", home / "postgres")
-    (server.directory / "data.draft" / "base").mkdir(parents=True)
+    (server.directory / "data.draft-old" / "base").mkdir(parents=True)
     try:
         await server.start()
         assert await value(server, "SELECT 1") == 1
-        assert not (server.directory / "data.draft").exists()
+        assert list(server.directory.glob("data.draft*")) == []
+    finally:
+        await server.stop()
+
+
+STARTER = """
+import asyncio, sys
+from pathlib import Path
+from drystone.l10_engines.postgres.server import Postgres
+asyncio.run(Postgres("postgres", Path(sys.argv[1])).start())
+"""
+
+
+async def test_an_initdb_that_outlives_its_starter_spoils_nothing(home: Path) -> None:
+    server = Postgres("postgres", home / "postgres")
+    starter = await asyncio.create_subprocess_exec(sys.executable, "-c", STARTER, server.directory)
+    await eventually(lambda: any(server.directory.glob("data.draft*/PG_VERSION")))
+    starter.kill()
+    await starter.wait()
+    try:
+        await server.start()
+        assert await value(server, "SELECT count(*) FROM pg_database") == 3
+        await eventually(lambda: not record.processes_in(server.directory, "initdb"))
     finally:
         await server.stop()
 

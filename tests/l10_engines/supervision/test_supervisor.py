@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from drystone.l00_kernel.errors import Conflict
+from drystone.l00_kernel.errors import Conflict, Unavailable
 from drystone.l10_engines.processes.identity import ProcessId, is_alive
 from drystone.l10_engines.supervision import record
 from drystone.l10_engines.supervision.errors import EngineFailed, EngineNotFound
@@ -24,7 +24,7 @@ from drystone.l10_engines.supervision.supervisor import (
     Supervisor,
     Watchfulness,
 )
-from drystone.testing.conformance.engines import eventually
+from drystone.testing.conformance.engines import LIMIT, eventually
 
 QUICK = Watchfulness(
     first_pause=timedelta(milliseconds=10),
@@ -43,6 +43,7 @@ class Sleeper(LocalEngine):
         patience = Patience(silence=timedelta(milliseconds=300), stop=timedelta(milliseconds=300))
         super().__init__(name, directory, memory=1024, patience=patience)
         self.prepared = 0
+        self.program_path = shutil.which("sleep") or ""
 
     @override
     async def prepare(self) -> None:
@@ -51,9 +52,8 @@ class Sleeper(LocalEngine):
 
     @override
     def launch(self, ports: dict[str, int]) -> Launch:
-        program = shutil.which("sleep") or ""
         length = "not-a-number" if (self.directory / "broken").exists() else "600"
-        return Launch((program, length), env={})
+        return Launch((self.program_path, length), env={})
 
     @override
     async def probe(self) -> bool:
@@ -266,6 +266,38 @@ async def test_what_ended_while_nobody_watched_is_started_by_the_next_supervisor
     async with observed(engine) as watched:
         assert await watched.supervisor.adopt() == ("one",)
         assert engine.status().state is EngineState.READY
+
+
+async def test_one_whose_starter_died_before_it_was_recorded_is_taken_care_of_and_not_doubled(
+    tmp_path: Path,
+) -> None:
+    first = Sleeper("one", tmp_path / "one")
+    await first.start()
+    path = first.directory / "record.json"
+    written = record.read(path)
+    assert written is not None
+    record.write(path, record.Record(record.NOBODY, written.ports, written.memory))
+    engine = Sleeper("one", tmp_path / "one")
+    async with observed(engine) as watched:
+        assert await watched.supervisor.adopt() == ("one",)
+        assert watched.kinds() == [EventKind.READY]
+        assert [process.pid for process in processes(engine)] == [engine.status().pid]
+        assert engine.ports == written.ports
+
+
+async def test_one_whose_program_could_not_be_started_is_still_wanted(tmp_path: Path) -> None:
+    first = Sleeper("one", tmp_path / "one")
+    first.program_path = "/no/such/sleep"
+    with pytest.raises(Unavailable, match="/no/such/sleep does not start"):
+        await first.start()
+
+    later = Sleeper("one", tmp_path / "one")
+    assert later.status().state is EngineState.FAILED
+    async with asyncio.timeout(LIMIT):
+        assert await later.wait() == "it ended"
+    async with observed(later) as watched:
+        assert await watched.supervisor.adopt() == ("one",)
+        assert later.status().state is EngineState.READY
 
 
 async def test_what_was_stopped_on_purpose_stays_stopped(tmp_path: Path) -> None:

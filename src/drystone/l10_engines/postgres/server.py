@@ -173,9 +173,13 @@ class Postgres(LocalEngine, PostgresEngine):
         return True
 
     async def _initialise(self, root: Path, account: Account | None) -> None:
-        """Make the data directory under another name, and rename it when it is whole and synced."""
-        draft = self.directory / "data.draft"
-        shutil.rmtree(draft, ignore_errors=True)
+        """Make the data directory under another name, and rename it when it is whole and synced.
+
+        The name is new each time: an initdb whose starter died may still be at work on its own.
+        """
+        for left in self.directory.glob("data.draft*"):
+            await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
+        draft = self.directory / f"data.draft-{secrets.token_hex(4)}"
         self._make_folder(draft, 0o700, account)
         owner = (account.user, account.group) if account else None
         write_atomically(self._password, secrets.token_urlsafe(32).encode(), owner=owner)
@@ -189,6 +193,7 @@ class Postgres(LocalEngine, PostgresEngine):
             ),
             output=self.log,
             env=_ENVIRONMENT,
+            directory=self.directory,
             user=account.user if account else None,
             group=account.group if account else None,
         )

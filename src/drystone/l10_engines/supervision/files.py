@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from drystone.l00_kernel.atomic import write_atomically
-
-__all__ = ("rotate", "tail", "write_atomically")
-
 LOG_LIMIT = 8 * 1024 * 1024
 
 

@@ -263,6 +263,9 @@ class LocalEngine(Engine):
 
     def _spawn(self, ports: dict[str, int]) -> Record:
         launch = self.launch(ports)
+        # Written first as well: should the starter die in between, others know that the engine is wanted,
+        # and find what was started by its directory.
+        record.write(self._record_path, Record(record.NOBODY, ports, memory=self.memory))
         process = spawn(
             launch.command,
             output=self.log,

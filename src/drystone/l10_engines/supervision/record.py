@@ -10,12 +10,15 @@ import msgspec
 from drystone.l00_kernel.atomic import read_if_exists, write_atomically
 from drystone.l10_engines.processes.identity import PROC, ProcessId, identify
 
+NOBODY = ProcessId(0, 0, "")
+"""In the record of an engine that was about to be started: no process has this number."""
+
 
 class Record(msgspec.Struct, frozen=True):
     """The last start of an engine.
 
     Attributes:
-        process: The main process that was started.
+        process: The main process that was started; :data:`NOBODY` shortly before.
         ports: Loopback ports by purpose.
         memory: The bound in bytes that it was given.
         version: What the engine says of itself; empty until it was asked.
