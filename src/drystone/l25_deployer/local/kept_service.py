@@ -172,7 +172,8 @@ class KeptService:
         if not isinstance(artifact, StaticArtifact):
             return ()
         older = []
-        for number in reversed(self.record.trail):
+        # The release that serves now joins the trail with the switch, and its pages are those that are open.
+        for number in dict.fromkeys((self.record.active or 0, *reversed(self.record.trail))):
             try:
                 source = self.release(number).source
             except ReleaseNotFound:
