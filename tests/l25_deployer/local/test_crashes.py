@@ -140,9 +140,17 @@ async def _body(p: ByHand, number: int) -> str:
     return f"hello from {instance.pid} release {number}"
 
 
-async def crashes(mortal: Mortal, operation: str, more: str) -> AsyncIterator[tuple[int, ByHand]]:
-    """Let the operation die at every write, and yield the agent that comes after each death."""
-    for n in range(1000):
+EVERY = pytest.mark.parametrize(
+    "every", [3, pytest.param(1, marks=pytest.mark.slow)], ids=["every third", "every"]
+)
+"""At which of its writes an operation dies."""
+
+
+async def crashes(
+    mortal: Mortal, operation: str, more: str, every: int
+) -> AsyncIterator[tuple[int, ByHand]]:
+    """Let the operation die at its writes, one after the other; yield the agent that follows each death."""
+    for n in range(0, 1000, every):
         died = await mortal.dies_during(n, operation, more)
         async with by_hand(mortal.home, mortal.port) as p:
             yield n, p
@@ -151,15 +159,16 @@ async def crashes(mortal: Mortal, operation: str, more: str) -> AsyncIterator[tu
             return
 
 
+@EVERY
 @pytest.mark.parametrize("strategy", ["", CUTOVER])
 async def test_a_death_during_a_deploy_leaves_the_old_release_or_the_new_one(
-    mortal: Mortal, strategy: str
+    mortal: Mortal, strategy: str, every: int
 ) -> None:
     async with by_hand(mortal.home, mortal.port) as p:
         await mortal.deploy(p, RESOURCES)
         before = await whole(p, mortal)
     switched = []
-    async for n, p in crashes(mortal, "deploy", f"{MORE_RESOURCES}\n{strategy}"):
+    async for n, p in crashes(mortal, "deploy", f"{MORE_RESOURCES}\n{strategy}", every):
         after = await whole(p, mortal)
         switched.append(after > before)
         # The way back: a deploy of the first descriptor takes `photos` away again.
@@ -171,25 +180,29 @@ async def test_a_death_during_a_deploy_leaves_the_old_release_or_the_new_one(
     assert not switched[0]
 
 
+@EVERY
 async def test_a_death_during_a_rollback_leaves_the_earlier_release_or_the_later_one(
-    mortal: Mortal,
+    mortal: Mortal, every: int
 ) -> None:
     async with by_hand(mortal.home, mortal.port) as p:
         await mortal.deploy(p, RESOURCES)
         await mortal.deploy(p, RESOURCES)
         later = await whole(p, mortal)
-    async for n, p in crashes(mortal, "rollback", ""):
+    async for n, p in crashes(mortal, "rollback", "", every):
         assert await whole(p, mortal) in {later, later - 1}, n
         await mortal.deploy(p, RESOURCES)
         await mortal.deploy(p, RESOURCES)
         later = await whole(p, mortal)
 
 
-async def test_a_death_during_a_destroy_is_followed_by_the_rest_of_it(mortal: Mortal) -> None:
+@EVERY
+async def test_a_death_during_a_destroy_is_followed_by_the_rest_of_it(
+    mortal: Mortal, every: int
+) -> None:
     more = "resources: {notes: {type: volume, protect: false}}"
     async with by_hand(mortal.home, mortal.port) as p:
         await mortal.deploy(p, more)
-    async for n, p in crashes(mortal, "destroy", ""):
+    async for n, p in crashes(mortal, "destroy", "", every):
         if n == 0:  # it died before anything was written
             await whole(p, mortal)
             continue
