@@ -1,0 +1,157 @@
+"""The start of a platform brings up what it can, whatever state single services are in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.loopback_ports import free_port
+from drystone.l10_engines.runtimes.processes import Processes
+from drystone.l25_deployer.local.documents import UnreadableDocument
+from l25_deployer.small_platform import (
+    ASKING,
+    ByHand,
+    Fakes,
+    ask,
+    by_hand,
+    deploy,
+    descriptor,
+    folder_of,
+    running_instances,
+    short_folder,
+    until,
+)
+
+
+class Sandbox(Processes):
+    """A runtime that a later start does not find."""
+
+    name = "sandbox"
+
+
+class Home:
+    """A home and a service's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "h"
+        self.source = folder_of(folder / "source")
+        self.port = free_port()
+
+    async def deploy(self, p: ByHand, name: str, more: str = "") -> None:
+        await deploy(p.deployer, descriptor(name, more=more), self.source)
+
+    async def answer(self, name: str) -> str:
+        return await ask(self.port, f"{name}.dev.localhost")
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    with short_folder() as folder:
+        yield Home(folder)
+
+
+async def suspended(p: ByHand) -> None:
+    """End what runs, as a stop of the platform does."""
+    for kept in p.services.all():
+        await kept.suspend()
+
+
+async def test_a_service_whose_runtime_is_gone_keeps_no_other_down(home: Home) -> None:
+    async with by_hand(home.path, home.port, Fakes(runtime=Sandbox())) as p:
+        await home.deploy(p, "boxed")
+        await suspended(p)
+    async with by_hand(home.path, home.port) as p:
+        await home.deploy(p, "plain")
+        await suspended(p)
+
+    async with by_hand(home.path, home.port) as p:
+        assert (await home.answer("plain")).startswith("200")
+        (problem,) = p.kept("boxed").problems
+        assert "the runtime 'sandbox' does not work on this machine" in problem
+        status = await p.deployer.status(ASKING)
+        assert [s.name for s in status.startup if s.state == "failed"] == ["boxed.dev"]
+        await home.deploy(p, "boxed")
+        assert (await home.answer("boxed")).startswith("200")
+
+
+@pytest.mark.parametrize("document", ["service.json", "releases/1.json"])
+async def test_a_service_with_a_damaged_document_is_reported_and_left_alone(
+    home: Home, document: str
+) -> None:
+    async with by_hand(home.path, home.port) as p:
+        await home.deploy(p, "harmed")
+        await home.deploy(p, "plain")
+        before = await running_instances(p)
+    path = home.path / "services/dev/harmed" / document
+    path.write_text("{")
+
+    async with by_hand(home.path, home.port) as p:
+        assert (await home.answer("plain")).startswith("200")
+        assert await running_instances(p) == before
+        status = await p.deployer.status(ASKING)
+        assert [text.partition(" cannot be read")[0] for text in status.problems] == [str(path)]
+        for call in (
+            p.deployer.show(ASKING, environment="dev", service="harmed"),
+            home.deploy(p, "harmed"),
+        ):
+            with pytest.raises(UnreadableDocument):
+                await call
+        await home.deploy(p, "plain")
+
+    assert path.read_text() == "{"
+
+
+async def test_data_that_a_destroyed_service_left_waits_for_its_return(home: Home) -> None:
+    more = "resources: {notes: {type: volume}}"
+    async with by_hand(home.path, home.port) as p:
+        await home.deploy(p, "greeter", more)
+        async for _ in p.deployer.destroy(ASKING, environment="dev", service="greeter"):
+            pass
+        page = home.path / "volumes/dev/greeter/notes/page"
+        page.write_text("precious")
+
+    async with by_hand(home.path, home.port) as p:
+        (summary,) = (await p.deployer.services(ASKING)).items
+        assert summary.state == "not deployed"
+        await home.deploy(p, "greeter", more)
+
+        assert page.read_text() == "precious"
+        assert (await home.answer("greeter")).startswith("200")
+
+
+async def test_a_service_that_cannot_start_is_tried_until_it_can(home: Home) -> None:
+    async with by_hand(home.path, home.port) as p:
+        await home.deploy(p, "greeter")
+        await suspended(p)
+        source = p.kept().release(1).source
+        assert source is not None
+    away = Path(f"{source}-away")
+    Path(source).rename(away)
+
+    async with by_hand(home.path, home.port) as p:
+        assert p.kept().problems
+        away.rename(source)
+        await until(lambda: (running := p.kept().active) and running.is_healthy, "its recovery")
+
+        assert p.kept().problems == []
+        assert (await home.answer("greeter")).startswith("200")
+
+
+async def test_services_that_need_each_other_come_up_in_waves(home: Home) -> None:
+    needs = "dependencies: {{{0}: {{needs: hard, at: [start]}}}}"
+    async with by_hand(home.path, home.port) as p:
+        await home.deploy(p, "base")
+        await home.deploy(p, "middle", needs.format("base"))
+        await home.deploy(p, "top", needs.format("middle"))
+        with pytest.raises(PlatformError, match="tangle: base → top → middle → base"):
+            await home.deploy(p, "base", needs.format("top"))
+        await suspended(p)
+
+    async with by_hand(home.path, home.port) as p:
+        steps = (await p.deployer.status(ASKING)).startup
+        ready = {step.name: step.layer for step in steps if step.state == "ready"}
+
+    assert ready["base.dev"] < ready["middle.dev"] < ready["top.dev"]
