@@ -59,8 +59,8 @@ def figure() -> str:
     for layer, inside in reversed(packages().items()):
         lines.append(f"    subgraph {layer}")
         if layer in used or not inside:
-            lines.append(f"        {layer}.py[{layer[1:3]}: {layer[4:]}]")
-        lines += [f"        {layer}.{name}[{name}]" for name in inside]
+            lines.append(f'        {_id(layer)}["{layer[1:3]}: {layer[4:]}"]')
+        lines += [f'        {_id(f"{layer}/{name}")}["{name}"]' for name in inside]
         lines.append("    end")
     for importer, imported in sorted(imports()):
         lines.append(f"    {_id(importer)} --> {_id(imported)}")
@@ -69,7 +69,7 @@ def figure() -> str:
 
 def _id(node: str) -> str:
     layer, _, name = node.partition("/")
-    return f"{layer}.{name or 'py'}"
+    return f"{layer}__{name}" if name else f"{layer}__itself"
 
 
 def with_figure(text: str) -> str:

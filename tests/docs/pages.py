@@ -3,7 +3,7 @@
 How a block is written says what is done with it:
 
 * ``console``: lines that start with ``$`` are run in one shell per page, with a platform behind them; the lines below a
-  command are parts of what it prints, in this order (see :func:`docs.shell.missing`);
+  command are parts of what it prints, in this order, and ``…`` in them is anything (see :func:`docs.shell.missing`);
 * a block with ``title="NAME"`` is the file NAME, written when the page is run;
 * ``yaml`` is a descriptor, or a part of one;
 * ``toml`` is the settings of a home;

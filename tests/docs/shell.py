@@ -42,11 +42,16 @@ def plain(line: str) -> str:
 def missing(expected: list[str], printed: str) -> list[str]:
     """Return the expected lines that do not stand in what was printed, in their order.
 
-    A line is there if it is part of a printed one once :func:`plain` has been applied to both. Printed lines between
-    expected ones do not matter.
+    A line is there if it is part of a printed one once :func:`plain` has been applied to both; ``…`` in it stands for
+    anything. Printed lines between expected ones do not matter.
     """
     left = iter([plain(line) for line in printed.splitlines()])
-    return [line for line in expected if not any(plain(line) in found for found in left)]
+    return [line for line in expected if not any(re.search(pattern(line), one) for one in left)]
+
+
+def pattern(line: str) -> str:
+    """Return the regular expression of an expected line."""
+    return ".*".join(re.escape(plain(part)) for part in line.split("…"))
 
 
 def commands(block: Block) -> list[tuple[str, list[str]]]:

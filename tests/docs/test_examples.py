@@ -56,6 +56,7 @@ async def shared() -> AsyncIterator[Place]:
         yield where
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("page", [page for page in PLAYED if not turns(page)], ids=named)
 async def test_what_a_page_tells_to_type_does_what_the_page_says(
@@ -66,6 +67,7 @@ async def test_what_a_page_tells_to_type_does_what_the_page_says(
     assert not differences, "\n\n" + "\n\n".join(differences)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", [page for page in PLAYED if turns(page)], ids=named)
 async def test_a_page_that_starts_and_stops_the_platform_does_what_it_says(
     page: Page, tmp_path: Path
@@ -129,6 +131,8 @@ def test_the_notes_before_a_block_are_read() -> None:
         ("exit code 1", "exit code 2", False),
         ("a 3278b4a3bb894035", "a 0000b4a3bb890000", True),
         (":8400/", ":8401/", False),
+        ("web-… ended (1)", "instance web-1 ended (1)", True),
+        ("web-… ended", "instance web-1 runs", False),
     ],
 )
 def test_only_what_is_measured_may_differ(line: str, printed: str, *, is_there: bool) -> None:
