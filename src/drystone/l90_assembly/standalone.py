@@ -240,10 +240,19 @@ def _engines(home: Home, settings: Settings) -> _Engines:
 
 
 def _objects_url(settings: ObjectsSettings) -> str:
-    """Put the endpoint and the keys, which lie in files, into one URL."""
+    """Put the endpoint and the keys, which lie in files, into one URL.
+
+    Raises:
+        PlatformError: A file cannot be read.
+    """
     scheme, _, rest = (settings.endpoint or "").partition("://")
     files = (settings.access_key_file, settings.secret_key_file)
-    keys = [quote(path.read_text().strip(), safe="") for path in files if path is not None]
+    try:
+        keys = [quote(path.read_text().strip(), safe="") for path in files if path is not None]
+    except OSError as e:
+        raise PlatformError(
+            f"the key file {e.filename} of the object store cannot be read: {e.strerror}"
+        ) from e
     return f"{scheme}://{':'.join(keys)}@{rest}"
 
 
