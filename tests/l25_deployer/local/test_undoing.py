@@ -46,6 +46,13 @@ class BreakableVolumes(Volumes):
     """
 
     refused = ""
+    stays = ""
+
+    @override
+    async def remove(self, owner: Owner, wanted: Volume) -> None:
+        if owner.resource == self.stays:
+            raise Unavailable(f"{owner.resource} is in use")
+        await super().remove(owner, wanted)
 
     @override
     async def apply(self, owner: Owner, wanted: Volume) -> dict[str, str]:
@@ -276,3 +283,23 @@ async def test_settings_of_kept_data_are_as_before_when_nothing_served(stage: St
         await stage.deploy(TWO)
 
     assert stage.p.kept().record.eternal == {"notes": Volume()}
+
+
+async def test_what_cannot_be_removed_after_the_switch_is_told_and_removed_the_next_time(
+    stage: Stage,
+) -> None:
+    await stage.deploy(TWO)
+    stage.volumes[-1].stays = "photos"
+
+    told = await stage.deploy(ONE)
+
+    assert told[-1].text == "greeter.dev serves version 3"
+    assert "'photos' stays: photos is in use" in [progress.text for progress in told]
+    kept = stage.p.kept()
+    assert kept.record.operation is None
+    assert set(kept.record.eternal) == {"notes", "photos"}
+
+    stage.volumes[-1].stays = ""
+    await stage.deploy(ONE)
+    assert set(kept.record.eternal) == {"notes"}
+    assert not (stage.home / "volumes/dev/greeter/photos").exists()

@@ -232,7 +232,8 @@ async def _remove_unwanted(kept: KeptService, active: ReleaseRecord, tell: Telle
         if name not in kept.record.eternal or name in active.stacks.eternal.resources:
             continue
         with tell.step("resources", f"remove {name}"):
-            await remove_resource(kept, name)
+            # The new release serves; what cannot be removed now is in the plan of the next deploy again.
+            await _try(remove_resource(kept, name), f"'{name}' stays", tell)
 
 
 async def remove_resource(kept: KeptService, name: str) -> None:
