@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import time
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -125,7 +126,7 @@ async def bare_start() -> float:
     """Return the seconds in which the service answers when nothing but Python starts it."""
     port = free_port()
     begun = time.monotonic()
-    process = await asyncio.create_subprocess_exec(PYTHON, str(SERVER), str(port))
+    process = await asyncio.create_subprocess_exec(PYTHON, str(SERVER), str(port), stderr=DEVNULL)
     try:
         return await first_answer(port) - begun
     finally:

@@ -18,7 +18,7 @@ PYTHON = str(Path(sys.base_prefix) / "bin/python3")
 CODE = "/server.py"
 """Where the code is in the image."""
 
-_BALLAST = {"test", "site-packages", "dist-packages", "__pycache__", "idlelib", "ensurepip"}
+_BALLAST = {"test", "site-packages", "dist-packages", "idlelib", "ensurepip"}
 
 
 @contextmanager
