@@ -1,23 +1,13 @@
-"""The deployer as its callers know it: in the process, through its wire form, and as an agent."""
+"""Operations as callers of the deployer know them: in the process, through its wire form, and as an agent."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any, TypedDict
 
-import msgspec
 import pytest
-import pytest_asyncio
 
-from drystone.l00_kernel.contract import loopback
 from drystone.l00_kernel.errors import Invalid, PlatformError
-from drystone.l00_kernel.home import Home
-from drystone.l10_engines.loopback_ports import free_port
-from drystone.l25_deployer.api import DeployerApi, ExecOutput, LogRecord, ServiceView, Source
+from drystone.l25_deployer.api import Source
 from drystone.l25_deployer.errors import (
     ArtefactRefused,
     BuildFailed,
@@ -29,90 +19,21 @@ from drystone.l25_deployer.errors import (
     NothingToAbort,
     NothingToRollBackTo,
     PlanRefused,
-    ReleaseNotFound,
     ServiceNotFound,
 )
-from l25_deployer.agents import agent_at, client_of
+from l25_deployer.reached import Reached, all_of, at, shown
 from l25_deployer.small_platform import (
     ASKING,
     ask,
     deploy,
     descriptor,
-    embedded,
     folder_of,
-    settings,
-    short_folder,
     source,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 IDLE = "import time\nprint('idle', flush=True)\ntime.sleep(3600)"
-
-
-class Reached(msgspec.Struct, frozen=True):
-    """A platform that is reached one way.
-
-    Attributes:
-        api: How it is reached.
-        port: Of its edge.
-        folder: Holds its home and a service's folder.
-    """
-
-    api: DeployerApi
-    port: int
-    folder: Path
-
-    @property
-    def source(self) -> Path:
-        return folder_of(self.folder / "source")
-
-
-@pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["embedded", "loopback", "agent"]
-)
-async def p(request: pytest.FixtureRequest) -> AsyncIterator[Reached]:
-    with short_folder() as folder:
-        home = folder / "h"
-        if request.param == "agent":
-            port = free_port()
-            with agent_at(home, port):
-                async with client_of(home) as api:
-                    yield Reached(api, port, folder)
-            return
-        chosen = settings(Home.create(home))
-        async with embedded(home, chosen) as whole:
-            api = (
-                whole.deployer
-                if request.param == "embedded"
-                else loopback(DeployerApi, whole.deployer)
-            )
-            yield Reached(api, chosen.port, folder)
-
-
-async def all_of(stream: AsyncIterator[Any]) -> list[Any]:
-    return [item async for item in stream]
-
-
-class Place(TypedDict):
-    environment: str
-    service: str
-
-
-def at(service: str) -> Place:
-    return {"environment": "dev", "service": service}
-
-
-async def shown(
-    p: Reached, service: str, holds: Callable[[ServiceView], object], what: str
-) -> ServiceView:
-    """Wait until a service shows something."""
-    loop = asyncio.get_running_loop()
-    limit = loop.time() + 20
-    while not holds(view := await p.api.show(ASKING, **at(service))):
-        assert loop.time() < limit, f"never: {what}"
-        await asyncio.sleep(0.02)
-    return view
 
 
 async def test_a_deploy_tells_its_steps_in_order_and_ends_with_the_address(p: Reached) -> None:
@@ -320,125 +241,3 @@ async def test_an_aborted_deploy_ends_with_its_reason(p: Reached) -> None:
 
     with pytest.raises(DeployAborted, match=r"release 1 .* serves as before"):
         await deploying
-
-
-async def test_pages_of_services_follow_each_other_without_gaps(p: Reached) -> None:
-    for name in ("page-a", "page-b", "page-c"):
-        await deploy(p.api, descriptor(name), p.source)
-    found, cursor = [], None
-    while True:
-        page = await p.api.services(ASKING, environment="dev", cursor=cursor, limit=2)
-        assert len(page.items) <= 2
-        found += [summary.service for summary in page.items]
-        if (cursor := page.next) is None:
-            break
-
-    assert found == sorted(set(found))
-    assert {"page-a", "page-b", "page-c"} <= set(found)
-    assert (await p.api.services(ASKING, environment="nowhere")).items == []
-    with pytest.raises(Invalid):
-        await p.api.services(ASKING, cursor="made up")
-
-
-async def test_pages_of_a_history_stay_in_place_while_it_grows(p: Reached) -> None:
-    for _ in range(2):
-        await deploy(p.api, descriptor("aged"), p.source)
-    first = await p.api.history(ASKING, **at("aged"), limit=3)
-    await deploy(p.api, descriptor("aged"), p.source)
-    second = await p.api.history(ASKING, **at("aged"), limit=3, cursor=first.next)
-
-    assert [(e.event, e.release) for e in [*first.items, *second.items]] == [
-        ("deploy done", 2),
-        ("deploy began", 2),
-        ("deploy done", 1),
-        ("deploy began", 1),
-    ]
-    assert second.next is None
-    assert (first.items[0].version, first.items[0].seconds is None) == ("2", False)
-
-
-async def test_logs_are_told_line_by_line_and_followed_into_the_next_release(p: Reached) -> None:
-    await deploy(p.api, descriptor("wordy", more="env: {GREETING: one}"), p.source)
-
-    past = await all_of(p.api.logs(ASKING, **at("wordy")))
-    following = p.api.logs(ASKING, **at("wordy"), follow=True)
-    assert await anext(following) == past[0] == LogRecord("wordy-dev-r1-web-0", 1, "serving one")
-    await deploy(p.api, descriptor("wordy", more="env: {GREETING: two}"), p.source)
-    async with asyncio.timeout(10):
-        assert await anext(following) == LogRecord("wordy-dev-r2-web-0", 2, "serving two")
-    await following.aclose()  # type: ignore[attr-defined]
-
-    assert await all_of(p.api.logs(ASKING, **at("wordy"), release=1)) == past
-    assert await all_of(p.api.logs(ASKING, **at("wordy"), group="digest")) == []
-    assert await all_of(p.api.logs(ASKING, **at("wordy"), lines=0)) == []
-    with pytest.raises(ReleaseNotFound):
-        await all_of(p.api.logs(ASKING, **at("wordy"), release=9))
-
-
-async def test_a_command_runs_with_the_settings_of_the_release(p: Reached) -> None:
-    more = "resources: {notes: {type: volume}}\nenv: {GREETING: hi}"
-    await deploy(p.api, descriptor("toolbox", more=more), p.source)
-    script = 'echo "$GREETING $DRYSTONE_RELEASE"; ls; test -d "$NOTES_PATH"; echo ü >&2; exit 3'
-
-    told = await all_of(p.api.execute(ASKING, **at("toolbox"), command=["sh", "-c", script]))
-
-    assert told[-1] == ExecOutput(exit_code=3)
-    text = "".join(output.text for output in told)
-    assert text.startswith("hi 1\n")
-    assert "server.py" in text
-    assert text.endswith("ü\n")
-    assert [path.name for path in (p.folder / "h/instances").glob("toolbox*once*")] == []
-
-
-async def test_a_dead_instance_shows_until_it_is_back(p: Reached) -> None:
-    await deploy(p.api, descriptor("phoenix"), p.source)
-    (before,) = (await p.api.show(ASKING, **at("phoenix"))).instances
-    assert before.pid is not None
-
-    os.kill(before.pid, signal.SIGKILL)
-    view = await shown(
-        p,
-        "phoenix",
-        lambda v: v.instances[0].restarts and v.instances[0].state == "healthy",
-        "a healthy successor",
-    )
-    (after,) = view.instances
-
-    assert after.pid != before.pid
-    assert after.last_exit == "was ended by SIGKILL (exit code 137)"
-    assert (await ask(p.port, "phoenix.dev.localhost")).startswith(f"200 hello from {after.pid}")
-
-
-async def test_the_status_names_the_engines_and_the_services(p: Reached) -> None:
-    await deploy(p.api, descriptor("listed"), p.source)
-
-    status = await p.api.status(ASKING)
-
-    assert (status.ready, status.runtime, status.problems) == (True, "processes", [])
-    assert status.url == f"http://localhost:{p.port}/"
-    proxy = next(engine for engine in status.engines if engine.name == "proxy")
-    assert proxy.state == "ready"
-    assert "listed" in [summary.service for summary in status.services]
-    steps = await all_of(p.api.startup(ASKING))
-    assert [s.state for s in steps if s.name == "proxy"][-1] == "ready"
-    assert not any(step.state == "failed" for step in steps)
-
-
-async def test_a_database_is_there_for_its_service(p: Reached) -> None:
-    more = "resources: {db: {type: postgres}}"
-    told = await deploy(p.api, descriptor("stored", more=more), p.source)
-    assert told[-1].step == "done"
-
-    (resource,) = (await p.api.show(ASKING, **at("stored"))).resources
-    told = await all_of(
-        p.api.execute(ASKING, **at("stored"), command=["sh", "-c", "echo ${DB_URL%%:*}"])
-    )
-
-    assert (resource.name, resource.type, resource.engine) == ("db", "postgres", "postgres")
-    assert told[0].text == "postgresql\n"
-    password = (p.folder / "h/secrets/dev/stored/db/password").read_text()
-    shown = msgspec.json.encode(await p.api.show(ASKING, **at("stored"))).decode()
-    history = msgspec.json.encode(await p.api.history(ASKING, **at("stored"))).decode()
-    assert password not in shown + history
-    assert (p.folder / "h/secrets/dev/stored/db/password").stat().st_mode & 0o077 == 0
-    await all_of(p.api.destroy(ASKING, **at("stored"), confirm=["db"]))
