@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from drystone.l10_engines.runtimes.cgroups import (
     members,
     memory_groups_of,
     remove,
+    remove_after_death,
 )
 from drystone.l10_engines.runtimes.port import Limits
 
@@ -64,3 +67,38 @@ def test_nothing_is_enforced_where_no_group_can_be_made() -> None:
 
 def test_a_process_that_is_gone_is_in_no_group() -> None:
     assert memory_groups_of(2**22 + 1) == ()
+
+
+async def test_a_group_goes_when_the_last_that_died_in_it_has_been_reaped() -> None:
+    groups = Cgroups()
+    if not groups.enforced():
+        pytest.skip("this machine lets us make no control groups")
+    label = f"test-{uuid.uuid4().hex[:8]}"
+    made = groups.create(label, "one", LIMITS)
+    child = await asyncio.create_subprocess_exec("sleep", "600")
+    for group in made:
+        (group / "cgroup.procs").write_text(f"{child.pid}")
+    assert not remove(made)
+
+    removal = asyncio.create_task(remove_after_death(made))
+    child.kill()
+    await asyncio.gather(child.wait(), removal)
+
+    assert not any(group.parent.exists() for group in made)
+
+
+async def test_a_group_that_somebody_still_lives_in_stays() -> None:
+    groups = Cgroups()
+    if not groups.enforced():
+        pytest.skip("this machine lets us make no control groups")
+    made = groups.create(f"test-{uuid.uuid4().hex[:8]}", "one", LIMITS)
+    child = await asyncio.create_subprocess_exec("sleep", "600")
+    (made[0] / "cgroup.procs").write_text(f"{child.pid}")
+    try:
+        await remove_after_death(made)
+        assert [group.exists() for group in made] == [True] + [False] * (len(made) - 1)
+    finally:
+        child.kill()
+        await child.wait()
+        await remove_after_death(made)
+    assert not any(group.parent.exists() for group in made)

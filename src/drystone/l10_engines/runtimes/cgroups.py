@@ -9,6 +9,7 @@ tree is often read-only; then nothing is enforced, and :func:`enforced` says so.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
 from contextlib import suppress
@@ -18,12 +19,13 @@ from typing import TYPE_CHECKING
 from drystone.l10_engines.processes.identity import PROC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from drystone.l10_engines.runtimes.port import Limits
 
 CONTROLLERS = ("memory", "cpu", "pids")
 _PERIOD_US = 100_000
+_REMOVALS, _PAUSE_S = 50, 0.01
 _SETTINGS = {"memory": "memory.limit_in_bytes", "cpu": "cpu.cfs_quota_us", "pids": "pids.max"}
 
 
@@ -82,14 +84,29 @@ def killed_for_memory(groups: Iterable[Path]) -> bool:
     return False
 
 
-def remove(groups: Iterable[Path]) -> None:
-    """Remove empty groups, and those of the home when none is left; what is not empty stays."""
+def remove(groups: Iterable[Path]) -> bool:
+    """Remove empty groups, and those of the home when none is left; what is not empty stays.
+
+    Returns:
+        Whether all are gone. The kernel keeps a group until the last that died in it has been reaped.
+    """
+    are_gone = True
     for group in groups:
         for folder, _, _ in os.walk(group, topdown=False):
             with suppress(OSError):
                 Path(folder).rmdir()
+        are_gone = are_gone and not group.exists()
         with suppress(OSError):
             group.parent.rmdir()
+    return are_gone
+
+
+async def remove_after_death(groups: Sequence[Path]) -> None:
+    """Remove groups whose processes were killed, giving whoever reaps them half a second."""
+    for _ in range(_REMOVALS):
+        if remove(groups):
+            return
+        await asyncio.sleep(_PAUSE_S)
 
 
 def _usable_parents() -> dict[str, Path]:

@@ -156,7 +156,7 @@ class HostedInstance(Instance):
     async def _end_all(self) -> None:
         await kill_all(self._members, self.id)
         identity.reap(self._record.guard)
-        cgroups.remove(self._groups)
+        await cgroups.remove_after_death(self._groups)
 
 
 class HostedRuntime(Runtime):
@@ -275,7 +275,7 @@ class HostedRuntime(Runtime):
         marks = cookie(spec.id, spec.home_label)
         await kill_all(lambda: _marked(marks, groups), spec.id)
         identity.reap(guard)
-        cgroups.remove(groups)
+        await cgroups.remove_after_death(groups)
 
     @override
     async def find(self, state: Path) -> HostedInstance | None:
@@ -301,7 +301,7 @@ class HostedRuntime(Runtime):
         marks = cookie(stray.id, stray.handle) | {"DRYSTONE_RUNTIME": self.name}
         groups = self._cgroups.groups(stray.handle, stray.id)
         await kill_all(lambda: _marked(marks, groups), stray.id)
-        cgroups.remove(groups)
+        await cgroups.remove_after_death(groups)
 
 
 def cookie(instance: str, home_label: str) -> dict[str, str]:
