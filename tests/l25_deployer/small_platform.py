@@ -9,7 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from drystone.l00_kernel.settings import Settings
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
+from drystone.l10_engines.runtimes import cgroups
+from drystone.l10_engines.runtimes.cgroups import Cgroups
 from drystone.l10_engines.runtimes.podman import Podman
 from drystone.l10_engines.runtimes.port import Runtime
 from drystone.l10_engines.runtimes.processes import Processes
@@ -113,9 +115,26 @@ def short_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        for pid in left_in(folder):
-            os.kill(pid, signal.SIGKILL)
+        end_all(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_all(folder: Path) -> None:
+    """End what still runs in a folder, and remove the control groups of the homes in it."""
+    limit = time.monotonic() + 20
+    while left := left_in(folder):
+        assert time.monotonic() < limit, f"not to be killed: {left}"
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    places = Cgroups()
+    for home in (folder, *folder.iterdir()):
+        for group in places.groups(label_of(Home(home)), "any"):
+            while group.parent.exists():  # the kernel keeps it until the dead have been reaped
+                assert time.monotonic() < limit, f"not to be removed: {group.parent}"
+                cgroups.remove(group.parent.glob("*/"))
+                time.sleep(0.01)
 
 
 def left_in(folder: Path) -> list[int]:
