@@ -29,6 +29,9 @@ LIMIT = timedelta(minutes=5)
 """For one command, when the caller knows nothing better: the installation of an application takes this long."""
 
 LONGEST_LINE = 1024 * 1024
+LONGEST_SHOWN = 200
+"""Of a command line that should not be there any more; a sandbox's is very long."""
+
 GLANCE_S = 0.05
 
 
@@ -174,7 +177,7 @@ def remains(home: Path) -> list[str]:
     containers. A process that is gone leaves no port and no open socket.
     """
     label = _label(home)
-    found = [f"process {pid}: {words}" for pid, words in processes_of(home).items()]
+    found = [f"process {pid}: {words[:LONGEST_SHOWN]}" for pid, words in processes_of(home).items()]
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
     found += [f"mount {line}" for line in mounts if f" {home}/" in line]
     groups = Path("/sys/fs/cgroup").glob(f"**/drystone-{label}/*/")
