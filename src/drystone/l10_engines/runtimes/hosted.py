@@ -32,9 +32,9 @@ from drystone.l10_engines.runtimes.port import (
     Isolation,
     Runtime,
     Stray,
-    Usage,
     log_size,
 )
+from drystone.l10_engines.runtimes.recorded import RecordedInstance
 from drystone.l10_engines.runtimes.records import ENDED, STARTED, Owner, read_record, write_record
 
 if TYPE_CHECKING:
@@ -66,30 +66,20 @@ class Launch(NamedTuple):
     with_info: bool = False
 
 
-class HostedInstance(Instance):
+class HostedInstance(RecordedInstance):
     """An instance whose processes are the host's own."""
 
     def __init__(self, state: Path, record: HostedRecord) -> None:
-        self.id = record.id
-        self.state = state
+        super().__init__(record.id, state, record.main)
         self._record = record
         self._groups = tuple(map(Path, record.groups))
         self._ended: Exit | None = None
-
-    @property
-    @override
-    def pid(self) -> int:
-        return self._record.main.pid
-
-    @override
-    def is_running(self) -> bool:
-        return identity.is_alive(self._record.main)
 
     @override
     async def wait(self) -> Exit:
         # A status that is there before the end is that of a watcher that was killed.
         is_wrong = self.is_running() and shell_guard.recorded_status(self.state) is not None
-        await identity.wait(self._record.main)
+        await identity.wait(self._main)
         with suppress(TimeoutError):
             # A guard outlives its command by a moment; one that somebody stopped is not waited for.
             async with asyncio.timeout(_GUARD_LIMIT.total_seconds()):
@@ -102,33 +92,20 @@ class HostedInstance(Instance):
         """End what is left and find out how it ended."""
         if read_record(self.state / STARTED, HostedRecord) != self._record:
             return Exit(None)  # the folder, and the id, are those of a later instance now
-        if (known := self._known()) is not None:
+        if (known := self._known_exit()) is not None:
             return known
         # The counter of the group is read before the group goes.
         out_of_memory = cgroups.killed_for_memory(self._groups)
         await self._end_all()
-        if (known := self._known()) is not None:  # somebody else waited as well and was quicker
+        if (
+            known := self._known_exit()
+        ) is not None:  # somebody else waited as well and was quicker
             return known
         recorded = None if is_wrong else shell_guard.recorded_status(self.state)
         status, at = recorded or (None, None)
         ended = Exit.from_status(status, at=at, out_of_memory=out_of_memory)
         write_record(self.state / ENDED, ended)
         return ended
-
-    def _known(self) -> Exit | None:
-        return read_record(self.state / ENDED, Exit)
-
-    @override
-    async def stop(
-        self, *, number: signal.Signals = signal.SIGTERM, grace: timedelta = timedelta(seconds=10)
-    ) -> Exit:
-        if identity.send(self._record.main, number):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(grace.total_seconds()):
-                    await identity.wait(self._record.main)
-            # The guard must live on to record the status, so the main process goes first.
-            identity.send(self._record.main, signal.SIGKILL)
-        return await self.wait()
 
     @override
     def processes(self) -> list[int]:
@@ -137,17 +114,9 @@ class HostedInstance(Instance):
             return sorted(pid for pid in found if proc_table.row(pid))
         return sorted(self._members())
 
-    @override
-    def listening_ports(self) -> list[int]:
-        return proc_table.listening_ports(self.processes())
-
-    @override
-    def usage(self) -> Usage:
-        return proc_table.usage(self.processes())
-
     def _members(self) -> set[int]:
         rows = proc_table.table()
-        known = (self._record.guard, self._record.main, self._record.init)
+        known = (self._record.guard, self._main, self._record.init)
         roots = {process.pid for process in known if process and identity.is_alive(process)}
         roots |= proc_table.carrying(rows, cookie(self.id, self._record.home_label))
         roots |= cgroups.members(self._groups)

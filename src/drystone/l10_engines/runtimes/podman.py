@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import signal
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,9 +47,9 @@ from drystone.l10_engines.runtimes.port import (
     Isolation,
     Runtime,
     Stray,
-    Usage,
     log_size,
 )
+from drystone.l10_engines.runtimes.recorded import RecordedInstance
 from drystone.l10_engines.runtimes.records import ENDED, STARTED, Owner, read_record, write_record
 
 _HOME, _INSTANCE = "drystone.home", "drystone.instance"
@@ -71,20 +70,14 @@ class _Record(msgspec.Struct, frozen=True):
     groups: tuple[str, ...]
 
 
-class PodmanInstance(Instance):
+class PodmanInstance(RecordedInstance):
     """A container that was started here."""
 
     def __init__(self, state: Path, record: _Record, podman: PodmanCommand) -> None:
-        self.id = record.id
-        self.state = state
+        super().__init__(record.id, state, record.main)
         self._record = record
         self._podman = podman
         self._ended: Exit | None = None
-
-    @property
-    @override
-    def pid(self) -> int:
-        return self._record.main.pid
 
     @property
     def monitor(self) -> ProcessId:
@@ -92,12 +85,8 @@ class PodmanInstance(Instance):
         return self._record.monitor
 
     @override
-    def is_running(self) -> bool:
-        return identity.is_alive(self._record.main)
-
-    @override
     async def wait(self) -> Exit:
-        await identity.wait(self._record.main)
+        await identity.wait(self._main)
         # Podman learns of it from the kernel only with cgroup v2; the group is there for some moments yet.
         out_of_memory = cgroups.killed_for_memory(map(Path, self._record.groups))
         with suppress(TimeoutError):
@@ -112,29 +101,16 @@ class PodmanInstance(Instance):
         """Find out how it ended and remove the container."""
         if read_record(self.state / STARTED, _Record) != self._record:
             return Exit(None)  # the folder is that of a later instance now
-        if (known := self._known()) is not None:
+        if (known := self._known_exit()) is not None:
             return known
         ended = _exit(await self._podman.state(self._record.container), out_of_memory=out_of_memory)
-        if (known := self._known()) is not None:  # somebody else waited as well and was quicker
+        if (
+            known := self._known_exit()
+        ) is not None:  # somebody else waited as well and was quicker
             return known
         write_record(self.state / ENDED, ended)
         await _remove(self._podman, self._record.container)
         return ended
-
-    def _known(self) -> Exit | None:
-        return read_record(self.state / ENDED, Exit)
-
-    @override
-    async def stop(
-        self, *, number: signal.Signals = signal.SIGTERM, grace: timedelta = timedelta(seconds=10)
-    ) -> Exit:
-        if identity.send(self._record.main, number):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(grace.total_seconds()):
-                    await identity.wait(self._record.main)
-            # The end of pid 1 is the end of everything in its pid namespace (pid_namespaces(7)).
-            identity.send(self._record.main, signal.SIGKILL)
-        return await self.wait()
 
     @override
     def processes(self) -> list[int]:
@@ -142,14 +118,6 @@ class PodmanInstance(Instance):
         if namespace is None:
             return []
         return sorted(proc_table.in_pid_namespace(proc_table.table(), namespace))
-
-    @override
-    def listening_ports(self) -> list[int]:
-        return proc_table.listening_ports(self.processes())
-
-    @override
-    def usage(self) -> Usage:
-        return proc_table.usage(self.processes())
 
 
 class Podman(Runtime):
