@@ -28,14 +28,14 @@ def test_a_home_without_settings_has_the_defaults(tmp_path: Path) -> None:
 
 def test_the_file_decides_and_a_variable_overrides_it(tmp_path: Path) -> None:
     text = 'port = 9000\nruntime = "podman"\n[postgres]\nmemory = "512MiB"'
-    settings = load(tmp_path, text, DRYSTONE_PORT="9100", DRYSTONE_CACHE_MEMORY="64M")
+    settings = load(tmp_path, text, DRYSTONE_PORT="9100", DRYSTONE_PROXY_MEMORY="64M")
     assert (settings.port, settings.runtime) == (9100, "podman")
-    assert (settings.postgres.memory, settings.cache.memory) == (512 * 1024**2, 64 * 1024**2)
+    assert (settings.postgres.memory, settings.proxy.memory) == (512 * 1024**2, 64 * 1024**2)
     assert settings.sources == {
         "port": "DRYSTONE_PORT",
         "runtime": str(tmp_path / "settings.toml"),
         "postgres.memory": str(tmp_path / "settings.toml"),
-        "cache.memory": "DRYSTONE_CACHE_MEMORY",
+        "proxy.memory": "DRYSTONE_PROXY_MEMORY",
     }
 
 
@@ -44,7 +44,7 @@ def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values |= {"postgres.url": "postgresql://h/d", "cache.url": "redis://h"}
     values |= {"objects.endpoint": "http://h"}
     values |= {"objects.access_key_file": "/a", "objects.secret_key_file": "/b"}
-    values |= {f"{e}.memory": "1GiB" for e in ("postgres", "objects", "cache", "proxy")}
+    values |= {f"{e}.memory": "1GiB" for e in ("postgres", "objects", "proxy")}
     variables = {f"DRYSTONE_{n.replace('.', '_').upper()}": v for n, v in values.items()}
     settings = load(tmp_path, **variables)
     assert {setting.name for setting in settings.explain()} == set(values)
@@ -91,7 +91,7 @@ def test_all_mistakes_are_told_at_once_with_suggestions(tmp_path: Path) -> None:
             '[objects]\nendpoint = "http://h"\naccess_key_file = "k"\nsecret_key_file = "/s"',
             "the path must be absolute",
         ),
-        ('[cache]\nmemory = "1MiB"', "less than 16MiB"),
+        ('[proxy]\nmemory = "1MiB"', "less than 16MiB"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, words: str) -> None:

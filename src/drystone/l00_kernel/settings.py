@@ -90,12 +90,11 @@ class CacheSettings(_Engine, frozen=True, kw_only=True):
     """The cache.
 
     Attributes:
-        url: ``redis://`` or ``rediss://`` URL of a server that runs already; one runs here when None.
-        memory: Bytes that a server run here may use.
+        url: ``redis://`` or ``rediss://`` URL of a server that runs already. When None, each cache has a
+            server of its own here, with the memory that its descriptor asks for.
     """
 
     url: str | None = None
-    memory: int | None = None
 
 
 class ProxySettings(_Engine, frozen=True, kw_only=True):
@@ -126,7 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the owner of a home decided.
 
     Attributes:
-        port: For people and clients, on all addresses of this machine that the edge listens on.
+        port: For people and clients, on 127.0.0.1.
         runtime: What isolates instances; ``auto`` takes the strongest that works here.
         default_environment: Where commands work that name none.
         sources: Where each value that is no default comes from, by its name.

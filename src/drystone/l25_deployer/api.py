@@ -151,8 +151,11 @@ class DeployerApi(Api):
     ) -> AsyncIterator[Progress]:
         """Remove the service, and the data of the resources whose names are given.
 
+        Resources whose names are not given keep their data.
+
         Raises:
-            PlanRefused: It has protected resources that were not named; the message lists them.
+            ServiceNotFound: It is not deployed there.
+            PlanRefused: Another service cannot run without it.
         """
 
     @call("GET", "/v1/services")

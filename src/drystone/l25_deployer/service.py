@@ -27,6 +27,7 @@ from drystone.l25_deployer.api import (
     Source,
     StartupStep,
 )
+from drystone.l25_deployer.dependencies import hard_needs
 from drystone.l25_deployer.errors import NothingToAbort, PlanRefused
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local import operations, views
@@ -184,6 +185,8 @@ class Deployer(DeployerApi):
                 f" it has: {', '.join(sorted(kept.record.eternal)) or 'none'}"
             )
 
+        self._refuse_if_needed(kept)
+
         async def work(tell: Teller) -> None:
             await operations.destroy(kept, tell, with_data=with_data, by=ctx.caller.name)
 
@@ -254,9 +257,27 @@ class Deployer(DeployerApi):
         self, ctx: Context, *, environment: str, service: str, command: list[str]
     ) -> AsyncIterator[ExecOutput]:
         kept = self._services.existing(environment, service)
-        kept.write_history("exec", " ".join(command)[:200], by=ctx.caller.name)
+        program = command[0] if command else ""  # what follows may be a secret
+        kept.write_history("exec", program[:200], by=ctx.caller.name)
         async for output in execute(kept, command):
             yield output
+
+    def _refuse_if_needed(self, kept: KeptService) -> None:
+        """Stop a destroy of what other services cannot do without.
+
+        Raises:
+            PlanRefused: The message names them.
+        """
+        users = [
+            other.name
+            for other in self._services.all()
+            if (stack := other.stack()) and kept.record.key in hard_needs(stack)
+        ]
+        if users:
+            raise PlanRefused(
+                f"{', '.join(users)} cannot run without {kept.name} (a hard dependency):"
+                " destroy it first, or make its dependency soft"
+            )
 
     async def _operate(
         self,

@@ -127,7 +127,11 @@ async def assemble(
     envoy = Envoy(
         home.engines / "proxy",
         ads=ads,
-        settings=ProxySettings(port=settings.port, access_log=access_log),
+        settings=ProxySettings(
+            port=settings.port,
+            access_log=access_log,
+            memory=settings.proxy.memory or DEFAULT_MEMORY,
+        ),
         group="proxy",
     )
     engines = _engines(home, settings)
@@ -151,7 +155,12 @@ async def assemble(
         provisioner=Provisioner(
             {
                 Postgres: PostgresDatabases(supervisor, Databases(engines.postgres), credentials),
-                Bucket: ObjectBuckets(supervisor, Buckets(engines.objects), credentials),
+                Bucket: ObjectBuckets(
+                    supervisor,
+                    Buckets(engines.objects),
+                    credentials,
+                    given=engines.objects.admin() if settings.objects.endpoint else None,
+                ),
                 Cache: Caches(supervisor, home.engines / "caches", credentials, engines.cache),
                 Volume: Volumes(home.volumes),
             }

@@ -61,7 +61,7 @@ def test_a_descriptor_that_says_only_what_is_acted_on_has_no_notices() -> None:
         "resources:\n  db: {type: postgres, version: 18, connections: 5, extensions: [pg_trgm], protect: false}\n"
         "  files: {type: bucket}\n  pages: {type: cache, memory: 64Mi, eviction: noeviction, engine: redis}\n"
         "  data: {type: volume}\n"
-        "dependencies: {billing: hard}\nnetwork: {ingress: {public: true}}\nproxy: {timeout: 5s}\n"
+        "dependencies: {billing: hard}\nnetwork: {}\nproxy: {timeout: 5s}\n"
         "deploy: {strategy: cutover, migrate: [m], smoke: [GET /], keep_warm: 1m, keep: 2}\n"
         "environments: {dev: {scale: 3}}\nx-note: {anything: true}\n"
     )

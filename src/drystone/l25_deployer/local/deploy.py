@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from drystone.l25_deployer.local.telling import Teller
     from drystone.l25_deployer.stacks.model import Resource
 
+FAILED_KEPT = 5
+"""How many failed releases a service keeps that has none that serves."""
+
 MIGRATION_LIMIT = timedelta(minutes=15)
 
 
@@ -217,7 +220,7 @@ async def finish(kept: KeptService, tell: Teller) -> None:
                 with tell.step("drain", f"release {number}, then stop it"):
                     await _try(kept.cool(number), f"release {number} is kept warm", tell)
         if last in kept.running and last in kept.record.warm:
-            await kept.running[last].rest()
+            await _try(kept.running[last].rest(), f"workers of release {last} still run", tell)
             kept.save_release(msgspec.structs.replace(kept.running[last].release, state="warm"))
         await _remove_unwanted(kept, active, tell)
     kept.save(operation=None)
@@ -307,15 +310,14 @@ async def _start_again(kept: KeptService, previous: ReleaseRecord, tell: Teller)
 
 def prune(kept: KeptService) -> None:
     """Forget releases beyond those that can be gone back to, with their instances' folders and artefacts."""
-    active = kept.active_release()
-    if active is None:
-        return
     record = kept.record
-    back = record.trail[-active.stacks.route.keep :] if active.stacks.route.keep else ()
-    needed = {active.number, *back, *record.warm}
+    active = kept.active_release()
+    keep = active.stacks.route.keep if active else FAILED_KEPT
+    back = record.trail[-keep:] if keep else ()
+    needed = {record.active, *back, *record.warm}
     every = kept.machine.documents.releases(record.environment, record.service)
     failed = [r.number for r in every if r.state == "failed" and r.number not in needed]
-    needed.update(sorted(failed)[-max(1, active.stacks.route.keep) :])
+    needed.update(sorted(failed)[-max(1, keep) :])
     kept.save(trail=back)
     for release in every:
         if release.number not in needed and release.number not in kept.running:

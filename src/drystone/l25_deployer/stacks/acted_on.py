@@ -155,7 +155,7 @@ KEYS: dict[str, str] = {
     **_under(
         "network.ingress",
         {
-            "public": NOW,
+            "public": "the local edge answers on loopback for every service, and nowhere else",
             **dict.fromkeys(
                 ("staff", "callers", "builds"), "callers on this machine are not told apart yet"
             ),

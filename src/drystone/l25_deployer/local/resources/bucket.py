@@ -10,6 +10,7 @@ from drystone.l25_deployer.local.resources.port import Credentials, Owner, Resou
 from drystone.l25_deployer.stacks.model import Bucket
 
 if TYPE_CHECKING:
+    from drystone.l10_engines.objects.access import StoreAccess
     from drystone.l10_engines.objects.buckets import Buckets
     from drystone.l10_engines.supervision.supervisor import Supervisor
 
@@ -23,22 +24,34 @@ class ObjectBuckets(ResourceDriver[Bucket]):
         supervisor: Keeps the store.
         buckets: Makes buckets in it.
         credentials: Makes up and keeps their keys.
+        given: The key for every bucket in a store that somebody else runs, where keys cannot be made up.
     """
 
     engine = ENGINE
 
-    def __init__(self, supervisor: Supervisor, buckets: Buckets, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        buckets: Buckets,
+        credentials: Credentials,
+        *,
+        given: StoreAccess | None = None,
+    ) -> None:
         self._supervisor = supervisor
         self._buckets = buckets
         self._credentials = credentials
+        self._given = given
 
     @override
     async def apply(self, owner: Owner, wanted: Bucket) -> dict[str, str]:
         await self._supervisor.ensure(ENGINE)
+        keys = (self._given.access_key, self._given.secret_key) if self._given else None
+        access_key, secret_key = keys or (
+            self._credentials.get(owner, "access_key"),
+            self._credentials.get(owner, "secret_key"),
+        )
         access = await self._buckets.provision(
-            owner.name,
-            access_key=self._credentials.get(owner, "access_key"),
-            secret_key=self._credentials.get(owner, "secret_key"),
+            owner.name, access_key=access_key, secret_key=secret_key
         )
         return {
             "name": access.bucket,
