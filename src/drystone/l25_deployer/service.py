@@ -139,7 +139,10 @@ class Deployer(DeployerApi):
                 tell.release = number
                 wanted = self._intake.take(source, environment, version or str(number))
                 confirmed = frozenset(confirm or ())
-                _refuse(self._intake.show(wanted, kept, self._services, confirmed))
+                view = self._intake.show(wanted, kept, self._services, confirmed)
+                _refuse(view)
+                for notice in view.not_yet:
+                    tell.info("check", f"accepted, not acted on yet: {notice}")
             release = self._intake.release(wanted, source, number, by)
             await operations.deploy(
                 kept, release, tell, folder=wanted.folder, by=by, confirmed=confirmed
