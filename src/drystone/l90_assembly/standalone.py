@@ -48,6 +48,8 @@ from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from drystone.l25_deployer.stacks.order import order
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
@@ -122,27 +124,7 @@ async def assemble(
     Raises:
         PlatformError: The settings ask for what this machine does not have.
     """
-    ads = Ads(home.xds_socket)
-    access_log = home.run / "access.log"
-    envoy = Envoy(
-        home.engines / "proxy",
-        ads=ads,
-        settings=ProxySettings(
-            port=settings.port,
-            access_log=access_log,
-            memory=settings.proxy.memory or DEFAULT_MEMORY,
-        ),
-        group="proxy",
-    )
-    engines = _engines(home, settings)
-
-    def report(event: EngineEvent) -> None:
-        log.info("engine", engine=event.engine, kind=event.kind.value, detail=event.detail)
-
-    supervisor = Supervisor((envoy, engines.postgres, engines.objects), report=report)
-    if engines.cache is not None:
-        supervisor.add(engines.cache)
-    credentials = Credentials(home.secrets)
+    engines = _engines(home, settings, log)
     runtimes, chosen = await choose_runtimes(settings.runtime)
     artifacts = Artifacts(home.artifacts, home.path / "downloads", environ)
     ports = PortBook(home.path / "ports.json")
@@ -152,44 +134,34 @@ async def assemble(
         instances=home.instances,
         documents=Documents(home.services),
         artifacts=artifacts,
-        provisioner=Provisioner(
-            {
-                Postgres: PostgresDatabases(supervisor, Databases(engines.postgres), credentials),
-                Bucket: ObjectBuckets(
-                    supervisor,
-                    Buckets(engines.objects),
-                    credentials,
-                    given=engines.objects.admin() if settings.objects.endpoint else None,
-                ),
-                Cache: Caches(supervisor, home.engines / "caches", credentials, engines.cache),
-                Volume: Volumes(home.volumes),
-            }
-        ),
+        provisioner=_provisioner(home, settings, engines),
         runtimes=runtimes,
         images=Podman(),
         ports=ports,
         edge=Edge(
-            envoy,
+            engines.envoy,
             port=settings.port,
-            access_log=access_log,
+            access_log=_access_log(home),
             ports=ports,
-            ensure=partial(supervisor.ensure, envoy.name),
+            ensure=partial(engines.supervisor.ensure, engines.envoy.name),
         ),
         clock=clock,
         log=log,
     )
     services = Services(machine)
     services.load()
-    parts = _parts(supervisor, ads, machine, services)
+    parts = _parts(engines.supervisor, engines.ads, machine, services)
     platform = Platform(
         waves=[[parts[name] for name in wave] for wave in recovery_order()],
         services=services,
-        engines=supervisor.statuses,
+        engines=engines.supervisor.statuses,
         on_stopped=on_stopped,
     )
     intake = Intake(runtime=chosen, runtimes=runtimes, clock=clock)
     deployer = Deployer(home=home.path, services=services, intake=intake, platform=platform)
-    return Standalone(deployer, platform, supervisor, ads, envoy, artifacts, services)
+    return Standalone(
+        deployer, platform, engines.supervisor, engines.ads, engines.envoy, artifacts, services
+    )
 
 
 def label_of(home: Home) -> str:
@@ -226,26 +198,62 @@ def recovery_order() -> Sequence[Sequence[str]]:
 
 
 class _Engines(msgspec.Struct, frozen=True):
-    """The engines that hold data, to run here or to connect there."""
+    """The engines, to run here or to connect there, and what keeps them."""
 
+    supervisor: Supervisor
+    ads: Ads
+    envoy: Envoy
     postgres: PostgresEngine
     objects: ObjectsEngine
     cache: ExternalCache | None
 
 
-def _engines(home: Home, settings: Settings) -> _Engines:
+def _engines(home: Home, settings: Settings, log: Log) -> _Engines:
     postgres, objects = settings.postgres, settings.objects
-    return _Engines(
+    ads = Ads(home.xds_socket)
+    proxy = ProxySettings(
+        port=settings.port,
+        access_log=_access_log(home),
+        memory=settings.proxy.memory or DEFAULT_MEMORY,
+    )
+    envoy = Envoy(home.engines / "proxy", ads=ads, settings=proxy, group="proxy")
+    database = (
         ExternalPostgres("postgres", postgres.url)
         if postgres.url
         else PostgresServer(
             "postgres", home.engines / "postgres", memory=postgres.memory or DEFAULT_MEMORY
-        ),
+        )
+    )
+    store = (
         ExternalObjects("objects", _objects_url(objects))
         if objects.endpoint
-        else Objects("objects", home.engines / "objects", memory=objects.memory or DEFAULT_MEMORY),
-        ExternalCache("cache", settings.cache.url) if settings.cache.url else None,
+        else Objects("objects", home.engines / "objects", memory=objects.memory or DEFAULT_MEMORY)
     )
+    cache = ExternalCache("cache", settings.cache.url) if settings.cache.url else None
+
+    def report(event: EngineEvent) -> None:
+        log.info("engine", engine=event.engine, kind=event.kind.value, detail=event.detail)
+
+    supervisor = Supervisor((envoy, database, store, *filter(None, (cache,))), report=report)
+    return _Engines(supervisor, ads, envoy, database, store, cache)
+
+
+def _provisioner(home: Home, settings: Settings, engines: _Engines) -> Provisioner:
+    credentials = Credentials(home.secrets)
+    databases, buckets = Databases(engines.postgres), Buckets(engines.objects)
+    given = engines.objects.admin() if settings.objects.endpoint else None
+    return Provisioner(
+        {
+            Postgres: PostgresDatabases(engines.supervisor, databases, credentials),
+            Bucket: ObjectBuckets(engines.supervisor, buckets, credentials, given=given),
+            Cache: Caches(engines.supervisor, home.engines / "caches", credentials, engines.cache),
+            Volume: Volumes(home.volumes),
+        }
+    )
+
+
+def _access_log(home: Home) -> Path:
+    return home.run / "access.log"
 
 
 def _objects_url(settings: ObjectsSettings) -> str:
