@@ -75,11 +75,13 @@ class Ads:
         self._moved = asyncio.Event()
 
     async def start(self) -> None:
-        """Begin to serve; a socket that a dead server left is replaced.
+        """Begin to serve, once; a socket that a dead server left is replaced.
 
         Raises:
             ProxyUnavailable: The socket cannot be made.
         """
+        if self._server is not None:
+            return
         server = aio.server(options=[("grpc.max_receive_message_length", 16 << 20)])
         server.add_generic_rpc_handlers((self._handlers(),))
         # The socket is bound inside a folder that only this user enters, and then moved.

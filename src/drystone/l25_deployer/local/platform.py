@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -68,7 +68,8 @@ class Platform:
         for kept in self._services.all():
             edge.note(kept.name, kept.routing())  # so that a new agent takes no route away
         try:
-            await self.startup.run(self._waves)
+            for part in await self.startup.run(self._waves):
+                self._go_on(self._retry_part(part), f"start {part.name}")
             await self._remove_strays()
             self.is_open.set()
             for height, wave in enumerate(self._service_waves()):
@@ -120,9 +121,7 @@ class Platform:
 
         await self.startup.start(Part(kept.name, SERVICES + height, start, kept.leave))
         if kept.problems:
-            task = asyncio.create_task(self._retry(kept), name=f"recover {kept.name}")
-            self._retrying.add(task)
-            task.add_done_callback(self._retrying.discard)
+            self._go_on(self._retry(kept), f"recover {kept.name}")
 
     async def _recover(self, kept: KeptService) -> bool:
         """Return whether everything was found running.
@@ -143,6 +142,18 @@ class Platform:
             kept.problems = []
         self._services.drop_if_empty(kept)
         return adopted
+
+    def _go_on(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Do something in the background until the platform stops."""
+        task = asyncio.create_task(work, name=name)
+        self._retrying.add(task)
+        task.add_done_callback(self._retrying.discard)
+
+    async def _retry_part(self, part: Part) -> None:
+        is_up = False
+        while not is_up:
+            await asyncio.sleep(RETRY_AFTER.total_seconds())
+            is_up = await self.startup.start(part)
 
     async def _retry(self, kept: KeptService) -> None:
         while kept.problems:

@@ -62,8 +62,10 @@ class Startup:
         return list({step.name: step for step in self.steps}.values())
 
     def add(self, step: StartupStep) -> None:
-        """Report a step."""
+        """Report a step; those that follow the end replace what was said before of the same part."""
         self.steps.append(step)
+        if self.is_over:
+            self.steps = self.final()
         self._wake()
 
     def end(self) -> None:
@@ -86,17 +88,21 @@ class Startup:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def run(self, waves: Sequence[Sequence[Part]]) -> None:
-        """Start the parts of each wave together, one wave after the other.
+    async def run(self, waves: Sequence[Sequence[Part]]) -> list[Part]:
+        """Start the parts of each wave together, one wave after the other; return those that failed.
 
         A part that fails is reported; what comes after is tried all the same, so that one broken engine does
         not keep down what can do without it.
         """
+        failed = []
         for wave in waves:
-            await asyncio.gather(*(self.start(part) for part in wave if part.is_needed))
+            needed = [part for part in wave if part.is_needed]
+            started = await asyncio.gather(*(self.start(part) for part in needed))
+            failed += [part for part, is_up in zip(needed, started, strict=True) if not is_up]
+        return failed
 
-    async def start(self, part: Part) -> None:
-        """Start one part and report how it went."""
+    async def start(self, part: Part) -> bool:
+        """Start one part, report how it went, and return whether it is up."""
         begun = time.monotonic()
         self.add(StartupStep(part.layer, part.name, "starting"))
         try:
@@ -104,12 +110,13 @@ class Startup:
         except PlatformError as e:
             seconds = round(time.monotonic() - begun, 3)
             self.add(StartupStep(part.layer, part.name, "failed", seconds, str(e)))
-            return
+            return False
         seconds = round(time.monotonic() - begun, 3)
         if remark == ADOPTED:
             self.add(StartupStep(part.layer, part.name, "adopted", seconds))
         else:
             self.add(StartupStep(part.layer, part.name, "ready", seconds, remark))
+        return True
 
 
 async def stop_parts(waves: Sequence[Sequence[Part]]) -> AsyncIterator[StartupStep]:
