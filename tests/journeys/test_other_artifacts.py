@@ -72,7 +72,11 @@ async def test_an_image_is_deployed_twice_under_traffic_and_leaves_no_container(
     assert f"{name}-dev-" not in listed.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.timeout(600)  # the base of the image is made from Debian packages, once
+@pytest.mark.skipif(
+    shutil.which("podman") is None or shutil.which("debootstrap") is None,
+    reason="needs podman and debootstrap",
+)
 async def test_an_image_of_the_example_is_deployed_twice_under_traffic(platform: Place) -> None:
     for version in ("1", "2"):
         subprocess.run([CONTAINER / "build-image.sh", version], check=True, capture_output=True)
