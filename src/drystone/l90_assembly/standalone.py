@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -287,8 +288,8 @@ async def choose_runtimes(wanted: str) -> tuple[dict[str, Runtime], str]:
     """
     every: tuple[Runtime, ...] = (Bubblewrap(), Podman(), Processes())
     works: dict[str, Runtime] = {}
-    for runtime in every:
-        reason = await runtime.available()
+    reasons = await asyncio.gather(*(runtime.available() for runtime in every))
+    for runtime, reason in zip(every, reasons, strict=True):
         if reason is None:
             works[runtime.name] = runtime
         elif runtime.name == wanted:

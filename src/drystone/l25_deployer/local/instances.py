@@ -87,6 +87,7 @@ class KeptInstance:
         self._instance: Instance | None = None
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        self._is_adopted = False
 
     @property
     def pid(self) -> int | None:
@@ -112,6 +113,7 @@ class KeptInstance:
         if not found.is_running():
             self.last_exit = await found.wait()  # which also ends what it left behind
             return False
+        self._is_adopted = True
         self._look_after(found, "adopted")
         return True
 
@@ -132,6 +134,7 @@ class KeptInstance:
         """
         adopted = await self.find()
         if not adopted:
+            self._is_adopted = False
             self._look_after(await self._start(), "started")
         return adopted
 
@@ -212,6 +215,7 @@ class KeptInstance:
                 continue
             finally:
                 self.restarts += 1
+            self._is_adopted = False
             self.since = datetime.now(UTC)
             self._become(State.STARTING, "started again")
 
@@ -239,7 +243,8 @@ class KeptInstance:
         """Follow the health check; return why the instance must be ended, once it must."""
         health, port = self.blueprint.health, self.blueprint.port
         if health is None or (port is None and health.port is None):
-            await asyncio.sleep(SETTLES_AFTER.total_seconds())
+            if not self._is_adopted:  # what was found running has settled
+                await asyncio.sleep(SETTLES_AFTER.total_seconds())
             self._become(State.HEALTHY, "runs")
             await asyncio.Event().wait()
         assert health is not None  # noqa: S101 - for the type checker; the branch above never ends

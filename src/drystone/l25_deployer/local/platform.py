@@ -18,6 +18,7 @@ from drystone.l25_deployer.local.startup import ADOPTED, Part, Startup, stop_par
 from drystone.l25_deployer.local.telling import Teller
 
 if TYPE_CHECKING:
+    from drystone.l10_engines.runtimes.port import Runtime
     from drystone.l10_engines.supervision.port import EngineStatus
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.services import Services
@@ -170,13 +171,16 @@ class Platform:
             return
         machine = self._services.machine
         known = frozenset(name for kept in self._services.all() for name in kept.instance_ids())
-        for runtime in machine.runtimes.values():
+
+        async def clear(runtime: Runtime) -> None:
             try:
                 for stray in await runtime.strays(machine.label, known):
                     machine.log.warning("stray removed", instance=stray.id)
                     await runtime.remove_stray(stray)
             except PlatformError as e:
                 machine.log.warning("strays not removed", error=e, runtime=runtime.name)
+
+        await asyncio.gather(*(clear(runtime) for runtime in machine.runtimes.values()))
 
     async def stop(self) -> AsyncIterator[StartupStep]:
         """End every service and every part, from the top; data stays, and so do the records."""
