@@ -208,3 +208,4 @@ def test_static_files_are_served_with_what_the_descriptor_says_each_in_one_word(
     assert Mount(Path("/h/artifacts/old/source"), "/h/artifacts/old/source", read_only=True) in (
         one.spec.mounts
     )
+    assert one_off(RECORD, made, older, (("ls",),), "abc").command == ("ls",)

@@ -93,7 +93,7 @@ def blueprints(
     Raises:
         ValueUnknown: A reference of the descriptor has no value.
     """
-    groups = groups_of(release)
+    groups = groups_of(release, around.older)
     return tuple(
         _blueprint(record, release, around, one, groups[one.group]) for one in release.instances
     )
@@ -118,16 +118,21 @@ def one_off(
     return _blueprint(record, release, around, named, bare).spec
 
 
-def groups_of(release: ReleaseRecord) -> dict[str, Group]:
-    """Return the groups of a release; static files are served by a group of their own."""
+def groups_of(release: ReleaseRecord, older: tuple[Path, ...] = ()) -> dict[str, Group]:
+    """Return the groups of a release; static files are served by a group of their own.
+
+    Args:
+        release: The release.
+        older: Folders of earlier releases' static files, newest first.
+    """
     artifact = release.stacks.resources.artifact
     groups = dict(release.stacks.deployment.groups)
     if isinstance(artifact, StaticArtifact) and release.source:
-        groups[WEB] = _static_group(artifact, release.source)
+        groups[WEB] = _static_group(artifact, release.source, older)
     return groups
 
 
-def _static_group(artifact: StaticArtifact, source: str) -> Group:
+def _static_group(artifact: StaticArtifact, source: str, older: tuple[Path, ...]) -> Group:
     """Serve static files by the platform's own server, an instance like any other."""
     words: list[Template] = [
         (word,)
@@ -140,6 +145,8 @@ def _static_group(artifact: StaticArtifact, source: str) -> Group:
         words += [("--cache",), (f"{pattern}={int(span.total_seconds())}",)]
     for name, value in artifact.headers.items():
         words += [("--header",), (f"{name}:{value}",)]
+    for path in older:
+        words += [("--older",), (str(path),)]
     return Group(
         command=tuple(words),
         instances=1,
@@ -167,13 +174,12 @@ def _blueprint(
 ) -> Blueprint:
     values = dict(around.values)
     values["build", "", ""] = release.artifact
-    older = [word for path in around.older for word in ("--older", str(path))]
     if one.port is not None:
         values["port", "", ""] = str(one.port)
     spec = InstanceSpec(
         id=one.id,
-        command=(*fill_command(group.command, values), *older),
-        environment=_environment(record, release, one, group, values),
+        command=fill_command(group.command, values),
+        environment=_environment(release, one, group, values),
         state=around.instances / one.id,
         directory=Path(release.source) if release.source else None,
         limits=Limits(memory=group.memory, cpu=group.cpu),
@@ -185,7 +191,6 @@ def _blueprint(
 
 
 def _environment(
-    record: ServiceRecord,
     release: ReleaseRecord,
     one: InstanceRecord,
     group: Group,
@@ -195,10 +200,7 @@ def _environment(
     env = {
         "PATH": SYSTEM_PATH,
         "LANG": "C.UTF-8",
-        "DRYSTONE_SERVICE": record.service,
-        "DRYSTONE_ENVIRONMENT": record.environment,
-        "DRYSTONE_RELEASE": str(release.number),
-        "DRYSTONE_VERSION": release.version,
+        "DRYSTONE_RELEASE": str(release.number),  # the other names are compiled into the stack
     }
     if release.runtime:
         env["PATH"] = f"{release.runtime}/bin:{SYSTEM_PATH}"
