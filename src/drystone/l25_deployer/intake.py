@@ -68,6 +68,16 @@ class Intake:
         stacks = compile_stacks(merged, version=version)
         return Wanted(merged.descriptor.service, merged, stacks, folder)
 
+    def called(self, wanted: Wanted, version: str) -> Wanted:
+        """Give a descriptor that was read another version.
+
+        Raises:
+            Invalid: The version has no proper name.
+        """
+        return msgspec.structs.replace(
+            wanted, stacks=compile_stacks(wanted.merged, version=version)
+        )
+
     def show(
         self,
         wanted: Wanted,

@@ -110,10 +110,10 @@ class Deployer(DeployerApi):
     async def plan(
         self, ctx: Context, *, source: Source, environment: str, version: str | None = None
     ) -> PlanView:
-        service = self._intake.take(source, environment, version or "1").service
-        kept = self._services.find(environment, service)
-        number = str(kept.record.next_release) if kept else "1"
-        wanted = self._intake.take(source, environment, version or number)
+        wanted = self._intake.take(source, environment, version or "1")
+        kept = self._services.find(environment, wanted.service)
+        if kept is not None and version is None:
+            wanted = self._intake.called(wanted, str(kept.record.next_release))
         view = self._intake.show(wanted, kept, self._services)
         return await look_ahead(view, wanted, kept, self._machine)
 
@@ -129,15 +129,15 @@ class Deployer(DeployerApi):
         wait: bool = True,
     ) -> AsyncIterator[Progress]:
         await self._platform.is_open.wait()
-        service = self._intake.take(source, environment, version or "1").service
-        kept = self._services.get(environment, service)
+        taken = self._intake.take(source, environment, version or "1")
+        kept = self._services.get(environment, taken.service)
         by = ctx.caller.name
 
         async def work(tell: Teller) -> None:
             with tell.step("check", source.file):
                 number = kept.record.next_release
                 tell.release = number
-                wanted = self._intake.take(source, environment, version or str(number))
+                wanted = self._intake.called(taken, version or str(number))
                 confirmed = frozenset(confirm or ())
                 view = self._intake.show(wanted, kept, self._services, confirmed)
                 _refuse(view)
