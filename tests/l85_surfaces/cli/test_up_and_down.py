@@ -46,9 +46,10 @@ def up(folder: Path) -> Iterator[Up]:
     for process in started:
         process.kill()
         process.communicate()
-    if keeper := keeper_of(folder):
+    # One that still asks for the lock of another would take it over, so all of them end, not only its holder.
+    for keeper in keepers_of(folder):
         os.kill(keeper, signal.SIGKILL)
-        until(lambda: not is_kept(folder), "the keeper is gone")
+    until(lambda: not is_kept(folder), "the keeper is gone")
     for agent in agents_of(folder):
         os.kill(agent, signal.SIGKILL)
     until(lambda: not is_kept(folder) and not answers(folder), "everything is gone")
@@ -67,18 +68,25 @@ def keeper_of(folder: Path) -> int | None:
 
 def agents_of(folder: Path) -> list[int]:
     """Return the small agents of a home, whether they listen or not."""
-    found = []
+    return [
+        pid
+        for pid, words in commands()
+        if len(words) > 2 and words[1].endswith("small_agent.py") and words[2] == str(folder)
+    ]
+
+
+def keepers_of(folder: Path) -> list[int]:
+    """Return the keepers of a home, whether they hold its lock or still ask for it."""
+    wanted = ["drystone.l90_assembly.keeper", "--home", str(folder)]
+    return [pid for pid, words in commands() if words[3:6] == wanted]
+
+
+def commands() -> Iterator[tuple[int, list[str]]]:
+    """Yield the pid and the command of each process."""
     for process in Path("/proc").iterdir():
         with suppress(OSError):
             if process.name.isdecimal():
-                words = (process / "cmdline").read_text().split("\0")
-                if (
-                    len(words) > 2
-                    and words[1].endswith("small_agent.py")
-                    and words[2] == str(folder)
-                ):
-                    found.append(int(process.name))
-    return found
+                yield int(process.name), (process / "cmdline").read_text().split("\0")
 
 
 def agent_of(folder: Path) -> int | None:
