@@ -1,9 +1,9 @@
 """An object store that runs here: SeaweedFS with its master, volume server, filer and S3 gateway.
 
-Only the S3 gateway speaks HTTP. The parts talk gRPC to each other on loopback ports and sign their
-requests for data with keys that are made anew at every start and leave the process nowhere. SeaweedFS
-guards its gRPC ports by client certificates alone, which this driver does not issue: a process on this
-machine that speaks SeaweedFS' own protocol can pass by the S3 keys.
+Only the S3 gateway serves data by HTTP to whoever has a key. The parts talk gRPC to each other on loopback
+ports, by certificates of their own, and sign their requests for data with keys; both are made anew at every
+start, so that another user or a service of this machine who reaches a port learns no more than the store's
+addresses and sizes, from the page of the master.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ _GRPC_PARTS = {
     "filer_grpc": "filer",
     "s3_grpc": "s3",
 }
+_PROVING = (*(part.upper() for part in _GRPC_PARTS.values()), "CLIENT")
+"""Names under which SeaweedFS looks for the certificate of each part."""
 
 
 class ObjectsEngine(Engine):
@@ -100,6 +102,7 @@ class Objects(LocalEngine, ObjectsEngine):
         super().__init__(name, directory, memory=memory, patience=patience)
         self._identities_path = directory / "identities.json"
         self._identities = Identities(self._identities_path)
+        self._certificates = directory / "certificates"
 
     @property
     def endpoint(self) -> str:
@@ -125,7 +128,11 @@ class Objects(LocalEngine, ObjectsEngine):
 
     @override
     def launch(self, ports: dict[str, int]) -> Launch:
+        # With cryptography, which takes a tenth of a second to load.
+        from drystone.l10_engines.objects.certificates import make  # noqa: PLC0415
+
         keys = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
+        proof = make(self._certificates)
         return Launch(
             command=(program(), "-logtostderr", "server", *self._options(ports)),
             env={
@@ -135,6 +142,9 @@ class Objects(LocalEngine, ObjectsEngine):
                 "GOMEMLIMIT": str(self.memory),
                 "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",  # volumes that a bucket grows by
                 **{f"WEED_JWT_{key}_KEY": secrets.token_hex(32) for key in keys},
+                "WEED_GRPC_CA": str(proof.authority),
+                **{f"WEED_GRPC_{part}_CERT": str(proof.certificate) for part in _PROVING},
+                **{f"WEED_GRPC_{part}_KEY": str(proof.key) for part in _PROVING},
             },
         )
 
