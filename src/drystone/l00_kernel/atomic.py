@@ -13,10 +13,21 @@ import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from drystone.l00_kernel.fault_points import FaultPoint
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 PARTIAL = ".partial-"
+
+
+BEGUN = FaultPoint("document.write.begun", "a document is about to be replaced", writes=True)
+PARTIAL_WRITTEN = FaultPoint(
+    "document.partial.written", "the new content lies beside the document, under another name"
+)
+RENAMED = FaultPoint(
+    "document.rename.done", "a document is replaced; the change of its folder is not on the disk"
+)
 
 
 def write_atomically(
@@ -33,6 +44,7 @@ def write_atomically(
     Raises:
         OSError: The disk is full, the folder is missing or not writable; the old file is untouched.
     """
+    BEGUN.reach()
     descriptor, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -42,11 +54,13 @@ def write_atomically(
                 os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), mode)  # after fchown, which clears some bits
             os.fsync(file.fileno())
+        PARTIAL_WRITTEN.reach()
         os.replace(partial, path)  # noqa: PTH105 - mkstemp gives a string
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(partial)  # noqa: PTH108 - mkstemp gives a string
         raise
+    RENAMED.reach()
     sync_folder(path.parent)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 import drystone
+from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.contract import Context, Page, make_cursor, read_cursor
 from drystone.l00_kernel.errors import Invalid, PlatformError, Unavailable
 from drystone.l25_deployer.api import (
@@ -86,6 +87,7 @@ class Deployer(DeployerApi):
             startup=startup.final(),
             services=[views.summary(kept) for kept in every],
             problems=[
+                *fault_points.remarks(),
                 *startup.failures,
                 *self._services.unreadable.values(),
                 *(f"{kept.name}: {text}" for kept in every for text in views.problems(kept)),

@@ -28,9 +28,11 @@ import uvicorn
 import uvloop
 from typing_extensions import override
 
+from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.clock import SystemClock
 from drystone.l00_kernel.contract import Caller, serve
 from drystone.l00_kernel.errors import Conflict, PlatformError
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.settings import Settings
 from drystone.l90_assembly.lines import LineLog
@@ -38,6 +40,9 @@ from drystone.l90_assembly.standalone import Standalone, assemble
 
 REFUSED = 3
 """Trying again would not help; the keeper does not."""
+
+
+LISTENS = FaultPoint("up.socket.bound", "the agent can be reached; nothing was started")
 
 
 class HomeTaken(Conflict):
@@ -81,6 +86,8 @@ async def run(home: Home, environ: Mapping[str, str]) -> None:
     """Bring the platform up and look after it until it is stopped or this process is told to leave."""
     clock = SystemClock()
     log = LineLog(sys.stderr, clock)
+    for said in fault_points.arm(environ.get(fault_points.VARIABLE, ""), home.run, log.warning):
+        log.warning(said)
     settings = Settings.load(home, environ)
     stopped, leaving = asyncio.Event(), asyncio.Event()
     whole = await assemble(
@@ -99,6 +106,7 @@ async def run(home: Home, environ: Mapping[str, str]) -> None:
     )
     server = _Server(config)
     with _listening(home.agent_socket) as listener:
+        LISTENS.reach()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         starting = asyncio.create_task(whole.platform.start())
         await _first(stopped, leaving)

@@ -27,6 +27,7 @@ from typing_extensions import override
 
 from drystone.l00_kernel.atomic import write_atomically
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.loopback_ports import is_free
 from drystone.l10_engines.proxy.ads import EDGE, Ads
 from drystone.l10_engines.proxy.bootstrap import ads_bootstrap, static_bootstrap
@@ -40,6 +41,9 @@ from drystone.l10_engines.supervision.port import Engine, EngineState, EngineSta
 __all__ = ["Envoy", "ProxySettings"]
 
 _LOG_CHECK = timedelta(seconds=10)
+
+
+ACCEPTED = FaultPoint("proxy.configuration.accepted", "Envoy has a configuration that is not kept")
 
 
 class Envoy(Engine):
@@ -323,6 +327,7 @@ class Envoy(Engine):
         except ProxyRefused:
             await self._take_back(within)
             raise
+        ACCEPTED.reach()
         content = msgspec.json.encode(static_bootstrap(snapshot, memory=self._settings.memory))
         await asyncio.to_thread(write_atomically, self.directory / LAST_GOOD, content)
         self._accepted = snapshot

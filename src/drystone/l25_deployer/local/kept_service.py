@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.proxy.edge import Endpoint, Pool
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound
@@ -27,6 +28,19 @@ from drystone.l25_deployer.stacks.model import EnvironmentStack, StaticArtifact,
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.machine import Machine
+
+ENDED = FaultPoint(
+    "end.instances.ended", "no instance of a release runs; its record says otherwise"
+)
+END_WRITTEN = FaultPoint("end.release.written", "the record of a release that ended says so")
+COOL_CLOSED = FaultPoint("cool.edge.published", "a warm release gets nothing new and is to end")
+COOL_DRAINED = FaultPoint(
+    "cool.requests.answered", "a warm release that is to end has nothing to do"
+)
+COOL_ENDED = FaultPoint("cool.release.ended", "a warm release has ended; the record still names it")
+COOLED = FaultPoint("cool.record.written", "the record names it no more; the edge still does")
+SUSPEND_ENDED = FaultPoint("down.releases.ended", "no instance of a service runs; its engines do")
+SUSPENDED = FaultPoint("down.service.ended", "nothing of a service runs")
 
 FULL_SHARE = 100
 RETRY_AFTER = timedelta(seconds=5)
@@ -200,8 +214,10 @@ class KeptService:
         if running is None:
             return
         await running.end()
+        ENDED.reach()
         self.give_ports_back(running.release)
         self.save_release(msgspec.structs.replace(running.release, state=state))
+        END_WRITTEN.reach()
 
     def give_ports_back(self, release: ReleaseRecord) -> None:
         """Make the ports of a release that does not run available to others."""
@@ -303,10 +319,14 @@ class KeptService:
         running = self.running.get(number)
         if running is not None:
             await self.publish()
+            COOL_CLOSED.reach()
             await self.drain(running)
+            COOL_DRAINED.reach()
         await self.end_release(number)
+        COOL_ENDED.reach()
         warm = {n: until for n, until in self.record.warm.items() if n != number}
         self.save(warm=warm)
+        COOLED.reach()
         await self.publish()
 
     async def drain(self, running: RunningRelease) -> None:
@@ -336,7 +356,9 @@ class KeptService:
                 await self.end_release(number, state)
             if self.record.warm:
                 self.save(warm={})
+            SUSPEND_ENDED.reach()
             await self.machine.provisioner.suspend(self.record)
+            SUSPENDED.reach()
 
 
 def _is_power_of_two(number: int) -> bool:

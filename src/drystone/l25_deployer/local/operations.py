@@ -16,6 +16,7 @@ from drystone.l25_deployer.errors import (
     NothingToRollBackTo,
     ReleaseNotFound,
 )
+from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.deploy import Deploy, finish, remove_resource, undo
 from drystone.l25_deployer.local.documents import UnreadableDocument
 from drystone.l25_deployer.local.records import Operation, ReleaseRecord, ServiceRecord
@@ -113,8 +114,11 @@ async def deploy(
     now = kept.machine.clock.now()
     operation = Operation("deploy", release.number, now, by, fresh, unwanted, existing)
     kept.machine.documents.save_release(kept.record, release)
+    places.DEPLOY_RELEASE.reach()
     kept.save(next_release=release.number + 1, operation=operation)
+    places.DEPLOY_WRITTEN.reach()
     kept.write_history("deploy began", f"version {release.version}", by=by, release=release)
+    places.DEPLOY_TOLD.reach()
     await _carry_out(kept, Deploy(kept, release, tell, folder), tell, event="deploy", by=by)
 
 
@@ -138,8 +142,10 @@ async def roll_back(kept: KeptService, tell: Teller, *, by: str) -> None:
         "rollback", release.number, kept.machine.clock.now(), by, fresh, before=existing
     )
     kept.save(operation=operation)
+    places.ROLLBACK_WRITTEN.reach()
     text = f"from release {active.number} (version {active.version})"
     kept.write_history("rollback began", text, by=by, release=release)
+    places.ROLLBACK_TOLD.reach()
     await _carry_out(kept, Deploy(kept, release, tell, None), tell, event="rollback", by=by)
 
 
@@ -148,6 +154,7 @@ async def _carry_out(kept: KeptService, way: Deploy, tell: Teller, *, event: str
     begun = kept.machine.clock.monotonic()
     try:
         await kept.machine.edge.until_ready()
+        places.EDGE_READY.reach()
         await way.bring_up()
     except (PlatformError, OSError, asyncio.CancelledError) as e:
         aborted = isinstance(e, asyncio.CancelledError)
@@ -212,6 +219,7 @@ async def destroy(kept: KeptService, tell: Teller, *, with_data: frozenset[str],
         "destroy", None, kept.machine.clock.now(), by, unwanted=tuple(sorted(with_data))
     )
     kept.save(operation=operation)
+    places.DESTROY_WRITTEN.reach()
     await _to_the_end(finish_destroy(kept, tell))
 
 
@@ -221,18 +229,23 @@ async def finish_destroy(kept: KeptService, tell: Teller) -> None:
     by = operation.by if operation else "platform"
     with tell.step("route", "no more requests"):
         await kept.stand_down()
+    places.STOOD_DOWN.reach()
     for number in list(kept.running):
         with tell.step("stop", f"release {number}"):
             await kept.drain(kept.running[number])
             await kept.end_release(number)
+    places.RELEASES_ENDED.reach()
     for name in operation.unwanted if operation else ():
         if name in kept.record.eternal:
             with tell.step("resources", f"remove {name} and its data"):
                 await remove_resource(kept, name)
+    places.DATA_REMOVED.reach()
     await kept.machine.edge.route(kept.name, None)
+    places.ROUTE_REMOVED.reach()
     await kept.machine.provisioner.suspend(kept.record)
     left = _left(kept)
     kept.write_history("destroyed", left, by=by)
+    places.DESTROY_TOLD.reach()
     _forget(kept)
     tell.info("done", f"{kept.name} is gone; {left}")
 
@@ -245,10 +258,12 @@ def _left(kept: KeptService) -> str:
 def _forget(kept: KeptService) -> None:
     """Remove the releases, but first their names, so that no record ever names what is not there."""
     kept.save(active=None, trail=(), warm={})
+    places.NAMES_FORGOTTEN.reach()
     record = kept.record
     for release in kept.machine.documents.releases(record.environment, record.service):
         kept.machine.forget_instances(record, release)
         kept.machine.documents.remove_release(record, release.number)
+    places.RELEASES_REMOVED.reach()
     if record.eternal:
         kept.save(operation=None)
     else:
@@ -269,11 +284,14 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
         PlatformError: Something that it needs does not work; the next attempt may.
     """
     record = kept.record
+    places.RECOVER_BEGUN.reach()
     _forget_unbegun(kept)
     for name in record.eternal:
         await kept.provide(name)
+    places.RECOVER_PROVIDED.reach()
     for number in (*record.warm, *_unfinished(kept)):
         await _find_again(kept, number)
+    places.RECOVER_FOUND.reach()
     operation = record.operation
     if operation is not None and operation.kind == "destroy":
         if record.active is not None:
@@ -284,7 +302,9 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
         # What is to be undone ends first: the two releases of a cutover never run together.
         if number not in kept.record.warm:
             await kept.end_release(number)
+    places.RECOVER_ENDED.reach()
     adopted = record.active is None or await _take_up(kept, record.active)
+    places.RECOVER_TAKEN.reach()
     if operation is None:
         kept.tend()
     elif operation.release is None or operation.release == record.active:
@@ -293,6 +313,7 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
         reason = "the platform stopped in the middle of it"
         await undo(kept, operation.release, reason, tell)
         kept.write_history(f"{operation.kind} undone", reason)
+    places.RECOVERED.reach()
     return adopted
 
 

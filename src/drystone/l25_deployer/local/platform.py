@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.runtimes.logs import LogFile
 from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.api import StartupStep
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from drystone.l10_engines.supervision.port import EngineStatus
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.services import Services
+
+PARTS_UP = FaultPoint("up.parts.started", "the platform's own parts run; services do not yet")
+STRAYS_GONE = FaultPoint("up.strays.removed", "what no record names is gone; services are next")
+ALL_UP = FaultPoint("up.services.started", "every service was recovered")
+DOWN_BEGUN = FaultPoint("down.platform.begun", "nothing was stopped yet")
+DOWN_ENDED = FaultPoint("down.platform.ended", "nothing runs but the agent")
 
 TEND_LOGS_EVERY = timedelta(seconds=2)
 SWEEP_EVERY = 30
@@ -71,10 +78,13 @@ class Platform:
         try:
             for part in await self.startup.run(self._waves):
                 self._go_on(self._retry_part(part), f"start {part.name}")
+            PARTS_UP.reach()
             await self._remove_strays()
+            STRAYS_GONE.reach()
             self.is_open.set()
             for height, wave in enumerate(self._service_waves()):
                 await asyncio.gather(*(self._start_service(kept, height) for kept in wave))
+            ALL_UP.reach()
         finally:
             self.startup.end()
         self._tending = asyncio.create_task(self._tend_files(), name="tend files")
@@ -185,12 +195,14 @@ class Platform:
     async def stop(self) -> AsyncIterator[StartupStep]:
         """End every service and every part, from the top; data stays, and so do the records."""
         await self._end_tasks()
+        DOWN_BEGUN.reach()
         services = [
             [Part(kept.name, SERVICES + height, _nothing, kept.suspend) for kept in wave]
             for height, wave in enumerate(self._service_waves())
         ]
         async for step in stop_parts([*self._waves, *services]):
             yield step
+        DOWN_ENDED.reach()
         self._on_stopped()
 
     async def leave(self) -> None:

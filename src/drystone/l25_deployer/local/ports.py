@@ -11,7 +11,12 @@ from pathlib import Path
 import msgspec
 
 from drystone.l00_kernel.atomic import write_atomically
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.loopback_ports import free_port
+
+PORT_PROMISED = FaultPoint(
+    "start.port.promised", "a service has a port for others, which is not written"
+)
 
 
 class PortBook:
@@ -40,6 +45,7 @@ class PortBook:
         """
         if name not in self._internal:
             self._internal[name] = free_port(taken=self._taken())
+            PORT_PROMISED.reach()
             write_atomically(self._path, msgspec.json.encode(self._internal))
         return self._internal[name]
 

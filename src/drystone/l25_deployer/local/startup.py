@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l25_deployer.api import StartupStep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+
+PART_BEGUN = FaultPoint("up.part.begun", "a part or a service is about to start with the platform")
+PART_STARTED = FaultPoint("up.part.started", "a part or a service has started with the platform")
+PART_STOPPED = FaultPoint("down.part.ended", "a part or a service has ended with the platform")
 
 ADOPTED = "adopted"
 """What a part's start returns when it was found running."""
@@ -106,7 +111,9 @@ class Startup:
         begun = time.monotonic()
         self.add(StartupStep(part.layer, part.name, "starting"))
         try:
+            PART_BEGUN.reach()
             remark = await part.start()
+            PART_STARTED.reach()
         except PlatformError as e:
             seconds = round(time.monotonic() - begun, 3)
             self.add(StartupStep(part.layer, part.name, "failed", seconds, str(e)))
@@ -133,6 +140,7 @@ async def _stop(part: Part) -> StartupStep:
     begun = time.monotonic()
     try:
         await part.stop()
+        PART_STOPPED.reach()
     except PlatformError as e:
         return StartupStep(part.layer, part.name, "failed", text=str(e))
     seconds = round(time.monotonic() - begun, 3)

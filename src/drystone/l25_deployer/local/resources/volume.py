@@ -8,8 +8,11 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
 from drystone.l25_deployer.stacks.model import Volume
+
+VOLUME_BEGUN = FaultPoint("resources.volume.begun", "the folder of a volume is next", writes=True)
 
 
 class Volumes(ResourceDriver[Volume]):
@@ -31,6 +34,7 @@ class Volumes(ResourceDriver[Volume]):
     @override
     async def apply(self, owner: Owner, wanted: Volume) -> dict[str, str]:
         path = self.path(owner)
+        VOLUME_BEGUN.reach()
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return {"path": str(path)}
 
