@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l10_engines.processes.proc_files import content
+
 if TYPE_CHECKING:
     from datetime import timedelta
 
@@ -64,11 +66,9 @@ def is_alive(process: ProcessId) -> bool:
 
 def stat_fields(pid: int) -> list[str] | None:
     """Return the fields of ``/proc/PID/stat`` from the state (field 3 of proc(5)) on; None when it is gone."""
-    try:
-        text = Path(PROC, str(pid), "stat").read_text(errors="replace")  # a name is any bytes
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return text[text.rindex(")") + 2 :].split()
+    line = content(pid, "stat")
+    # The name before the last parenthesis is any bytes; what follows it is numbers and a letter.
+    return None if line is None else line[line.rindex(b")") + 2 :].decode("ascii").split()
 
 
 def _identity(pid: int, fields: list[str]) -> ProcessId:

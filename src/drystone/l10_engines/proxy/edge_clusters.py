@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from drystone.l10_engines.proxy.edge_services import EdgeService, Pool
+from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService, Pool
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
 
 ADS_SOURCE = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "5s"}
@@ -16,9 +16,6 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 # meets the close is lost. So the edge closes first.
 _UPSTREAM_IDLE = timedelta(seconds=1.5)
 _NO_LIMIT = 100_000
-
-REMEMBERED = 4096
-"""How many resources are kept: a switch of one service then costs nothing for each of the others."""
 
 
 def seconds(span: timedelta) -> str:

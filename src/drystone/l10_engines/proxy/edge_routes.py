@@ -7,8 +7,8 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from drystone.l10_engines.proxy.edge_clusters import REMEMBERED, seconds
-from drystone.l10_engines.proxy.edge_services import EdgeService
+from drystone.l10_engines.proxy.edge_clusters import seconds
+from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService
 from drystone.l10_engines.proxy.messages import Config
 
 ROUTES = "edge"

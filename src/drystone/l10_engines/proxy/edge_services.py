@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -16,6 +17,9 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _METHOD = re.compile(r"[A-Z]([A-Z-]{0,30}[A-Z])?")
 _LONGEST = timedelta(days=1)
 _MOST_WEIGHT = 1_000_000
+
+REMEMBERED = 4096
+"""How many results are kept: a switch of one service then costs nothing for each of the others."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -100,6 +104,7 @@ def check_services(services: Iterable[EdgeService]) -> None:
                 )
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _check_service(service: EdgeService) -> None:
     name = service.name
     if not _NAME.fullmatch(name):
