@@ -13,11 +13,32 @@ RFC 9112 section 9.3 lets it, the generator sees the end before it sends, and ta
 is on its way over a connection, closing that connection without an answer is a failure, with one exception that
 never arises here: a connection whose last answer announced ``connection: close`` is not used again. No request is
 ever repeated, so nothing is hidden by a retry.
+
+*What takes long* has a generator of its own, :func:`run_streams`: WebSockets, server-sent events, large bodies and gRPC
+calls are begun when they are due, live for a while, and are held to the order of their messages. A stream that went
+well and was ended by the server before its own end is *cut*; whatever else goes wrong is *failed*. The talker
+(``python -m drystone.testing.talker PORT``) is a service that answers all of it.
 """
 
 from __future__ import annotations
 
+from drystone.testing.load.conversations import Kind
 from drystone.testing.load.generator import Load, run
 from drystone.testing.load.report import Failure, Outcome, Report, Span
+from drystone.testing.load.stream_report import StreamEnd, StreamOutcome, StreamReport
+from drystone.testing.load.streams import Streams, run_streams
 
-__all__ = ["Failure", "Load", "Outcome", "Report", "Span", "run"]
+__all__ = [
+    "Failure",
+    "Kind",
+    "Load",
+    "Outcome",
+    "Report",
+    "Span",
+    "StreamEnd",
+    "StreamOutcome",
+    "StreamReport",
+    "Streams",
+    "run",
+    "run_streams",
+]

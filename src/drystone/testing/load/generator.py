@@ -6,13 +6,14 @@ import asyncio
 import re
 from collections import deque
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from drystone.l00_kernel.errors import Invalid
 from drystone.testing.load.connection import Connection, Failed
+from drystone.testing.load.http2_requests import Http2Requests
 from drystone.testing.load.report import Failure, Outcome, Report
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         method: The request's method.
         headers: More request headers.
         body: The request's body.
+        protocol: HTTP/1.1, or HTTP/2 with prior knowledge: the reused share then goes side by side over two
+            connections.
         version_header: Where an answer tells the version that gave it.
         version_pattern: Regular expression whose first group finds the version in the body of an
             answer without that header.
@@ -51,6 +54,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "GET"
     headers: dict[str, str] = {}
     body: bytes = b""
+    protocol: Literal["http1", "http2"] = "http1"
     version_header: str = "x-version"
     version_pattern: str | None = None
     most_waiting: int = 2000
@@ -83,9 +87,16 @@ class _Run:
             raise Invalid("the rate must be above 0 and the share of reused connections 0 to 1")
         self._load = load
         self._observe = observe
-        self._host, self._port, target, authority = _parts(load.url)
+        self._host, self._port, target, authority = parts_of(load.url)
         self._kept_request = _request(load, target, authority, keep=True)
         self._single_request = _request(load, target, authority, keep=False)
+        self._http2 = Http2Requests(
+            (self._host, self._port),
+            method=load.method,
+            target=target,
+            headers={"host": authority, **{n.lower(): value for n, value in load.headers.items()}},
+            body=load.body,
+        )
         self._version = _pattern(load.version_pattern)
         self._idle: deque[Connection] = deque()
         self._outcomes: list[Outcome] = []
@@ -101,7 +112,7 @@ class _Run:
         try:
             async with asyncio.TaskGroup() as group:
                 while (offset := number / self._load.rate) < self._load.length.total_seconds():
-                    if await _set_before(stop, self._start + offset):
+                    if await set_before(stop, self._start + offset):
                         break
                     owed += self._load.reused
                     keep = owed >= 1
@@ -111,6 +122,7 @@ class _Run:
         finally:
             for connection in self._idle:
                 connection.close()
+            self._http2.close()
             await asyncio.sleep(0)  # the transports close in the next turn of the loop
         return Report(
             url=self._load.url,
@@ -132,17 +144,22 @@ class _Run:
         group.create_task(self._one(offset, keep=keep))
 
     async def _one(self, offset: float, *, keep: bool) -> None:
-        kept = self._take_idle() if keep else None
+        is_http2 = self._load.protocol == "http2"
+        kept = self._take_idle() if keep and not is_http2 else None
+        reused = keep if is_http2 else kept is not None
         try:
             async with asyncio.timeout(self._load.timeout.total_seconds()):
-                connection = kept or await Connection.open(self._host, self._port)
-                answer = await self._exchange(connection, keep=keep)
+                if is_http2:
+                    answer = await self._http2.ask(keep=keep)
+                else:
+                    connection = kept or await Connection.open(self._host, self._port)
+                    answer = await self._exchange(connection, keep=keep)
         except Failed as e:
-            self._record(offset, reused=kept is not None, failure=e.failure, detail=e.detail)
+            self._record(offset, reused=reused, failure=e.failure, detail=e.detail)
         except TimeoutError:
-            self._record(offset, reused=kept is not None, failure=Failure.TIMEOUT)
+            self._record(offset, reused=reused, failure=Failure.TIMEOUT)
         else:
-            self._record_answer(offset, answer, reused=kept is not None)
+            self._record_answer(offset, answer, reused=reused)
         finally:
             self._waiting -= 1
 
@@ -206,7 +223,7 @@ class _Run:
         self._observe(outcome)
 
 
-async def _set_before(event: asyncio.Event, moment: float) -> bool:
+async def set_before(event: asyncio.Event, moment: float) -> bool:
     """Wait until the loop's clock shows the moment; True at once when the event is set before."""
     try:
         async with asyncio.timeout_at(moment):
@@ -227,7 +244,7 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
     return pattern
 
 
-def _parts(url: str) -> tuple[str, int, str, str]:
+def parts_of(url: str) -> tuple[str, int, str, str]:
     """Return host and port to connect to, the request's target, and its Host header."""
     try:
         parts = urlsplit(url)
