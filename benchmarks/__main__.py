@@ -20,7 +20,8 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
-from benchmarks.stand import NAME, SERVER, bare_start, remove, spread, stand, table
+from benchmarks.scale import many, memory, registered
+from benchmarks.stand import NAME, SERVER, bare_start, remove, seconds, spread, stand, table
 
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.testing.command_line import CommandLine, short_home
@@ -127,18 +128,18 @@ async def starts(count: int) -> str:
     for _ in range(rounds):
         drystone = CommandLine(short_home("bench"))
         try:
-            empty.append(await _seconds(drystone, "up", "-d", "--port", str(free_port())))
+            empty.append(await seconds(drystone, "up", "-d", "--port", str(free_port())))
             await drystone.must("down")
-            existing.append(await _seconds(drystone, "up", "-d"))
+            existing.append(await seconds(drystone, "up", "-d"))
         finally:
             await remove(drystone)
     drystone = CommandLine(short_home("bench"))
     try:
         await drystone.must("up", "-d", "--port", str(free_port()))
-        first = await _seconds(drystone, "deploy", GUESTBOOK)
+        first = await seconds(drystone, "deploy", GUESTBOOK)
         for _ in range(rounds):
             await drystone.must("down")
-            full.append(await _seconds(drystone, "up", "-d"))
+            full.append(await seconds(drystone, "up", "-d"))
     finally:
         await remove(drystone)
     rows = [
@@ -148,13 +149,6 @@ async def starts(count: int) -> str:
         ["first deploy of the guestbook: new Postgres, its packages installed", f"{first:.2f} s"],
     ]
     return table(f"Start of the platform, median of {rounds}", ["what", "time"], rows)
-
-
-async def _seconds(drystone: CommandLine, *command: str | Path) -> float:
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    await drystone.must(*command)
-    return loop.time() - begun
 
 
 async def commands(count: int) -> str:
@@ -186,6 +180,9 @@ BENCHMARKS: dict[str, Callable[[int], Awaitable[str]]] = {
     "traffic": traffic,
     "rollbacks": rollbacks,
     "starts": starts,
+    "many": many,
+    "registered": registered,
+    "memory": memory,
 }
 
 

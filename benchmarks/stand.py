@@ -44,8 +44,17 @@ class Stand:
         """Where the service answers."""
         return f"http://{NAME}.dev.localhost:{self.port}/"
 
-    def descriptor(self, *, image: str | None = None, warm: str = "0s") -> Path:
-        """Write the trivial service's descriptor, beside its code."""
+    def descriptor(
+        self, *, image: str | None = None, warm: str = "0s", name: str = NAME, **more: object
+    ) -> Path:
+        """Write the trivial service's descriptor, beside its code.
+
+        Args:
+            image: What to run it in, if it is to be a container.
+            warm: How long a release is kept warm after the next one.
+            name: What to call the service.
+            more: Further keys of the descriptor.
+        """
         folder = self.drystone.home.with_name(self.drystone.home.name + "-service")
         folder.mkdir(exist_ok=True)
         shutil.copy(SERVER, folder)
@@ -54,17 +63,18 @@ class Stand:
         artifact = (
             {"image": image, "command": command} if image else {"process": {"command": command}}
         )
-        path = folder / "service.yaml"
+        path = folder / f"{name}.yaml"
         path.write_text(  # JSON is YAML
             json.dumps(
                 {
                     "schema": 1,
-                    "service": NAME,
+                    "service": name,
                     "owner": "benchmarks",
                     **artifact,
                     "env": {"APP_VERSION": "${version}"},
                     "stop": {"drain": "2s", "grace": "2s"},
                     "deploy": {"keep_warm": warm},
+                    **more,
                 }
             )
         )
@@ -134,9 +144,16 @@ async def bare_start() -> float:
         await process.wait()
 
 
-def spread(seconds: list[float]) -> str:
+async def seconds(drystone: CommandLine, *command: str | Path) -> float:
+    """Return how long a command takes that must succeed."""
+    begun = time.monotonic()
+    await drystone.must(*command)
+    return time.monotonic() - begun
+
+
+def spread(times: list[float]) -> str:
     """Write a median and the range around it."""
-    return f"{median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
+    return f"{median(times):.2f} s ({min(times):.2f} to {max(times):.2f})"
 
 
 def table(title: str, columns: list[str], rows: list[list[Any]]) -> str:

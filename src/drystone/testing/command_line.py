@@ -188,7 +188,11 @@ def remains(home: Path) -> list[str]:
 
 
 def processes_of(home: Path) -> dict[int, str]:
-    """Return the command lines of the processes that belong to a home, by process id."""
+    """Return the command lines of the processes that belong to a home, by process id.
+
+    An engine may write its title over its command line and environment, as Postgres and Valkey do; it works
+    in its folder of the home.
+    """
     path, label = os.fsencode(home), _label(home).encode()
     marks = (b"DRYSTONE_HOME_LABEL=" + label, path + b"/", path + b"\0")
     found = {}
@@ -198,7 +202,9 @@ def processes_of(home: Path) -> dict[int, str]:
         with suppress(OSError):  # it has ended meanwhile, or it is somebody else's
             command = (folder / "cmdline").read_bytes()
             text = command + (folder / "environ").read_bytes()
-            if command and any(mark in text for mark in marks):
+            folder_in_use = os.fsencode((folder / "cwd").readlink()) + b"/"
+            is_ours = folder_in_use.startswith(path + b"/") or any(mark in text for mark in marks)
+            if command and is_ours:
                 found[int(folder.name)] = command.replace(b"\0", b" ").decode(errors="replace")
     return found
 
