@@ -32,7 +32,9 @@ def python_image(code: Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "root.tar")
         with tarfile.open(archive, "w") as tar:
-            for file in (PYTHON, *_libraries_of(PYTHON), sysconfig.get_path("stdlib")):
+            library = Path(sysconfig.get_path("stdlib"))
+            programs = (PYTHON, *map(str, library.glob("lib-dynload/*.so")))
+            for file in (PYTHON, *_libraries_of(*programs), str(library)):
                 tar.add(Path(file).resolve(), arcname=file, filter=_without_ballast)
             tar.add(code, arcname=CODE)
         _podman("import", "--quiet", str(archive), name)
@@ -46,10 +48,11 @@ def _podman(*words: str) -> None:
     subprocess.run(["podman", *words], check=True, capture_output=True)  # noqa: S603, S607
 
 
-def _libraries_of(program: str) -> list[str]:
-    """Return the libraries that the dynamic linker loads for a program, and the linker itself (ldd(1))."""
-    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True)  # noqa: S603, S607
-    return [word for word in said.stdout.split() if word.startswith("/")]
+def _libraries_of(*programs: str) -> list[str]:
+    """Return the libraries that the dynamic linker loads for some programs, and the linker itself (ldd(1))."""
+    said = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True)  # noqa: S603, S607
+    words = dict.fromkeys(said.stdout.split())
+    return [word for word in words if word.startswith("/") and not word.endswith(":")]
 
 
 def _without_ballast(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

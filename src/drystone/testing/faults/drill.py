@@ -1,0 +1,303 @@
+"""A run: deploys under load while a killer is at work, and the look at what is left.
+
+What is to happen is drawn before it begins (:mod:`drystone.testing.faults.schedule`). After a round the platform comes to
+rest, and every invariant is held against it; the first round that breaks one ends the run, so that what is broken can
+be looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l10_engines.loopback_ports import free_port
+from drystone.testing.command_line import (
+    CommandLine,
+    kill_what_remains,
+    processes_of,
+    remains,
+    short_home,
+    stop,
+)
+from drystone.testing.faults import invariants, leftovers
+from drystone.testing.faults.commands import carry_out
+from drystone.testing.faults.expectation import Outcome
+from drystone.testing.faults.rest import Restless, until_at_rest
+from drystone.testing.faults.schedule import Action, Fighters, Round, draw
+from drystone.testing.faults.site import Site
+from drystone.testing.faults.subjects import ENVIRONMENT
+from drystone.testing.faults.traffic import Traffic
+from drystone.testing.faults.victims import VICTIMS
+
+if TYPE_CHECKING:
+    from drystone.testing.faults.invariants import Invariant
+    from drystone.testing.faults.journal import Journal
+    from drystone.testing.faults.subjects import Subject
+
+INVARIANTS: tuple[Invariant, ...] = (
+    invariants.OneReleaseServes(),
+    invariants.NothingIsLost(),
+    invariants.StatusIsTrue(),
+    invariants.HistoryIsComplete(),
+    leftovers.NoStrayProcess(),
+    leftovers.NoStrayGroup(),
+    leftovers.NoStrayRule(),
+    leftovers.NoStrayMount(),
+    leftovers.NoStrayPort(),
+    leftovers.NoStrayContainer(),
+    leftovers.NoStrayRole(),
+    leftovers.NoStrayVolume(),
+    leftovers.NoPartialFile(),
+    leftovers.ResourcesAreTheReleases(),
+)
+
+MOST_SHOWN = 5
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What a run is.
+
+    Attributes:
+        seed: What it is drawn from.
+        deploys: How many deploys.
+        rate: Requests per second to each service.
+        runtime: What isolates the services that come as folders.
+    """
+
+    seed: int
+    deploys: int
+    rate: float
+    runtime: str
+
+    def command(self) -> str:
+        """Return the command that does the same again."""
+        return (
+            f"python -m drystone.testing.faults --seed {self.seed} --deploys {self.deploys}"
+            f" --rate {self.rate:g} --runtime {self.runtime}"
+        )
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What came of a run.
+
+    Attributes:
+        broken: Everything that did not hold.
+        answered: Requests that were answered well.
+        failed: Requests that were not, which is right while what should answer is dead.
+        acknowledged: Keys that were found again.
+        strikes: How many processes were to be killed.
+        home: The home, if it was kept because something is broken.
+    """
+
+    broken: tuple[str, ...]
+    answered: int
+    failed: int
+    acknowledged: int
+    strikes: int
+    home: Path | None = None
+
+
+class Drill:
+    """One run on one platform.
+
+    Args:
+        terms: What it is.
+        site: The platform; every subject is deployed and has traffic.
+        journal: Where it is told.
+    """
+
+    def __init__(self, terms: Terms, site: Site, journal: Journal) -> None:
+        self.broken: list[str] = []
+        self.strikes = 0
+        self._site = site
+        self._journal = journal
+        self._rounds = draw(terms.seed, terms.deploys, tuple(site.subjects), fighters())
+        self._may_fail = False
+        self._deployed: list[tuple[Subject, str]] = []
+
+    async def run(self) -> None:
+        """Do every round until one breaks something."""
+        for number, one in enumerate(self._rounds, 1):
+            self._journal.write("round", f"{number} of {len(self._rounds)}: {_words(one)}")
+            self.strikes += sum(len(action.strikes) for action in one.actions)
+            struck = {strike.victim for action in one.actions for strike in action.strikes}
+            self._may_fail |= not all(VICTIMS[name].is_gentle for name in struck)
+            async with asyncio.TaskGroup() as group:
+                for action in one.actions:
+                    group.create_task(self._act(action))
+            if one.rests:
+                await self._look(last=number == len(self._rounds))
+            if self.broken:
+                return
+
+    async def _act(self, action: Action) -> None:
+        subject, journal = self._site.subjects[action.subject], self._journal
+        descriptor = subject.write(
+            keep_warm=action.keep_warm,
+            mark=action.version if action.new_code else "",
+            more=action.more,
+        )
+        expected = subject.expectation
+        if action.kind == "deploy":
+            expected.deploy_began(action.version, journal.now())
+        else:
+            expected.rollback_began(journal.now())
+        told = await carry_out(action, descriptor, self._site, journal)
+        told_at = journal.now()
+        journal.write(
+            action.kind, f"{action.subject} {action.version}: {told.outcome}: {told.words}"
+        )
+        outcome = Outcome.UNKNOWN if told.edge_follows_later else told.outcome
+        if action.kind == "deploy":
+            self._deployed.append((subject, action.version))
+            expected.deployed(action.version, outcome, told_at)
+        else:
+            expected.rolled_back(outcome, told_at)
+
+    async def _look(self, *, last: bool) -> None:
+        """Come to rest and hold every invariant against the platform."""
+        begun = self._journal.now()
+        try:
+            await until_at_rest(self._site, cold=last)
+        except Restless as e:
+            self._break("rest", str(e))
+        self._journal.write("rest", f"after {self._journal.now() - begun:.1f} s")
+        for name, subject in self._site.subjects.items():
+            problem = subject.expectation.settle(self._site.state(name), self._journal.now())
+            if problem:
+                self._break("outcomes", f"{name}: {problem}")
+        self._judge_answers()
+        for invariant in INVARIANTS:
+            for text in await invariant.violations(self._site):
+                self._break(invariant.name, text)
+
+    def _judge_answers(self) -> None:
+        """Hold what clients saw against what might serve, and against what was killed."""
+        for subject, version in self._deployed:
+            releases = self._site.documents.releases(ENVIRONMENT, subject.name)
+            if all(r.version != version or r.state == "failed" for r in releases):
+                subject.expectation.never_served(version)
+        self._deployed = []
+        for name, traffic in self._site.traffic.items():
+            seen = traffic.take()
+            allows = self._site.subjects[name].expectation.allows
+            wrong = [s for s in seen if s.version and not allows(s.version, s.sent, s.ended)]
+            for one in wrong[:MOST_SHOWN]:
+                text = (
+                    f"{name}: {one.version} answered a request of {one.sent:.3f} to {one.ended:.3f}"
+                )
+                self._break("answers", text)
+            failed = [s for s in seen if s.trouble]
+            if failed and not self._may_fail:
+                first = failed[0]
+                text = f"{name}: {len(failed)} failed though only agent and commands were killed;"
+                self._break("gentleness", f"{text} at {first.sent:.3f}: {first.trouble}")
+            elif failed:
+                self._journal.write("failed", f"{name}: {len(failed)} of {len(seen)} requests")
+        self._may_fail = False
+
+    def _break(self, name: str, text: str) -> None:
+        self.broken.append(f"{name}: {text}")
+        self._journal.write("BROKEN", f"{name}: {text}")
+
+
+def fighters() -> Fighters:
+    """Return all victims as the schedule wants them."""
+    return Fighters(
+        gentle={v.name: v.weight for v in VICTIMS.values() if v.is_gentle},
+        all={v.name: v.weight for v in VICTIMS.values()},
+    )
+
+
+def _words(one: Round) -> str:
+    parts = []
+    for action in one.actions:
+        strikes = "; ".join(strike.words() for strike in action.strikes) or "nothing is killed"
+        parts.append(f"{action.kind} {action.subject} {action.version} ({strikes})")
+    return ", ".join(parts) + ("" if one.rests else ", and no rest")
+
+
+async def fight(terms: Terms, subjects: tuple[Subject, ...], journal: Journal) -> Verdict:
+    """Run a drill on a platform of its own; the home stays when something is broken.
+
+    Args:
+        terms: What it is.
+        subjects: The services; their folders hold what they are deployed from.
+        journal: Where it is told.
+    """
+    journal.write("begin", terms.command())
+    drystone = CommandLine(short_home("flt"), {"DRYSTONE_RUNTIME": terms.runtime})
+    port = free_port()
+    traffic = {s.name: Traffic(s, port=port, rate=terms.rate, clock=journal.now) for s in subjects}
+    site = Site(drystone, port, subjects, traffic)
+    drill = Drill(terms, site, journal)
+    is_whole = False
+    try:
+        async with _prepared(site, journal):
+            await drill.run()
+        is_whole = not drill.broken
+    finally:
+        left = await _end(site, keep=not is_whole)
+    for text in left:
+        drill.broken.append(f"after down: {text}")
+        journal.write("BROKEN", f"after down: {text}")
+    verdict = Verdict(
+        broken=tuple(drill.broken),
+        answered=sum(one.answered for one in traffic.values()),
+        failed=sum(one.failed for one in traffic.values()),
+        acknowledged=sum(len(subject.ledger.acknowledged) for subject in subjects),
+        strikes=drill.strikes,
+        home=drystone.home if drystone.home.exists() else None,
+    )
+    journal.write("verdict", _verdict_words(verdict, terms, journal))
+    return verdict
+
+
+def _verdict_words(verdict: Verdict, terms: Terms, journal: Journal) -> str:
+    counts = (
+        f"{verdict.strikes} strikes; {verdict.answered} requests answered, {verdict.failed} failed;"
+        f" {verdict.acknowledged} acknowledged keys"
+    )
+    if not verdict.broken:
+        return f"all holds: {counts}"
+    lines = [f"BROKEN: {counts}", *verdict.broken]
+    lines.append(f"seed {terms.seed}; again: {terms.command()}")
+    lines.append(f"the journal is {journal.path}, the home {verdict.home}")
+    return "\n".join(lines)
+
+
+@asynccontextmanager
+async def _prepared(site: Site, journal: Journal) -> AsyncIterator[None]:
+    """Start the platform, deploy every subject once in peace, and let requests come until the block is left."""
+    await site.drystone.must("up", "--detach", "--port", str(site.port))
+    for name, subject in site.subjects.items():
+        descriptor = subject.write(keep_warm=timedelta(0))
+        where = ("--env", ENVIRONMENT, "--version", "v0")
+        await site.drystone.must("deploy", descriptor, *where)
+        subject.expectation.begin("v0", journal.now())
+        journal.write("deploy", f"{name} v0 in peace")
+    async with AsyncExitStack() as stack:
+        for traffic in site.traffic.values():
+            await stack.enter_async_context(traffic.flowing())
+        yield
+
+
+async def _end(site: Site, *, keep: bool) -> list[str]:
+    """Stop the platform and remove its home, unless it is kept; return what is left behind."""
+    home = site.home.path
+    try:
+        await stop(site.drystone)
+        left = remains(home)
+    finally:
+        if processes_of(home):
+            kill_what_remains(home)
+    if not left and not keep:
+        await asyncio.to_thread(shutil.rmtree, home)
+    return left

@@ -1,0 +1,51 @@
+"""What was written and acknowledged, held against what is kept."""
+
+from __future__ import annotations
+
+MOST_NAMED = 5
+
+
+class Ledger:
+    """The keys of one service: those that were sent, and those whose writing was acknowledged.
+
+    A key that was sent and not acknowledged may be kept or not. One that was acknowledged must be kept, and
+    nothing may be kept that was never sent.
+    """
+
+    def __init__(self) -> None:
+        self._sent: set[str] = set()
+        self._acknowledged: set[str] = set()
+
+    @property
+    def acknowledged(self) -> frozenset[str]:
+        """The keys that must be kept from now on."""
+        return frozenset(self._acknowledged)
+
+    def next_key(self) -> str:
+        """Return a key that was never sent before, and count it as sent."""
+        key = f"{len(self._sent):07d}"
+        self._sent.add(key)
+        return key
+
+    def acknowledge(self, key: str) -> None:
+        """Note that the service promised to keep a key."""
+        self._acknowledged.add(key)
+
+    def judge(self, kept: frozenset[str], promised: frozenset[str]) -> list[str]:
+        """Say what is wrong with what a service keeps.
+
+        Args:
+            kept: What it says it has.
+            promised: What was acknowledged before it was asked.
+        """
+        found = []
+        if lost := sorted(promised - kept):
+            found.append(f"{len(lost)} acknowledged keys are lost: {_some(lost)}")
+        if foreign := sorted(kept - self._sent):
+            found.append(f"{len(foreign)} keys were never sent: {_some(foreign)}")
+        return found
+
+
+def _some(keys: list[str]) -> str:
+    more = ", …" if len(keys) > MOST_NAMED else ""
+    return ", ".join(keys[:MOST_NAMED]) + more

@@ -1,0 +1,170 @@
+"""Who may be struck, and how each is found.
+
+To add one, write a subclass of :class:`Victim` and list it in :data:`VICTIMS`; seeds draw other runs from then on.
+"""
+
+from __future__ import annotations
+
+import abc
+import signal
+from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
+
+from drystone.l10_engines.processes import identity
+from drystone.l10_engines.proxy.generation import generations
+from drystone.l10_engines.runtimes import proc_table
+from drystone.l10_engines.supervision import record
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+    from drystone.l10_engines.processes.identity import ProcessId
+    from drystone.testing.faults.schedule import Strike
+    from drystone.testing.faults.site import Site
+
+
+class Victim(abc.ABC):
+    """A kind of process that may die at any moment."""
+
+    name: ClassVar[str]
+    """What plans and journals call it."""
+
+    weight: ClassVar[int]
+    """How often it is drawn, compared with the others."""
+
+    is_gentle: ClassVar[bool] = False
+    """Whether no request may fail when it dies."""
+
+    @abc.abstractmethod
+    def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
+        """Return those that live now.
+
+        Args:
+            site: The platform.
+            subject: The service that is being operated on.
+            command: The command that asked for it.
+        """
+
+    def strike(self, strike: Strike, site: Site, subject: str, command: Process) -> str:
+        """Kill one of them; say which, or that there was none."""
+        found = self.find(site, subject, command)
+        if not found:
+            return "nobody is there"
+        chosen = found[strike.pick % len(found)]
+        hit = identity.send(chosen, signal.SIGKILL)
+        return f"pid {chosen.pid}" + ("" if hit else ", which was gone already")
+
+
+class Agent(Victim):
+    """The platform's agent; its keeper starts it again."""
+
+    name, weight, is_gentle = "agent", 8, True
+
+    @override
+    def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
+        agent = site.pid_in("agent.lock")
+        return [agent] if agent else []
+
+
+class Command(Victim):
+    """The command that a person waits for."""
+
+    name, weight, is_gentle = "command", 5, True
+
+    @override
+    def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
+        found = identity.identify(command.pid) if command.returncode is None else None
+        return [found] if found else []
+
+
+class Proxy(Victim):
+    """Envoy; its runner starts it again."""
+
+    name, weight = "proxy", 3
+
+    @override
+    def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
+        every = generations(site.home.engines / "proxy")
+        return [envoy for one in every if (envoy := one.envoy())]
+
+
+class Runner(Victim):
+    """The shell that keeps Envoy; Envoy goes on, and the agent puts another pair in its place."""
+
+    name, weight = "runner", 2
+
+    @override
+    def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
+        every = generations(site.home.engines / "proxy")
+        return [runner for one in every if (runner := one.runner())]
+
+
+class _LocalEngine(Victim):
+    """The main process of an engine that runs here; the agent starts it again."""
+
+    @override
+    def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
+        known = record.read(site.home.engines / self.name / "record.json")
+        return [known.process] if known and identity.is_alive(known.process) else []
+
+
+class Database(_LocalEngine):
+    """PostgreSQL."""
+
+    name, weight = "postgres", 2
+
+
+class Objects(_LocalEngine):
+    """The object store."""
+
+    name, weight = "objects", 2
+
+
+class Instance(Victim):
+    """An instance of the service that is operated on: of the old release or the new one."""
+
+    name, weight = "instance", 4
+
+    @override
+    def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
+        return [main for id_, main in site.mains().items() if id_.startswith(f"{subject}-")]
+
+
+class Neighbour(Victim):
+    """An instance of another service."""
+
+    name, weight = "neighbour", 2
+
+    @override
+    def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
+        return [main for id_, main in site.mains().items() if not id_.startswith(f"{subject}-")]
+
+
+class Guard(Victim):
+    """What waits for an instance and records how it ended: a shell, or a container's monitor."""
+
+    name, weight = "guard", 2
+
+    @override
+    def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
+        parents = [
+            entry.parent for main in site.mains().values() if (entry := proc_table.row(main.pid))
+        ]
+        return [parent for pid in parents if pid > 1 and (parent := identity.identify(pid))]
+
+
+VICTIMS: dict[str, Victim] = {
+    victim.name: victim
+    for victim in (
+        Agent(),
+        Command(),
+        Proxy(),
+        Runner(),
+        Database(),
+        Objects(),
+        Instance(),
+        Neighbour(),
+        Guard(),
+    )
+}
