@@ -12,6 +12,7 @@ from drystone.l10_engines.loopback_ports import free_port
 from drystone.l25_deployer.api import HistoryEvent, Progress
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
+from drystone.testing.faults.invariants import unpaired
 from l25_deployer.small_platform import (
     ASKING,
     ByHand,
@@ -118,6 +119,7 @@ async def whole(p: ByHand, mortal: Mortal) -> int:
     assert number is not None
     assert await ask(mortal.port, HOST) == f"200 {await _body(p, number)}"
     assert set(kept.running) == {number, *kept.record.warm}
+    assert unpaired(p.services.machine.documents.history("dev", "greeter")[::-1]) == []
     assert await running_instances(p) == {
         one.id for n in kept.running for one in kept.release(n).instances
     }

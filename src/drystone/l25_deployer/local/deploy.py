@@ -29,7 +29,7 @@ from drystone.l25_deployer.stacks.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from drystone.l25_deployer.builds.artifacts import Artifact
@@ -221,13 +221,18 @@ class Deploy:
         kept.save(active=number, trail=trail, warm=warm)
         places.SWITCHED.reach()
 
-    async def finish(self) -> None:
-        """Let the old release go: keep it warm for a while or drain and end it; remove what nobody needs."""
-        await finish(self._kept, self._tell)
 
+async def finish(kept: KeptService, tell: Teller, note_end: Callable[[], None]) -> None:
+    """Do what follows a switch; also what a new agent does when it finds a switch that was not followed up.
 
-async def finish(kept: KeptService, tell: Teller) -> None:
-    """Do what follows a switch; also what a new agent does when it finds a switch that was not followed up."""
+    The old release is kept warm for a while, or drained and ended; what nobody needs is removed.
+
+    Args:
+        kept: The service.
+        tell: Hears how it goes.
+        note_end: Writes the operation's end into the history. It is called while the record still names the
+            operation: whoever dies in between leaves what the next agent concludes.
+    """
     active = kept.active_release()
     if active is not None:
         if active.number in kept.running:
@@ -244,6 +249,7 @@ async def finish(kept: KeptService, tell: Teller) -> None:
             kept.save_release(msgspec.structs.replace(kept.running[last].release, state="warm"))
             places.WARM_WRITTEN.reach()
         await _remove_unwanted(kept, active, tell)
+    note_end()
     kept.save(operation=None)
     places.CONCLUDED.reach()
     prune(kept)
@@ -270,7 +276,9 @@ async def remove_resource(kept: KeptService, name: str) -> None:
     places.UNNAMED.reach()
 
 
-async def undo(kept: KeptService, number: int, reason: str, tell: Teller) -> None:
+async def undo(
+    kept: KeptService, number: int, reason: str, tell: Teller, note_end: Callable[[], None]
+) -> None:
     """Put everything back to the release that serves; the failed one leaves nothing but its record.
 
     Args:
@@ -278,6 +286,7 @@ async def undo(kept: KeptService, number: int, reason: str, tell: Teller) -> Non
         number: The release that failed.
         reason: Why, for its record.
         tell: Hears how it goes.
+        note_end: See :func:`finish`.
     """
     operation = kept.record.operation
     going_back = operation is not None and operation.kind == "rollback"
@@ -305,6 +314,7 @@ async def undo(kept: KeptService, number: int, reason: str, tell: Teller) -> Non
     if previous is not None and previous.number not in kept.running:
         await _try(_start_again(kept, previous, tell), "the old release is not as before", tell)
     places.UNDO_SERVES.reach()
+    note_end()
     kept.save(operation=None)
     places.UNDONE.reach()
     prune(kept)

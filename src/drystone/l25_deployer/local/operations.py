@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from drystone.l25_deployer.errors import (
     DeployInProgress,
     NothingToRollBackTo,
     ReleaseNotFound,
+    ServiceNotFound,
 )
 from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.deploy import Deploy, finish, remove_resource, undo
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.running import RunningRelease
     from drystone.l25_deployer.local.telling import Teller
+
+
+_ENDS = ("done", "failed", "aborted", "undone")
+"""How an operation that began can end, as the history says."""
 
 
 async def exclusively(
@@ -152,6 +158,11 @@ async def roll_back(kept: KeptService, tell: Teller, *, by: str) -> None:
 async def _carry_out(kept: KeptService, way: Deploy, tell: Teller, *, event: str, by: str) -> None:
     release = way.release
     begun = kept.machine.clock.monotonic()
+
+    def note(what: str, text: str) -> None:
+        seconds = (kept.machine.clock.monotonic() - begun).total_seconds()
+        kept.write_history(f"{event} {what}", text, by=by, release=release, seconds=seconds)
+
     try:
         await kept.machine.edge.until_ready()
         places.EDGE_READY.reach()
@@ -159,22 +170,21 @@ async def _carry_out(kept: KeptService, way: Deploy, tell: Teller, *, event: str
     except (PlatformError, OSError, asyncio.CancelledError) as e:
         aborted = isinstance(e, asyncio.CancelledError)
         reason = "aborted" if aborted else str(e)
-        await _to_the_end(undo(kept, release.number, reason, tell))
-        seconds = (kept.machine.clock.monotonic() - begun).total_seconds()
-        what = f"{event} {'aborted' if aborted else 'failed'}"
-        kept.write_history(what, reason, by=by, release=release, seconds=seconds)
+        note_end = partial(note, "aborted" if aborted else "failed", reason)
+        await _to_the_end(undo(kept, release.number, reason, tell, note_end))
         raise _verdict(kept, e) from e
-    await _to_the_end(_conclude(kept, way, tell))
-    seconds = (kept.machine.clock.monotonic() - begun).total_seconds()
-    text = f"version {release.version}"
-    kept.write_history(f"{event} done", text, by=by, release=release, seconds=seconds)
+    await _to_the_end(
+        _conclude(kept, way, tell, partial(note, "done", f"version {release.version}"))
+    )
     url = kept.machine.url(kept.hosts[0]) if kept.hosts else None
     tell.info("done", f"{kept.name} serves version {release.version}", url=url)
 
 
-async def _conclude(kept: KeptService, way: Deploy, tell: Teller) -> None:
+async def _conclude(
+    kept: KeptService, way: Deploy, tell: Teller, note_end: Callable[[], None]
+) -> None:
     await way.switch()
-    await finish(kept, tell)
+    await finish(kept, tell, note_end)
 
 
 def serving(kept: KeptService) -> str:
@@ -308,13 +318,32 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
     if operation is None:
         kept.tend()
     elif operation.release is None or operation.release == record.active:
-        await finish(kept, tell)
+        text = "finished after the platform had stopped in the middle of it"
+        await finish(kept, tell, partial(_note_once, kept, operation, "done", text))
     else:
         reason = "the platform stopped in the middle of it"
-        await undo(kept, operation.release, reason, tell)
-        kept.write_history(f"{operation.kind} undone", reason)
+        note_end = partial(_note_once, kept, operation, "undone", reason)
+        await undo(kept, operation.release, reason, tell, note_end)
     places.RECOVERED.reach()
     return adopted
+
+
+def _note_once(kept: KeptService, operation: Operation, what: str, text: str) -> None:
+    """Write how an operation ended that an earlier life of the agent began, unless that one did.
+
+    It may have died before it wrote the beginning, or after it wrote the end.
+    """
+    record = kept.record
+    try:
+        events = kept.machine.documents.history(record.environment, record.service)
+    except ServiceNotFound:
+        events = []
+    written = {event.event for event in events if event.at >= operation.since}
+    release = None if operation.release is None else kept.release(operation.release)
+    if f"{operation.kind} began" not in written:
+        kept.write_history(f"{operation.kind} began", "", by=operation.by, release=release)
+    if not written & {f"{operation.kind} {end}" for end in _ENDS}:
+        kept.write_history(f"{operation.kind} {what}", text, release=release)
 
 
 def _forget_unbegun(kept: KeptService) -> None:
