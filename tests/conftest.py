@@ -17,6 +17,12 @@ Golden = Callable[[Path, str], None]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--update`` writes golden files instead of comparing with them; review the difference as text."""
     parser.addoption("--update", action="store_true", help="write golden files anew")
+    parser.addoption(
+        "--fault-seed",
+        type=int,
+        default=1,
+        help="what the large runs of random kills are drawn from",
+    )
 
 
 @pytest.fixture

@@ -25,8 +25,15 @@ if TYPE_CHECKING:
 NOT_BEGUN = ("cli.NoAnswer", "cli.NoPlatform")
 """Codes of commands that found no agent to talk to."""
 
-AS_BEFORE = ("serves as before", "nothing serves; there was no release before")
-"""Words by which an operation that was undone ends."""
+OUT_OF_REACH = "is out of reach"
+"""Words of a command whose connection was refused: its agent died a moment before."""
+
+AS_BEFORE = (
+    "serves as before",
+    "nothing serves; there was no release before",
+    "has no earlier release that is kept",
+)
+"""Words by which an operation ends that changed nothing."""
 
 _PAUSE_S = 0.2
 
@@ -148,7 +155,8 @@ def verdict(code: int, said: list[dict[str, Any]], complaint: str) -> Told:
     if code < 0:
         return Told(Outcome.UNKNOWN, f"killed by signal {-code}")
     problem = str(last.get("type", ""))
-    if problem in NOT_BEGUN and "step" not in (said[0] if said else {}):
+    began = any("step" in one for one in said)
+    if not began and (problem in NOT_BEGUN or OUT_OF_REACH in complaint):
         return Told(Outcome.UNDONE, complaint, began=False)
     if any(words in complaint for words in AS_BEFORE):
         return Told(Outcome.UNDONE, complaint)

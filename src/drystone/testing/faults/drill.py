@@ -127,8 +127,7 @@ class Drill:
         for number, one in enumerate(self._rounds, 1):
             self._journal.write("round", f"{number} of {len(self._rounds)}: {_words(one)}")
             self.strikes += sum(len(action.strikes) for action in one.actions)
-            struck = {strike.victim for action in one.actions for strike in action.strikes}
-            self._may_fail |= not all(VICTIMS[name].is_gentle for name in struck)
+            self._may_fail |= not one.is_gentle
             async with asyncio.TaskGroup() as group:
                 for action in one.actions:
                     group.create_task(self._act(action))

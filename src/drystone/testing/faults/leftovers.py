@@ -139,11 +139,14 @@ class NoStrayPort(Invariant):
         for name in _ENGINES:
             known = record.read(site.home.engines / name / "record.json")
             named |= set(known.ports.values()) if known else set()
-        found = []
-        for pid, words in processes_of(site.home.path).items():
-            unnamed = set(proc_table.listening_ports([pid])) - named
-            found += [f"port {port} of {words[:_LONGEST_SHOWN]}" for port in sorted(unnamed)]
-        return found
+        mine = processes_of(site.home.path)
+        # One look for all: the kernel lists the whole machine's sockets for each process that is asked for.
+        unnamed = set(proc_table.listening_ports(mine)) - named
+        return [
+            f"port {port} of {words[:_LONGEST_SHOWN]}"
+            for pid, words in (mine.items() if unnamed else ())
+            for port in sorted(unnamed & set(proc_table.listening_ports([pid])))
+        ]
 
 
 class NoStrayContainer(Invariant):

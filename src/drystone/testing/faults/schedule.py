@@ -91,10 +91,12 @@ class Round(msgspec.Struct, frozen=True):
         actions: One for each of some services.
         rests: Whether the platform may come to rest afterwards and is looked at; otherwise the next round
             begins at once.
+        is_gentle: Whether only those are struck whose death no request may notice.
     """
 
     actions: tuple[Action, ...]
     rests: bool
+    is_gentle: bool = False
 
 
 class Fighters(msgspec.Struct, frozen=True):
@@ -122,26 +124,33 @@ def draw(
     """
     dice = random.Random(seed)  # noqa: S311 - a replay must draw the same
     rounds: list[Round] = []
-    drawn = 0
+    drawn, ahead = 0, dict.fromkeys(subjects, 0)
     while drawn < deploys:
         gentle = dice.random() < GENTLE
         victims = fighters.gentle if gentle else fighters.all
         chosen = dice.sample(subjects, 2 if dice.random() < TOGETHER else 1)
         actions = []
         for subject in chosen:
-            action = _action(dice, subject, f"v{drawn + 1}", victims)
-            drawn += action.kind == "deploy"
+            action = _action(
+                dice, subject, f"v{drawn + 1}", victims, may_go_back=ahead[subject] > 0
+            )
+            is_deploy = action.kind == "deploy"
+            drawn += is_deploy
+            ahead[subject] += 1 if is_deploy else -1
             actions.append(action)
         # What a gentle round breaks could be blamed on the one before, had the platform not come to rest.
         rests = gentle or drawn >= deploys or dice.random() >= RESTLESS
         if gentle and rounds:
             rounds[-1] = msgspec.structs.replace(rounds[-1], rests=True)
-        rounds.append(Round(tuple(actions), rests))
+        rounds.append(Round(tuple(actions), rests, gentle))
     return tuple(rounds)
 
 
-def _action(dice: random.Random, subject: str, version: str, victims: dict[str, int]) -> Action:
-    kind: Literal["deploy", "rollback"] = "rollback" if dice.random() < ROLLBACKS else "deploy"
+def _action(
+    dice: random.Random, subject: str, version: str, victims: dict[str, int], *, may_go_back: bool
+) -> Action:
+    goes_back = dice.random() < ROLLBACKS and may_go_back
+    kind: Literal["deploy", "rollback"] = "rollback" if goes_back else "deploy"
     new_code, more = dice.random() < NEW_CODE, dice.random() < MORE
     keep_warm = timedelta(seconds=dice.choice((0, 0, 8)))
     count = _weighted(dice, HOW_MANY)
