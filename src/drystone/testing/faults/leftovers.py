@@ -41,22 +41,16 @@ class NoStrayProcess(Invariant):
 
     @override
     async def violations(self, site: Site) -> list[str]:
-        # What podman starts for a health look or the like is gone at the second look.
-        first = await asyncio.to_thread(self._strays, site)
-        if not first:
-            return []
-        await asyncio.sleep(1)
-        second = await asyncio.to_thread(self._strays, site)
-        return [text for pid, text in second.items() if pid in first]
+        return await asyncio.to_thread(self._strays, site)
 
-    def _strays(self, site: Site) -> dict[int, str]:
+    def _strays(self, site: Site) -> list[str]:
         rows = proc_table.table()
         known = _roots(site, rows)
-        found = {}
-        for pid, words in processes_of(site.home.path).items():
-            if not _lineage(pid, rows) & known and pid in rows:
-                found[pid] = f"process {pid} belongs to nobody: {words[:_LONGEST_SHOWN]}"
-        return found
+        return [
+            f"process {pid} belongs to nobody: {words[:_LONGEST_SHOWN]}"
+            for pid, words in processes_of(site.home.path).items()
+            if pid in rows and not _lineage(pid, rows) & known
+        ]
 
 
 def _roots(site: Site, rows: Mapping[int, Row]) -> set[int]:
