@@ -73,6 +73,26 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file_system(folder: Path) -> None:
+    """Force everything to the disk that was written to the file system in which a folder lies.
+
+    For trees of many files: one call (syncfs(2)) in place of one for each file.
+
+    Raises:
+        OSError: Something could not be written.
+    """
+    import ctypes  # noqa: PLC0415 - whoever only replaces files does without
+
+    library = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if library.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
+    finally:
+        os.close(descriptor)
+
+
 def read_if_exists(path: Path) -> bytes | None:
     """Return a file's whole content; None where there is no such file."""
     try:

@@ -2,7 +2,7 @@
 
 ::
 
-    home.json     format of this directory
+    home.json     format of this directory, and the path at which it was used last
     settings.toml what its owner decided; may be written before anything else exists
     run/          locks, process records, logs of keeper and agent, and the sockets where their paths fit
     sockets       link to the sockets where they do not: a socket's path has at most 107 bytes (unix(7))
@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -22,11 +23,18 @@ from typing_extensions import override
 from drystone.l00_kernel.atomic import PARTIAL, read_if_exists, write_atomically
 from drystone.l00_kernel.errors import Conflict, Invalid, NotFound
 
-FORMAT = 1
-"""Of the directory's layout; raised when an older platform could no longer read it."""
+FORMAT = 2
+"""Of the directory's layout; raised when an older platform could no longer read it.
 
+1: records named files by absolute paths. 2: by paths relative to the home, and ``home.json`` names its place.
+"""
+
+FORMAT_FILE = "home.json"
 SOCKET_PATH_LIMIT = 107
 _LONGEST_SOCKET_NAME = 24
+_OWNER = "home"
+"""In a folder of sockets outside a home: the path of the home to which it belongs."""
+
 _BEFORE_CREATION = frozenset({"run", "settings.toml"})
 """What may lie in a directory that becomes a home: its owner's settings, and the lock of a keeper."""
 
@@ -51,8 +59,16 @@ class SocketPathTooLong(Invalid):
     """The path is too long for a socket."""
 
 
-class _Format(msgspec.Struct, frozen=True):
+class HomeFormat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What ``home.json`` says.
+
+    Attributes:
+        format: Of the directory's layout.
+        place: The path, without links, at which it was last made ready for use; None when nobody knows.
+    """
+
     format: int
+    place: str | None = None
 
 
 class Home:
@@ -112,7 +128,7 @@ class Home:
         _make_folder(self.path, passable)
         # First of all, so that a creation that is interrupted leaves a home and no foreign directory.
         if read_if_exists(self._format_file) is None:
-            write_atomically(self._format_file, msgspec.json.encode(_Format(FORMAT)))
+            self.settle()
         for folder in (self.run, self.services, self.instances, self.artifacts):
             _make_folder(folder, 0o700)
         for folder in (self.volumes, self.secrets):
@@ -134,6 +150,34 @@ class Home:
         if not home._format_file.exists():
             raise NoHome(f"there is no platform in {home.path}; start one with `drystone up`")
         return home
+
+    @property
+    def real(self) -> Path:
+        """Where the directory lies, whatever links lead there."""
+        return self.path.resolve()
+
+    def written(self) -> HomeFormat:
+        """Return which format the home has and where it was used last.
+
+        Raises:
+            NoHome: There is none.
+            NotAHome: What says so is damaged.
+        """
+        found = read_if_exists(self._format_file)
+        if found is None:
+            raise NoHome(f"there is no platform in {self.path}; start one with `drystone up`")
+        try:
+            return msgspec.json.decode(found, type=HomeFormat)
+        except msgspec.MsgspecError as e:
+            raise NotAHome(
+                f'{self._format_file} is damaged; it should be {{"format": {FORMAT}}}, or the number'
+                " that a copy of this home has there"
+            ) from e
+
+    def settle(self) -> None:
+        """Write down that the home has the present format and that all in it fits the path at which it lies."""
+        written = HomeFormat(FORMAT, str(self.real))
+        write_atomically(self._format_file, msgspec.json.encode(written))
 
     @property
     def settings_file(self) -> Path:
@@ -200,7 +244,7 @@ class Home:
 
     @property
     def _format_file(self) -> Path:
-        return self.path / "home.json"
+        return self.path / FORMAT_FILE
 
     @property
     def _link(self) -> Path:
@@ -209,9 +253,17 @@ class Home:
     @property
     def _sockets(self) -> Path:
         try:
-            return self._link.readlink()
+            folder = self._link.readlink()
         except OSError:  # no link, or no home yet: then nobody listens there
             return self.run
+        # The link of a copy leads to the sockets of the original.
+        return folder if self._owns(folder) else self.run
+
+    def _owns(self, folder: Path) -> bool:
+        """Tell whether a folder is private, and holds sockets of this very home."""
+        if not _is_private(folder, self.path.stat().st_uid):
+            return False
+        return read_if_exists(folder / _OWNER) == os.fsencode(self.real)
 
     def _refuse_foreign(self) -> None:
         """Refuse a directory that holds something else; an empty or missing one may become a home."""
@@ -228,12 +280,7 @@ class Home:
                     home=str(self.path),
                 )
             return
-        try:
-            written = msgspec.json.decode(found, type=_Format).format
-        except msgspec.MsgspecError as e:
-            raise NotAHome(
-                f'{self._format_file} is damaged; it should be {{"format": {FORMAT}}}'
-            ) from e
+        written = self.written().format
         if written > FORMAT:
             raise NewerHome(
                 f"{self.path} was written by a newer platform (format {written}, this one knows {FORMAT}); "
@@ -245,13 +292,17 @@ class Home:
         """See to it that sockets have a folder with a short path, in the home where that fits."""
         if len(os.fsencode(self.run)) + 1 + _LONGEST_SOCKET_NAME <= SOCKET_PATH_LIMIT:
             return
-        if self._link.is_symlink() and _is_private(self._link.readlink()):
-            return
+        if self._link.is_symlink():
+            former = self._link.readlink()
+            if self._owns(former):
+                return
+            _remove_orphaned(former)
         # The name is new each time, so that nobody else can have made the folder before.
         folder = Path(tempfile.mkdtemp(prefix="drystone-", dir=elsewhere))
         if len(os.fsencode(folder)) + 1 + _LONGEST_SOCKET_NAME > SOCKET_PATH_LIMIT:
             folder.rmdir()
             raise SocketPathTooLong(f"{elsewhere} is too long for sockets; choose a shorter folder")
+        (folder / _OWNER).write_bytes(os.fsencode(self.real))
         self._link.unlink(missing_ok=True)
         self._link.symlink_to(folder)
 
@@ -261,11 +312,20 @@ def _make_folder(folder: Path, mode: int) -> None:
     folder.chmod(mode)
 
 
-def _is_private(folder: Path) -> bool:
+def _is_private(folder: Path, user: int) -> bool:
     """Tell whether this user alone may enter a folder, and it is no link."""
     try:
         entry = folder.lstat()
     except FileNotFoundError:
         return False
     private = stat.S_ISDIR(entry.st_mode) and not stat.S_IMODE(entry.st_mode) & 0o077
-    return private and entry.st_uid == os.geteuid()
+    return private and entry.st_uid == user
+
+
+def _remove_orphaned(folder: Path) -> None:
+    """Remove a folder of sockets whose home is not there any more, since it was moved."""
+    if not _is_private(folder, os.geteuid()):
+        return
+    owner = read_if_exists(folder / _OWNER)
+    if owner is not None and not Path(os.fsdecode(owner)).exists():
+        shutil.rmtree(folder, ignore_errors=True)

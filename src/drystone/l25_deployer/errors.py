@@ -49,5 +49,9 @@ class BuildFailed(PlatformError):
     """The set-up of the artefact did not succeed."""
 
 
+class ArtefactLost(PlatformError):
+    """What a release runs is not there, or not all of it."""
+
+
 class ArtefactRefused(Invalid):
     """The folder of the artefact cannot be taken as it is."""

@@ -34,7 +34,9 @@ from drystone.l00_kernel.contract import Caller, serve
 from drystone.l00_kernel.errors import Conflict, PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.home import Home
+from drystone.l00_kernel.migrations import forget_earlier
 from drystone.l00_kernel.settings import Settings
+from drystone.l90_assembly.arrival import arrive
 from drystone.l90_assembly.lines import LineLog
 from drystone.l90_assembly.standalone import Standalone, assemble
 
@@ -88,6 +90,7 @@ async def run(home: Home, environ: Mapping[str, str]) -> None:
     log = LineLog(sys.stderr, clock)
     for said in fault_points.arm(environ.get(fault_points.VARIABLE, ""), home.run, log.warning):
         log.warning(said)
+    await arrive(home, log)
     settings = Settings.load(home, environ)
     stopped, leaving = asyncio.Event(), asyncio.Event()
     whole = await assemble(
@@ -108,13 +111,19 @@ async def run(home: Home, environ: Mapping[str, str]) -> None:
     with _listening(home.agent_socket) as listener:
         LISTENS.reach()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        starting = asyncio.create_task(whole.platform.start())
+        starting = asyncio.create_task(_start(home, whole))
         await _first(stopped, leaving)
         starting.cancel()
         server.should_exit = True
         await serving
         await asyncio.gather(starting, return_exceptions=True)
         await _part(whole, log)
+
+
+async def _start(home: Home, whole: Standalone) -> None:
+    await whole.platform.start()
+    if not whole.platform.startup.failures:
+        await asyncio.to_thread(forget_earlier, home)
 
 
 async def _part(whole: Standalone, log: LineLog) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import resources
@@ -71,6 +72,9 @@ ENGINES, DEPLOYER = 10, 25
 DEFAULT_MEMORY = 256 * 1024**2
 """Bound of an engine that the settings do not bound."""
 
+PORTS = "ports.json"
+"""File of the home with the ports at which services reach each other."""
+
 Environ = Mapping[str, str]
 
 
@@ -128,7 +132,7 @@ async def assemble(
     engines = _engines(home, settings, log)
     runtimes, chosen = await choose_runtimes(settings.runtime)
     artifacts = Artifacts(home.artifacts, home.path / "downloads", environ)
-    ports = PortBook(home.path / "ports.json")
+    ports = PortBook(home.path / PORTS)
     machine = Machine(
         label=label_of(home),
         url_port=settings.port,
@@ -167,7 +171,12 @@ async def assemble(
 
 def label_of(home: Home) -> str:
     """Name a home on this machine: its processes and containers carry the label."""
-    return hashlib.sha256(str(home.path).encode()).hexdigest()[:16]
+    return label_at(home.real)
+
+
+def label_at(place: Path) -> str:
+    """Name the home that lies at a path without links."""
+    return hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
 
 
 def platform_descriptors() -> list[Descriptor]:

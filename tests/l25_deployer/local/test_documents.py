@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
 from drystone.l25_deployer.local.documents import Documents, UnreadableDocument
-from drystone.l25_deployer.local.records import InstanceRecord, Operation, ServiceRecord
+from drystone.l25_deployer.local.records import InstanceRecord, Operation, ServiceRecord, Warmth
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from l25_deployer.local.small_instances import release
 
@@ -33,7 +33,9 @@ RECORDS = st.builds(
     environment=NAMES,
     active=st.none() | NUMBERS,
     trail=st.lists(NUMBERS).map(tuple),
-    warm=st.dictionaries(NUMBERS, MOMENTS, max_size=2),
+    warm=st.dictionaries(
+        NUMBERS, st.builds(Warmth, MOMENTS, st.none() | st.floats(0, 1e9), st.text()), max_size=2
+    ),
     next_release=NUMBERS,
     eternal=ETERNAL,
     operation=st.none()

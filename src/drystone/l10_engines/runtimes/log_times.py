@@ -39,7 +39,8 @@ class TimeIndex:
             self._last = marks[-1] if marks else None
         if self._last is not None:
             is_same = offset <= self._last[0]
-            if is_same or now - self._last[1] < _SPACING:
+            # A clock that was set back must not keep marks away until it has caught up.
+            if is_same or abs(now - self._last[1]) < _SPACING:
                 return
         with self._path.open("ab") as stream:
             stream.write(_encode(offset, now))

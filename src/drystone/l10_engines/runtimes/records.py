@@ -31,10 +31,19 @@ def write_record(path: Path, value: object) -> None:
 
 
 def read_record(path: Path, kind: type[T]) -> T | None:
-    """Read a document; None when there is none.
+    """Read a document; None when there is none that can be read as one.
 
-    Raises:
-        msgspec.DecodeError: It is none of this kind.
+    A damaged record tells as little as a missing one. What it named is found by its marks, and ended as a stray.
     """
     content = read_if_exists(path)
-    return None if content is None else msgspec.json.decode(content, type=kind)
+    if content is None:
+        return None
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.DecodeError:
+        return None
+
+
+def forget_process(state: Path) -> None:
+    """Forget which process the instance of a folder was: the folder came to this place without it."""
+    (state / STARTED).unlink(missing_ok=True)

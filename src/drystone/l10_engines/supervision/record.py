@@ -48,6 +48,13 @@ def write(path: Path, record: Record) -> None:
     write_atomically(path, msgspec.json.encode(record))
 
 
+def forget_process(path: Path) -> None:
+    """Forget which process an engine was: its directory came to this place without it."""
+    known = read(path)
+    if known is not None:
+        write(path, msgspec.structs.replace(known, process=NOBODY))
+
+
 def processes_in(directory: Path, program: str) -> tuple[ProcessId, ...]:
     """Return the processes of a program that work in a directory, in the order of their ids.
 

@@ -1,7 +1,7 @@
 """Keep artefacts under the home, each complete or absent.
 
 ``artifacts/<digest>/`` holds ``source/`` (the copied folder) or ``runtime/`` (a virtual environment) and, once all
-of it is there, the file ``complete``. A virtual environment cannot be moved after it was made, so nothing is built
+of it is there and on the disk, the file ``complete``. A virtual environment names its own path, so nothing is built
 elsewhere and renamed; what lacks the mark is thrown away and built again.
 
 An installation by pip or uv changes nothing but the environment: it is kept apart, named by what it depends on, so that a
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import uv
 
+from drystone.l00_kernel.atomic import read_if_exists, sync_file_system, write_atomically
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.processes.identity import wait
@@ -35,7 +36,7 @@ from drystone.l25_deployer.builds.manifests import manifests
 from drystone.l25_deployer.errors import BuildFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from pathlib import Path
 
     from drystone.l25_deployer.builds.folder import Entry
@@ -153,9 +154,13 @@ class Artifacts:
                 PLACE_MADE.reach()
                 await work(place)
                 SET_UP.reach()
-                _mark_complete(place)
+                await asyncio.to_thread(_mark_complete, place)
                 MARKED.reach()
         return place
+
+    def lacks(self, names: Iterable[str]) -> list[str]:
+        """Return those of some stored folders that are not there, or not whole."""
+        return [name for name in sorted(names) if not _is_complete(self._root / name)]
 
     async def _run(
         self, command: tuple[str, ...], where: Path, environment: Path | None, place: Path
@@ -210,7 +215,9 @@ class Artifacts:
         }
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
-        """Remove what no release needs and what was left unfinished; return the names removed.
+        """Remove what no release needs; return the names removed.
+
+        What a release needs and is not whole stays, for whoever wants to find out what became of it.
 
         Args:
             keep: Names from :meth:`Artifact.parts` of every kept release.
@@ -218,7 +225,7 @@ class Artifacts:
         removed = []
         for place in self._root.iterdir():
             lock = self._building.get(place.name)
-            if (place.name in keep and _is_complete(place)) or (lock is not None and lock.locked()):
+            if place.name in keep or (lock is not None and lock.locked()):
                 continue
             shutil.rmtree(place, ignore_errors=True)
             removed.append(place.name)
@@ -271,12 +278,15 @@ def _program(name: str, path: str, where: Path) -> str | None:
 
 
 def _is_complete(place: Path) -> bool:
-    return (place / "complete").exists()
+    """Tell whether a folder has its mark; an empty one is what a lost power supply leaves of it."""
+    return bool(read_if_exists(place / "complete"))
 
 
 def _mark_complete(place: Path) -> None:
+    """Mark a folder as whole, once all that is in it has reached the disk."""
     shutil.rmtree(place / "home", ignore_errors=True)
-    (place / "complete").touch()
+    sync_file_system(place)
+    write_atomically(place / "complete", b"complete\n", mode=0o644)
 
 
 def _start_over(place: Path) -> None:

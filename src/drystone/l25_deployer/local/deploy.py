@@ -21,6 +21,8 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.blueprints import lay_out, one_off
+from drystone.l25_deployer.local.readiness import made_startable, require_artifact
+from drystone.l25_deployer.local.records import ReleaseRecord, Warmth
 from drystone.l25_deployer.stacks.model import (
     EmbeddedArtifact,
     ImageArtifact,
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
     from drystone.l25_deployer.builds.artifacts import Artifact
     from drystone.l25_deployer.local.kept_service import KeptService
-    from drystone.l25_deployer.local.records import ReleaseRecord
     from drystone.l25_deployer.local.running import RunningRelease
     from drystone.l25_deployer.local.telling import Teller
     from drystone.l25_deployer.stacks.model import Resource
@@ -168,6 +169,7 @@ class Deploy:
         if self._is_cutover and self._previous is not None:
             with self._tell.step("stop", f"release {self._previous.number} (cutover)"):
                 await self._stand_down(self._previous)
+        require_artifact(kept.machine, self.release)
         with self._tell.step("start", f"release {self.release.number}"):
             instances = lay_out(kept.record, self.release, kept.machine.ports.lend)
             places.PORTS_LENT.reach()
@@ -213,9 +215,10 @@ class Deploy:
             trail = trail[: trail.index(number)]
         elif old is not None:
             trail = (*(n for n in trail if n != old.number), old.number)
-        warm = {n: until for n, until in kept.record.warm.items() if n != number}
+        warm = {n: w for n, w in kept.record.warm.items() if n != number}
         if old is not None and old.number in kept.running:
-            warm[old.number] = kept.machine.clock.now() + self.release.stacks.route.keep_warm
+            keep_warm = self.release.stacks.route.keep_warm
+            warm[old.number] = Warmth.lasting(keep_warm, kept.machine.clock)
         self._keep(state="active")
         places.SWITCH_BEGUN.reach()
         kept.save(active=number, trail=trail, warm=warm)
@@ -338,6 +341,7 @@ async def _set_back(kept: KeptService, name: str, resource: Resource) -> None:
 async def _start_again(kept: KeptService, previous: ReleaseRecord, tell: Teller) -> None:
     """Start the old release of a cutover, or adopt what still runs of it."""
     with tell.step("start", f"release {previous.number} again"):
+        previous = kept.save_release(await made_startable(kept.machine, previous))
         for one in previous.instances:
             if one.port is not None:
                 kept.machine.ports.note(one.port)

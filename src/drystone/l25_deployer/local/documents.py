@@ -1,12 +1,17 @@
-"""Read and write the records of services; one writer, the agent."""
+"""Read and write the records of services; one writer, the agent.
+
+On the disk a release names its folders relative to the home, which may be moved; in memory their paths are absolute.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -16,10 +21,6 @@ from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 LINE_BEGUN = FaultPoint(
     "history.line.begun", "a line is about to be added to a history", writes=True
@@ -39,11 +40,12 @@ class Documents:
     """The records under ``services/`` of a home.
 
     Args:
-        root: The folder; it exists.
+        root: The folder; it exists, and its parent is the home.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._home = root.parent
 
     def services(self) -> list[tuple[str, str]]:
         """List environment and service of every record, sorted."""
@@ -84,11 +86,12 @@ class Documents:
             UnreadableDocument: It is damaged.
         """
         try:
-            return _decode(self._release_path(environment, service, number), ReleaseRecord)
+            written = _decode(self._release_path(environment, service, number), ReleaseRecord)
         except FileNotFoundError:
             raise ReleaseNotFound(
                 f"'{service}' in '{environment}' keeps no release {number}", service=service
             ) from None
+        return self._with_paths(written, lambda path: str(self._home / path))
 
     def releases(self, environment: str, service: str) -> list[ReleaseRecord]:
         """Return every kept release that can be read, newest first."""
@@ -104,7 +107,7 @@ class Documents:
         """Write or replace one release of a service."""
         path = self._release_path(record.environment, record.service, release.number)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, _encode(release))
+        write_atomically(path, _encode(self._with_paths(release, self._inside)))
 
     def remove_release(self, record: ServiceRecord, number: int) -> None:
         """Forget one release."""
@@ -155,6 +158,19 @@ class Documents:
             except msgspec.DecodeError:
                 continue
         return events[::-1]
+
+    def _inside(self, path: str) -> str:
+        """Return a path relative to the home; one that leads elsewhere stays as it is."""
+        place = Path(path)
+        return str(place.relative_to(self._home) if place.is_relative_to(self._home) else place)
+
+    @staticmethod
+    def _with_paths(release: ReleaseRecord, change: Callable[[str], str]) -> ReleaseRecord:
+        return msgspec.structs.replace(
+            release,
+            source=change(release.source) if release.source else None,
+            runtime=change(release.runtime) if release.runtime else None,
+        )
 
     def _folder(self, environment: str, service: str) -> Path:
         for name in (environment, service):

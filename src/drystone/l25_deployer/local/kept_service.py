@@ -7,7 +7,7 @@ the records, which are replaced as a whole.
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from drystone.l25_deployer.local.blueprints import Surroundings, blueprints
 from drystone.l25_deployer.local.edge import Routing
 from drystone.l25_deployer.local.instances import KeptInstance, State
 from drystone.l25_deployer.local.provisioning import dependency_values
+from drystone.l25_deployer.local.readiness import running_ones
 from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
 from drystone.l25_deployer.local.running import RunningRelease
 from drystone.l25_deployer.stacks.model import EnvironmentStack, StaticArtifact, Volume
@@ -67,6 +68,7 @@ class KeptService:
         self.task: asyncio.Task[None] | None = None
         self.problems: list[str] = []
         self._releases: dict[int, ReleaseRecord] = {}
+        self._seen: frozenset[str] = frozenset()
         self._values: Values = {}
         self._tending: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[None]] = set()
@@ -153,8 +155,7 @@ class KeptService:
         """Return the names of the stored folders that the kept releases need."""
         record = self.record
         releases = self.machine.documents.releases(record.environment, record.service)
-        paths = [path for r in releases for path in (r.source, r.runtime) if path]
-        return {Path(path).parent.name for path in paths}
+        return {name for release in releases for name in release.artifact_folders()}
 
     # What runs
 
@@ -227,11 +228,21 @@ class KeptService:
 
     # The route
 
+    async def look(self) -> None:
+        """Find out which instances of the active release run, without looking after them yet.
+
+        The ports of those that do not run may be anybody's: after a restart of the machine, or where a copy of
+        the home runs beside the original.
+        """
+        release = self.active_release()
+        if release is not None:
+            self._seen = await running_ones(self.machine, release)
+
     def routing(self) -> Routing | None:
         """Return how the edge should route this service; None when nothing of it serves.
 
-        While the active release is not looked after yet, its record tells where its instances are. Releases
-        that are kept warm get no new requests and may finish those they have.
+        While the active release is not looked after yet, its record tells where those of its instances are that
+        :meth:`look` found. Releases that are kept warm get no new requests and may finish those they have.
         """
         release = self.active_release()
         if release is None:
@@ -248,7 +259,8 @@ class KeptService:
     def _pool(self, number: int, share: int) -> Pool:
         running = self.running.get(number)
         recorded = () if running else self.release(number).instances
-        ports = running.ports if running else (one.port for one in recorded if one.port)
+        found = (one.port for one in recorded if one.port and one.id in self._seen)
+        ports = running.ports if running else found
         return Pool(f"release-{number}", share, tuple(Endpoint(port) for port in ports))
 
     @property
@@ -289,7 +301,7 @@ class KeptService:
     # Time
 
     def tend(self) -> None:
-        """Look after what ends by the clock: releases that are kept warm."""
+        """Look after what ends by itself: releases that are kept warm."""
         if self._tending is not None:
             self._tending.cancel()
         self._tending = asyncio.get_running_loop().create_task(
@@ -298,10 +310,11 @@ class KeptService:
 
     async def _end_warm(self) -> None:
         while self.record.warm:
-            number, until = min(self.record.warm.items(), key=lambda item: item[1])
-            await _sleep_until(until, self.machine.clock.now())
+            clock = self.machine.clock
+            number, warmth = min(self.record.warm.items(), key=lambda item: item[1].left(clock))
+            await clock.sleep(warmth.left(clock))
             async with self.lock:
-                if self.record.warm.get(number) == until:
+                if self.record.warm.get(number) == warmth:
                     try:
                         await self.cool(number)
                     except PlatformError as e:
@@ -324,7 +337,7 @@ class KeptService:
             COOL_DRAINED.reach()
         await self.end_release(number)
         COOL_ENDED.reach()
-        warm = {n: until for n, until in self.record.warm.items() if n != number}
+        warm = {n: warmth for n, warmth in self.record.warm.items() if n != number}
         self.save(warm=warm)
         COOLED.reach()
         await self.publish()
@@ -364,10 +377,3 @@ class KeptService:
 def _is_power_of_two(number: int) -> bool:
     """Choose ever fewer of the restarts of a crash loop, so that it does not fill the history."""
     return number & (number - 1) == 0
-
-
-async def _sleep_until(moment: datetime, now: datetime) -> None:
-    while moment > now:
-        pause = min(moment - now, timedelta(seconds=30))  # so that a set clock is noticed
-        await asyncio.sleep(pause.total_seconds())
-        now += pause

@@ -21,6 +21,7 @@ from drystone.l25_deployer.errors import (
 from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.deploy import Deploy, finish, remove_resource, undo
 from drystone.l25_deployer.local.documents import UnreadableDocument
+from drystone.l25_deployer.local.readiness import made_startable
 from drystone.l25_deployer.local.records import Operation, ReleaseRecord, ServiceRecord
 from drystone.l25_deployer.local.templates import ValueUnknown
 
@@ -364,7 +365,7 @@ async def _take_up(kept: KeptService, number: int) -> bool:
     """Adopt the instances of the release that serves, and start those that do not run."""
     if number in kept.running:
         return True
-    running = _known_again(kept, kept.release(number))
+    running = _known_again(kept, await _startable(kept, kept.release(number)))
     try:
         return await running.begin() == len(running.instances)
     except PlatformError:
@@ -373,12 +374,17 @@ async def _take_up(kept: KeptService, number: int) -> bool:
         raise
 
 
+async def _startable(kept: KeptService, release: ReleaseRecord) -> ReleaseRecord:
+    startable = await made_startable(kept.machine, release)
+    return release if startable == release else kept.save_release(startable)
+
+
 async def _find_again(kept: KeptService, number: int) -> None:
     """Adopt what still runs of a release that need not run; start nothing."""
     try:
         release = kept.release(number)
     except (ReleaseNotFound, UnreadableDocument):
-        kept.save(warm={n: until for n, until in kept.record.warm.items() if n != number})
+        kept.save(warm={n: w for n, w in kept.record.warm.items() if n != number})
         return
     if number in kept.running:
         return
@@ -389,7 +395,7 @@ async def _find_again(kept: KeptService, number: int) -> None:
     if found == 0:
         kept.running.pop(number, None)
         kept.give_ports_back(release)
-        kept.save(warm={n: until for n, until in kept.record.warm.items() if n != number})
+        kept.save(warm={n: w for n, w in kept.record.warm.items() if n != number})
         kept.save_release(msgspec.structs.replace(release, state="stopped"))
 
 

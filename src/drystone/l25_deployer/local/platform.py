@@ -74,6 +74,8 @@ class Platform:
         """Bring everything up. What fails is reported, and services are tried again until they come."""
         edge = self._services.machine.edge
         for kept in self._services.all():
+            with suppress(PlatformError):  # then nothing of it can run, which its recovery tells
+                await kept.look()
             edge.note(kept.name, kept.routing())  # so that a new agent takes no route away
         try:
             for part in await self.startup.run(self._waves):

@@ -13,6 +13,7 @@ import msgspec
 from drystone.l00_kernel.atomic import write_atomically
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.loopback_ports import free_port
+from drystone.l25_deployer.local.documents import UnreadableDocument
 
 PORT_PROMISED = FaultPoint(
     "start.port.promised", "a service has a port for others, which is not written"
@@ -24,6 +25,9 @@ class PortBook:
 
     Args:
         path: File that keeps the internal ports.
+
+    Raises:
+        UnreadableDocument: The file is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +35,12 @@ class PortBook:
         self._internal: dict[str, int] = {}
         self._lent: set[int] = set()
         if path.exists():
-            self._internal = msgspec.json.decode(path.read_bytes(), type=dict[str, int])
+            self._internal = _read(path)
+
+    @staticmethod
+    def forget(path: Path) -> None:
+        """Forget every port that was promised: the home came to this place, where others may have them."""
+        path.unlink(missing_ok=True)
 
     def known(self, name: str) -> int | None:
         """Return the port at which other services reach a service, if any of them ever needed one."""
@@ -65,3 +74,14 @@ class PortBook:
 
     def _taken(self) -> set[int]:
         return self._lent | set(self._internal.values())
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
+    except msgspec.DecodeError as e:
+        raise UnreadableDocument(
+            f"{path} cannot be read ({e}); restore it from a copy, or remove it once nothing of the platform"
+            " runs: services that call each other then get new ports at their start",
+            path=str(path),
+        ) from e

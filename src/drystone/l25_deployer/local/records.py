@@ -3,7 +3,8 @@
 ``services/<environment>/<service>/``
 
 * ``service.json`` — one :class:`ServiceRecord`: which release serves, what is in progress, which data exists;
-* ``releases/<number>.json`` — one :class:`ReleaseRecord` each: all that is needed to run it again;
+* ``releases/<number>.json`` — one :class:`ReleaseRecord` each: all that is needed to run it again, with no path that
+  leads out of the home, so that the home may be moved;
 * ``history.jsonl`` — every change, appended, never rewritten.
 
 A deploy's point of no return is the replacement of ``service.json`` that names the new release as active; whoever
@@ -12,11 +13,14 @@ reads the documents after a crash sees either the old or the new world.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from drystone.l00_kernel.clock import Clock
+from drystone.l10_engines.processes.identity import boot_id
 from drystone.l25_deployer.stacks.model import Resource, Stacks
 
 ReleaseState = Literal["preparing", "active", "warm", "stopped", "failed"]
@@ -44,6 +48,35 @@ class Operation(msgspec.Struct, frozen=True):
     before: dict[str, Resource] = {}
 
 
+class Warmth(msgspec.Struct, frozen=True):
+    """How long a release is kept warm.
+
+    What counts is the time that passes, not what the clock says: somebody may set the clock. A restart of the machine
+    ends all warmth, since nothing runs any more.
+
+    Attributes:
+        until: When it ends by the clock of the day on which it began; for people.
+        ends: Seconds of the monotonic clock of the boot at which it ends; None in a record of an older platform.
+        boot: That boot.
+    """
+
+    until: datetime
+    ends: float | None = None
+    boot: str = ""
+
+    @classmethod
+    def lasting(cls, duration: timedelta, clock: Clock) -> Warmth:
+        """Return a warmth that begins now."""
+        ends = clock.monotonic() + duration
+        return cls(clock.now() + duration, ends.total_seconds(), boot_id())
+
+    def left(self, clock: Clock) -> timedelta:
+        """Return how long it still lasts; zero or less when it is over."""
+        if self.ends is None or self.boot != boot_id():
+            return self.until - clock.now()
+        return timedelta(seconds=self.ends) - clock.monotonic()
+
+
 class ServiceRecord(msgspec.Struct, frozen=True):
     """The state of one service in one environment.
 
@@ -52,7 +85,7 @@ class ServiceRecord(msgspec.Struct, frozen=True):
         environment: Where.
         active: Number of the release that takes the traffic.
         trail: Releases that served before, oldest first: where a rollback leads.
-        warm: Releases that still run without traffic, and until when.
+        warm: Releases that still run without traffic, and how long they shall.
         next_release: Number of the next release.
         eternal: Resources that exist, by name, with the settings last applied.
         operation: What is in progress.
@@ -62,7 +95,7 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     environment: str
     active: int | None = None
     trail: tuple[int, ...] = ()
-    warm: dict[int, datetime] = {}
+    warm: dict[int, Warmth] = {}
     next_release: int = 1
     eternal: dict[str, Resource] = {}
     operation: Operation | None = None
@@ -99,8 +132,8 @@ class ReleaseRecord(msgspec.Struct, frozen=True):
         file: What the author calls the file.
         stacks: What the text compiled to.
         artifact: Digest of the built folder or pinned image; empty before it is built.
-        source: Folder of the built artefact.
-        runtime: Virtual environment of the built artefact.
+        source: Folder of the built artefact; absolute here, relative to the home on the disk.
+        runtime: Virtual environment of the built artefact; likewise.
         image: Pinned image.
         isolation: Name of the runtime that runs it.
         instances: What runs, or ran.
@@ -123,3 +156,7 @@ class ReleaseRecord(msgspec.Struct, frozen=True):
     instances: tuple[InstanceRecord, ...] = ()
     state: ReleaseState = "preparing"
     failure: str | None = None
+
+    def artifact_folders(self) -> frozenset[str]:
+        """Return the names of the stored folders that it needs."""
+        return frozenset(Path(path).parent.name for path in (self.source, self.runtime) if path)

@@ -1,0 +1,98 @@
+"""What is done to a home before anything reads it: it is brought to the present format and fitted to its place.
+
+A home that was moved or copied says in ``home.json`` where it was. What it remembers of processes and ports belongs to
+that place: beside a copy the original may still run, and nothing of that may be adopted, ended or shared. So a home
+that finds itself elsewhere forgets both, and starts everything anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.home import FORMAT_FILE, Home, HomeUnusable
+from drystone.l00_kernel.migrations import migrate
+from drystone.l10_engines.runtimes import records as instance_records
+from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
+from drystone.l10_engines.runtimes.podman import Podman
+from drystone.l10_engines.runtimes.processes import Processes
+from drystone.l10_engines.supervision import record as engine_records
+from drystone.l25_deployer.builds.relocation import relocate
+from drystone.l25_deployer.local.ports import PortBook
+from drystone.l90_assembly.migrations import MIGRATIONS
+from drystone.l90_assembly.standalone import PORTS, label_at
+
+if TYPE_CHECKING:
+    from drystone.l00_kernel.ports import Log
+
+
+class HomeMoves(PlatformError):
+    """What still runs from the home's former place cannot be ended."""
+
+
+async def arrive(home: Home, log: Log) -> None:
+    """Make a home ready to be read; its lock is held.
+
+    Every step can be repeated; the place is written down last, so that a death in between repeats all of them.
+
+    Raises:
+        OlderHome: Its format is older than what can be brought up to date.
+        HomeMoves: It was moved while services ran in it, and one of them cannot be ended.
+        HomeUnusable: It cannot be written.
+    """
+    try:
+        await _arrive(home, log)
+    except OSError as e:
+        raise HomeUnusable(
+            f"{home.path} cannot be made ready: {e.strerror} ({e.filename}); make it writable, see that the disk"
+            " has room, and start again",
+            home=str(home.path),
+        ) from e
+
+
+async def _arrive(home: Home, log: Log) -> None:
+    for number in await asyncio.to_thread(migrate, home, MIGRATIONS):
+        log.info("home migrated", format=number)
+    former = home.written().place
+    if former == str(home.real):
+        return
+    if former is not None and not _is_home(Path(former)):
+        await _end_what_runs_from(Path(former), log)
+    changed = await asyncio.to_thread(_fit, home, former)
+    home.settle()
+    log.info("home found elsewhere", former=former or "unknown", changed=len(changed))
+
+
+def _is_home(place: Path) -> bool:
+    """Tell whether a home lies at a place, so that this one is a copy of it."""
+    return (place / FORMAT_FILE).exists()
+
+
+async def _end_what_runs_from(former: Path, log: Log) -> None:
+    """End what was started before the home was moved: it writes to the same files as what starts now."""
+    label = label_at(former)
+    for runtime in (Bubblewrap(), Podman(), Processes()):
+        if await runtime.available() is not None:
+            continue
+        for stray in await runtime.strays(label, frozenset()):
+            log.warning("ended what ran at the former place", instance=stray.id)
+            try:
+                await runtime.remove_stray(stray)
+            except PlatformError as e:
+                raise HomeMoves(
+                    f"the home came from {former}, and {stray.id}, which was started there, cannot be"
+                    f" ended: {e}; end it by hand and start again"
+                ) from e
+
+
+def _fit(home: Home, former: str | None) -> list[Path]:
+    """Forget what belongs to the former place; return the files of artefacts that named it."""
+    for state in home.instances.iterdir():
+        instance_records.forget_process(state)
+    for pattern in ("*/record.json", "caches/*/record.json"):
+        for path in home.engines.glob(pattern):
+            engine_records.forget_process(path)
+    PortBook.forget(home.path / PORTS)
+    return [] if former is None else relocate(home.artifacts, Path(former, "artifacts"))
