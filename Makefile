@@ -34,6 +34,12 @@ bench:  ## measure; prints the tables of docs/benchmarks.md
 	@tools/bootstrap
 	@$(PY) -m benchmarks
 
+.PHONY: bench-peers
+bench-peers:  ## the same with other programs beside it, which it installs first
+	@tools/bootstrap
+	@$(PY) -m benchmarks.peers.install
+	@$(PY) -m benchmarks --only peers-switch --only peers-in-flight --only peers-first --only peers-recovery --only peers-edge
+
 .PHONY: lock
 lock:  ## rewrite the locked requirements
 	@tools/bootstrap && tools/lock

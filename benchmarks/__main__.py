@@ -2,6 +2,8 @@
 
 ``python -m benchmarks [--only NAME]… [--count N]``
 
+Those that measure other programs beside it run when they are named; ``python -m benchmarks.peers.install`` first.
+
 Every time stands beside a baseline that was taken in the same run, so that a busy or slow machine shows.
 """
 
@@ -13,6 +15,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -20,6 +23,10 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
+from benchmarks.edge import edge
+from benchmarks.peers.first_response import first_responses
+from benchmarks.peers.switch import in_flight, switches
+from benchmarks.recovery import recoveries
 from benchmarks.scale import many, memory, registered
 from benchmarks.stand import NAME, SERVER, bare_start, remove, seconds, spread, stand, table
 
@@ -185,6 +192,14 @@ BENCHMARKS: dict[str, Callable[[int], Awaitable[str]]] = {
     "memory": memory,
 }
 
+COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
+    "peers-switch": switches,
+    "peers-in-flight": in_flight,
+    "peers-first": first_responses,
+    "peers-recovery": recoveries,
+    "peers-edge": edge,
+}
+
 
 def _ms(time: timedelta | None) -> str:
     return f"{time / timedelta(milliseconds=1):.1f} ms" if time is not None else ""
@@ -200,14 +215,17 @@ def _machine() -> str:
 
 
 async def main() -> None:
-    """Run the chosen benchmarks and print their tables as they come."""
+    """Run the chosen benchmarks and print their tables as they come; what they started ends with them."""
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    known = {**BENCHMARKS, **COMPARISONS}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", action="append", choices=BENCHMARKS, help="may be repeated")
+    parser.add_argument("--only", action="append", choices=known, help="may be repeated")
     parser.add_argument("--count", type=int, default=10, help="runs of each (default 10)")
     given = parser.parse_args()
-    print(f"{_machine()}\n")
+    print(f"{_machine()}\n", flush=True)
     for name in given.only or BENCHMARKS:
-        print(await BENCHMARKS[name](given.count), flush=True)
+        print(await known[name](given.count), flush=True)
 
 
 if __name__ == "__main__":

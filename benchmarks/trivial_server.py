@@ -1,4 +1,7 @@
-"""The smallest service that can be told apart by its version: ``python trivial_server.py PORT``."""
+"""The smallest service that can be told apart by its version: ``python trivial_server.py PORT``.
+
+``/slow`` is answered after a second and a half, everything else at once.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ ANSWER = b"HTTP/1.1 200 OK\r\nx-version: %b\r\ncontent-length: %d\r\n\r\n%b" % (
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer every request of one connection."""
     try:
-        while await reader.readuntil(b"\r\n\r\n"):
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if head.startswith(b"GET /slow "):
+                await asyncio.sleep(1.5)
             writer.write(ANSWER)
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
