@@ -103,7 +103,7 @@ async def _end(process: Process) -> None:
 @asynccontextmanager
 async def stage() -> AsyncIterator[Stage]:
     """Give a stage; everything on it is gone in the end, also when the run is interrupted."""
-    with tempfile.TemporaryDirectory(prefix="peers-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="peers-") as folder:
         Path(folder).chmod(0o755)  # nginx' workers give up root and still read it
         made = Stage(Path(folder))
         try:

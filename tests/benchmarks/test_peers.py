@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -18,25 +19,30 @@ from benchmarks.stand import first_answer
 
 from benchmarks import edge, recovery
 from drystone.l10_engines.loopback_ports import free_port
+from drystone.testing.command_line import short_home
 
 ROOT = Path(__file__).parents[2]
 
 
-def on_a_stage() -> set[int]:
-    """Every process that works in the folder of a stage."""
-    found = set()
+def on_a_stage(place: Path) -> list[int]:
+    """Every process that works in the folder of a stage below this one."""
+    found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if str(Path(entry, "cwd").readlink()).startswith("/tmp/peers-"):
-                found.add(int(entry.name))
+            if Path(entry, "cwd").readlink().is_relative_to(place):
+                found.append(int(entry.name))
     return found
 
 
 @pytest.fixture
-def clean() -> Iterator[None]:
-    before = on_a_stage()
-    yield
-    assert on_a_stage() <= before
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where stages are set up, by this process and by those it starts; nothing may remain there."""
+    place = short_home("peers")
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    yield place
+    assert on_a_stage(place) == []
+    place.rmdir()
 
 
 def require(*names: str) -> None:
@@ -45,7 +51,7 @@ def require(*names: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PROXIES, ids=lambda kind: kind.name)
-@pytest.mark.usefixtures("clean")
+@pytest.mark.usefixtures("place")
 async def test_a_proxy_sends_requests_where_it_is_told(kind: type[Proxy]) -> None:
     require(*kind.needs)
     async with stage() as on:
@@ -65,7 +71,7 @@ async def test_a_proxy_sends_requests_where_it_is_told(kind: type[Proxy]) -> Non
 
 
 @pytest.mark.parametrize("name", ["script", "gunicorn"])
-@pytest.mark.usefixtures("clean")
+@pytest.mark.usefixtures("place")
 async def test_a_way_puts_the_next_version_in_place(name: str) -> None:
     if lacking := changes.lacking(name):
         pytest.skip(lacking)
@@ -74,7 +80,7 @@ async def test_a_way_puts_the_next_version_in_place(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("clean")
+@pytest.mark.usefixtures("place")
 async def test_failed_requests_are_counted_while_a_service_is_away() -> None:
     require("supervisord")
     found = switch.Measured("supervisor")
@@ -85,7 +91,7 @@ async def test_failed_requests_are_counted_while_a_service_is_away() -> None:
     assert len(found.switches) == 1
 
 
-@pytest.mark.usefixtures("clean")
+@pytest.mark.usefixtures("place")
 async def test_a_killed_instance_is_found_again() -> None:
     require("gunicorn")
     async with recovery._kept("gunicorn workers", 2, "") as kept:
@@ -93,7 +99,7 @@ async def test_a_killed_instance_is_found_again() -> None:
     assert death.seconds >= 0
 
 
-@pytest.mark.usefixtures("clean")
+@pytest.mark.usefixtures("place")
 async def test_the_cost_of_a_request_is_measured() -> None:
     require("nginx", "wrk")
     cost = edge.Cost()
@@ -105,17 +111,15 @@ async def test_the_cost_of_a_request_is_measured() -> None:
     assert cost.failed == 0
 
 
-@pytest.mark.usefixtures("clean")
-async def test_an_interrupted_comparison_leaves_nothing_behind() -> None:
+async def test_an_interrupted_comparison_leaves_nothing_behind(place: Path) -> None:
     require("nginx", "wrk")
-    before = on_a_stage()
     command = [sys.executable, "-m", "benchmarks", "--only", "peers-edge", "--count", "1"]
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
     try:
         async with asyncio.timeout(60):
-            while len(on_a_stage() - before) < 3:  # noqa: ASYNC110 - other processes end it
+            while len(on_a_stage(place)) < 3:  # noqa: ASYNC110 - other processes end it
                 await asyncio.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(60):
@@ -126,6 +130,7 @@ async def test_an_interrupted_comparison_leaves_nothing_behind() -> None:
             await process.communicate()
 
 
+@pytest.mark.usefixtures("place")
 async def test_what_is_started_ends_with_the_stage_even_if_it_fails() -> None:
     port = free_port()
     with pytest.raises(ZeroDivisionError):
