@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -14,6 +11,7 @@ import pytest
 from drystone.l00_kernel.errors import Invalid
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.testing.load import Kind, Load, StreamEnd, StreamReport, Streams, run, run_streams
+from drystone.testing.talker_process import running_talker
 
 PATHS = {
     Kind.EVENTS: "/events?every=0.02",
@@ -40,38 +38,19 @@ def streams(port: int, kind: Kind, **more: Any) -> Streams:
     return Streams(url=f"http://127.0.0.1:{port}{PATHS[kind]}", kind=kind, **made)
 
 
-@asynccontextmanager
-async def talker() -> AsyncIterator[tuple[int, Callable[[], None]]]:
-    """Run a talker; yields its port and a function that asks it to end."""
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "drystone.testing.talker",
-        str(port),
-        env={**os.environ, "APP_VERSION": "7"},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        assert await process.stdout.readline() == b"version 7 serves\n"
-        yield port, lambda: process.send_signal(signal.SIGTERM)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
 @pytest.fixture(scope="module")
 def every_kind() -> dict[tuple[Kind, str], StreamReport]:
     """What became of streams of every kind, in either protocol, at a service that stays."""
 
     async def hold() -> dict[tuple[Kind, str], StreamReport]:
-        async with talker() as (port, _):
+        async with running_talker("7") as talker:
             kinds = [(kind, "http1") for kind in Kind]
             kinds += [(kind, "http2") for kind in (Kind.EVENTS, Kind.DOWNLOAD, Kind.UPLOAD)]
             reports = await asyncio.gather(
-                *(run_streams(streams(port, kind, protocol=protocol)) for kind, protocol in kinds)
+                *(
+                    run_streams(streams(talker.port, kind, protocol=protocol))
+                    for kind, protocol in kinds
+                )
             )
             return dict(zip(kinds, reports, strict=True))
 
@@ -103,15 +82,15 @@ GOODBYES = {
 
 
 async def test_a_service_that_leaves_cuts_what_has_no_end_and_says_goodbye() -> None:
-    async with talker() as (port, leave):
+    async with running_talker("7") as talker:
         seen = asyncio.Event()
         running = [
-            asyncio.create_task(run_streams(streams(port, kind, lasts=LONG), stop=seen))
+            asyncio.create_task(run_streams(streams(talker.port, kind, lasts=LONG), stop=seen))
             for kind in ENDLESS
         ]
-        slow = asyncio.create_task(run_streams(streams(port, Kind.DOWNLOAD)))
+        slow = asyncio.create_task(run_streams(streams(talker.port, Kind.DOWNLOAD)))
         await asyncio.sleep(0.5)
-        leave()
+        talker.leave()
         reports = await asyncio.gather(*running)
         assert (await slow).endings() == {}
     for kind, report in zip(ENDLESS, reports, strict=True):
@@ -212,9 +191,9 @@ async def test_what_cannot_be_begun_is_refused() -> None:
 
 
 async def test_requests_go_side_by_side_over_kept_connections_in_http2() -> None:
-    async with talker() as (port, _):
+    async with running_talker("7") as talker:
         load = Load(
-            url=f"http://127.0.0.1:{port}/wait?seconds=0.2",
+            url=f"http://127.0.0.1:{talker.port}/wait?seconds=0.2",
             rate=100,
             length=timedelta(seconds=0.5),
             protocol="http2",
@@ -222,7 +201,7 @@ async def test_requests_go_side_by_side_over_kept_connections_in_http2() -> None
         report = await run(load)
         refused = await run(
             Load(
-                url=f"http://127.0.0.1:{port}/",
+                url=f"http://127.0.0.1:{talker.port}/",
                 rate=10,
                 length=timedelta(seconds=0.3),
                 protocol="http2",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httptools
 import msgspec
@@ -57,18 +59,25 @@ class Admin:
     async def requests_under_way(self) -> int:
         """Return how many requests and streams of clients it serves now."""
         content = await self._ask(
-            "GET", r"/stats?format=json&filter=^http\.edge\.downstream_rq_active$"
+            "GET", r"/stats?format=json&type=Gauges&filter=^http\.edge\.downstream_rq_active$"
         )
         stats = msgspec.json.decode(content)["stats"]
         return sum(int(stat["value"]) for stat in stats if "value" in stat)
 
-    async def requests_at(self, cluster: str, address: str, port: int) -> int:
-        """Return how many requests are under way to one host of a cluster; 0 if it has no such host."""
-        status = msgspec.json.decode(await self._ask("GET", "/clusters?format=json"))
+    async def requests_at(
+        self, clusters: Collection[str], address: str, ports: Collection[int]
+    ) -> int:
+        """Return how many requests are under way to some hosts of some clusters; 0 if there are none."""
+        # Without a filter Envoy writes out every cluster: 15 ms of its time for 200 services in place of 0.7 ms.
+        pattern = quote(f"^({'|'.join(map(re.escape, sorted(clusters)))})$")
+        status = msgspec.json.decode(
+            await self._ask("GET", f"/clusters?format=json&filter={pattern}")
+        )
+        wanted = [{"address": address, "port_value": port} for port in ports]
         return sum(
             int(stat.get("value", 0))
-            for host in _hosts(status, cluster)
-            if host["address"].get("socket_address") == {"address": address, "port_value": port}
+            for host in _hosts(status, clusters)
+            if host["address"].get("socket_address") in wanted
             for stat in host["stats"]
             if stat["name"] == "rq_active"
         )
@@ -111,7 +120,7 @@ class _Answer:
         self.is_complete = True
 
 
-def _hosts(status: dict[str, Any], cluster: str) -> Iterator[dict[str, Any]]:
+def _hosts(status: dict[str, Any], clusters: Collection[str]) -> Iterator[dict[str, Any]]:
     for entry in status.get("cluster_statuses", []):
-        if entry["name"] == cluster:
+        if entry["name"] in clusters:
             yield from entry.get("host_statuses", [])

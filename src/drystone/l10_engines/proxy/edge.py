@@ -1,7 +1,7 @@
 """The edge: one Envoy that answers for every service of this host, configured by a pure function.
 
-Each service is one cluster whose pools (blue and green, old and new) are localities with weights. That
-one cluster holds both sides is what makes a switch safe: when every instance of one pool is gone, Envoy
+Each service is one cluster whose pools (blue and green, old and new) are localities with weights, and one
+more while its releases speak different protocols. That one cluster holds both sides is what makes a switch safe: when every instance of one pool is gone, Envoy
 gives its share to the other, and a retry may go there too. With one cluster per release both would be
 refused.
 
@@ -16,7 +16,7 @@ import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 
-from drystone.l10_engines.proxy.edge_clusters import cluster, endpoints
+from drystone.l10_engines.proxy.edge_clusters import cluster, cluster_name, endpoints, protocols_of
 from drystone.l10_engines.proxy.edge_listener import LISTENER, listener
 from drystone.l10_engines.proxy.edge_routes import (
     ROUTES,
@@ -28,6 +28,7 @@ from drystone.l10_engines.proxy.edge_services import (
     EdgeService,
     Endpoint,
     Pool,
+    Protocol,
     check_host,
     check_services,
 )
@@ -35,7 +36,7 @@ from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from drystone.l10_engines.proxy.index_page import index_page
 from drystone.l10_engines.proxy.snapshot import Snapshot
 
-__all__ = ["INDEX_HOSTS", "EdgeService", "Endpoint", "Pool", "edge_snapshot"]
+__all__ = ["INDEX_HOSTS", "EdgeService", "Endpoint", "Pool", "Protocol", "edge_snapshot"]
 
 INDEX_HOSTS = ("localhost", "127.0.0.1")
 
@@ -83,9 +84,14 @@ def edge_snapshot(
         check_host(host, "the index page")
     if index:
         hosts.append(index_host(index, index_page(ordered, port)))
+    spoken = [(service, protocol) for service in ordered for protocol in protocols_of(service)]
     return Snapshot(
-        clusters={service.name: cluster(service.name) for service in ordered},
-        endpoints={service.name: endpoints(service) for service in ordered},
+        clusters={
+            cluster_name(s.name, protocol): cluster(s.name, protocol) for s, protocol in spoken
+        },
+        endpoints={
+            cluster_name(s.name, protocol): endpoints(s, protocol) for s, protocol in spoken
+        },
         listeners={
             LISTENER: listener(address, port, access_log),
             **{

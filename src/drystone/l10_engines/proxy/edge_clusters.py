@@ -1,4 +1,8 @@
-"""How the edge reaches the instances of a service."""
+"""How the edge reaches the instances of a service.
+
+A service is one cluster, and one more while releases of it speak another protocol: Envoy speaks one with all hosts of a
+cluster. A request is sent to the cluster whose pools have weight.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService, Pool
+import msgspec
+
+from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService, Pool, Protocol
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
 
 ADS_SOURCE = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "5s"}
@@ -17,17 +23,51 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _UPSTREAM_IDLE = timedelta(seconds=1.5)
 _NO_LIMIT = 100_000
 
+_PROTOCOLS: dict[Protocol, str] = {
+    "http1": "http_protocol_options",
+    "http2": "http2_protocol_options",
+}
+
 
 def seconds(span: timedelta) -> str:
     """Return a duration in protobuf's JSON form, to the microsecond."""
     return f"{span // timedelta(seconds=1)}.{span.microseconds:06d}s"
 
 
+def cluster_name(service: str, protocol: Protocol) -> str:
+    """Name the cluster of a service's instances that speak a protocol."""
+    return service if protocol == "http1" else f"{service}:{protocol}"
+
+
+def cluster_names(service: str) -> frozenset[str]:
+    """Name every cluster that a service may have."""
+    return frozenset(cluster_name(service, protocol) for protocol in _PROTOCOLS)
+
+
+def protocols_of(service: EdgeService) -> tuple[Protocol, ...]:
+    """Return what the instances of a service speak; HTTP/1.1 when there are none."""
+    spoken = {pool.protocol for pool in service.pools if pool.endpoints}
+    return tuple(protocol for protocol in _PROTOCOLS if protocol in spoken) or ("http1",)
+
+
+def shares_of(service: EdgeService) -> dict[str, int]:
+    """Return the clusters that get requests, with the share of each."""
+    spoken = protocols_of(service)
+    shares = {
+        cluster_name(service.name, protocol): sum(
+            pool.weight for pool in service.pools if pool.endpoints and pool.protocol == protocol
+        )
+        for protocol in spoken
+    }
+    weighty = {name: share for name, share in shares.items() if share}
+    return weighty or {cluster_name(service.name, spoken[0]): 1}
+
+
 @lru_cache(maxsize=REMEMBERED)
-def cluster(name: str) -> Config:
-    """Return the ``Cluster`` of a service; it is the same whatever its instances are."""
+def cluster(name: str, protocol: Protocol) -> Config:
+    """Return a ``Cluster`` of a service; it is the same whatever its instances are."""
     return {
-        "name": name,
+        "name": cluster_name(name, protocol),
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ADS_SOURCE},
         "lb_policy": "ROUND_ROBIN",
@@ -58,22 +98,29 @@ def cluster(name: str) -> Config:
             _HTTP_OPTIONS: {
                 "@type": TYPE_PREFIX + _HTTP_OPTIONS,
                 "common_http_protocol_options": {"idle_timeout": seconds(_UPSTREAM_IDLE)},
-                "explicit_http_config": {"http_protocol_options": {}},
+                "explicit_http_config": {_PROTOCOLS[protocol]: {}},
             }
         },
     }
 
 
 def _outlier_detection() -> dict[str, Any]:
-    """Set aside instances that cannot be reached, never those that answer with an error.
+    """Set aside an instance that cannot be reached, while another can.
 
     An application's own 500 says nothing about another request, and a service with one bad page must
-    not vanish for it. 99 % spares the last instance: it is tried again on every request.
+    not vanish for it. Nor may single breaks count: every WebSocket that a service closes looks like one.
+    So an instance is set aside when everything failed within an interval, and only where two or more
+    instances were asked often enough to tell: what drains counts as an instance too, so that a share of
+    all would let the only one that serves be set aside.
     """
     return {
         "split_external_local_origin_errors": True,
-        "consecutive_local_origin_failure": 2,
-        "enforcing_consecutive_local_origin_failure": 100,
+        "failure_percentage_threshold": 100,
+        "failure_percentage_minimum_hosts": 2,
+        "failure_percentage_request_volume": 5,
+        "enforcing_failure_percentage": 0,
+        "enforcing_failure_percentage_local_origin": 100,
+        "enforcing_consecutive_local_origin_failure": 0,
         "enforcing_consecutive_5xx": 0,
         "enforcing_consecutive_gateway_failure": 0,
         "enforcing_success_rate": 0,
@@ -86,12 +133,14 @@ def _outlier_detection() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def endpoints(service: EdgeService) -> Config:
-    """Return the ``ClusterLoadAssignment`` of a service: a locality per pool that has instances."""
-    return {
-        "cluster_name": service.name,
-        "endpoints": [_locality(pool) for pool in service.pools if pool.endpoints],
-    }
+def endpoints(service: EdgeService, protocol: Protocol) -> Config:
+    """Return the ``ClusterLoadAssignment`` of a cluster: a locality per pool that has instances."""
+    name = cluster_name(service.name, protocol)
+    pools = [p for p in service.pools if p.endpoints and p.protocol == protocol]
+    if name not in shares_of(service):
+        # The route leads elsewhere. It changes after this, so until then all must go on as it was.
+        pools = [msgspec.structs.replace(pool, weight=1) for pool in pools]
+    return {"cluster_name": name, "endpoints": [_locality(pool) for pool in pools]}
 
 
 def _locality(pool: Pool) -> dict[str, Any]:

@@ -126,67 +126,71 @@ def _limits() -> dict[str, Any]:
 
 
 def _local_replies() -> dict[str, Any]:
-    """Make each answer of the edge itself a problem document (RFC 9457) that says what to do."""
+    """Make each answer of the edge itself a problem document (RFC 9457) that says what to do.
+
+    A gRPC call gets a status and the sentence alone: Envoy would put the whole document into ``grpc-message``.
+    """
     host, service = "%REQ(:AUTHORITY)%", "%ROUTE_NAME%"
-    by_flags = [
+    answers: list[tuple[dict[str, Any], str, str, str]] = [
         (
-            ("NR",),
-            _problem(
-                "HostNotFound",
-                "No service has this host name",
-                f"No service answers at {host}. `drystone services` lists those that exist.",
-            ),
+            _flags("NR"),
+            "HostNotFound",
+            "No service has this host name",
+            f"No service answers at {host}. `drystone services` lists those that exist.",
         ),
         (
-            ("UH", "NC"),
-            _problem(
-                "NoHealthyInstance",
-                "The service has no healthy instance",
-                f"{service} has no instance that can answer now. `drystone services` shows its state.",
-            ),
+            _flags("UH", "NC"),
+            "NoHealthyInstance",
+            "The service has no healthy instance",
+            f"{service} has no instance that can answer now. `drystone services` shows its state.",
         ),
         (
-            ("SI", "UT"),
-            _problem(
-                "InstanceSilent",
-                "The service did not answer in time",
-                f"{service} was silent for longer than its descriptor allows.",
-            ),
+            _flags("SI", "UT"),
+            "InstanceSilent",
+            "The service did not answer in time",
+            f"{service} was silent for longer than its descriptor allows.",
         ),
         (
-            ("UF", "UC", "UR", "LR", "URX", "UPE"),
-            _problem(
-                "InstanceFailed",
-                "The service broke off the connection",
-                f"An instance of {service} broke off the connection. `drystone logs` shows what it wrote.",
-            ),
+            _flags("UF", "UC", "UR", "LR", "URX", "UPE"),
+            "InstanceFailed",
+            "The service broke off the connection",
+            f"An instance of {service} broke off the connection. `drystone logs` shows what it wrote.",
+        ),
+        (
+            {
+                "status_code_filter": {
+                    "comparison": {
+                        "op": "GE",
+                        "value": {"default_value": 400, "runtime_key": "edge.problem"},
+                    }
+                }
+            },
+            "RequestRefused",
+            "The edge refused the request",
+            "%LOCAL_REPLY_BODY%",
         ),
     ]
-    rest = {
-        "status_code_filter": {
-            "comparison": {
-                "op": "GE",
-                "value": {"default_value": 400, "runtime_key": "edge.problem"},
-            }
-        }
-    }
-    return {
-        "mappers": [
-            *(
-                {
-                    "filter": {"response_flag_filter": {"flags": list(flags)}},
-                    "body_format_override": body,
-                }
-                for flags, body in by_flags
-            ),
+    mappers: list[dict[str, Any]] = []
+    for when, code, title, detail in answers:
+        mappers += [
             {
-                "filter": rest,
-                "body_format_override": _problem(
-                    "RequestRefused", "The edge refused the request", "%LOCAL_REPLY_BODY%"
-                ),
+                "filter": {"and_filter": {"filters": [_CALL, when]}},
+                "body_format_override": {"text_format_source": {"inline_string": detail}},
             },
+            {"filter": when, "body_format_override": _problem(code, title, detail)},
         ]
+    return {"mappers": mappers}
+
+
+_CALL = {
+    "header_filter": {
+        "header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
     }
+}
+
+
+def _flags(*flags: str) -> dict[str, Any]:
+    return {"response_flag_filter": {"flags": list(flags)}}
 
 
 def _problem(code: str, title: str, detail: str) -> dict[str, Any]:

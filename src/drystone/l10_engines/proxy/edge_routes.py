@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from drystone.l10_engines.proxy.edge_clusters import seconds
+from drystone.l10_engines.proxy.edge_clusters import seconds, shares_of
 from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService
 from drystone.l10_engines.proxy.messages import Config
 
@@ -49,10 +49,13 @@ def service_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
         "name": "accept",
         "string_match": {"contains": "text/event-stream", "ignore_case": True},
     }
+    # A call may be a stream that is silent for long; how long a reply may take, the caller says (grpc-timeout).
+    call = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
     safe = _methods(SAFE_METHODS)
     again = [method for method in service.idempotent_methods if method not in SAFE_METHODS]
     routes = [
         _route(service, [websocket], RETRY_OTHERS, service.stream_timeout),
+        _route(service, [call], RETRY_OTHERS, service.stream_timeout),
         _route(service, [events, safe], RETRY_SAFE, service.stream_timeout),
         _route(service, [events], RETRY_OTHERS, service.stream_timeout),
         _route(service, [safe], RETRY_SAFE, service.timeout),
@@ -74,7 +77,7 @@ def _route(
         "name": service.name,
         "match": {"prefix": "/", "headers": headers},
         "route": {
-            "cluster": service.name,
+            **_destination(service),
             # The limit of the whole answer is off: it would cut long downloads and event streams. The
             # idle timeout counts from the last byte in either direction, and so limits silence.
             "timeout": "0s",
@@ -96,6 +99,14 @@ def _route(
             },
         },
     }
+
+
+def _destination(service: EdgeService) -> dict[str, Any]:
+    shares = shares_of(service)
+    if len(shares) == 1:
+        return {"cluster": next(iter(shares))}
+    clusters = [{"name": name, "weight": share} for name, share in shares.items()]
+    return {"weighted_clusters": {"clusters": clusters}}
 
 
 def index_host(hosts: Sequence[str], page: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -20,6 +21,9 @@ _MOST_WEIGHT = 1_000_000
 
 REMEMBERED = 4096
 """How many results are kept: a switch of one service then costs nothing for each of the others."""
+
+Protocol: TypeAlias = Literal["http1", "http2"]
+"""In which instances are asked: HTTP/1.1, or HTTP/2 with prior knowledge (RFC 9113 section 3.3), as gRPC needs it."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -42,11 +46,13 @@ class Pool(msgspec.Struct, frozen=True):
         weight: Share in proportion to the other pools. 0 drains: requests under way go on and can be
             counted, no new one arrives.
         endpoints: The instances; those of a pool get equal shares.
+        protocol: What they speak, whatever the client speaks.
     """
 
     zone: str
     weight: int
     endpoints: tuple[Endpoint, ...]
+    protocol: Protocol = "http1"
 
 
 class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +64,7 @@ class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
         pools: The instances. When no pool has any, the edge answers 503.
         timeout: How long the service may be silent, before the answer begins and between its parts. An
             answer that keeps coming is never cut, however long it takes. Silence gives 504.
-        stream_timeout: The same for WebSockets and for requests that accept ``text/event-stream``.
+        stream_timeout: The same for WebSockets, for requests that accept ``text/event-stream`` and for gRPC calls.
         idempotent_methods: Methods, apart from GET, HEAD and OPTIONS, of which a request may reach the
             service twice: it is sent again when the connection breaks before an answer.
         internal_port: A loopback port at which it answers to any host name, for services of this host.

@@ -31,6 +31,7 @@ from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.loopback_ports import is_free
 from drystone.l10_engines.proxy.ads import EDGE, Ads
 from drystone.l10_engines.proxy.bootstrap import ads_bootstrap, static_bootstrap
+from drystone.l10_engines.proxy.edge_clusters import cluster_names
 from drystone.l10_engines.proxy.errors import PortTaken, ProxyRefused, ProxyUnavailable
 from drystone.l10_engines.proxy.generation import BOOTSTRAP, LAST_GOOD, Generation, generations
 from drystone.l10_engines.proxy.settings import ProxySettings
@@ -211,17 +212,18 @@ class Envoy(Engine):
         if tasks:  # who waits for their end must not prevent it by being cancelled
             await asyncio.wait(tasks)
 
-    async def active_requests(self, service: str, port: int, address: str = "127.0.0.1") -> int:
-        """Return how many requests are under way to one instance, in all Envoys that still serve.
+    async def active_requests(self, service: str, *ports: int, address: str = "127.0.0.1") -> int:
+        """Return how many requests and streams are under way to some instances of a service.
 
-        The instance must be in the published configuration, perhaps with weight 0; one that is not has
-        no requests that could be counted.
+        All Envoys that still serve are asked. The instances must be in the published configuration,
+        perhaps with weight 0; one that is not has no requests that could be counted.
 
         Raises:
             ProxyUnavailable: An Envoy does not answer.
         """
         generations_now = self._generations()
-        return sum([await g.requests_at(service, address, port) for g in generations_now])
+        names = cluster_names(service)
+        return sum([await g.requests_at(names, address, ports) for g in generations_now])
 
     def memory(self) -> int:
         """Return what all Envoys take together, in bytes."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -183,14 +184,16 @@ class Generation:
             await self._until_calm(grace)
         await self.end()
 
-    async def requests_at(self, cluster: str, address: str, port: int) -> int:
-        """Return how many requests are under way to one host of a cluster; 0 if Envoy has ended.
+    async def requests_at(
+        self, clusters: Collection[str], address: str, ports: Collection[int]
+    ) -> int:
+        """Return how many requests are under way to some hosts of some clusters; 0 if Envoy has ended.
 
         Raises:
             ProxyUnavailable: Envoy runs and does not answer.
         """
         try:
-            return await self.admin.requests_at(cluster, address, port)
+            return await self.admin.requests_at(clusters, address, ports)
         except ProxyUnavailable:
             if self.envoy() is None:
                 return 0

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from drystone.l10_engines.proxy.envoy import Envoy
     from drystone.l25_deployer.local.ports import PortBook
 
-IDLE_POLL = timedelta(milliseconds=20)
+FIRST_GLANCE, LAST_GLANCE = timedelta(milliseconds=20), timedelta(milliseconds=200)
+"""Pauses between looks at what is still running: most of it ends soon, and what does not may take long."""
+
+CALM_GLANCES = 2
+"""How many looks in a row must find nothing."""
 
 
 class Routing(msgspec.Struct, frozen=True):
@@ -139,8 +143,13 @@ class Edge:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + limit.total_seconds()
-        while left := sum([await self._envoy.active_requests(service, port) for port in ports]):
-            if loop.time() > end:
-                break
-            await asyncio.sleep(IDLE_POLL.total_seconds())
-        return left
+        pause, calm = FIRST_GLANCE, 0
+        while True:
+            left = await self._envoy.active_requests(service, *ports)
+            calm = 0 if left else calm + 1
+            remaining = end - loop.time()
+            # A request that was on its way when the route changed is not counted before it has a connection.
+            if calm == CALM_GLANCES or remaining <= 0:
+                return left
+            await asyncio.sleep(min(pause.total_seconds(), remaining))
+            pause = FIRST_GLANCE if calm else min(pause * 1.5, LAST_GLANCE)
