@@ -221,6 +221,7 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         label=label_of(home),
         url_port=port,
         instances=home.instances,
+        disks=(home.path,),
         documents=fakes.documents(home.services),
         artifacts=Artifacts(home.artifacts, home.path / "downloads", {}),
         provisioner=Provisioner({Volume: fakes.volumes(home.volumes)}),

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.fault_points import FaultPoint
+from drystone.l00_kernel.shortage import needs_room
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +43,17 @@ def write_atomically(
         owner: Numeric user and group of the new file; this process's own when None.
 
     Raises:
-        OSError: The disk is full, the folder is missing or not writable; the old file is untouched.
+        DiskFull: There is no room for it; the old file is untouched.
+        OSError: The folder is missing or not writable; the old file is untouched.
     """
-    BEGUN.reach()
+    with needs_room(path.parent):
+        BEGUN.reach()
+        _replace(path, content, mode, owner)
+    RENAMED.reach()
+    sync_folder(path.parent)
+
+
+def _replace(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     descriptor, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -60,8 +69,6 @@ def write_atomically(
         with suppress(FileNotFoundError):
             os.unlink(partial)  # noqa: PTH108 - mkstemp gives a string
         raise
-    RENAMED.reach()
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from typing import ClassVar
 
 from drystone.l00_kernel.contract import Api, Context, Page, call
+from drystone.l00_kernel.shortage import DiskFull
 from drystone.l25_deployer import errors
 from drystone.l25_deployer.words import (
     EngineView,
@@ -67,6 +68,7 @@ class DeployerApi(Api):
         errors.NoInstance,
         errors.BuildFailed,
         errors.ArtefactRefused,
+        DiskFull,
     )
 
     @call("GET", "/v1/status")
@@ -121,6 +123,7 @@ class DeployerApi(Api):
             DescriptorRefused: The descriptor has mistakes.
             PlanRefused: Data would be deleted and the resource's name was not given.
             DeployInProgress: Another operation runs and ``wait`` is false.
+            DiskFull: A disk of the platform has too little room; nothing has changed.
             DeployFailed: The release did not come up; the message says why.
             DeployAborted: Somebody aborted it.
         """

@@ -14,6 +14,7 @@ import drystone
 from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.contract import Context, Page, make_cursor, read_cursor
 from drystone.l00_kernel.errors import Invalid, PlatformError, Unavailable
+from drystone.l00_kernel.shortage import full_disks
 from drystone.l25_deployer.api import (
     DeployerApi,
     EngineView,
@@ -88,6 +89,10 @@ class Deployer(DeployerApi):
             services=[views.summary(kept) for kept in every],
             problems=[
                 *fault_points.remarks(),
+                *(
+                    f"{room.sentence()}; no deploy begins"
+                    for room in full_disks(self._machine.disks)
+                ),
                 *startup.failures,
                 *self._services.unreadable.values(),
                 *(f"{kept.name}: {text}" for kept in every for text in views.problems(kept)),

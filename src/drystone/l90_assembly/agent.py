@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import fcntl
 import getpass
+import io
 import os
 import signal
 import socket
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import uvicorn
 import uvloop
-from typing_extensions import override
+from typing_extensions import Buffer, override
 
 from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.clock import SystemClock
@@ -49,6 +50,26 @@ LISTENS = FaultPoint("up.socket.bound", "the agent can be reached; nothing was s
 
 class HomeTaken(Conflict):
     """Another agent looks after this home."""
+
+
+class _Output(io.FileIO):
+    """Standard error that loses what it has no room for.
+
+    Otherwise a full disk would fail whoever has something to say, and the end of the process, too: Python
+    ends with 120 when the last words cannot be written, and the keeper would take that for a crash.
+    """
+
+    @override
+    def write(self, content: Buffer, /) -> int:
+        with contextlib.suppress(OSError):
+            super().write(content)
+        return memoryview(content).nbytes
+
+
+def _be_quiet_on_full_disks() -> None:
+    """Let nothing fail for want of room in the agent's log."""
+    raw = _Output(sys.stderr.fileno(), "w", closefd=False)
+    sys.stderr = io.TextIOWrapper(raw, sys.stderr.encoding, "backslashreplace", write_through=True)
 
 
 class _Server(uvicorn.Server):
@@ -79,8 +100,8 @@ def lock_home(home: Home) -> int:
             f"another agent (process {holder}) looks after {home.path};"
             " use it, or choose another home with --home"
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
+    with contextlib.suppress(OSError):  # on a full disk the lock holds without the number, too
+        os.pwrite(descriptor, f"{os.getpid():<19}\n".encode(), 0)  # in place, which needs no room
     return descriptor
 
 
@@ -160,6 +181,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m drystone.l90_assembly.agent")
     parser.add_argument("--home", type=Path, required=True)
     given = parser.parse_args(arguments)
+    _be_quiet_on_full_disks()
     try:
         home = Home.create(given.home)
         lock = lock_home(home)

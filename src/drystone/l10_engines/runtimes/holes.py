@@ -1,4 +1,4 @@
-"""Free the beginning of a file while others append to it (fallocate(2), lseek(2))."""
+"""Free the beginning of a file while others append to it, and keep room for them (fallocate(2), lseek(2))."""
 
 from __future__ import annotations
 
@@ -25,11 +25,29 @@ def punch_head(descriptor: int, end: int) -> bool:
         OSError: It can, but failed.
     """
     length = end - end % BLOCK
-    if length <= 0:
-        return True
+    return length <= 0 or _fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, 0, length)
+
+
+def set_aside(descriptor: int, length: int) -> bool:
+    """Give a file disk space beyond its end, which its size does not show; what is there already stays.
+
+    Args:
+        descriptor: The file, open for writing.
+        length: How many bytes can then be appended, however full the disk is.
+
+    Returns:
+        False when the file system cannot do it.
+
+    Raises:
+        OSError: It can, but failed; the disk is full, most of all.
+    """
+    return _fallocate(descriptor, _KEEP_SIZE, os.fstat(descriptor).st_size, length)
+
+
+def _fallocate(descriptor: int, mode: int, offset: int, length: int) -> bool:
     fallocate = ctypes.CDLL(None, use_errno=True).fallocate
     fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    if fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, 0, length) == 0:
+    if fallocate(descriptor, mode, offset, length) == 0:
         return True
     number = ctypes.get_errno()
     if number in _UNSUPPORTED:

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
+from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.runtimes import cgroups, proc_table, shell_guard
@@ -114,7 +115,8 @@ class HostedInstance(RecordedInstance):
         status, at = recorded or (None, None)
         ended = Exit.from_status(status, at=at, out_of_memory=out_of_memory)
         END_UNRECORDED.reach()
-        write_record(self.state / ENDED, ended)
+        with suppress(DiskFull):  # whoever asks again finds the guard's record
+            write_record(self.state / ENDED, ended)
         return ended
 
     @override
@@ -177,8 +179,9 @@ class HostedRuntime(Runtime):
         if spec.image is not None or not spec.command:
             raise SpecInvalid(f"{spec.id}: {self.name} runs a command, not an image; use podman")
         await self.vacate(spec.state)
-        FOLDER_NEXT.reach()
-        directory = _prepare(spec)
+        with needs_room(spec.state):
+            FOLDER_NEXT.reach()
+            directory = _prepare(spec)
         environment = self._environment(spec, directory)
         program = find_program(spec.command[0], path=environment["PATH"], directory=directory)
         launch = self._launch(spec, environment, program)
@@ -194,6 +197,9 @@ class HostedRuntime(Runtime):
                 groups=groups,
                 with_info=launch.with_info,
             )
+        except DiskFull:
+            cgroups.remove(groups)
+            raise
         except PlatformError as e:
             cgroups.remove(groups)
             raise InstanceFailed(f"{spec.id} cannot be started: {e.message}") from e
@@ -201,14 +207,14 @@ class HostedRuntime(Runtime):
             LAUNCHED.reach()
             main, init = await self._begun(spec, guard, groups)
             MAIN_FOUND.reach()
-        except (PlatformError, asyncio.CancelledError):
+            record = HostedRecord(
+                spec.id, spec.home_label, self.name, guard, main, init, tuple(map(str, groups))
+            )
+            write_record(spec.state / STARTED, record)
+        except (PlatformError, OSError, asyncio.CancelledError):
             # Nobody else knows of it yet: without a record no later look would find it.
             await self._abandon(spec, guard, groups)
             raise
-        record = HostedRecord(
-            spec.id, spec.home_label, self.name, guard, main, init, tuple(map(str, groups))
-        )
-        write_record(spec.state / STARTED, record)
         RECORDED.reach()
         instance = HostedInstance(spec.state, record)
         if not instance.is_running():

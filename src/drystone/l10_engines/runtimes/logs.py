@@ -4,7 +4,8 @@ The writer has the file open and knows nothing of us, so the file can neither be
 shortened behind its back without risk. Where the file system lets us, old lines are freed by punching
 a hole at the head: no byte moves, every offset keeps its meaning for the log's whole life, and
 nothing that is written meanwhile can be lost. (The file's apparent size grows; its space on the disk
-does not.) Elsewhere the content is copied to ``log.old`` and the log is emptied: lines that are
+does not.) Disk space beyond the end is set aside for it, so that an instance can write when the disk is
+full; on a full disk that space is taken from the log's own head. Elsewhere the content is copied to ``log.old`` and the log is emptied: lines that are
 written between the last copy and the emptying, some microseconds, are lost.
 """
 
@@ -18,6 +19,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.atomic import read_if_exists, write_atomically
+from drystone.l00_kernel.shortage import is_full
 from drystone.l10_engines.runtimes import holes
 from drystone.l10_engines.runtimes.log_lines import LineSplitter, LogLine
 from drystone.l10_engines.runtimes.log_times import TimeIndex
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_SIZE = 20 * 1024 * 1024
+RESERVE = 256 * 1024
+"""Bytes that an instance can write however full the disk is."""
+
 _PIECE = 64 * 1024
 _POLL = timedelta(milliseconds=100)
 
@@ -119,6 +124,30 @@ class LogFile:
                 self._move_away(most // 2)
             first, _ = self.span()
         self._times.thin(first)
+
+    def reserve(self) -> None:
+        """Set disk space aside for the next lines; where there is none, take it from the oldest ones.
+
+        Raises:
+            OSError: The disk is full, and the log too short to give anything up.
+        """
+        try:
+            with self._path.open("r+b", buffering=0) as stream:
+                if not self._may_punch:
+                    return
+                try:
+                    holes.set_aside(stream.fileno(), RESERVE)
+                except OSError as e:
+                    if not is_full(e) or not holes.punch_head(stream.fileno(), self._spare()):
+                        raise
+                    holes.set_aside(stream.fileno(), RESERVE)
+        except FileNotFoundError:
+            return
+
+    def _spare(self) -> int:
+        """Return up to where the log can be given up for what comes next; the newest lines stay."""
+        first, _ = self.span()
+        return max(0, min(first + 2 * RESERVE, _size(self._path) - RESERVE // 4))
 
     def mark(self, now: datetime) -> None:
         """Note how long the log is now, for :meth:`offset_at`; more than once a second does nothing."""

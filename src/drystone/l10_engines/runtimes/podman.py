@@ -25,6 +25,7 @@ import msgspec
 from typing_extensions import override
 
 from drystone.l00_kernel.errors import DeadlineExceeded
+from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.runtimes import cgroups, proc_table
@@ -108,7 +109,8 @@ class PodmanInstance(RecordedInstance):
             known := self._known_exit()
         ) is not None:  # somebody else waited as well and was quicker
             return known
-        write_record(self.state / ENDED, ended)
+        with suppress(DiskFull):  # then nobody who comes later learns how it ended
+            write_record(self.state / ENDED, ended)
         await _remove(self._podman, self._record.container)
         return ended
 
@@ -177,7 +179,8 @@ class Podman(Runtime):
             raise SpecInvalid(f"{spec.id}: podman runs images, and none is named")
         await self.vacate(spec.state)
         before = log_size(spec.state)
-        await self._prepare(spec)
+        with needs_room(spec.state):
+            await self._prepare(spec)
         info = await self._podman.info()
         options = _options(spec, self.isolation())
         try:

@@ -8,14 +8,18 @@ shell would make it ignore SIGINT. The outer shell catches the signals that end 
 signals, unlike ignored ones, are back at their default in the command.
 
 The scripts are constant. All that comes from a descriptor is passed as arguments and stays ``"$@"``.
-Each record is one short write with a newline at its end, so that a reader sees all of it or none.
+Each record is one short write with a newline at its end, so that a reader sees all of it or none. Its place
+on the disk is taken before the start, by blanks, so that a full disk hides neither pid nor exit status.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from drystone.l00_kernel.shortage import needs_room
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.runtimes.port import LOG_NAME
 
@@ -36,7 +40,7 @@ trap : HUP INT QUIT TERM USR1 USR2 PIPE ALRM
 inner=$1 state=$2
 shift 2
 /bin/sh -c "$inner" "$state" "$@"
-echo $? >"$state/exit"
+echo $? 1<>"$state/exit"
 """
 _INNER = """\
 state=$0
@@ -47,10 +51,11 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-echo $$ >"$state/pid" || exit 125
+echo $$ 1<>"$state/pid" || exit 125
 exec "$@"
 """
 INFO_DESCRIPTOR = 9
+_BLANK = b" " * 24
 
 
 def launch(
@@ -73,10 +78,13 @@ def launch(
         with_info: Whether the command gets descriptor ``INFO_DESCRIPTOR``, which writes ``state/sandbox``.
 
     Raises:
+        DiskFull: There is no room for the records.
         Unavailable: This machine has no ``/bin/sh``.
     """
-    for name in (PID_FILE, EXIT_FILE, INFO_FILE):
-        (state / name).unlink(missing_ok=True)
+    with needs_room(state):
+        (state / INFO_FILE).unlink(missing_ok=True)
+        for name in (PID_FILE, EXIT_FILE):
+            _make_blank(state / name)
     first = "info" if with_info else "plain"
     guard = [SHELL, "-c", _OUTER, "drystone-guard", _INNER, str(state), first]
     return spawn(
@@ -101,9 +109,19 @@ def recorded_status(state: Path) -> tuple[int, datetime] | None:
     return status, datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
+def _make_blank(path: Path) -> None:
+    """Take the place of a number in a file, or blot out the one that is there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if os.write(descriptor, _BLANK) < len(_BLANK):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(descriptor)
+
+
 def _number(path: Path) -> int | None:
     try:
-        text = path.read_text()
+        text, newline, _ = path.read_text().partition("\n")
     except FileNotFoundError:
         return None
-    return int(text) if text.endswith("\n") else None
+    return int(text) if newline else None

@@ -197,17 +197,20 @@ class Deploy:
         self.release = self._kept.save_release(msgspec.structs.replace(self.release, **changes))
 
     async def switch(self) -> None:
-        """Give the traffic to the new release: the point of no return, then the edge."""
-        kept = self._kept
+        """Give the traffic to the new release, which :meth:`commit` has decided."""
         with self._tell.step("switch", f"traffic to release {self.release.number}"):
-            self._commit()
             try:
-                await kept.publish()
+                await self._kept.publish()
                 places.FOLLOWED.reach()
             except PlatformError as e:
                 self._tell.info("switch", f"the edge has not followed yet, it will: {e}")
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
+        """Write that the new release serves: the point of no return.
+
+        Raises:
+            DiskFull: There is no room to write it; nothing was decided, and everything can be undone.
+        """
         kept, number = self._kept, self.release.number
         going_back = kept.record.operation is not None and kept.record.operation.kind == "rollback"
         trail, old = kept.record.trail, self._previous
@@ -249,11 +252,11 @@ async def finish(kept: KeptService, tell: Teller, note_end: Callable[[], None]) 
         if last in kept.running and last in kept.record.warm:
             await _try(kept.running[last].rest(), f"workers of release {last} still run", tell)
             places.RESTED.reach()
-            kept.save_release(msgspec.structs.replace(kept.running[last].release, state="warm"))
+            kept.note_release(msgspec.structs.replace(kept.running[last].release, state="warm"))
             places.WARM_WRITTEN.reach()
         await _remove_unwanted(kept, active, tell)
     note_end()
-    kept.save(operation=None)
+    kept.note(operation=None)
     places.CONCLUDED.reach()
     prune(kept)
     kept.tend()
@@ -274,7 +277,7 @@ async def remove_resource(kept: KeptService, name: str) -> None:
     """Remove one resource with its data."""
     await kept.machine.provisioner.remove(kept.record, name, kept.record.eternal[name])
     places.REMOVED.reach()
-    kept.save(eternal={n: r for n, r in kept.record.eternal.items() if n != name})
+    kept.note(eternal={n: r for n, r in kept.record.eternal.items() if n != name})
     kept.forget_values(name)
     places.UNNAMED.reach()
 
@@ -304,7 +307,7 @@ async def undo(
     if not stays_warm:
         kept.give_ports_back(failed)  # those that it was given before it could start
     state = "warm" if stays_warm else "stopped" if going_back else "failed"
-    kept.save_release(msgspec.structs.replace(failed, state=state, failure=reason))
+    kept.note_release(msgspec.structs.replace(failed, state=state, failure=reason))
     places.UNDO_WRITTEN.reach()
     for name in operation.fresh if operation is not None else ():
         if name in kept.record.eternal:
@@ -318,7 +321,7 @@ async def undo(
         await _try(_start_again(kept, previous, tell), "the old release is not as before", tell)
     places.UNDO_SERVES.reach()
     note_end()
-    kept.save(operation=None)
+    kept.note(operation=None)
     places.UNDONE.reach()
     prune(kept)
 
@@ -334,7 +337,7 @@ async def _try(work: Awaitable[None], otherwise: str, tell: Teller) -> None:
 async def _set_back(kept: KeptService, name: str, resource: Resource) -> None:
     """Give a resource the settings that it had."""
     if kept.record.eternal.get(name) != resource:
-        kept.save(eternal={**kept.record.eternal, name: resource})
+        kept.note(eternal={**kept.record.eternal, name: resource})
         await kept.provide(name)
 
 
@@ -348,7 +351,7 @@ async def _start_again(kept: KeptService, previous: ReleaseRecord, tell: Teller)
         running = kept.make_running(previous)
         await running.begin()
         await running.until_healthy(None)
-        kept.save_release(msgspec.structs.replace(previous, state="active"))
+        kept.note_release(msgspec.structs.replace(previous, state="active"))
         await kept.publish()
 
 
@@ -362,13 +365,13 @@ def prune(kept: KeptService) -> None:
     every = kept.machine.documents.releases(record.environment, record.service)
     failed = [r.number for r in every if r.state == "failed" and r.number not in needed]
     needed.update(sorted(failed)[-max(1, keep) :])
-    kept.save(trail=back)
+    kept.note(trail=back)
     places.TRAIL_CUT.reach()
     for release in every:
         if release.number not in needed and release.number not in kept.running:
             kept.machine.forget_instances(kept.record, release)
             places.FOLDERS_REMOVED.reach()
-            kept.machine.documents.remove_release(record, release.number)
+            kept.forget_release(release.number)
 
 
 def _count(running: RunningRelease) -> str:

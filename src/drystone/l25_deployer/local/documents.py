@@ -18,9 +18,11 @@ import msgspec
 from drystone.l00_kernel.atomic import write_atomically
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
+from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
+from drystone.l25_deployer.local.reserve import Reserve
 
 LINE_BEGUN = FaultPoint(
     "history.line.begun", "a line is about to be added to a history", writes=True
@@ -39,6 +41,8 @@ class UnreadableDocument(PlatformError):
 class Documents:
     """The records under ``services/`` of a home.
 
+    Whatever writes raises ``DiskFull`` once the disk is full and its reserve used up too.
+
     Args:
         root: The folder; it exists, and its parent is the home.
     """
@@ -46,6 +50,7 @@ class Documents:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._home = root.parent
+        self.reserve = Reserve(root / ".reserve")
 
     def services(self) -> list[tuple[str, str]]:
         """List environment and service of every record, sorted."""
@@ -75,8 +80,7 @@ class Documents:
     def save_service(self, record: ServiceRecord) -> None:
         """Replace the record of a service."""
         folder = self._folder(record.environment, record.service)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(folder / "service.json", _encode(record))
+        self._store(folder / "service.json", _encode(record))
 
     def release(self, environment: str, service: str, number: int) -> ReleaseRecord:
         """Return one release.
@@ -106,8 +110,7 @@ class Documents:
     def save_release(self, record: ServiceRecord, release: ReleaseRecord) -> None:
         """Write or replace one release of a service."""
         path = self._release_path(record.environment, record.service, release.number)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, _encode(self._with_paths(release, self._inside)))
+        self._store(path, _encode(self._with_paths(release, self._inside)))
 
     def remove_release(self, record: ServiceRecord, number: int) -> None:
         """Forget one release."""
@@ -122,21 +125,18 @@ class Documents:
 
     def append_history(self, environment: str, service: str, event: HistoryEvent) -> None:
         """Add one line to the history and put it on the disk."""
-        folder = self._folder(environment, service)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        LINE_BEGUN.reach()
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(folder / "history.jsonl", flags, 0o600)
-        try:
-            # A line that a crash cut short must not swallow this one.
-            size = os.fstat(descriptor).st_size
-            is_torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            line = msgspec.json.encode(event) + b"\n"
-            os.write(descriptor, b"\n" + line if is_torn else line)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        path = self._folder(environment, service) / "history.jsonl"
+        line = msgspec.json.encode(event) + b"\n"
+        self.reserve.write(lambda: _append(path, line))
         LINE_WRITTEN.reach()
+
+    def _store(self, path: Path, content: bytes) -> None:
+        def write() -> None:
+            with needs_room(path):
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(path, content)
+
+        self.reserve.write(write)
 
     def history(self, environment: str, service: str) -> list[HistoryEvent]:
         """Return the history, newest first; a last line cut short by a crash is left out.
@@ -180,6 +180,30 @@ class Documents:
 
     def _release_path(self, environment: str, service: str, number: int) -> Path:
         return self._folder(environment, service) / "releases" / f"{number}.json"
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Append a line and force it to the disk; all of it or nothing.
+
+    Raises:
+        DiskFull: There is no room for it.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    with needs_room(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        LINE_BEGUN.reach()
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            # A line that a crash cut short must not swallow this one.
+            size = os.fstat(descriptor).st_size
+            if size > 0 and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line
+            if os.write(descriptor, line) < len(line):  # the disk filled up in the middle of it
+                os.ftruncate(descriptor, size)
+                raise DiskFull(f"the disk of {path} is full; free space there, then try again")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _encode(record: msgspec.Struct) -> bytes:

@@ -135,6 +135,14 @@ class Edge:
                 self._is_current = False
                 raise
 
+    async def require_kept(self) -> None:
+        """Return when the routes lie on disk, where a proxy that dies finds them again.
+
+        Raises:
+            DiskFull: There is no room for them.
+        """
+        await self._envoy.require_kept()
+
     async def until_idle(self, service: str, ports: tuple[int, ...], limit: timedelta) -> int:
         """Wait until instances that get no new requests have answered the ones they have.
 

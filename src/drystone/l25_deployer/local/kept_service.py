@@ -21,6 +21,7 @@ from drystone.l25_deployer.errors import ReleaseNotFound
 from drystone.l25_deployer.local.blueprints import Surroundings, blueprints
 from drystone.l25_deployer.local.edge import Routing
 from drystone.l25_deployer.local.instances import KeptInstance, State
+from drystone.l25_deployer.local.owed import Owed
 from drystone.l25_deployer.local.provisioning import dependency_values
 from drystone.l25_deployer.local.readiness import running_ones
 from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
@@ -67,6 +68,8 @@ class KeptService:
         self.running: dict[int, RunningRelease] = {}
         self.task: asyncio.Task[None] | None = None
         self.problems: list[str] = []
+        self.owed = Owed()
+        """What has happened and could not be written yet."""
         self._releases: dict[int, ReleaseRecord] = {}
         self._seen: frozenset[str] = frozenset()
         self._values: Values = {}
@@ -85,14 +88,43 @@ class KeptService:
         return self.running.get(number) if number is not None else None
 
     def save(self, **changes: object) -> None:
-        """Replace the record, on the disk first."""
+        """Replace the record, on the disk first: for what is about to happen.
+
+        Raises:
+            DiskFull: Nothing has changed.
+        """
+        self.owed.settle()
         record = msgspec.structs.replace(self.record, **changes)
         self.machine.documents.save_service(record)
         self.record = record
 
+    def note(self, **changes: object) -> None:
+        """Replace the record, on the disk as soon as that has room: for what has happened."""
+        record = self.record = msgspec.structs.replace(self.record, **changes)
+        self.owed.do(lambda: self.machine.documents.save_service(record))
+
     def save_release(self, release: ReleaseRecord) -> ReleaseRecord:
-        """Write a release and hand it back."""
+        """Write a release, on the disk first, and hand it back.
+
+        Raises:
+            DiskFull: Nothing has changed.
+        """
+        self.owed.settle()
         self.machine.documents.save_release(self.record, release)
+        return self._remember(release)
+
+    def note_release(self, release: ReleaseRecord) -> None:
+        """Write a release, on the disk as soon as that has room."""
+        record = self.record
+        self.owed.do(lambda: self.machine.documents.save_release(record, release))
+        self._remember(release)
+
+    def forget_release(self, number: int) -> None:
+        """Remove a release's record, once no other record on the disk names it."""
+        record = self.record
+        self.owed.do(lambda: self.machine.documents.remove_release(record, number))
+
+    def _remember(self, release: ReleaseRecord) -> ReleaseRecord:
         self._releases[release.number] = release
         if release.number in self.running:
             self.running[release.number].release = release
@@ -124,20 +156,19 @@ class KeptService:
         release: ReleaseRecord | None = None,
         seconds: float | None = None,
     ) -> None:
-        """Append to the history."""
-        self.machine.documents.append_history(
-            self.record.environment,
-            self.record.service,
-            HistoryEvent(
-                self.machine.clock.now(),
-                by,
-                event,
-                text,
-                release.number if release else None,
-                release.version if release else None,
-                seconds,
-            ),
+        """Append to the history, as soon as the disk has room."""
+        record = self.record
+        happened = HistoryEvent(
+            self.machine.clock.now(),
+            by,
+            event,
+            text,
+            release.number if release else None,
+            release.version if release else None,
+            seconds,
         )
+        append = self.machine.documents.append_history
+        self.owed.do(lambda: append(record.environment, record.service, happened))
 
     def instance_ids(self) -> set[str]:
         """Return the ids of all instances that may run, as the records say."""
@@ -217,7 +248,7 @@ class KeptService:
         await running.end()
         ENDED.reach()
         self.give_ports_back(running.release)
-        self.save_release(msgspec.structs.replace(running.release, state=state))
+        self.note_release(msgspec.structs.replace(running.release, state=state))
         END_WRITTEN.reach()
 
     def give_ports_back(self, release: ReleaseRecord) -> None:
@@ -327,18 +358,20 @@ class KeptService:
         """End a release that was kept warm; it can still be gone back to, a little slower.
 
         Raises:
-            Unavailable: The edge does not confirm that it routes elsewhere; the release stays.
+            Unavailable: The edge does not confirm that it routes elsewhere, or would not any more if it
+                died; the release stays.
         """
         running = self.running.get(number)
         if running is not None:
             await self.publish()
+            await self.machine.edge.require_kept()
             COOL_CLOSED.reach()
             await self.drain(running)
             COOL_DRAINED.reach()
         await self.end_release(number)
         COOL_ENDED.reach()
         warm = {n: warmth for n, warmth in self.record.warm.items() if n != number}
-        self.save(warm=warm)
+        self.note(warm=warm)
         COOLED.reach()
         await self.publish()
 
@@ -368,7 +401,7 @@ class KeptService:
                 state: ReleaseState = "active" if number == self.record.active else "stopped"
                 await self.end_release(number, state)
             if self.record.warm:
-                self.save(warm={})
+                self.note(warm={})
             SUSPEND_ENDED.reach()
             await self.machine.provisioner.suspend(self.record)
             SUSPENDED.reach()

@@ -32,6 +32,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         label: Names the home, so that its processes and containers can be told from others'.
         url_port: Port of the edge.
         instances: Folder with one folder per instance.
+        disks: Folders whose file systems the platform fills.
         documents: The records.
         artifacts: The built folders.
         provisioner: The resources.
@@ -46,6 +47,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     url_port: int
     instances: Path
+    disks: tuple[Path, ...]
     documents: Documents
     artifacts: Artifacts
     provisioner: Provisioner

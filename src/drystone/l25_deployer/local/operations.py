@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.shortage import DiskFull, full_disks
 from drystone.l25_deployer.errors import (
     DeployAborted,
     DeployFailed,
@@ -107,10 +108,12 @@ async def deploy(
         confirmed: Resources that may go with their data.
 
     Raises:
+        DiskFull: There is too little room for it; nothing has begun.
         DeployFailed: It did not come up.
         DeployAborted: It was aborted before the switch.
         PlatformError: Something it needs does not work.
     """
+    require_room(kept)
     existing, wanted = kept.record.eternal, release.stacks.eternal.resources
     fresh = tuple(name for name in wanted if name not in existing)
     unwanted = tuple(
@@ -127,6 +130,17 @@ async def deploy(
     kept.write_history("deploy began", f"version {release.version}", by=by, release=release)
     places.DEPLOY_TOLD.reach()
     await _carry_out(kept, Deploy(kept, release, tell, folder), tell, event="deploy", by=by)
+
+
+def require_room(kept: KeptService) -> None:
+    """Begin nothing that a full disk would end half-way; an old release may have been stopped for it by then.
+
+    Raises:
+        DiskFull: The message names each disk and what to do.
+    """
+    full = [room.sentence() for room in full_disks(kept.machine.disks)]
+    if full:
+        raise DiskFull("\n".join([*full, "then deploy again; nothing has changed"]))
 
 
 async def roll_back(kept: KeptService, tell: Teller, *, by: str) -> None:
@@ -168,12 +182,13 @@ async def _carry_out(kept: KeptService, way: Deploy, tell: Teller, *, event: str
         await kept.machine.edge.until_ready()
         places.EDGE_READY.reach()
         await way.bring_up()
+        way.commit()
     except (PlatformError, OSError, asyncio.CancelledError) as e:
         aborted = isinstance(e, asyncio.CancelledError)
-        reason = "aborted" if aborted else str(e)
+        reason = _reason(kept, e)
         note_end = partial(note, "aborted" if aborted else "failed", reason)
         await _to_the_end(undo(kept, release.number, reason, tell, note_end))
-        raise _verdict(kept, e) from e
+        raise _verdict(kept, e, reason) from e
     await _to_the_end(
         _conclude(kept, way, tell, partial(note, "done", f"version {release.version}"))
     )
@@ -196,13 +211,22 @@ def serving(kept: KeptService) -> str:
     return f"release {active.number} (version {active.version}) serves as before"
 
 
-def _verdict(kept: KeptService, cause: BaseException) -> PlatformError:
+def _verdict(kept: KeptService, cause: BaseException, reason: str) -> PlatformError:
     if isinstance(cause, asyncio.CancelledError):
         return DeployAborted(f"aborted; {serving(kept)}")
     if isinstance(cause, DeployFailed | OSError):
-        return DeployFailed(f"{cause}\n{serving(kept)}")
+        return DeployFailed(f"{reason}\n{serving(kept)}")
     assert isinstance(cause, PlatformError)  # noqa: S101 - no other kind is caught
-    return type(cause)(f"{cause.message}\n{serving(kept)}", **cause.details)
+    return type(cause)(f"{reason}\n{serving(kept)}", **cause.details)
+
+
+def _reason(kept: KeptService, cause: BaseException) -> str:
+    """Say why it failed; a disk that is full is named, whoever it was that stumbled over it."""
+    if isinstance(cause, asyncio.CancelledError):
+        return "aborted"
+    said = str(cause)
+    full = [room.sentence() for room in full_disks(kept.machine.disks)]
+    return "\n".join([said, *(sentence for sentence in full if sentence not in said)])
 
 
 async def _to_the_end(work: Awaitable[None]) -> None:
@@ -268,17 +292,17 @@ def _left(kept: KeptService) -> str:
 
 def _forget(kept: KeptService) -> None:
     """Remove the releases, but first their names, so that no record ever names what is not there."""
-    kept.save(active=None, trail=(), warm={})
+    kept.note(active=None, trail=(), warm={})
     places.NAMES_FORGOTTEN.reach()
     record = kept.record
     for release in kept.machine.documents.releases(record.environment, record.service):
         kept.machine.forget_instances(record, release)
-        kept.machine.documents.remove_release(record, release.number)
+        kept.forget_release(release.number)
     places.RELEASES_REMOVED.reach()
     if record.eternal:
-        kept.save(operation=None)
+        kept.note(operation=None)
     else:
-        kept.machine.documents.remove_service(record)
+        kept.owed.do(lambda: kept.machine.documents.remove_service(record))
         kept.record = ServiceRecord(record.service, record.environment)
 
 
@@ -384,7 +408,7 @@ async def _find_again(kept: KeptService, number: int) -> None:
     try:
         release = kept.release(number)
     except (ReleaseNotFound, UnreadableDocument):
-        kept.save(warm={n: w for n, w in kept.record.warm.items() if n != number})
+        kept.note(warm={n: w for n, w in kept.record.warm.items() if n != number})
         return
     if number in kept.running:
         return
@@ -395,8 +419,8 @@ async def _find_again(kept: KeptService, number: int) -> None:
     if found == 0:
         kept.running.pop(number, None)
         kept.give_ports_back(release)
-        kept.save(warm={n: w for n, w in kept.record.warm.items() if n != number})
-        kept.save_release(msgspec.structs.replace(release, state="stopped"))
+        kept.note(warm={n: w for n, w in kept.record.warm.items() if n != number})
+        kept.note_release(msgspec.structs.replace(release, state="stopped"))
 
 
 def _known_again(kept: KeptService, release: ReleaseRecord) -> RunningRelease:

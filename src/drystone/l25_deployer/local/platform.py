@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
+from drystone.l00_kernel.shortage import DiskFull, full_disks, is_full
 from drystone.l10_engines.runtimes.logs import LogFile
 from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.api import StartupStep
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from drystone.l10_engines.runtimes.port import Runtime
     from drystone.l10_engines.supervision.port import EngineStatus
     from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.machine import Machine
     from drystone.l25_deployer.local.services import Services
 
 PARTS_UP = FaultPoint("up.parts.started", "the platform's own parts run; services do not yet")
@@ -30,7 +33,10 @@ ALL_UP = FaultPoint("up.services.started", "every service was recovered")
 DOWN_BEGUN = FaultPoint("down.platform.begun", "nothing was stopped yet")
 DOWN_ENDED = FaultPoint("down.platform.ended", "nothing runs but the agent")
 
-TEND_LOGS_EVERY = timedelta(seconds=2)
+TEND_EVERY = timedelta(seconds=2)
+TEND_WHEN_FULL = timedelta(milliseconds=200)
+"""On a full disk the logs live on what they give up at their other end."""
+
 SWEEP_EVERY = 30
 """Rounds of tending between two looks for artefacts that nobody needs."""
 
@@ -101,20 +107,33 @@ class Platform:
 
     async def _tend_files(self) -> None:
         """Keep logs within bounds, note when their lines were written, and clear away old artefacts, for ever."""
-        clock = self._services.machine.clock
+        machine = self._services.machine
         rounds = 0
+        pause = TEND_EVERY
         while True:
-            await asyncio.sleep(TEND_LOGS_EVERY.total_seconds())
+            await asyncio.sleep(pause.total_seconds())
             logs = [
                 LogFile(one.blueprint.spec.state / LOG_NAME)
                 for kept in self._services.all()
                 for running in kept.running.values()
                 for one in running.instances
             ]
-            await asyncio.to_thread(_tend, logs, clock.now())
             rounds += 1
-            if rounds % SWEEP_EVERY == 0:
-                await self._sweep()
+            try:
+                has_room = await asyncio.to_thread(_tend, logs, machine)
+                pause = TEND_EVERY if has_room else TEND_WHEN_FULL
+                if rounds % SWEEP_EVERY == 0:
+                    await self._sweep()
+            except (OSError, PlatformError) as e:  # of the next round more may come
+                machine.log.warning("files not tended", reason=str(e))
+            self._settle()
+
+    def _settle(self) -> None:
+        """Write what could not be written while the disk was full."""
+        for kept in self._services.all():
+            if kept.owed:
+                kept.owed.try_to_settle()
+                self._services.drop_if_empty(kept)
 
     async def _sweep(self) -> None:
         """Remove artefacts that no release needs; never while one is being built."""
@@ -220,10 +239,21 @@ class Platform:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _tend(logs: list[LogFile], now: datetime) -> None:
+def _tend(logs: list[LogFile], machine: Machine) -> bool:
+    """Look after each log, whatever becomes of the others; return whether every disk has room."""
+    now = machine.clock.now()
+    problems = []
     for log in logs:
-        log.mark(now)
-        log.bound()
+        for work in (log.reserve, log.bound, partial(log.mark, now)):
+            try:
+                work()
+            except (OSError, DiskFull) as e:
+                problems.append(e)
+    machine.documents.reserve.fill()
+    for problem in problems:
+        if not is_full(problem):
+            raise problem
+    return not full_disks(machine.disks)
 
 
 async def _nothing() -> str:

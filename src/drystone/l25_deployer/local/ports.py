@@ -53,9 +53,10 @@ class PortBook:
             name: ``<service>.<environment>``.
         """
         if name not in self._internal:
-            self._internal[name] = free_port(taken=self._taken())
+            internal = {**self._internal, name: free_port(taken=self._taken())}
             PORT_PROMISED.reach()
-            write_atomically(self._path, msgspec.json.encode(self._internal))
+            write_atomically(self._path, msgspec.json.encode(internal))
+            self._internal = internal  # only what is written down is promised
         return self._internal[name]
 
     def lend(self) -> int:

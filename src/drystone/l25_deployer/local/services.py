@@ -97,7 +97,7 @@ class Services:
     def drop_if_empty(self, kept: KeptService) -> None:
         """Forget a service of which nothing is left, or nothing ever came to be, unless somebody works on it."""
         record = kept.record
-        if _is_empty(record) and not kept.users:
+        if _is_empty(record) and not kept.users and not kept.owed:
             self._kept.pop(record.key, None)
             if not self.machine.documents.releases(*record.key):
                 self.machine.documents.remove_service(record)

@@ -99,6 +99,8 @@ def view(kept: KeptService) -> ServiceView:
 def problems(kept: KeptService) -> list[str]:
     """Say what is wrong with a service now."""
     found = list(kept.problems)
+    if kept.owed:
+        found.append(f"what happened last is not written down yet: {kept.owed.reason}")
     running = kept.active
     for one in running.instances if running else ():
         if one.state in {State.UNHEALTHY, State.BACKING_OFF}:

@@ -1,0 +1,70 @@
+"""Room on the disk that is kept for the moment in which there is none.
+
+An undo, a rollback and a removal are what helps when the disk is full, and each has to write a few small documents.
+So a few files lie ready that hold nothing: when a document finds no room, one of them goes, with its bytes and its
+place in the table of files, and the document is written at once. When there is room again, the reserve is filled up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from drystone.l00_kernel.shortage import DiskFull, is_full, room_at
+
+FILES = 16
+SIZE = 64 * 1024
+"""Of each file: more than the longest document of a service has in practice."""
+
+
+class Reserve:
+    """Files that make room by going away.
+
+    Args:
+        folder: Where they lie, on the file system that they are for; made when they are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def fill(self) -> None:
+        """Make what is missing, as long as nobody else lacks the room."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for number in range(FILES):
+            path = self._folder / str(number)
+            if path.exists() or room_at(self._folder).is_full:
+                continue
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, SIZE)
+            except OSError as e:
+                path.unlink(missing_ok=True)
+                if not is_full(e):
+                    raise
+            finally:
+                os.close(descriptor)
+
+    def write(self, work: Callable[[], None]) -> None:
+        """Write something, from the reserve if there is no other room.
+
+        Args:
+            work: Writes it, or raises ``DiskFull`` and leaves nothing; may be called again.
+
+        Raises:
+            DiskFull: The reserve is used up.
+        """
+        while True:
+            try:
+                work()
+            except DiskFull:
+                if not self._give_way():
+                    raise
+            else:
+                return
+
+    def _give_way(self) -> bool:
+        for path in sorted(self._folder.glob("*")):
+            path.unlink(missing_ok=True)
+            return True
+        return False
