@@ -344,7 +344,7 @@ async def _set_back(kept: KeptService, name: str, resource: Resource) -> None:
 async def _start_again(kept: KeptService, previous: ReleaseRecord, tell: Teller) -> None:
     """Start the old release of a cutover, or adopt what still runs of it."""
     with tell.step("start", f"release {previous.number} again"):
-        previous = kept.save_release(await made_startable(kept.machine, previous))
+        previous = kept.note_release(await made_startable(kept.machine, previous))
         for one in previous.instances:
             if one.port is not None:
                 kept.machine.ports.note(one.port)

@@ -113,11 +113,11 @@ class KeptService:
         self.machine.documents.save_release(self.record, release)
         return self._remember(release)
 
-    def note_release(self, release: ReleaseRecord) -> None:
-        """Write a release, on the disk as soon as that has room."""
+    def note_release(self, release: ReleaseRecord) -> ReleaseRecord:
+        """Write a release, on the disk as soon as that has room, and hand it back."""
         record = self.record
         self.owed.do(lambda: self.machine.documents.save_release(record, release))
-        self._remember(release)
+        return self._remember(release)
 
     def forget_release(self, number: int) -> None:
         """Remove a release's record, once no other record on the disk names it."""

@@ -400,7 +400,7 @@ async def _take_up(kept: KeptService, number: int) -> bool:
 
 async def _startable(kept: KeptService, release: ReleaseRecord) -> ReleaseRecord:
     startable = await made_startable(kept.machine, release)
-    return release if startable == release else kept.save_release(startable)
+    return release if startable == release else kept.note_release(startable)
 
 
 async def _find_again(kept: KeptService, number: int) -> None:
