@@ -6,7 +6,7 @@
     settings.toml what its owner decided; may be written before anything else exists
     run/          locks, process records, logs of keeper and agent, and the sockets where their paths fit
     sockets       link to the sockets where they do not: a socket's path has at most 107 bytes (unix(7))
-    engines/ services/ instances/ artifacts/ volumes/ secrets/
+    engines/ services/ instances/ artifacts/ volumes/ secrets/ downloads/
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from drystone.l00_kernel.atomic import PARTIAL, read_if_exists, write_atomically
 from drystone.l00_kernel.errors import Conflict, Invalid, NotFound
+from drystone.l00_kernel.ownership import require_safe_file, require_safe_place
 
 FORMAT = 2
 """Of the directory's layout; raised when an older platform could no longer read it.
@@ -110,9 +111,11 @@ class Home:
             NotAHome: The directory holds something else.
             NewerHome: A newer platform wrote it.
             HomeUnusable: The directory cannot be made or written.
+            OthersCanWrite: Another user could put something else in its place, or has put something in.
         """
         home = cls(path)
         home._refuse_foreign()
+        home._refuse_unsafe()
         try:
             home._make(sockets_in)
         except OSError as e:
@@ -131,8 +134,10 @@ class Home:
             self.settle()
         for folder in (self.run, self.services, self.instances, self.artifacts):
             _make_folder(folder, 0o700)
-        for folder in (self.volumes, self.secrets):
+        for folder in (self.volumes, self.secrets, self.downloads):
             _make_folder(folder, 0o700)
+        if self.settings_file.exists():
+            self.settings_file.chmod(0o600)  # it may hold passwords
         _make_folder(self.engines, passable)
         self._make_sockets(sockets_in)
 
@@ -220,6 +225,11 @@ class Home:
         return self.path / "secrets"
 
     @property
+    def downloads(self) -> Path:
+        """Packages that were fetched for a build, for the next one."""
+        return self.path / "downloads"
+
+    @property
     def agent_socket(self) -> Path:
         """Where the agent answers."""
         return self.socket("agent.sock")
@@ -288,6 +298,16 @@ class Home:
                 home=str(self.path),
             )
 
+    def _refuse_unsafe(self) -> None:
+        """Refuse a directory that others could replace, or could have put something into."""
+        require_safe_place(self.path)
+        if self.path.exists():
+            for entry in self.path.iterdir():
+                if (
+                    entry != self._link
+                ):  # that one leads out of the home, and is judged when it is used
+                    require_safe_file(entry)
+
     def _make_sockets(self, elsewhere: Path) -> None:
         """See to it that sockets have a folder with a short path, in the home where that fits."""
         if len(os.fsencode(self.run)) + 1 + _LONGEST_SOCKET_NAME <= SOCKET_PATH_LIMIT:
@@ -308,7 +328,11 @@ class Home:
 
 
 def _make_folder(folder: Path, mode: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    for parent in reversed(folder.parents):
+        if not parent.exists():  # whatever the umask: others may pass, as is usual, and not write
+            parent.mkdir(mode=0o755, exist_ok=True)
+            parent.chmod(0o755)
+    folder.mkdir(mode=mode, exist_ok=True)
     folder.chmod(mode)
 
 

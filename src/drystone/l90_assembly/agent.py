@@ -182,6 +182,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--home", type=Path, required=True)
     given = parser.parse_args(arguments)
     _be_quiet_on_full_disks()
+    # Engines and builds make files too; what others may read is opened to them one by one.
+    os.umask(0o077)
     try:
         home = Home.create(given.home)
         lock = lock_home(home)

@@ -204,6 +204,7 @@ def main(arguments: list[str]) -> int:
     if len(options) != 2 or options[0] != "--home":
         print("usage: keeper --home DIR [-- COMMAND ARGUMENT…]", file=sys.stderr)  # noqa: T201
         return 2
+    os.umask(0o077)
     home = os.path.abspath(options[1])  # noqa: PTH100
     agent = [sys.executable, "-P", "-m", "drystone.l90_assembly.agent", "--home", home]
     return Keeper(home, command or agent).keep()

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.ownership import require_safe_file
 from drystone.l10_engines.cache.external import ExternalCache
 from drystone.l10_engines.objects.buckets import Buckets
 from drystone.l10_engines.objects.external import ExternalObjects
@@ -131,7 +132,7 @@ async def assemble(
     """
     engines = _engines(home, settings, log)
     runtimes, chosen = await choose_runtimes(settings.runtime)
-    artifacts = Artifacts(home.artifacts, home.path / "downloads", environ)
+    artifacts = Artifacts(home.artifacts, home.downloads, environ)
     ports = PortBook(home.path / PORTS)
     machine = Machine(
         label=label_of(home),
@@ -278,12 +279,14 @@ def _objects_url(settings: ObjectsSettings) -> str:
     """Put the endpoint and the keys, which lie in files, into one URL.
 
     Raises:
-        PlatformError: A file cannot be read.
+        PlatformError: A file cannot be read, or others may write it.
     """
     scheme, _, rest = (settings.endpoint or "").partition("://")
-    files = (settings.access_key_file, settings.secret_key_file)
+    files = [path for path in (settings.access_key_file, settings.secret_key_file) if path]
+    for path in files:
+        require_safe_file(path)
     try:
-        keys = [quote(path.read_text().strip(), safe="") for path in files if path is not None]
+        keys = [quote(path.read_text().strip(), safe="") for path in files]
     except OSError as e:
         raise PlatformError(
             f"the key file {e.filename} of the object store cannot be read: {e.strerror}"

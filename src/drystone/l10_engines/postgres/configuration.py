@@ -38,6 +38,7 @@ def server_settings(*, port: int, sockets: Path | None, memory: int) -> dict[str
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": str(sockets or ""),
+        "unix_socket_permissions": "0700",
         "max_connections": str(MAX_CONNECTIONS),
         "superuser_reserved_connections": "5",
         "password_encryption": "scram-sha-256",

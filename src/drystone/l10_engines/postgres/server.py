@@ -125,7 +125,7 @@ class Postgres(LocalEngine, PostgresEngine):
             self.directory.chmod(0o711)
             self._refuse_barrier(account, self.directory)
         root = await asyncio.to_thread(self._reachable_installation, account)
-        self._make_folder(self._sockets, 0o755, account)
+        self._make_folder(self._sockets, 0o700, account)
         if not self._has_data():
             await self._initialise(root, account)
         self._drop_recycled_lock()

@@ -34,6 +34,7 @@ async def run_briefly(
     env: Mapping[str, str],
     directory: Path = Path("/"),
     limit: timedelta = timedelta(seconds=30),
+    umask: int = -1,
 ) -> Outcome:
     """Run a command to its end, beside the event loop.
 
@@ -45,16 +46,17 @@ async def run_briefly(
         env: The whole environment.
         directory: Working directory.
         limit: How long it may take; it is killed then. Who gives up waiting earlier does not end it.
+        umask: Permissions that its files lack; this process's own when -1.
 
     Raises:
         Unavailable: The program does not exist or may not be executed.
         DeadlineExceeded: It did not end in time.
     """
-    return await asyncio.to_thread(_run, command, env, directory, limit)
+    return await asyncio.to_thread(_run, command, env, directory, limit, umask)
 
 
 def _run(
-    command: Sequence[str], env: Mapping[str, str], directory: Path, limit: timedelta
+    command: Sequence[str], env: Mapping[str, str], directory: Path, limit: timedelta, umask: int
 ) -> Outcome:
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaint:
         try:
@@ -67,6 +69,7 @@ def _run(
                 cwd=directory,
                 check=False,
                 timeout=limit.total_seconds(),
+                umask=umask,
             )
         except subprocess.TimeoutExpired as e:
             raise DeadlineExceeded(

@@ -127,6 +127,7 @@ class PodmanCommand:
             env={**(environment or {}), **own},
             directory=directory,
             limit=_LIMIT,
+            umask=0o022,  # a container's own users read the files that podman makes for it
         )
 
     async def info(self) -> Info:

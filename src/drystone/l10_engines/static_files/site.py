@@ -54,6 +54,9 @@ for _extension, _type in {
     _TYPES.add_type(_type, _extension)
 
 
+_PACKED = {"gzip": "application/gzip"}
+
+
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """What is served and how.
 
@@ -145,7 +148,9 @@ def open_file(root: Path, parts: tuple[str, ...]) -> File | None:
     except OSError:  # gone since, or not ours to read
         return None
     about = os.fstat(descriptor)
-    if not stat.S_ISREG(about.st_mode):
+    # A folder on the way may have become a link since it was resolved; the kernel knows where we are.
+    moved = os.readlink(f"/proc/self/fd/{descriptor}") != str(real)  # noqa: PTH115 - no path of a file
+    if moved or not stat.S_ISREG(about.st_mode):
         os.close(descriptor)
         return None
     return File(descriptor, about.st_size, about.st_mtime_ns, "/".join(parts))
@@ -188,7 +193,12 @@ def is_hashed(name: str) -> bool:
 
 def content_type(name: str) -> str:
     """Return the media type of a file by its name."""
-    kind = _TYPES.guess_type(name, strict=True)[0] or "application/octet-stream"
+    # Below a slash of its own a name like "data:text/html,x" is no URL that says what it holds.
+    kind, packing = _TYPES.guess_type(f"/{name}", strict=True)
+    if (
+        packing is not None or kind is None
+    ):  # what is asked for is the packed file, not what is in it
+        return _PACKED.get(packing or "", "application/octet-stream")
     is_text = kind.startswith("text/") or kind in {"application/json", "application/manifest+json"}
     return f"{kind}; charset=utf-8" if is_text else kind
 

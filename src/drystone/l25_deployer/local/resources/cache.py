@@ -63,7 +63,7 @@ class Caches(ResourceDriver[Cache]):
                 return engine
             await self._supervisor.forget(engine.name)
         directory = self._root / owner.path
-        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = Valkey(
             f"cache {owner.name}",
             directory,
