@@ -286,7 +286,7 @@ def _mark_complete(place: Path) -> None:
     """Mark a folder as whole, once all that is in it has reached the disk."""
     shutil.rmtree(place / "home", ignore_errors=True)
     sync_file_system(place)
-    write_atomically(place / "complete", b"complete\n", mode=0o644)
+    write_atomically(place / "complete", b"complete\n")
 
 
 def _start_over(place: Path) -> None:
