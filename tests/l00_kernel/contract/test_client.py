@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from drystone.l00_kernel.contract import ANONYMOUS, Caller, Context, connect, loopback, serve
+from drystone.l00_kernel.contract.by_network import ByNetwork
 from drystone.l00_kernel.contract.client import make_client
 from drystone.l00_kernel.contract.errors import BadAnswer, Unreachable
 from drystone.l00_kernel.contract.inprocess import InProcess, claim, claimed_caller
@@ -38,7 +39,9 @@ DOTS = {"", ".", ".."}
 
 def client(app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> SecretsApi:
     http = httpx2.AsyncClient(transport=InProcess(app), base_url="http://test/base")
-    return make_client(SecretsApi, http, credentials=claim, timeout=timedelta(seconds=20))
+    return make_client(
+        SecretsApi, ByNetwork(http), credentials=claim, timeout=timedelta(seconds=20)
+    )
 
 
 def answering(body: bytes, status: int = 200, media_type: str = "application/json") -> SecretsApi:
@@ -154,7 +157,7 @@ async def test_a_client_cannot_choose_its_caller() -> None:
     http = httpx2.AsyncClient(
         transport=InProcess(serve(Secrets(), authenticate=always_bob)), base_url="http://test"
     )
-    api = make_client(SecretsApi, http, credentials=claim, timeout=None)
+    api = make_client(SecretsApi, ByNetwork(http), credentials=claim, timeout=None)
     assert await api.whoami(CTX) == "bob"
 
 
@@ -162,7 +165,7 @@ async def test_without_credentials_the_server_refuses() -> None:
     http = httpx2.AsyncClient(
         transport=InProcess(serve(Secrets(), authenticate=claimed_caller)), base_url="http://test"
     )
-    api = make_client(SecretsApi, http, credentials=None, timeout=None)
+    api = make_client(SecretsApi, ByNetwork(http), credentials=None, timeout=None)
     with pytest.raises(Unauthenticated):
         await api.watchers(CTX)
     with pytest.raises(Unauthenticated):
@@ -285,7 +288,7 @@ async def test_a_server_that_does_not_answer_costs_no_more_than_the_deadline(
 ) -> None:
     http = httpx2.AsyncClient(transport=InProcess(hangs), base_url="http://test")
     limit = timedelta(milliseconds=50)
-    api = make_client(SecretsApi, http, credentials=None, timeout=limit)
+    api = make_client(SecretsApi, ByNetwork(http), credentials=None, timeout=limit)
     with pytest.raises(DeadlineExceeded, match=r"secrets\.read took longer"):
         await api.read(ctx(), path="a")
 

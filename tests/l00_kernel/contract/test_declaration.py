@@ -77,10 +77,10 @@ def test_declaring_and_implementing_loads_neither_server_nor_client() -> None:
         "import sys; from drystone.l00_kernel.contract import Api, Caller, Context, Page, call\n"
         "print(sorted({'starlette', 'httpx2', 'uvicorn', 'anyio'} & sys.modules.keys()))\n"
         "from drystone.l00_kernel.contract import connect\n"
-        "print(sorted({'starlette', 'httpx2'} & sys.modules.keys()))"
+        "print(sorted({'starlette', 'httpx2', 'asyncio'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert done.stdout.decode().splitlines() == ["[]", "['httpx2']"]
+    assert done.stdout.decode().splitlines() == ["[]", "['asyncio']"]
 
 
 def test_an_unknown_name_of_the_package_is_no_attribute() -> None:

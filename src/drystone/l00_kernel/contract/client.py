@@ -10,13 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
-import httpx2
 import msgspec
 
 from drystone.l00_kernel.context import Context, new_request_id
+from drystone.l00_kernel.contract.by_socket import BySocket
 from drystone.l00_kernel.contract.deadlines import within
 from drystone.l00_kernel.contract.declaration import Api, Call, calls_of
 from drystone.l00_kernel.contract.errors import BadAnswer, Unreachable
+from drystone.l00_kernel.contract.sending import Answer, Broken, Request, Sender, Unconnected
 from drystone.l00_kernel.contract.wire import (
     JSON,
     KEY,
@@ -37,9 +38,6 @@ A = TypeVar("A", bound=Api)
 Credentials: TypeAlias = Callable[[Context], Awaitable[Mapping[str, str]]]
 """Gives the headers that prove who asks, for one call; where proofs expire, a new one each time."""
 
-_CONNECT = timedelta(seconds=5)
-_SILENCE = timedelta(seconds=45)
-"""Three heartbeats of a server: a stream that is silent for so long has a dead peer."""
 _PAUSES = (timedelta(milliseconds=50), timedelta(milliseconds=200), timedelta(milliseconds=800))
 """Before the second, third and fourth attempt to reach the server."""
 
@@ -72,24 +70,27 @@ async def connect(
     """
     if base_url is None and uds is None:
         raise TypeError("connect() needs a base_url or a unix socket")
-    transport = httpx2.AsyncHTTPTransport(
-        uds=str(uds) if uds else None,
-        trust_env=False,
-        # A server closes idle connections after some seconds; the client must be the first to do so.
-        limits=httpx2.Limits(max_keepalive_connections=20, keepalive_expiry=2.0),
-    )
-    url = base_url or "http://localhost"
-    async with httpx2.AsyncClient(
-        transport=transport, base_url=url, headers=headers, trust_env=False
-    ) as http:
-        place = str(uds or base_url)
-        yield make_client(contract, http, credentials=credentials, timeout=timeout, place=place)
+    place = str(uds or base_url)
+
+    def over(sender: Sender) -> A:
+        return make_client(
+            contract, sender, headers=headers, credentials=credentials, timeout=timeout, place=place
+        )
+
+    if uds is not None:
+        yield over(BySocket(uds, base_url))
+        return
+    from drystone.l00_kernel.contract.by_network import ByNetwork, http_client  # noqa: PLC0415 - loads httpx2
+
+    async with http_client(cast("str", base_url)) as http:
+        yield over(ByNetwork(http))
 
 
 def make_client(
     contract: type[A],
-    http: httpx2.AsyncClient,
+    sender: Sender,
     *,
+    headers: Mapping[str, str] | None = None,
     credentials: Credentials | None,
     timeout: timedelta | None,
     place: str = "this process",
@@ -99,13 +100,21 @@ def make_client(
 
     Args:
         contract: The contract.
-        http: Knows where the server is.
+        sender: The way to the server.
+        headers: Sent with every request.
         credentials: Gives headers for each call.
         timeout: How long a call without a deadline may take.
         place: Where the server is, for messages.
         twice: Send each repeatable call twice, to find those that are not.
     """
-    remote = _Remote(contract, http, credentials, timeout, place)
+    remote = _Remote(
+        contract,
+        sender,
+        headers=headers or {},
+        credentials=credentials,
+        timeout=timeout,
+        place=place,
+    )
 
     def method(call: Call) -> Callable[..., Any]:
         if call.streams:
@@ -133,13 +142,16 @@ class _Remote:
     def __init__(
         self,
         contract: type[Api],
-        http: httpx2.AsyncClient,
+        sender: Sender,
+        *,
+        headers: Mapping[str, str],
         credentials: Credentials | None,
         timeout: timedelta | None,
         place: str,
     ) -> None:
         self._contract = contract
-        self._http = http
+        self._sender = sender
+        self._headers = headers
         self._credentials = credentials
         self._timeout = timeout
         self._place = place
@@ -151,15 +163,15 @@ class _Remote:
             limit = self._timeout
         async with within(limit, call.id):
             request = await self._request(call, ctx, given, limit)
-            response = await self._send(call, request)
+            answer = await self._send(call, request)
             try:
-                body = await response.aread()
-            except httpx2.TransportError as e:
+                body = await answer.read()
+            except Broken as e:
                 raise self._lost(call, e) from e
             finally:
-                await response.aclose()
-            if not response.is_success:
-                raise self._failed(response, body)
+                await answer.close()
+            if not answer.is_success:
+                raise self._failed(answer, body)
         if call.returns is type(None):
             return None
         return self._decode(call, body)
@@ -168,26 +180,26 @@ class _Remote:
         """Send a request and yield the items; closing the iterator closes the connection."""
         async with within(limit := ctx.remaining(), call.id):
             request = await self._request(call, ctx, given, limit)
-            response = await self._send(call, request)
+            answer = await self._send(call, request)
         try:
-            if not response.is_success:
-                raise self._failed(response, await response.aread())
-            async with aclosing(_lines(response, ctx)) as lines:
+            if not answer.is_success:
+                raise self._failed(answer, await answer.read())
+            async with aclosing(_lines(answer, ctx)) as lines:
                 async for line in lines:
                     yield self._item(call, line)
-        except httpx2.TransportError as e:
+        except Broken as e:
             raise self._lost(call, e) from e
         finally:
-            await response.aclose()
+            await answer.close()
 
     async def _request(
         self, call: Call, ctx: Context, given: dict[str, Any], limit: timedelta | None
-    ) -> httpx2.Request:
+    ) -> Request:
         in_path = {argument.name for argument in call.in_path}
         if missing := in_path - given.keys():
             raise TypeError(f"{call.id}: missing argument {', '.join(sorted(missing))}")
         others = call.others(**{k: v for k, v in given.items() if k not in in_path})
-        headers = {REQUEST_ID: ctx.request_id}
+        headers = {**self._headers, REQUEST_ID: ctx.request_id}
         if limit is not None:
             if limit <= timedelta():
                 raise DeadlineExceeded(f"{call.id} was not sent: the deadline has passed")
@@ -204,33 +216,30 @@ class _Remote:
         if self._credentials:
             headers.update(await self._credentials(ctx))
         target = write_target(call, given, others)
-        return self._http.build_request(
-            call.verb, target, content=content, headers=headers, timeout=_timeouts(call)
-        )
+        return Request(call.verb, target, headers, content, call.streams)
 
-    async def _send(self, call: Call, request: httpx2.Request) -> httpx2.Response:
+    async def _send(self, call: Call, request: Request) -> Answer:
         """Send a request, once the server can be connected to."""
         for pause in (*_PAUSES, None):
             try:
-                return await self._http.send(request, stream=True)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout) as e:
+                return await self._sender.send(request)
+            except Unconnected as e:
                 if pause is None:
                     raise Unreachable(
                         f"{self._contract.name} is out of reach at {self._place}; is it running?"
                     ) from e
                 await asyncio.sleep(pause.total_seconds())
-            except httpx2.TransportError as e:
+            except Broken as e:
                 raise self._lost(call, e) from e
         raise AssertionError("the last attempt returns or raises")
 
-    def _lost(self, call: Call, error: httpx2.TransportError) -> Unreachable:
+    def _lost(self, call: Call, error: Broken) -> Unreachable:
         return Unreachable(
-            f"the connection broke during {call.id} ({type(error).__name__}); it may or may not have happened"
+            f"the connection broke during {call.id} ({error}); it may or may not have happened"
         )
 
-    def _failed(self, response: httpx2.Response, body: bytes) -> Exception:
-        media_type = response.headers.get("content-type", "")
-        return to_error(problem_of_answer(response.status_code, media_type, body), self._contract)
+    def _failed(self, answer: Answer, body: bytes) -> Exception:
+        return to_error(problem_of_answer(answer.status, answer.media_type, body), self._contract)
 
     def _item(self, call: Call, line: bytes) -> Any:
         """Return the item that a line of a stream holds, or raise the error."""
@@ -249,16 +258,10 @@ class _Remote:
             raise BadAnswer(f"{call.id}: the answer is not what the contract promises: {e}") from e
 
 
-def _timeouts(call: Call) -> httpx2.Timeout:
-    """Bound only what the deadline of the call does not."""
-    silence = _SILENCE.total_seconds() if call.streams else None
-    return httpx2.Timeout(None, connect=_CONNECT.total_seconds(), read=silence)
-
-
-async def _lines(response: httpx2.Response, ctx: Context) -> AsyncGenerator[bytes]:
+async def _lines(answer: Answer, ctx: Context) -> AsyncGenerator[bytes]:
     """Yield the lines that hold something, as they come in, until the deadline."""
     rest = b""
-    chunks = response.aiter_bytes()
+    chunks = answer.chunks()
     ends = time.monotonic() + limit.total_seconds() if (limit := ctx.remaining()) else None
     while True:
         left = None if ends is None else timedelta(seconds=max(0.0, ends - time.monotonic()))

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message
 from typing_extensions import override
 
 from drystone.l00_kernel.context import Caller, Context
+from drystone.l00_kernel.contract.by_network import ByNetwork
 from drystone.l00_kernel.contract.client import make_client
 from drystone.l00_kernel.contract.declaration import Api
 from drystone.l00_kernel.contract.server import serve
@@ -38,7 +39,7 @@ def loopback(contract: type[A], implementation: A, *, log: Log | None = None) ->
     """
     app = serve(implementation, authenticate=claimed_caller, log=log)
     http = httpx2.AsyncClient(transport=InProcess(app), base_url="http://loopback")
-    return make_client(contract, http, credentials=claim, timeout=None, twice=True)
+    return make_client(contract, ByNetwork(http), credentials=claim, timeout=None, twice=True)
 
 
 async def claim(ctx: Context) -> Mapping[str, str]:
