@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import uuid
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,11 @@ from drystone.l10_engines.runtimes.cgroups import (
     memory_groups_of,
     remove,
     remove_after_death,
+    seal,
 )
+from drystone.l10_engines.runtimes.hosted import kill_all
 from drystone.l10_engines.runtimes.port import Limits
+from drystone.l10_engines.runtimes.processes import Processes
 
 LIMITS = Limits(memory=64 * 1024 * 1024, cpu=0.5, pids=20)
 
@@ -102,3 +107,53 @@ async def test_a_group_that_somebody_still_lives_in_stays() -> None:
         await child.wait()
         await remove_after_death(made)
     assert not any(group.parent.exists() for group in made)
+
+
+async def test_groups_of_nobody_are_found_as_strays_and_removed() -> None:
+    groups = Cgroups()
+    if not groups.enforced():
+        pytest.skip("this machine lets us make no control groups")
+    label = f"test-{uuid.uuid4().hex[:8]}"
+    lost, kept = groups.create(label, "lost", LIMITS), groups.create(label, "kept", LIMITS)
+    child = await asyncio.create_subprocess_exec("sleep", "600")
+    try:
+        for group in kept:
+            (group / "cgroup.procs").write_text(f"{child.pid}")
+        runtime = Processes(groups=groups)
+        (stray,) = await runtime.strays(label, frozenset())
+        assert (stray.id, stray.pids) == ("lost", ())
+        assert await runtime.strays(label, frozenset({"lost"})) == []
+        await runtime.remove_stray(stray)
+        assert [group.exists() for group in (*lost, *kept)] == [False] * len(lost) + [True] * len(
+            kept
+        )
+    finally:
+        child.kill()
+        await child.wait()
+        await remove_after_death((*kept, *lost))
+
+
+async def test_in_a_sealed_group_nobody_starts_another_process() -> None:
+    groups = Cgroups()
+    if "pids" not in groups.enforced():
+        pytest.skip("this machine does not let us count processes")
+    made = groups.create(f"test-{uuid.uuid4().hex[:8]}", "one", LIMITS)
+    try:
+        assert seal(made)
+        script = 'for g in "$@"; do echo $$ >"$g/cgroup.procs"; done; true | true; echo forked'
+        child = await asyncio.create_subprocess_exec(
+            "sh", "-c", script, "sh", *map(str, made), stdout=PIPE, stderr=PIPE
+        )
+        said, complaint = await child.communicate()
+        assert said == b""
+        assert b"fork" in complaint
+    finally:
+        await remove_after_death(made)
+    assert not seal(made)
+
+
+async def test_somebody_whom_one_look_misses_is_killed_at_the_next() -> None:
+    child = await asyncio.create_subprocess_exec("sleep", "600")
+    looks = iter([set[int](), {child.pid}])
+    await kill_all(lambda: next(looks, set()), "one")
+    assert await child.wait() == -signal.SIGKILL

@@ -61,6 +61,16 @@ class Cgroups:
         parents = dict.fromkeys(self._parents.values())
         return tuple(parent / f"drystone-{home_label}" / instance for parent in parents)
 
+    def empty(self, home_label: str) -> set[str]:
+        """Return the instances of a home whose groups are there and hold no process."""
+        found: set[str] = set()
+        for parent in dict.fromkeys(self._parents.values()):
+            home = parent / f"drystone-{home_label}"
+            # Not Path.glob: a group that goes away meanwhile makes it fail.
+            _, names, _ = next(os.walk(home), ("", [], []))
+            found |= {name for name in names if not members([home / name])}
+        return found
+
 
 def members(groups: Iterable[Path]) -> set[int]:
     """Return the processes of some groups and of the groups below them."""
@@ -71,6 +81,17 @@ def members(groups: Iterable[Path]) -> set[int]:
                 with suppress(OSError):  # the group went away meanwhile
                     found |= {int(pid) for pid in Path(folder, "cgroup.procs").read_text().split()}
     return found
+
+
+def seal(groups: Iterable[Path]) -> bool:
+    """Let no process of these groups start another one; return whether the kernel sees to that."""
+    is_sealed = False
+    for group in groups:
+        with suppress(OSError):  # its controller is another one, or it is gone
+            if (group / "pids.max").exists():
+                (group / "pids.max").write_text("0")
+                is_sealed = True
+    return is_sealed
 
 
 def killed_for_memory(groups: Iterable[Path]) -> bool:

@@ -46,6 +46,7 @@ DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _START_LIMIT = timedelta(seconds=20)
 _GUARD_LIMIT = timedelta(seconds=2)
 _KILL_ROUNDS = 200
+_LOOKS = 3
 _PAUSE = 0.002
 
 
@@ -87,8 +88,9 @@ class HostedInstance(RecordedInstance):
 
     @override
     async def wait(self) -> Exit:
-        # A status that is there before the end is that of a watcher that was killed.
-        is_wrong = self.is_running() and shell_guard.recorded_status(self.state) is not None
+        # A status that is there before the end is that of a watcher that was killed. It is looked for first: an
+        # instance that ends between the two looks has a good one at the second.
+        is_wrong = shell_guard.recorded_status(self.state) is not None and self.is_running()
         await identity.wait(self._main)
         with suppress(TimeoutError):
             # A guard outlives its command by a moment; one that somebody stopped is not waited for.
@@ -135,7 +137,7 @@ class HostedInstance(RecordedInstance):
         return proc_table.with_relatives(rows, roots)
 
     async def _end_all(self) -> None:
-        await kill_all(self._members, self.id)
+        await kill_all(self._members, self.id, self._groups)
         identity.reap(self._record.guard)
         await cgroups.remove_after_death(self._groups)
 
@@ -263,7 +265,7 @@ class HostedRuntime(Runtime):
     ) -> None:
         """End what was launched and did not become an instance."""
         marks = cookie(spec.id, spec.home_label)
-        await kill_all(lambda: _marked(marks, groups), spec.id)
+        await kill_all(lambda: _marked(marks, groups), spec.id, groups)
         identity.reap(guard)
         await cgroups.remove_after_death(groups)
 
@@ -284,13 +286,16 @@ class HostedRuntime(Runtime):
             name = proc_table.environment(pid).get("DRYSTONE_INSTANCE")
             if name is not None and name not in known_ids:
                 found.setdefault(name, set()).add(pid)
+        # Whoever died between making the groups and the first process left groups of nobody.
+        for name in self._cgroups.empty(home_label) - known_ids:
+            found.setdefault(name, set())
         return [Stray(name, home_label, tuple(sorted(pids))) for name, pids in found.items()]
 
     @override
     async def remove_stray(self, stray: Stray) -> None:
         marks = cookie(stray.id, stray.handle) | {"DRYSTONE_RUNTIME": self.name}
         groups = self._cgroups.groups(stray.handle, stray.id)
-        await kill_all(lambda: _marked(marks, groups), stray.id)
+        await kill_all(lambda: _marked(marks, groups), stray.id, groups)
         await cgroups.remove_after_death(groups)
 
 
@@ -330,15 +335,28 @@ def _marked(marks: dict[str, str], groups: Iterable[Path]) -> set[int]:
     return proc_table.with_relatives(rows, found)
 
 
-async def kill_all(members: Callable[[], set[int]], instance: str) -> None:
-    """Kill until a look at the process table finds nobody.
+async def kill_all(
+    members: Callable[[], set[int]], instance: str, groups: Iterable[Path] = ()
+) -> None:
+    """Kill until nobody is left.
+
+    A process that forks and ends while the process table is read hides its child from one look, hardly from several
+    that follow each other. Where a group keeps them from forking at all, one look is enough.
+
+    Args:
+        members: Looks for them.
+        instance: Whose they are, for the message.
+        groups: Control groups that they are all in.
 
     Raises:
         InstanceNotStopped: Somebody is still there after many rounds.
     """
+    needed = 1 if cgroups.seal(groups) else _LOOKS
+    in_vain = 0
     for turn in range(_KILL_ROUNDS):
         left = members() - {os.getpid()}
-        if not left:
+        in_vain = 0 if left else in_vain + 1
+        if in_vain == needed:
             return
         for pid in left:
             # The pid was read a moment ago; a pidfd keeps a reused number from being hit later still.

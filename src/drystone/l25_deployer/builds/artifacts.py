@@ -18,6 +18,7 @@ import shutil
 import sys
 from collections import defaultdict
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -45,7 +46,6 @@ SETUP_LIMIT = timedelta(minutes=15)
 PASSED_ON = ("PIP_", "UV_", "NPM_CONFIG_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_")
 """Variables of the platform's own environment that an installation needs to reach its registry."""
 
-LOOKS, BETWEEN_LOOKS = 4, timedelta(milliseconds=5)
 LOG_LINES = 20
 MAX_LINE = 500
 _WRITES_ELSEWHERE = re.compile(r"--(target|prefix|root|src)(=|$)|-t")
@@ -192,7 +192,7 @@ class Artifacts:
         except TimeoutError as e:
             raise BuildFailed(_failure(command, f"took more than {SETUP_LIMIT}", log)) from e
         finally:
-            await _end_all(mark, place.name)
+            await kill_all(partial(_carrying, mark), f"the set-up of {place.name}")
             await wait(process)
         if code != 0:
             raise BuildFailed(_failure(command, f"ended with {code}", log))
@@ -240,17 +240,8 @@ def _name(entries: tuple[Entry, ...], runtime: str | None, setup: tuple[str, ...
     return digest(entries, runtime, () if installs else setup, "" if installs else sys.version)
 
 
-async def _end_all(mark: dict[str, str], name: str) -> None:
-    """End whatever carries a mark, daemons included.
-
-    A process that forks and ends while the table is read hides its child from one look, hardly from several.
-    """
-    for _ in range(LOOKS):
-        await kill_all(lambda: _carrying(mark), f"the set-up of {name}")
-        await asyncio.sleep(BETWEEN_LOOKS.total_seconds())
-
-
 def _carrying(mark: dict[str, str]) -> set[int]:
+    """Look for whatever carries a mark, daemons included."""
     rows = proc_table.table()
     return proc_table.with_relatives(rows, proc_table.carrying(rows, mark))
 
