@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drystone.l00_kernel.atomic import PARTIAL, read_if_exists, write_atomically
+from drystone.l00_kernel.atomic import (
+    PARTIAL,
+    read_if_exists,
+    remove_partials,
+    write_atomically,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,3 +94,18 @@ def test_a_missing_file_reads_as_none(tmp_path: Path) -> None:
     assert read_if_exists(tmp_path / "document") is None
     write_atomically(tmp_path / "document", b"")
     assert read_if_exists(tmp_path / "document") == b""
+
+
+def test_what_a_dead_writer_left_is_removed_and_what_a_living_one_writes_stays(
+    tmp_path: Path,
+) -> None:
+    write_atomically(tmp_path / "document", b"whole")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    living = tmp_path / f"{PARTIAL}1-abcdefgh"
+    for path in (living, tmp_path / f"{PARTIAL}{dead.pid}-abcdefgh", tmp_path / f"{PARTIAL}abcd"):
+        path.write_bytes(b"half")
+    own = tmp_path / f"{PARTIAL}{os.getpid()}-abcdefgh"  # of an earlier life with the same number
+    own.write_bytes(b"half")
+    assert remove_partials([tmp_path, tmp_path / "missing"]) == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"document", living.name}

@@ -2,8 +2,8 @@
 
 A document is written beside its place, forced to the disk and renamed over the old one; the folder is
 forced too, so that the rename itself survives a power cut. A writer that dies leaves at most a file whose
-name starts with :data:`PARTIAL`, which no reader takes for a document. Its name is new each time, so that two
-writers of one document do not meet; the last to finish wins.
+name starts with :data:`PARTIAL`, which no reader takes for a document; :func:`remove_partials` takes it away. Its
+name is new each time, so that two writers of one document do not meet; the last to finish wins.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.shortage import needs_room
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
 PARTIAL = ".partial-"
 
@@ -54,7 +55,7 @@ def write_atomically(
 
 
 def _replace(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
-    descriptor, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
+    descriptor, partial = tempfile.mkstemp(prefix=f"{PARTIAL}{os.getpid()}-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -98,6 +99,22 @@ def sync_file_system(folder: Path) -> None:
             raise OSError(number, os.strerror(number), str(folder))
     finally:
         os.close(descriptor)
+
+
+def remove_partials(folders: Iterable[Path]) -> int:
+    """Remove from some folders what writers left that died; return how many there were.
+
+    The name tells who writes, so what a living process is about to rename stays.
+    """
+    removed = 0
+    for folder in folders:
+        for path in folder.glob(f"{PARTIAL}*"):
+            writer = path.name.removeprefix(PARTIAL).partition("-")[0]
+            if writer != str(os.getpid()) and Path("/proc", writer).exists():
+                continue
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
 def read_if_exists(path: Path) -> bytes | None:

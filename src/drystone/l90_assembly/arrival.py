@@ -8,9 +8,11 @@ that finds itself elsewhere forgets both, and starts everything anew.
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drystone.l00_kernel.atomic import remove_partials
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.home import FORMAT_FILE, Home, HomeUnusable
 from drystone.l00_kernel.migrations import migrate
@@ -25,6 +27,8 @@ from drystone.l90_assembly.migrations import MIGRATIONS
 from drystone.l90_assembly.standalone import PORTS, label_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from drystone.l00_kernel.ports import Log
 
 
@@ -52,7 +56,23 @@ async def arrive(home: Home, log: Log) -> None:
         ) from e
 
 
+def _document_folders(home: Home) -> Iterator[Path]:
+    """Iterate over the folders in which documents of the platform lie; none of a service's own."""
+    yield from (home.path, home.run)
+    for root in (home.services, home.secrets):
+        for folder, _, _ in os.walk(root):
+            yield Path(folder)
+    for root, pattern in (
+        (home.instances, "*/"),
+        (home.engines, "*/"),
+        (home.engines, "caches/*/*/*/"),
+    ):
+        yield from root.glob(pattern)
+
+
 async def _arrive(home: Home, log: Log) -> None:
+    if partial := remove_partials(_document_folders(home)):
+        log.warning("partial documents removed", count=partial)
     for number in await asyncio.to_thread(migrate, home, MIGRATIONS):
         log.info("home migrated", format=number)
     former = home.written().place
