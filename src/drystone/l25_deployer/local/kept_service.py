@@ -251,6 +251,14 @@ class KeptService:
         self.note_release(msgspec.structs.replace(running.release, state=state))
         END_WRITTEN.reach()
 
+    async def end_unnamed(self, release: ReleaseRecord) -> None:
+        """End what runs of a release of which nobody knows any more how it was started."""
+        runtime = self.machine.runtime(release.isolation)
+        ids = {one.id for one in release.instances}
+        for stray in await runtime.strays(self.machine.label, frozenset()):
+            if stray.id in ids:
+                await runtime.remove_stray(stray)
+
     def give_ports_back(self, release: ReleaseRecord) -> None:
         """Make the ports of a release that does not run available to others."""
         for one in release.instances:

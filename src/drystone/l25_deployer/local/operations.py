@@ -414,7 +414,8 @@ async def _find_again(kept: KeptService, number: int) -> None:
         return
     try:
         found = await _known_again(kept, release).find()
-    except ValueUnknown:  # it cannot have been started
+    except ValueUnknown:  # a resource of it was removed since, so it cannot be kept running either
+        await kept.end_unnamed(release)
         found = 0
     if found == 0:
         kept.running.pop(number, None)
