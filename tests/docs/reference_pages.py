@@ -16,9 +16,11 @@ import drystone
 from drystone.l00_kernel.contract import openapi
 from drystone.l00_kernel.contract.declaration import Call, calls_of
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.fault_points import VARIABLE, FaultPoint, declared
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.settings import PREFIX, Settings
 from drystone.l25_deployer.api import DeployerApi
+from faults.step_scenarios import reached
 
 MADE = "<!-- Made from the code: pytest tests/docs --update -->"
 
@@ -195,6 +197,38 @@ def _answer(call: Call) -> str:
 
 def _first_line(call: Call) -> str:
     return call.doc.strip().partition("\n")[0]
+
+
+def fault_points_page() -> str:
+    """Write the page of fault points."""
+    lines = [
+        "# Fault points",
+        "",
+        MADE,
+        "",
+        "Named places at which a test may kill the agent, or take away the disk's room. Nothing happens there unless the agent was started",
+        f"with `{VARIABLE}`; [how to use it](../how-to/fault-tests.md#a-fault-at-a-known-step).",
+        "",
+        "At each of these places the agent is killed in each of the operations named, and its successor has to bring everything to a whole",
+        "state: `pytest -m slow tests/faults/test_every_step.py`. What may `fail` comes before something is written.",
+        "",
+        "| name | what is true there | may fail | reached by |",
+        "|---|---|---|---|",
+    ]
+    by = reached()
+    for point in fault_points():
+        operations = ", ".join(
+            name for name, places in by.items() if point.name in places.operation
+        )
+        may_fail = "yes" if point.writes else ""
+        lines.append(f"| `{point.name}` | {_code(point.meaning)} | {may_fail} | {operations} |")
+    return "\n".join([*lines, ""])
+
+
+def fault_points() -> list[FaultPoint]:
+    """Return every fault point of the agent; what only tests declare is left out."""
+    importlib.import_module("drystone.l90_assembly.agent")
+    return [point for point in declared() if not point.name.startswith("testing.")]
 
 
 def _code(text: str) -> str:

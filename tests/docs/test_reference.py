@@ -18,6 +18,7 @@ from docs.reference_pages import (
     attributes,
     errors,
     errors_page,
+    fault_points_page,
     openapi_text,
     settings_page,
 )
@@ -37,6 +38,10 @@ def test_the_page_of_settings_is_that_of_the_types(golden: Golden, tmp_path: Pat
 
 def test_the_page_of_errors_is_that_of_the_classes(golden: Golden) -> None:
     golden(REFERENCE / "errors.md", errors_page())
+
+
+def test_the_page_of_fault_points_is_that_of_the_code(golden: Golden) -> None:
+    golden(REFERENCE / "fault-points.md", fault_points_page())
 
 
 def test_the_page_of_the_api_is_that_of_the_contract(golden: Golden) -> None:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -19,9 +19,16 @@ from drystone.l25_deployer.api import DeployerApi
 AGENT = (sys.executable, "-P", "-m", "drystone.l90_assembly.agent", "--home")
 
 
-def start_agent(home: Path, port: int) -> subprocess.Popen[str]:
-    """Start an agent; its log goes to ``agent.log`` beside the home."""
-    environ = {**os.environ, "DRYSTONE_PORT": str(port), "DRYSTONE_RUNTIME": "processes"}
+class AgentEnded(AssertionError):
+    """It ended before it could be reached; the message is its log."""
+
+
+def start_agent(
+    home: Path, port: int, more: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start an agent, with more variables if any; its log goes to ``agent.log`` beside the home."""
+    own = {"DRYSTONE_PORT": str(port), "DRYSTONE_RUNTIME": "processes"}
+    environ = {**os.environ, **own, **(more or {})}
     with (home.parent / "agent.log").open("a") as log:
         return subprocess.Popen([*AGENT, str(home)], stderr=log, text=True, env=environ)
 
@@ -42,15 +49,21 @@ def agent_at(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     """Run an agent until the end of the block; yields once it listens."""
     agent = start_agent(home, port)
     try:
-        limit = time.monotonic() + 30
-        while not _listens(home):
-            assert agent.poll() is None, (home.parent / "agent.log").read_text()
-            assert time.monotonic() < limit, "it never listens"
-            time.sleep(0.01)
+        until_it_listens(agent, home)
         yield agent
     finally:
         if agent.poll() is None:
             end_agent(agent)
+
+
+def until_it_listens(agent: subprocess.Popen[str], home: Path) -> None:
+    """Return once an agent can be reached; fail when it ends before."""
+    limit = time.monotonic() + 30
+    while not _listens(home):
+        if agent.poll() is not None:
+            raise AgentEnded((home.parent / "agent.log").read_text())
+        assert time.monotonic() < limit, "it never listens"
+        time.sleep(0.01)
 
 
 def _listens(home: Path) -> bool:

@@ -1,4 +1,7 @@
-"""The agent dies at every step of every operation; its successor brings the service to a whole state."""
+"""An operation dies at every third of its writes, quickly: in this process, with parts made by hand.
+
+``tests/faults/test_every_step.py`` kills real agents, at every write and everywhere between.
+"""
 
 from __future__ import annotations
 
@@ -142,17 +145,13 @@ async def _body(p: ByHand, number: int) -> str:
     return f"hello from {instance.pid} release {number}"
 
 
-EVERY = pytest.mark.parametrize(
-    "every", [3, pytest.param(1, marks=pytest.mark.slow)], ids=["every third", "every"]
-)
-"""At which of its writes an operation dies."""
+EVERY = 3
+"""At each of these writes an operation dies."""
 
 
-async def crashes(
-    mortal: Mortal, operation: str, more: str, every: int
-) -> AsyncIterator[tuple[int, ByHand]]:
+async def crashes(mortal: Mortal, operation: str, more: str) -> AsyncIterator[tuple[int, ByHand]]:
     """Let the operation die at its writes, one after the other; yield the agent that follows each death."""
-    for n in range(0, 1000, every):
+    for n in range(0, 1000, EVERY):
         died = await mortal.dies_during(n, operation, more)
         async with by_hand(mortal.home, mortal.port) as p:
             yield n, p
@@ -161,16 +160,15 @@ async def crashes(
             return
 
 
-@EVERY
 @pytest.mark.parametrize("strategy", ["", CUTOVER])
 async def test_a_death_during_a_deploy_leaves_the_old_release_or_the_new_one(
-    mortal: Mortal, strategy: str, every: int
+    mortal: Mortal, strategy: str
 ) -> None:
     async with by_hand(mortal.home, mortal.port) as p:
         await mortal.deploy(p, RESOURCES)
         before = await whole(p, mortal)
     switched = []
-    async for n, p in crashes(mortal, "deploy", f"{MORE_RESOURCES}\n{strategy}", every):
+    async for n, p in crashes(mortal, "deploy", f"{MORE_RESOURCES}\n{strategy}"):
         after = await whole(p, mortal)
         switched.append(after > before)
         # The way back: a deploy of the first descriptor takes `photos` away again.
@@ -182,29 +180,25 @@ async def test_a_death_during_a_deploy_leaves_the_old_release_or_the_new_one(
     assert not switched[0]
 
 
-@EVERY
 async def test_a_death_during_a_rollback_leaves_the_earlier_release_or_the_later_one(
-    mortal: Mortal, every: int
+    mortal: Mortal,
 ) -> None:
     async with by_hand(mortal.home, mortal.port) as p:
         await mortal.deploy(p, RESOURCES)
         await mortal.deploy(p, RESOURCES)
         later = await whole(p, mortal)
-    async for n, p in crashes(mortal, "rollback", "", every):
+    async for n, p in crashes(mortal, "rollback", ""):
         assert await whole(p, mortal) in {later, later - 1}, n
         await mortal.deploy(p, RESOURCES)
         await mortal.deploy(p, RESOURCES)
         later = await whole(p, mortal)
 
 
-@EVERY
-async def test_a_death_during_a_destroy_is_followed_by_the_rest_of_it(
-    mortal: Mortal, every: int
-) -> None:
+async def test_a_death_during_a_destroy_is_followed_by_the_rest_of_it(mortal: Mortal) -> None:
     more = "resources: {notes: {type: volume, protect: false}}"
     async with by_hand(mortal.home, mortal.port) as p:
         await mortal.deploy(p, more)
-    async for n, p in crashes(mortal, "destroy", "", every):
+    async for n, p in crashes(mortal, "destroy", ""):
         if n == 0:  # it died before anything was written
             await whole(p, mortal)
             continue

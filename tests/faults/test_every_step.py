@@ -1,0 +1,173 @@
+"""The agent dies at every step of every operation, and its successor brings everything to a whole state.
+
+Every fault point that an operation reaches is met by SIGKILL, when it is reached for the first time; documents are met
+at each of their writes. ``reached.json`` says which operation reaches which points, and is
+written anew by ``pytest tests/faults/test_every_step.py -m slow --update``. The default run takes a few, around the
+point of no return and of every operation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import pytest
+
+from drystone.l00_kernel import fault_points
+from drystone.l00_kernel.fault_points import declared
+from drystone.l90_assembly import agent  # so that every point has been declared
+from faults.one_home import OneHome, hold
+from faults.step_scenarios import REACHED, SCENARIOS, SWITCH, act, note, reached
+from l25_deployer.small_platform import short_folder
+
+pytestmark = pytest.mark.timeout(300)
+
+EVERY_WRITE = "document.partial.written"
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+
+QUICK_KILLS = {
+    ("first deploy", "resources.resource.made"),
+    ("deploy", "start.process.found"),
+    ("deploy", "switch.release.written"),
+    ("deploy", "switch.record.written"),
+    ("cutover", "cutover.old.ended"),
+    ("warm rollback", "switch.edge.published"),
+    ("destroy", "destroy.names.forgotten"),
+    ("down", "down.releases.ended"),
+}
+QUICK_FAILURES = {
+    ("deploy", "resources.volume.begun"),
+    ("deploy", "build.folder.copied"),
+    ("cutover", "start.folder.begun"),
+}
+
+
+def cases(quick: set[tuple[str, str]], *, only_writes: bool) -> Sequence[object]:
+    """Return every scenario with every point that its operation reaches, and which time of it."""
+    can_fail = {point.name for point in declared() if point.writes}
+    found = []
+    for scenario, places in reached().items():
+        for name in dict.fromkeys(places.operation):
+            if only_writes and name not in can_fail:
+                continue
+            times = places.times(name)
+            for n in times if name == EVERY_WRITE else times[:1]:
+                case = (scenario, name, n)
+                is_quick = n == times[0] and (scenario, name) in quick
+                marks = () if is_quick else (pytest.mark.slow,)
+                found.append(pytest.param(*case, marks=marks, id=f"{scenario}-{name}@{n}"))
+    return found
+
+
+class Homes:
+    """Hands out one home after the other; a home that a test left broken is not used again."""
+
+    def __init__(self) -> None:
+        self._kept = contextlib.ExitStack()
+        self._one: OneHome | None = None
+
+    @contextlib.contextmanager
+    def lend(self) -> Iterator[OneHome]:
+        if self._one is None:
+            self._one = OneHome(self._kept.enter_context(short_folder()))
+        one = self._one
+        try:
+            yield one
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._one is not None:
+            self._one.kill()
+        self._one = None
+        self._kept.close()
+
+
+@pytest.fixture(scope="module")
+def homes() -> Iterator[Homes]:
+    kept = Homes()
+    yield kept
+    kept.close()
+
+
+def serves_after_death(one: OneHome) -> int | None:
+    """Return the release that has to serve, as the documents of the dead agent say."""
+    record = one.record()
+    if record is None or (record.operation is not None and record.operation.kind == "destroy"):
+        return None
+    return record.active
+
+
+def is_past_the_switch(scenario: str, name: str) -> bool | None:
+    """Tell whether a point lies after the point of no return; None where its name does not tell."""
+    places = reached()[scenario].operation
+    if places.count(name) > 1:
+        return None
+    return SWITCH in places and places.index(name) >= places.index(SWITCH)
+
+
+@pytest.mark.parametrize(("scenario", "point", "n"), cases(QUICK_KILLS, only_writes=False))
+async def test_an_agent_that_dies_leaves_the_old_release_or_the_new_one(
+    scenario: str, point: str, n: int, homes: Homes
+) -> None:
+    with homes.lend() as one:
+        await BY_NAME[scenario].prepare(one)
+        before = one.record()
+        await act(one, BY_NAME[scenario], f"{point}:kill@{n}")
+        await one.dies()
+        serves = serves_after_death(one)
+        past = is_past_the_switch(scenario, point)
+        if past is not None and serves is not None and before is not None:
+            assert (serves != before.active) == past
+        async with one.up() as api:
+            await hold(one, api, serves)
+            assert (await one.deploy(api))[-1] == "done"
+            await hold(one, api, serves_after_death(one))
+
+
+@pytest.mark.parametrize(("scenario", "point", "n"), cases(QUICK_FAILURES, only_writes=True))
+async def test_an_operation_that_cannot_write_ends_with_a_reason_and_leaves_no_trace(
+    scenario: str, point: str, n: int, homes: Homes
+) -> None:
+    with homes.lend() as one:
+        await BY_NAME[scenario].prepare(one)
+        before = one.record()
+        error = await act(one, BY_NAME[scenario], f"{point}:fail@{n}")
+        assert (one.home / "run" / fault_points.FIRED).exists(), "the fault point was not reached"
+        assert one.agent is not None
+        if scenario == "down":
+            assert one.agent.wait(20) == 0
+            one.agent = None
+        else:
+            assert one.agent.poll() is None, one.log()
+        async with one.up() as api:
+            await hold(one, api, serves_after_death(one))
+            is_switched = serves_after_death(one) != (before and before.active)
+            if error is not None and not is_switched and not BY_NAME[scenario].fails:
+                assert "No space left on device" in str(error) or "is full" in str(error)
+            assert (await one.deploy(api))[-1] == "done"
+            await hold(one, api, serves_after_death(one))
+
+
+def test_every_point_is_reached_by_an_operation() -> None:
+    found = {name for places in reached().values() for name in places.operation}
+    ours = {point.name for point in declared() if not point.name.startswith("testing.")}
+    assert sorted(ours ^ found) == []
+    assert set(reached()) == set(BY_NAME)
+    assert agent.LISTENS.name in ours
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_the_table_tells_which_points_every_operation_reaches(
+    request: pytest.FixtureRequest, homes: Homes
+) -> None:
+    with homes.lend() as one:
+        found = {scenario.name: await note(one, scenario) for scenario in SCENARIOS}
+    if request.config.getoption("--update"):
+        REACHED.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
+    assert {name: set(places.operation) for name, places in found.items()} == {
+        name: set(places.operation) for name, places in reached().items()
+    }
