@@ -33,6 +33,7 @@ class Rig:
         self.access_log = home / "access.json"
         self.ads = Ads(home / "xds.sock")
         self._log_limit = 1 << 20
+        self._connections = 20_000
         self.envoy = self._envoy()
         self._http = httpx2.AsyncClient(trust_env=False, timeout=20)
 
@@ -41,12 +42,17 @@ class Rig:
             port=self.port,
             access_log=self.access_log,
             access_log_limit=self._log_limit,
+            connections=self._connections,
             linger=timedelta(seconds=2),
         )
         return Envoy(self.home / "edge", ads=self.ads, settings=settings)
 
     def bound_access_log(self, size: int) -> None:
         self._log_limit = size
+        self.envoy = self._envoy()
+
+    def bound_connections(self, most: int) -> None:
+        self._connections = most
         self.envoy = self._envoy()
 
     async def live(self, snapshot: Snapshot | None = None) -> None:

@@ -20,6 +20,7 @@ from drystone.l10_engines.proxy.bootstrap import ads_bootstrap, static_bootstrap
 from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool, edge_snapshot
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from drystone.l10_engines.proxy.index_page import index_page
+from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import KINDS, Snapshot, pack_snapshot
 
 LOG = Path("/var/log/100%/edge.json")
@@ -49,11 +50,14 @@ def changed(**fields: Any) -> EdgeService:
     return msgspec.structs.replace(SHOP, **fields)
 
 
+SETTINGS = ProxySettings(port=8400, access_log=Path("/run/access.log"), memory=64 << 20)
+
+
 def test_the_whole_configuration(golden: Golden) -> None:
     drained = changed(
         name="dev/gone", hosts=("gone.dev.localhost",), pools=(Pool("v1", 0, GREEN.endpoints),)
     )
-    static = static_bootstrap(snapshot(SHOP, drained), memory=256 << 20)
+    static = static_bootstrap(snapshot(SHOP, drained), SETTINGS)
     static.pop("overload_manager")  # depends on the limits of the machine
     text = json.dumps(static, indent=1, sort_keys=True) + "\n"
     golden(Path(__file__).with_name("golden") / "edge.json", text)
@@ -164,18 +168,18 @@ def test_the_path_of_the_access_log_may_hold_a_percent_sign(tmp_path: Path) -> N
     folder = tmp_path / "100%DURATION%"
     folder.mkdir()
     made = edge_snapshot((SHOP,), port=20009, access_log=folder / "log")
-    _validate(static_bootstrap(made, memory=64 << 20), tmp_path)
+    _validate(static_bootstrap(made, SETTINGS), tmp_path)
 
 
 @pytest.mark.parametrize("count", [0, 1, 60])
 def test_envoy_finds_the_configuration_valid(count: int, tmp_path: Path) -> None:
     services = [changed(name=f"s{n}", hosts=(f"s{n}.localhost",)) for n in range(count)]
     made = edge_snapshot(services, port=20009, access_log=tmp_path / "log")
-    _validate(static_bootstrap(made, memory=64 << 20), tmp_path)
+    _validate(static_bootstrap(made, SETTINGS), tmp_path)
 
 
 def test_envoy_finds_the_bootstrap_valid_that_asks_the_agent(tmp_path: Path) -> None:
-    _validate(ads_bootstrap(tmp_path / "xds.sock", memory=64 << 20), tmp_path)
+    _validate(ads_bootstrap(tmp_path / "xds.sock", SETTINGS), tmp_path)
 
 
 def _validate(bootstrap: dict[str, Any], place: Path) -> None:

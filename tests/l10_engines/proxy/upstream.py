@@ -12,18 +12,22 @@ from collections import Counter
 from typing import Self
 from urllib.parse import urlsplit
 
+BIG = 8 << 20
+
 
 class Upstream:
     """Answers with its name; some paths and headers make it do something else.
 
     Paths: ``/slow`` answers once :attr:`release` is set; ``/events`` sends an event every 0.1 s, 20 times;
     ``/headers`` returns the request's headers as JSON, ``/length`` the length of its body; ``/break`` closes without an answer; ``/status/N``
-    answers with that status. A request to upgrade gets its own bytes back, each line with the name.
+    answers with that status; ``/big`` sends :data:`BIG` bytes. A request to upgrade gets its own bytes back,
+    each line with the name. :attr:`lines` keeps every request line as it came.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.seen: Counter[str] = Counter()
+        self.lines: list[str] = []
         self.release = asyncio.Event()
         self.port = 0
         self._writers: set[asyncio.StreamWriter] = set()
@@ -60,7 +64,8 @@ class Upstream:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, _ = head[0].split(" ")
         headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        self.lines.append(head[0])
+        length = await _length_of_body(reader, headers)
         path = urlsplit(target).path
         self.seen[f"{method} {path}"] += 1
         if headers.get("upgrade") == "websocket":
@@ -73,8 +78,11 @@ class Upstream:
             return False
         if path == "/slow":
             await self.release.wait()
+        if path == "/big":
+            await _send_much(writer)
+            return True
         status = int(path.removeprefix("/status/")) if path.startswith("/status/") else 200
-        contents = {"/headers": json.dumps(headers), "/length": str(len(body))}
+        contents = {"/headers": json.dumps(headers), "/length": str(length)}
         content = contents.get(path, self.name)
         writer.write(
             f"HTTP/1.1 {status} Fine\r\nserver: secret/1.0\r\nx-version: {self.name}\r\n"
@@ -97,6 +105,31 @@ class Upstream:
         while line := await reader.readline():
             writer.write(self.name.encode() + b" " + line)
             await writer.drain()
+
+
+async def _length_of_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> int:
+    """Read a body piece by piece, whatever its framing, and return how long it was."""
+    length = 0
+    if headers.get("transfer-encoding") == "chunked":
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            length += len(await reader.readexactly(size + 2)) - 2
+        while await reader.readuntil(b"\r\n") != b"\r\n":
+            pass
+        return length
+    left = int(headers.get("content-length", "0"))
+    while left and (piece := await reader.read(min(left, 1 << 16))):
+        left -= len(piece)
+        length += len(piece)
+    if left:
+        raise ConnectionError("the body ended early")
+    return length
+
+
+async def _send_much(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % BIG)
+    for _ in range(BIG >> 16):
+        writer.write(bytes(1 << 16))
+        await writer.drain()
 
 
 async def _alone(name: str, port: int) -> None:

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import json
 import resource
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX
+from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot, static_resources
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_HEAP = "envoy.resource_monitors.fixed_heap"
 _XDS = "*xds"  # no service can have this name
-_MOST_CONNECTIONS = 20_000
+
+# What the overload manager does, and from which share of the memory on; a pair is the span in which it grows.
+_ACTIONS: Mapping[str, float | tuple[float, float]] = {
+    "shrink_heap": 0.85,
+    # Streams that hold the most memory go first: those of clients that ask for much and read nothing.
+    "reset_high_memory_stream": (0.85, 0.95),
+    "disable_http_keepalive": 0.92,
+    "stop_accepting_requests": 0.95,
+    "stop_accepting_connections": 0.98,
+}
+_SMALLEST_TRACKED = 14
+"""Power of two of the bytes from which a stream's memory is counted."""
 
 # Envoy connects again within a second of the agent's return; its default grows to half a minute.
 _RECONNECT = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
 
 
-def ads_bootstrap(socket: Path, *, memory: int) -> dict[str, Any]:
+def ads_bootstrap(socket: Path, settings: ProxySettings) -> dict[str, Any]:
     """Return a ``Bootstrap`` that takes everything from an :class:`~drystone.l10_engines.proxy.ads.Ads`.
 
     Args:
         socket: Where that listens.
-        memory: Bytes of heap at which Envoy begins to refuse requests.
+        settings: How much memory and how many connections it may take.
     """
     server = {
         "name": _XDS,
@@ -55,60 +69,74 @@ def ads_bootstrap(socket: Path, *, memory: int) -> dict[str, Any]:
             "lds_config": ADS_SOURCE,
             "cds_config": ADS_SOURCE,
         },
-        **_bounds(memory),
+        **_bounds(settings),
     }
 
 
-def static_bootstrap(snapshot: Snapshot, *, memory: int) -> dict[str, Any]:
+def static_bootstrap(snapshot: Snapshot, settings: ProxySettings) -> dict[str, Any]:
     """Return a ``Bootstrap`` that holds a snapshot and needs nobody.
 
     Raises:
         InvalidProxyConfig: The snapshot has no static form.
     """
-    return {"static_resources": static_resources(snapshot), **_bounds(memory)}
+    return {"static_resources": static_resources(snapshot), **_bounds(settings)}
 
 
 def admin_override(socket: Path) -> str:
-    """Return what ``--config-yaml`` adds to either: an administration socket for this user alone."""
+    """Return what ``--config-yaml`` adds to either: an administration socket for this user alone.
+
+    It answers when clients have taken all connections, or an Envoy that works would pass for a dead one.
+    """
     pipe = {"path": str(socket), "mode": 0o600}
-    return json.dumps({"admin": {"address": {"pipe": pipe}}})
+    admin = {"address": {"pipe": pipe}, "ignore_global_conn_limit": True}
+    return json.dumps({"admin": admin})
 
 
-def _bounds(memory: int) -> dict[str, Any]:
+def _bounds(settings: ProxySettings) -> dict[str, Any]:
     """Bound memory and connections of the whole Envoy; each request takes up to two descriptors."""
+    connections = settings.connections
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    connections = _MOST_CONNECTIONS
     if hard != resource.RLIM_INFINITY:
         connections = min(connections, hard // 3)
-    heap = "envoy.resource_monitors.fixed_heap"
-    clients = "envoy.resource_monitors.global_downstream_max_connections"
     monitors = "envoy.extensions.resource_monitors"
+    clients = f"{monitors}.downstream_connections.v3.DownstreamConnectionsConfig"
     return {
         "overload_manager": {
             "refresh_interval": "0.25s",
             "resource_monitors": [
                 {
-                    "name": heap,
+                    "name": _HEAP,
                     "typed_config": {
                         "@type": f"{TYPE_PREFIX}{monitors}.fixed_heap.v3.FixedHeapConfig",
-                        "max_heap_size_bytes": memory,
+                        "max_heap_size_bytes": settings.memory,
                     },
                 },
                 {
-                    "name": clients,
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
                     "typed_config": {
-                        "@type": f"{TYPE_PREFIX}{monitors}.downstream_connections.v3"
-                        ".DownstreamConnectionsConfig",
+                        "@type": f"{TYPE_PREFIX}{clients}",
                         "max_active_downstream_connections": connections,
                     },
                 },
             ],
-            "actions": [
-                {
-                    "name": f"envoy.overload_actions.{action}",
-                    "triggers": [{"name": heap, "threshold": {"value": share}}],
-                }
-                for action, share in (("shrink_heap", 0.9), ("stop_accepting_requests", 0.97))
-            ],
-        }
+            "actions": [_action(name, share) for name, share in _ACTIONS.items()],
+            "buffer_factory_config": {"minimum_account_to_track_power_of_two": _SMALLEST_TRACKED},
+        },
+        # A client that sends hundreds of requests at once gets its turn with the others, not before them.
+        "layered_runtime": {
+            "layers": [
+                {"name": "fixed", "static_layer": {"http.max_requests_per_io_cycle": 1}},
+            ]
+        },
     }
+
+
+def _action(name: str, share: float | tuple[float, float]) -> dict[str, Any]:
+    if isinstance(share, tuple):
+        begin, full = share
+        when: dict[str, Any] = {
+            "scaled": {"scaling_threshold": begin, "saturation_threshold": full}
+        }
+    else:
+        when = {"threshold": {"value": share}}
+    return {"name": f"envoy.overload_actions.{name}", "triggers": [{"name": _HEAP, **when}]}

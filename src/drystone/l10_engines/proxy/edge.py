@@ -36,9 +36,22 @@ from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from drystone.l10_engines.proxy.index_page import index_page
 from drystone.l10_engines.proxy.snapshot import Snapshot
 
-__all__ = ["INDEX_HOSTS", "EdgeService", "Endpoint", "Pool", "Protocol", "edge_snapshot"]
+__all__ = [
+    "INDEX_HOSTS",
+    "EdgeService",
+    "Endpoint",
+    "Pool",
+    "Protocol",
+    "edge_snapshot",
+    "internal_listener",
+]
 
 INDEX_HOSTS = ("localhost", "127.0.0.1")
+
+
+def internal_listener(service: str) -> str:
+    """Return the name of the listener at which other services of this host reach a service."""
+    return f"internal/{service}"
 
 
 def edge_snapshot(
@@ -77,7 +90,7 @@ def edge_snapshot(
             )
     ordered = sorted(services, key=lambda service: service.name)
     hosts = [service_host(service, service.hosts) for service in ordered if service.hosts]
-    internal = {f"internal/{s.name}": s for s in ordered if s.internal_port is not None}
+    internal = {internal_listener(s.name): s for s in ordered if s.internal_port is not None}
     claimed = {host for service in services for host in service.hosts}
     index = [host for host in index_hosts if host not in claimed]
     for host in index:
@@ -108,4 +121,5 @@ def edge_snapshot(
                 for name, service in internal.items()
             },
         },
+        optional=frozenset(internal),
     )

@@ -23,9 +23,21 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _UPSTREAM_IDLE = timedelta(seconds=1.5)
 _NO_LIMIT = 100_000
 
-_PROTOCOLS: dict[Protocol, str] = {
-    "http1": "http_protocol_options",
-    "http2": "http2_protocol_options",
+BUFFER = 32 << 10
+"""Bytes of a message that Envoy holds on either side while the other does not take them.
+
+By default it is a megabyte for instances: some hundred clients that read slowly would fill all memory.
+"""
+
+_PROTOCOLS: dict[Protocol, dict[str, Any]] = {
+    "http1": {"http_protocol_options": {}},
+    # Envoy's own windows are megabytes for each stream, which it would hold for a client that reads slowly.
+    "http2": {
+        "http2_protocol_options": {
+            "initial_stream_window_size": 64 << 10,
+            "initial_connection_window_size": 1 << 20,
+        }
+    },
 }
 
 
@@ -72,6 +84,7 @@ def cluster(name: str, protocol: Protocol) -> Config:
         "eds_cluster_config": {"eds_config": ADS_SOURCE},
         "lb_policy": "ROUND_ROBIN",
         "connect_timeout": "1s",
+        "per_connection_buffer_limit_bytes": BUFFER,
         "common_lb_config": {
             "locality_weighted_lb_config": {},
             # Below half of its hosts healthy, Envoy would by default send to all of them.
@@ -98,7 +111,7 @@ def cluster(name: str, protocol: Protocol) -> Config:
             _HTTP_OPTIONS: {
                 "@type": TYPE_PREFIX + _HTTP_OPTIONS,
                 "common_http_protocol_options": {"idle_timeout": seconds(_UPSTREAM_IDLE)},
-                "explicit_http_config": {_PROTOCOLS[protocol]: {}},
+                "explicit_http_config": _PROTOCOLS[protocol],
             }
         },
     }

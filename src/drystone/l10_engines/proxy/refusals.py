@@ -1,0 +1,34 @@
+"""Which listeners an Envoy refuses, so that the rest of a configuration can go on without them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from drystone.l10_engines.loopback_ports import is_free
+
+if TYPE_CHECKING:
+    from drystone.l10_engines.proxy.ads import ConnectedProxy
+    from drystone.l10_engines.proxy.snapshot import Snapshot
+
+
+def refused_listeners(snapshot: Snapshot, proxies: Iterable[ConnectedProxy]) -> dict[str, str]:
+    """Return which optional listeners are refused, with Envoy's words.
+
+    Envoy writes "Error adding/updating listener(s) NAME: WORDS", and a line for each further one.
+    """
+    words: dict[str, str] = {}
+    for proxy in proxies:
+        said = proxy.refusals.get("Listener", "")
+        for name in snapshot.optional & snapshot.listeners.keys():
+            found = re.search(rf"(?:^|\(s\) |\n){re.escape(name)}: ([^\n]*)", said)
+            if found:
+                words[name] = found.group(1)
+    return words
+
+
+def can_open(snapshot: Snapshot, refused: Iterable[str]) -> bool:
+    """Tell whether the port of one of these listeners is free now."""
+    sockets = [snapshot.listeners[name]["address"]["socket_address"] for name in refused]
+    return any(is_free(one["port_value"]) for one in sockets)
