@@ -38,6 +38,7 @@ from drystone.l25_deployer.local.kept_service import KeptService
 from drystone.l25_deployer.local.machine import Machine
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
+from drystone.l25_deployer.local.presence import Presence
 from drystone.l25_deployer.local.provisioning import Provisioner
 from drystone.l25_deployer.local.resources.port import ResourceDriver
 from drystone.l25_deployer.local.resources.volume import Volumes
@@ -252,6 +253,12 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         services=services,
         engines=supervisor.statuses,
         on_stopped=lambda: None,
+        presence=Presence(
+            home.run / "presence.json",
+            access_log=access_log,
+            clock=clock,
+            proxy_restarts=envoy.restarts_since,
+        ),
     )
     intake = Intake(runtime=runtime.name, runtimes=machine.runtimes, clock=clock)
     deployer = Deployer(home=home.path, services=services, intake=intake, platform=platform)

@@ -14,6 +14,7 @@ from drystone.l00_kernel.contract import Api, Context, Page, call
 from drystone.l00_kernel.shortage import DiskFull
 from drystone.l25_deployer import errors
 from drystone.l25_deployer.words import (
+    AbsenceView,
     EngineView,
     ExecOutput,
     HistoryEvent,
@@ -32,6 +33,7 @@ from drystone.l25_deployer.words import (
 )
 
 __all__ = [
+    "AbsenceView",
     "DeployerApi",
     "EngineView",
     "ExecOutput",

@@ -87,6 +87,7 @@ class Deployer(DeployerApi):
             engines=[_engine(status) for status in self._platform.engines()],
             startup=startup.final(),
             services=[views.summary(kept) for kept in every],
+            away=self._platform.presence.absence,
             problems=[
                 *fault_points.remarks(),
                 *(

@@ -228,8 +228,30 @@ class StartupStep(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
 
 
+class AbsenceView(msgspec.Struct, frozen=True):
+    """A time in which no agent looked after the platform, while what ran went on.
+
+    Attributes:
+        since: When the last agent was seen.
+        until: When this one came.
+        proxy_restarts: How often the proxy started again by itself meanwhile.
+        requests: How many requests the access log tells of; None when that cannot be said.
+        found: What this agent found to have ended meanwhile, and started again.
+    """
+
+    since: datetime
+    until: datetime
+    proxy_restarts: int
+    requests: int | None
+    found: list[str]
+
+
 class PlatformStatus(msgspec.Struct, frozen=True):
-    """The platform on this machine, as it is now."""
+    """The platform on this machine, as it is now.
+
+    Attributes:
+        away: For how long nobody looked after it before this agent came; None when it was stopped before.
+    """
 
     version: str
     home: str
@@ -243,3 +265,4 @@ class PlatformStatus(msgspec.Struct, frozen=True):
     startup: list[StartupStep]
     services: list[ServiceSummary]
     problems: list[str]
+    away: AbsenceView | None = None

@@ -38,6 +38,7 @@ from drystone.l25_deployer.local.edge import Edge
 from drystone.l25_deployer.local.machine import Machine
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
+from drystone.l25_deployer.local.presence import Presence
 from drystone.l25_deployer.local.provisioning import Provisioner
 from drystone.l25_deployer.local.resources.bucket import ObjectBuckets
 from drystone.l25_deployer.local.resources.cache import Caches
@@ -163,6 +164,12 @@ async def assemble(
         services=services,
         engines=engines.supervisor.statuses,
         on_stopped=on_stopped,
+        presence=Presence(
+            home.run / "presence.json",
+            access_log=_access_log(home),
+            clock=clock,
+            proxy_restarts=engines.envoy.restarts_since,
+        ),
     )
     intake = Intake(runtime=chosen, runtimes=runtimes, clock=clock)
     deployer = Deployer(home=home.path, services=services, intake=intake, platform=platform)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -242,6 +242,11 @@ class Envoy(Engine):
         generations_now = self._generations()
         names = cluster_names(service)
         return sum([await g.requests_at(names, address, ports) for g in generations_now])
+
+    def restarts_since(self, moment: datetime) -> int:
+        """Return how often runners started an Envoy again after a moment, whoever looked after them."""
+        every = [when for generation in self._generations() for when in generation.restarts()]
+        return sum(when > moment for when in every)
 
     def memory(self) -> int:
         """Return what all Envoys take together, in bytes."""

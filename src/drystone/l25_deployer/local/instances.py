@@ -88,6 +88,8 @@ class KeptInstance:
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._is_adopted = False
+        self.was_found_ended = ""
+        """How the instance had ended that was to be adopted; empty when it ran, or never had."""
 
     @property
     def pid(self) -> int | None:
@@ -135,6 +137,9 @@ class KeptInstance:
         adopted = await self.find()
         if not adopted:
             self._is_adopted = False
+            if self.last_exit is not None:
+                how = self.last_exit.sentence()
+                self.was_found_ended = f"{self.blueprint.spec.id} had ended ({how})"
             self._look_after(await self._start(), "started")
         return adopted
 

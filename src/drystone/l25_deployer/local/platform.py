@@ -17,6 +17,7 @@ from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.api import StartupStep
 from drystone.l25_deployer.dependencies import waves
 from drystone.l25_deployer.local.operations import recover
+from drystone.l25_deployer.local.presence import NOTABLE, NOTE_EVERY, sentence
 from drystone.l25_deployer.local.startup import ADOPTED, Part, Startup, stop_parts
 from drystone.l25_deployer.local.telling import Teller
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from drystone.l10_engines.supervision.port import EngineStatus
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.machine import Machine
+    from drystone.l25_deployer.local.presence import Presence
     from drystone.l25_deployer.local.services import Services
 
 PARTS_UP = FaultPoint("up.parts.started", "the platform's own parts run; services do not yet")
@@ -57,6 +59,7 @@ class Platform:
         services: What is deployed.
         engines: Reports the engines.
         on_stopped: Called when everything has ended and the agent may go.
+        presence: Tells since when nobody looked after the home.
     """
 
     def __init__(
@@ -66,8 +69,10 @@ class Platform:
         services: Services,
         engines: Callable[[], Sequence[EngineStatus]],
         on_stopped: Callable[[], None],
+        presence: Presence,
     ) -> None:
         self.startup = Startup()
+        self.presence = presence
         self.is_open = asyncio.Event()
         self.engines = engines
         self._waves = waves
@@ -75,9 +80,12 @@ class Platform:
         self._on_stopped = on_stopped
         self._retrying: set[asyncio.Task[None]] = set()
         self._tending: asyncio.Task[None] | None = None
+        self._staying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Bring everything up. What fails is reported, and services are tried again until they come."""
+        await asyncio.to_thread(self.presence.arrive)
+        self._staying = asyncio.create_task(self._stay(), name="leave marks")
         edge = self._services.machine.edge
         for kept in self._services.all():
             with suppress(PlatformError):  # then nothing of it can run, which its recovery tells
@@ -93,9 +101,29 @@ class Platform:
             for height, wave in enumerate(self._service_waves()):
                 await asyncio.gather(*(self._start_service(kept, height) for kept in wave))
             ALL_UP.reach()
+            self._report_absence()
         finally:
             self.startup.end()
         self._tending = asyncio.create_task(self._tend_files(), name="tend files")
+
+    async def _stay(self) -> None:
+        """Say every second that somebody is here."""
+        while True:
+            with suppress(OSError):  # on a full disk the next agent knows less
+                self.presence.note()
+            await asyncio.sleep(NOTE_EVERY.total_seconds())
+
+    def _report_absence(self) -> None:
+        """Write into each history what happened while nobody looked after the services."""
+        absence = self.presence.absence
+        for kept in self._services.all():
+            if absence is None or kept.active is None:
+                continue
+            found = [one.was_found_ended for one in kept.active.instances if one.was_found_ended]
+            for what in found:
+                self.presence.found(what)
+            if found or absence.until - absence.since >= NOTABLE:
+                kept.write_history("unattended", "; ".join([sentence(absence), *found]))
 
     def _service_waves(self) -> list[list[KeptService]]:
         """Put services into waves: each comes after what it cannot do without."""
@@ -224,6 +252,8 @@ class Platform:
         async for step in stop_parts([*self._waves, *services]):
             yield step
         DOWN_ENDED.reach()
+        with suppress(OSError):
+            self.presence.note(stopped=True)
         self._on_stopped()
 
     async def leave(self) -> None:
@@ -233,7 +263,7 @@ class Platform:
             await kept.leave()
 
     async def _end_tasks(self) -> None:
-        tasks = [*self._retrying, *([self._tending] if self._tending else [])]
+        tasks = [*self._retrying, *filter(None, (self._tending, self._staying))]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

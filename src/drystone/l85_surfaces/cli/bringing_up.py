@@ -24,6 +24,8 @@ from drystone.l85_surfaces.cli.reach import (
 from drystone.l85_surfaces.cli.starting import Logs, show_start, start_keeper, until_it_answers
 from drystone.l85_surfaces.cli.stopping import stop_platform
 from drystone.l85_surfaces.cli.terminal import Style, Terminal, remark
+from drystone.l85_surfaces.cli.views.platform import unattended
+from drystone.l85_surfaces.cli.views.services import fact
 from drystone.l85_surfaces.cli.views.times import taken
 from drystone.l85_surfaces.cli.watching import watch
 
@@ -91,6 +93,8 @@ async def _run(
     status = await show_start(folder, out)
     word = out.paint("ready", Style.GOOD)
     out.line(f"{word} in {taken(time.monotonic() - began)}   {status.url}")
+    for text in unattended(status.away):
+        out.lines(fact("unattended", text, paint=out.paint))
     out.record(status)
     if not detach:
         out.line("Ctrl-C stops the platform")

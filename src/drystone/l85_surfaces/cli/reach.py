@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.contract import ANONYMOUS, Context
@@ -16,11 +17,12 @@ from drystone.l85_surfaces.cli.options import default_home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from drystone.l25_deployer.api import DeployerApi
 
 CONNECT_LIMIT_S = 5.0
+HEARING_LIMIT_S = 10.0
+"""An agent that does not say a byte for so long is no help; a busy one takes some milliseconds."""
 
 
 @asynccontextmanager
@@ -52,14 +54,20 @@ def context() -> Context:
 
 
 def require_answer(folder: Path) -> None:
-    """Make sure that an agent listens, at the cost of one connection.
+    """Make sure that an agent listens and hears, at the cost of one small request.
 
     Raises:
         NoPlatform: None runs there.
-        NoAnswer: One is kept there, but its agent does not listen, or it belongs to somebody else.
+        NoAnswer: One is kept there, but its agent does not answer, or it belongs to somebody else.
     """
     if answers(folder):
-        return
+        if _hears(folder):
+            return
+        raise NoAnswer(
+            f"the agent of the platform in {folder} listens and says nothing for {HEARING_LIMIT_S:g} s;"
+            f" {_why_silent(folder)}\nwhat runs goes on without it",
+            home=str(folder),
+        )
     if is_kept(folder):
         raise NoAnswer(
             f"the agent of the platform in {folder} does not answer; its keeper starts it again\n"
@@ -70,6 +78,32 @@ def require_answer(folder: Path) -> None:
         f"no platform runs in {folder}: start it with `{command_line('up', folder)}`",
         home=str(folder),
     )
+
+
+def _hears(folder: Path) -> bool:
+    """Tell whether the agent answers anything at all; the kernel alone takes connections for a stopped one."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(HEARING_LIMIT_S)
+        try:
+            probe.connect(str(agent_socket(folder)))
+            probe.sendall(b"HEAD / HTTP/1.1\r\nhost: drystone\r\nconnection: close\r\n\r\n")
+            return bool(probe.recv(1))
+        except TimeoutError:
+            return False
+        except OSError:  # it has just ended; the call itself tells
+            return True
+
+
+def _why_silent(folder: Path) -> str:
+    """Say what can be seen of an agent that does not answer (proc_pid_stat(5))."""
+    try:
+        pid = int((folder / "run/agent.lock").read_text())
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, ValueError):
+        return "see run/agent.log in its home"
+    if state in {"T", "t"}:
+        return f"its process {pid} was stopped by a signal: continue it with `kill -CONT {pid}`"
+    return f"its process {pid} is busy, or the machine is: try again, or see {folder}/run/agent.log"
 
 
 def answers(folder: Path) -> bool:

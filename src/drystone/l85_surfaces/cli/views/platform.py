@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Piece, Style
 from drystone.l85_surfaces.cli.views.services import fact, services, state
 from drystone.l85_surfaces.cli.views.tables import table
-from drystone.l85_surfaces.cli.views.times import age, taken
+from drystone.l85_surfaces.cli.views.times import age, moment, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from drystone.l25_deployer.api import EngineView, PlatformStatus, StartupStep
+    from drystone.l25_deployer.api import AbsenceView, EngineView, PlatformStatus, StartupStep
 
 
 def step(item: StartupStep, *, paint: Paint = PLAIN) -> str:
@@ -44,6 +44,7 @@ def status(
         ("home", [view.home]),
         ("agent", [f"pid {view.agent_pid}, up {age(view.since, now)}"]),
         ("runtime", used or [view.runtime, *view.isolation]),
+        ("unattended", unattended(view.away)),
         ("problem", view.problems),
     ]
     for label, texts in facts:
@@ -54,6 +55,19 @@ def status(
     if view.services:
         yield ""
         yield from services(view.services, paint=paint, width=width)
+
+
+def unattended(away: AbsenceView | None) -> list[str]:
+    """Say for how long no agent looked after the platform, and what happened meanwhile."""
+    if away is None:
+        return []
+    span = taken((away.until - away.since).total_seconds())
+    text = f"{moment(away.since)} to {moment(away.until)} ({span})"
+    if away.requests is not None:
+        text += f"; {away.requests} requests were served"
+    if away.proxy_restarts:
+        text += f"; the proxy started again {away.proxy_restarts} times"
+    return [text, *(f"{what}; it was started again" for what in away.found)]
 
 
 def engines(
