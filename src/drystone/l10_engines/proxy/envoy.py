@@ -53,6 +53,7 @@ _TEND_EVERY = timedelta(seconds=10)
 
 _LOGS_WITHOUT_AGENT = 4
 """How many times its limit the access log may grow while no agent moves it away, or before one looks."""
+_SMALLEST_LOG = 32 << 10
 
 
 ACCEPTED = FaultPoint("proxy.configuration.accepted", "Envoy has a configuration that is not kept")
@@ -311,7 +312,7 @@ class Envoy(Engine):
         number = max((g.number for g in self._generations()), default=0) + 1
         offset = self.log.stat().st_size if self.log.exists() else 0
         generation = self._known[number] = Generation(self.directory, number)
-        largest = _LOGS_WITHOUT_AGENT * settings.access_log_limit
+        largest = max(_LOGS_WITHOUT_AGENT * settings.access_log_limit, _SMALLEST_LOG)
         with needs_room(self.directory):
             generation.start(self.name, self.log, largest=largest)
         if await generation.until_live(settings.patience):

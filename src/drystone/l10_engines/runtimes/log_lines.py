@@ -1,9 +1,8 @@
 """Cut what a service wrote into lines that are safe to show on a terminal.
 
 A service may write anything: binary garbage, a line of a hundred megabytes, control sequences that
-repaint the screen of whoever reads the log or hide text from them. Colours are dropped; everything
-else that a terminal would act upon (C0 and C1 controls of ECMA-48, the overrides of the Unicode
-bidirectional algorithm, line separators) is shown as an escape, except the tab.
+repaint the screen of whoever reads the log. Colours are dropped; everything else that a terminal would
+act upon is shown as an escape.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ import re
 
 import msgspec
 
+from drystone.l00_kernel.visible import visible
+
 LONGEST_LINE = 32 * 1024
 _COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
-_UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -36,12 +36,7 @@ class LogLine(msgspec.Struct, frozen=True):
 def safe_text(raw: bytes) -> str:
     r"""Return text that a terminal shows and never obeys; what is not UTF-8 appears as ``\xNN``."""
     text = _COLOUR.sub(b"", raw.removesuffix(b"\r")).decode(errors="backslashreplace")
-    return _UNSAFE.sub(_escape, text)
-
-
-def _escape(found: re.Match[str]) -> str:
-    number = ord(found.group())
-    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
+    return visible(text)
 
 
 class LineSplitter:

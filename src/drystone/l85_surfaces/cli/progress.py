@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from drystone.l00_kernel.visible import visible
 from drystone.l85_surfaces.cli.terminal import Style
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Steps:
             return
         if name != _NOTHING_YET:
             self.ended(_NOTHING_YET)
-        text = text.partition("\n")[0]
+        text = visible(text.partition("\n")[0])
         if name in self._running:
             self._bars.update(self._running[name], description=text)
         else:

@@ -9,12 +9,15 @@ cases. Colours and live progress appear only on a terminal, and colours only if 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import msgspec
+
+from drystone.l00_kernel.visible import visible, visible_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +31,22 @@ class Style(Enum):
     WARN = "33"
     NAME = "1"
     QUIET = "2"
+
+
+LOG_COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
+"""SGR foreground colours (ECMA-48), handed out to instances in turn."""
+
+_SGR = ("0", *(style.value for style in Style), *map(str, LOG_COLOURS))
+_OURS = re.compile("(\x1b\\[(?:" + "|".join(_SGR) + ")m)")
+
+
+def shown(text: str, *, colour: bool) -> str:
+    """Return lines in which a terminal obeys line breaks, tabs and our own colours alone, whoever wrote the text."""
+    pieces = _OURS.split(text) if colour else [text]
+    return "".join(
+        piece if colour and _OURS.fullmatch(piece) else "\n".join(map(visible, piece.split("\n")))
+        for piece in pieces
+    )
 
 
 class Piece(NamedTuple):
@@ -77,7 +96,7 @@ class Terminal:
     def line(self, text: str = "") -> None:
         """Write one line for a person at once; nothing when a machine reads."""
         if not self.json:
-            print(text, flush=True)
+            print(shown(text, colour=self.paint.colour), flush=True)
 
     def lines(self, lines: Iterable[str]) -> None:
         """Write lines for a person; nothing when a machine reads."""
@@ -98,7 +117,7 @@ class Terminal:
 def write_json(document: bytes) -> None:
     """Write JSON and a line break: UTF-8 whatever the locale says (RFC 8259, 8.1)."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(document + b"\n")
+    sys.stdout.buffer.write(visible_json(document.decode()).encode() + b"\n")
     sys.stdout.buffer.flush()
 
 
@@ -114,4 +133,4 @@ def shows_colours(stream: TextIO) -> bool:
 
 def remark(text: str) -> None:
     """Tell the person something beside the result, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    print(shown(text, colour=shows_colours(sys.stderr)), file=sys.stderr, flush=True)

@@ -9,13 +9,10 @@ from cyclopts.validators import Number
 
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
 from drystone.l85_surfaces.cli.reach import context, environment_of, platform
-from drystone.l85_surfaces.cli.terminal import Paint, Terminal
+from drystone.l85_surfaces.cli.terminal import LOG_COLOURS, Paint, Terminal
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.api import InstanceView, LogRecord
-
-COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
-"""SGR foreground colours (ECMA-48), handed out to instances in turn."""
 
 
 async def logs(
@@ -90,4 +87,4 @@ class LogPage:
         return f"{prefix} {record.text}"
 
     def _know(self, instance: str) -> None:
-        self._colours.setdefault(instance, COLOURS[len(self._colours) % len(COLOURS)])
+        self._colours.setdefault(instance, LOG_COLOURS[len(self._colours) % len(LOG_COLOURS)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drystone.l00_kernel.visible import visible
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Piece, Style
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def table(
             which holds what is copied whole (an address) or read whole (a sentence). None shortens nothing.
         indent: Before each line.
     """
-    pieces = [[Piece(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    pieces = [[_cell(cell) for cell in row] for row in rows]
     widths = [
         max(len(heading), *(len(row[column].text) for row in pieces), 0)
         for column, heading in enumerate(headings)
@@ -41,6 +42,12 @@ def table(
     titles = [Piece(heading.upper(), Style.QUIET) for heading in headings]
     for row in [titles, *pieces]:
         yield indent + _line(row, widths, paint)
+
+
+def _cell(cell: Piece | str) -> Piece:
+    """Return a cell that stays in its row, whatever its text holds."""
+    piece = Piece(cell) if isinstance(cell, str) else cell
+    return piece._replace(text=visible(piece.text))
 
 
 def _shrink(widths: list[int], room: int) -> None:
