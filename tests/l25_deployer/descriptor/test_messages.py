@@ -277,3 +277,53 @@ def test_two_dollars_stand_for_a_plain_dollar_and_brace_everywhere() -> None:
     assert (
         reading.descriptor.env["A"] == "costs $${x} or $5"
     )  # a template is unescaped when it is filled in
+
+
+GRPC = MINIMAL + "health: {grpc: true}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "help_"),
+    [
+        (
+            GRPC,
+            "health is asked by gRPC at the service's port, where the edge speaks HTTP/1.1",
+            "write 'proxy: {protocol: http2}', or give health a port of its own",
+        ),
+        (
+            MINIMAL + "health: {service: shop.Orders}\n",
+            "health: only the gRPC health protocol asks about a service",
+            "write it as {grpc: true, service: shop.Orders}, or leave it out",
+        ),
+        (
+            MINIMAL + "proxy: {app-protocol: http2}\n",
+            "unknown key 'app-protocol' in proxy",
+            "did you mean 'protocol'?",
+        ),
+        (
+            MINIMAL + "proxy: {protocol: grpc}\n",
+            "proxy.protocol: 'grpc' is not one of: http1, http2",
+            None,
+        ),
+    ],
+)
+def test_a_protocol_that_cannot_be_is_told(text: str, message: str, help_: str | None) -> None:
+    problem = only(text)
+    assert problem.message == message
+    assert help_ is None or problem.help == help_
+
+
+def test_static_files_are_not_asked_by_another_protocol() -> None:
+    problem = only(
+        "schema: 1\nservice: pages\nowner: web\nstatic: site\nproxy: {protocol: http2}\n"
+    )
+    assert "speaks HTTP/1.1" in problem.message
+    assert problem.line == 5
+
+
+@pytest.mark.parametrize("more", ["proxy: {protocol: http2}\n", "", "proxy: {protocol: http1}\n"])
+def test_health_by_grpc_needs_http2_or_a_port_of_its_own(more: str) -> None:
+    health = "health: {grpc: true, service: shop.Orders}\n"
+    if "http2" not in more:
+        health = "health: {grpc: true, port: 9090}\n"
+    assert read(MINIMAL + health + more).problems == ()

@@ -40,7 +40,15 @@ def check_whole(root: Mapping, resources: Tagged, run: Run, *, embedded_allowed:
     for use in run.uses:
         if use.ref.space in declared:
             _reference(use, root, declared[use.ref.space], resources, run)
-    for rule in (_workers, _queues, _data, _environment_names, _secrets, _itself):
+    for rule in (
+        _workers,
+        _queues,
+        _data,
+        _environment_names,
+        _secrets,
+        _itself,
+        _protocol,
+    ):
         rule(root, run)
 
 
@@ -269,3 +277,26 @@ def _itself(root: Mapping, run: Run) -> None:
     for name, entry in _entries(root, "dependencies"):
         if name == service:
             run.problem(entry.key, f"the service {quoted(name)} depends on itself", "remove it")
+
+
+def _protocol(root: Mapping, run: Run) -> None:
+    """What is asked by gRPC speaks HTTP/2, and files are served by HTTP/1.1."""
+    entry = root.entries.get("proxy")
+    is_http2 = entry is not None and _text(entry.node, "protocol") == "http2"
+    if is_http2 and "static" in root.entries:
+        found = at(root, ("proxy", "protocol"))
+        assert found is not None  # noqa: S101 - it has a text
+        run.problem(
+            found[1].span,
+            "static files are served by the platform's own server, which speaks HTTP/1.1",
+            "remove it; clients may speak HTTP/2 to the edge all the same",
+        )
+    health = root.entries.get("health")
+    grpc = _below(health.node, "grpc") if health is not None else None
+    has_port = health is not None and _below(health.node, "port") is not None
+    if isinstance(grpc, Scalar) and grpc.value is True and not is_http2 and not has_port:
+        run.problem(
+            grpc.span,
+            "health is asked by gRPC at the service's port, where the edge speaks HTTP/1.1",
+            "write 'proxy: {protocol: http2}', or give health a port of its own",
+        )

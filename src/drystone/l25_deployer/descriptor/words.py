@@ -101,6 +101,15 @@ ServiceName: TypeAlias = Annotated[
         most=300,
     ),
 ]
+GrpcService: TypeAlias = Annotated[
+    str,
+    Text(
+        "gRPC service",
+        "the name of a gRPC service such as shop.Orders",
+        "[A-Za-z0-9_][A-Za-z0-9_./-]*",
+        most=200,
+    ),
+]
 Ari: TypeAlias = Annotated[
     str,
     Text(

@@ -187,7 +187,7 @@ def _blueprint(
         image=release.image,
         home_label=around.label,
     )
-    return Blueprint(one.group, spec, one.port, group.health, group.stop)
+    return Blueprint(one.group, spec, one.port, group.health, group.stop, group.protocol or "http1")
 
 
 def _environment(

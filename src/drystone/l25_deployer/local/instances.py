@@ -14,9 +14,10 @@ import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.loopback_ports import is_free
-from drystone.l25_deployer.local.probe import ProbeResult, probe
+from drystone.l25_deployer.local.probe import ProbeResult, ask_health
 
 if TYPE_CHECKING:
+    from drystone.l10_engines.proxy.edge import Protocol
     from drystone.l10_engines.runtimes.port import Exit, Instance, InstanceSpec, Runtime
     from drystone.l25_deployer.stacks.model import Health, Stop
 
@@ -51,6 +52,7 @@ class Blueprint(msgspec.Struct, frozen=True):
         port: The loopback port on which it is to serve, if it does.
         health: How to ask whether it is well, if there is a way.
         stop: How to end it.
+        protocol: What it speaks on its port.
     """
 
     group: str
@@ -58,6 +60,7 @@ class Blueprint(msgspec.Struct, frozen=True):
     port: int | None
     health: Health | None
     stop: Stop
+    protocol: Protocol = "http1"
 
 
 class KeptInstance:
@@ -276,7 +279,7 @@ class KeptInstance:
     async def _probe(self, health: Health) -> ProbeResult:
         port = health.port or self.blueprint.port
         assert port is not None  # noqa: S101 - _watch_health does not ask without one
-        result = await probe(port, health.path, timeout=health.timeout)
+        result = await ask_health(health, port, self.blueprint.protocol)
         if result.is_ok and self.state is not State.HEALTHY and not self._owns(port):
             result = ProbeResult(
                 False, f"127.0.0.1:{port} is answered by another program, not by this instance"

@@ -15,7 +15,7 @@ import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
-from drystone.l10_engines.proxy.edge import Endpoint, Pool
+from drystone.l10_engines.proxy.edge import Endpoint, Pool, Protocol
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound
 from drystone.l25_deployer.local.blueprints import Surroundings, blueprints
@@ -26,7 +26,7 @@ from drystone.l25_deployer.local.provisioning import dependency_values
 from drystone.l25_deployer.local.readiness import running_ones
 from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
 from drystone.l25_deployer.local.running import RunningRelease
-from drystone.l25_deployer.stacks.model import EnvironmentStack, StaticArtifact, Volume
+from drystone.l25_deployer.stacks.model import WEB, EnvironmentStack, StaticArtifact, Volume
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.machine import Machine
@@ -300,7 +300,9 @@ class KeptService:
         recorded = () if running else self.release(number).instances
         found = (one.port for one in recorded if one.port and one.id in self._seen)
         ports = running.ports if running else found
-        return Pool(f"release-{number}", share, tuple(Endpoint(port) for port in ports))
+        web = self.release(number).stacks.deployment.groups.get(WEB)
+        protocol: Protocol = (web and web.protocol) or "http1"  # static files have no group
+        return Pool(f"release-{number}", share, tuple(Endpoint(port) for port in ports), protocol)
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -1,23 +1,30 @@
-"""Ask an instance over HTTP whether it is well, and say exactly what it answered."""
+"""Ask an instance in its own protocol whether it is well, and say exactly what it answered."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from datetime import timedelta
 
 import msgspec
 
-if TYPE_CHECKING:
-    from datetime import timedelta
+from drystone.l10_engines.proxy.edge import Protocol
+from drystone.l25_deployer.local.http2_exchange import exchange
+from drystone.l25_deployer.stacks.model import Health
 
 MAX_LINE = 4096
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+SERVING = 1
+_STATUSES = {0: "UNKNOWN", SERVING: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
+_UNIMPLEMENTED, _NOT_FOUND = "12", "5"
+_HTTP2_SETTINGS = 4
 
 
 class ProbeResult(msgspec.Struct, frozen=True):
     """One answer, or the lack of it.
 
     Attributes:
-        is_ok: The status was 200 to 399.
+        is_ok: The instance is well: a status from 200 to 399, or SERVING.
         text: What happened, for a person who has to mend it.
     """
 
@@ -25,23 +32,128 @@ class ProbeResult(msgspec.Struct, frozen=True):
     text: str
 
 
-async def probe(port: int, path: str, *, timeout: timedelta, method: str = "GET") -> ProbeResult:  # noqa: ASYNC109 - the limit is part of the question
-    """Send one request to 127.0.0.1 and judge the status line (RFC 9112 section 4)."""
+async def ask_health(health: Health, port: int, protocol: Protocol) -> ProbeResult:
+    """Ask an instance what its descriptor says.
+
+    Args:
+        health: The question.
+        port: The instance's own port; a port of the check's own is asked in its place, by HTTP/1.1 or gRPC.
+        protocol: What the instance speaks on its own port.
+    """
+    if health.grpc:
+        return await probe_grpc(health.port or port, health.service or "", timeout=health.timeout)
+    if health.port is not None:
+        port, protocol = health.port, "http1"
+    return await probe(port, health.path, timeout=health.timeout, protocol=protocol)
+
+
+async def probe(
+    port: int,
+    path: str,
+    *,
+    timeout: timedelta,  # noqa: ASYNC109 - the limit is part of the question
+    method: str = "GET",
+    protocol: Protocol = "http1",
+) -> ProbeResult:
+    """Send one request to 127.0.0.1 and judge the status (RFC 9110 section 15)."""
     asked = f"{method} http://127.0.0.1:{port}{path}"
+    if protocol == "http2":
+        return await _judged(f"{asked} by HTTP/2", _probe_http2(port, path, method), timeout)
+    return await _judged(asked, _probe_http1(port, path, method), timeout)
+
+
+async def probe_grpc(
+    port: int,
+    service: str,
+    *,
+    timeout: timedelta,  # noqa: ASYNC109 - the limit is part of the question
+) -> ProbeResult:
+    """Ask 127.0.0.1 by the gRPC health protocol (https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
+
+    Args:
+        port: The port.
+        service: Which of the server's services; the whole server when empty.
+        timeout: How long it may take.
+    """
+    about = f" about {service}" if service else ""
+    asked = f"gRPC health of 127.0.0.1:{port}{about}"
+    return await _judged(asked, _check(port, service, timeout), timeout)
+
+
+async def _judged(
+    asked: str,
+    answer: Awaitable[ProbeResult],
+    timeout: timedelta,  # noqa: ASYNC109 - the limit is part of the question
+) -> ProbeResult:
     try:
         async with asyncio.timeout(timeout.total_seconds()):
-            line = await _status_line(port, path, method)
+            result = await answer
     except TimeoutError:
         return ProbeResult(False, f"{asked}: no answer within {timeout.total_seconds():g} s")
     except ConnectionRefusedError:
         return ProbeResult(False, f"{asked}: connection refused, nothing listens there")
     except (OSError, ValueError) as e:
-        return ProbeResult(False, f"{asked}: {e or type(e).__name__}")
+        return ProbeResult(False, f"{asked}: {str(e)[:200] or type(e).__name__}")
+    return ProbeResult(result.is_ok, f"{asked}: {result.text}")
+
+
+async def _probe_http1(port: int, path: str, method: str) -> ProbeResult:
+    line = await _status_line(port, path, method)
     version, _, rest = line.partition(" ")
     status = rest[:3]
     if not version.startswith("HTTP/") or not status.isdigit():
-        return ProbeResult(False, f"{asked}: the answer is not HTTP: {line[:80]!r}")
-    return ProbeResult(200 <= int(status) < 400, f"{asked}: status {rest[:60].strip()}")
+        hint = ""
+        if len(line) > 3 and line[:2] == "\0\0" and ord(line[3]) == _HTTP2_SETTINGS:
+            hint = "; it is HTTP/2: write 'proxy: {protocol: http2}'"
+        return ProbeResult(False, f"the answer is not HTTP: {line[:80]!r}{hint}")
+    return ProbeResult(_is_good(int(status)), f"status {rest[:60].strip()}")
+
+
+async def _probe_http2(port: int, path: str, method: str) -> ProbeResult:
+    headers = {"user-agent": "drystone-probe", "accept": "*/*"}
+    answer = await exchange(port, method, path, headers)
+    return ProbeResult(_is_good(answer.status), f"status {answer.status}")
+
+
+def _is_good(status: int) -> bool:
+    return 200 <= status < 400
+
+
+async def _check(port: int, service: str, within: timedelta) -> ProbeResult:
+    named = service.encode()
+    # HealthCheckRequest has one field, a text: its number and type, its length, itself.
+    message = b"\x0a" + _varint(len(named)) + named if named else b""
+    headers = {
+        "content-type": "application/grpc",
+        "te": "trailers",
+        "user-agent": "drystone-probe",
+        "grpc-timeout": f"{max(1, int(within.total_seconds() * 1000))}m",
+    }
+    body = b"\0" + len(message).to_bytes(4, "big") + message
+    answer = await exchange(port, "POST", HEALTH_CHECK, headers, body)
+    code = answer.headers.get("grpc-status")
+    if code is None:
+        return ProbeResult(False, f"status {answer.status}, and no gRPC")
+    if code == _UNIMPLEMENTED:
+        return ProbeResult(False, "the server does not offer grpc.health.v1.Health")
+    if code == _NOT_FOUND:
+        return ProbeResult(False, "the server does not know this service")
+    if code != "0":
+        said = answer.headers.get("grpc-message", "")
+        return ProbeResult(False, f"grpc-status {code} {said[:100]}".rstrip())
+    # HealthCheckResponse has one field, a number below 128 that is left out when it is 0.
+    reply = answer.body[5:]
+    status = reply[1] if len(reply) > 1 and reply[0] == 8 else 0
+    return ProbeResult(status == SERVING, _STATUSES.get(status, str(status)))
+
+
+def _varint(number: int) -> bytes:
+    """Write a number as protocol buffers do: seven bits at a time, the lowest first."""
+    head = bytearray()
+    while number > 127:
+        head.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*head, number])
 
 
 async def _status_line(port: int, path: str, method: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local.failure import explain
 from drystone.l25_deployer.local.instances import KeptInstance, State
-from drystone.l25_deployer.local.probe import probe
+from drystone.l25_deployer.local.probe import ask_health, probe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -117,7 +117,7 @@ class RunningRelease:
             health, port = one.blueprint.health, one.blueprint.port
             if health is not None and port is not None:
                 for _ in range(WARM_UP_REQUESTS):
-                    await probe(port, health.path, timeout=health.timeout)
+                    await ask_health(health, port, one.blueprint.protocol)
 
     async def smoke(self) -> None:
         """Ask every serving instance what the descriptor's smoke test names.
@@ -130,7 +130,11 @@ class RunningRelease:
                 continue
             for test in self.release.stacks.route.smoke:
                 result = await probe(
-                    one.blueprint.port, test.path, timeout=timedelta(seconds=30), method=test.method
+                    one.blueprint.port,
+                    test.path,
+                    timeout=timedelta(seconds=30),
+                    method=test.method,
+                    protocol=one.blueprint.protocol,
                 )
                 if not result.is_ok:
                     raise DeployFailed(

@@ -30,7 +30,18 @@ _COMMON = {
     "tags": "tags are not recorded yet",
 }
 _HEALTH = dict.fromkeys(
-    ("path", "port", "interval", "timeout", "healthy", "unhealthy", "grace"), NOW
+    (
+        "path",
+        "grpc",
+        "service",
+        "port",
+        "interval",
+        "timeout",
+        "healthy",
+        "unhealthy",
+        "grace",
+    ),
+    NOW,
 )
 _SCALE = {
     "min": NOW,
@@ -164,6 +175,7 @@ KEYS: dict[str, str] = {
     **_under(
         "proxy",
         {
+            "protocol": NOW,
             "timeout": NOW,
             "auth": "callers are not asked who they are yet",
             "policy": "no policy decides yet",

@@ -171,6 +171,7 @@ def _web(descriptor: Descriptor, facts: Facts) -> model.Group:
         env=dict(sorted(serving.items())),
         port=descriptor.port if descriptor.image is not None else None,
         health=_health(descriptor.health),
+        protocol="http2" if descriptor.proxy.protocol == "http2" else None,
     )
 
 
@@ -200,6 +201,8 @@ def _health(health: compute.Health) -> model.Health:
         unhealthy=health.unhealthy,
         grace=health.grace,
         port=health.port,
+        grpc=health.grpc,
+        service=health.service,
     )
 
 

@@ -172,6 +172,8 @@ class Health(msgspec.Struct, frozen=True):
     """How to find out whether an instance is well.
 
     Attributes:
+        grpc: Whether the gRPC health protocol is asked in place of the path.
+        service: Which gRPC service is asked about; the whole server when None.
         port: Port to ask; the instance's own when None.
         healthy: Good answers in a row that make it well.
         unhealthy: Bad answers in a row that make it ill.
@@ -185,6 +187,8 @@ class Health(msgspec.Struct, frozen=True):
     unhealthy: int
     grace: timedelta
     port: int | None = None
+    grpc: bool = False
+    service: str | None = None
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -212,6 +216,7 @@ class Group(msgspec.Struct, frozen=True):
         env: In addition to the release's.
         port: Port that an image listens on unless it honours ``${port}``; None for everything else.
         health: None when a running process counts as well.
+        protocol: What one that serves speaks on its port when it is not HTTP/1.1: HTTP/2 with prior knowledge.
     """
 
     command: Command
@@ -223,6 +228,7 @@ class Group(msgspec.Struct, frozen=True):
     env: dict[str, Template] = {}
     port: int | None = None
     health: Health | None = None
+    protocol: Literal["http2"] | None = None
 
 
 WEB = "web"

@@ -97,6 +97,8 @@ def _group(group: str, rest: list[str], merged: Merged) -> Path | None:
     if field == "stop":
         return ("stop", *below)
     inner: Path | None = (field, *below) if field in ("health", "env") else _GROUP.get(field)
+    if group == WEB and field == "protocol":
+        return ("proxy", "protocol")
     if group != WEB:
         return ("workers", group, *inner) if inner else ("workers", group)
     if field == "command" and merged.descriptor.process is not None:

@@ -23,6 +23,7 @@ from drystone.l25_deployer.descriptor.quantities import (
 )
 from drystone.l25_deployer.descriptor.references import Building, Image, Serving, Working
 from drystone.l25_deployer.descriptor.words import (
+    GrpcService,
     HeaderName,
     HeaderValue,
     Name,
@@ -96,7 +97,15 @@ class Health(Block, frozen=True, kw_only=True):
     }
 
     path: Annotated[UrlPath, "what is asked; an answer from 200 to 399 is good"] = "/healthcheck"
-    port: Annotated[Port | None, "port to ask; the service's own when absent"] = None
+    grpc: Annotated[
+        bool, "whether the gRPC health protocol is asked in place of the path; SERVING is good"
+    ] = False
+    service: Annotated[
+        GrpcService | None, "which gRPC service is asked about; the whole server when absent"
+    ] = None
+    port: Annotated[
+        Port | None, "port to ask, by HTTP/1.1 unless by gRPC; the service's own when absent"
+    ] = None
     interval: Annotated[Duration, "time between two questions"] = timedelta(seconds=5)
     timeout: Annotated[Duration, "time for an answer"] = timedelta(seconds=2)
     healthy: Annotated[Positive, "good answers in a row that make an instance well"] = 2
@@ -112,6 +121,12 @@ class Health(Block, frozen=True, kw_only=True):
                 "interval",
                 "the interval is shorter than 100ms",
                 "every instance is asked that often",
+            )
+        if self.service is not None and not self.grpc:
+            yield Rule(
+                "service",
+                "only the gRPC health protocol asks about a service",
+                "write it as {grpc: true, service: shop.Orders}, or leave it out",
             )
         if not self.timeout:
             yield Rule("timeout", "a timeout of 0 leaves no time for an answer")

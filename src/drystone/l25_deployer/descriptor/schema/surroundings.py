@@ -95,6 +95,18 @@ class Network(Block, frozen=True, kw_only=True):
 class Proxy(Block, frozen=True, kw_only=True):
     """What the proxy does before a request reaches the service."""
 
+    ALSO_CALLED: ClassVar[dict[str, str]] = {
+        "app-protocol": "protocol",
+        "scheme": "protocol",
+        "http2": "protocol",
+        "h2c": "protocol",
+        "grpc": "protocol",
+    }
+
+    protocol: Annotated[
+        Literal["http1", "http2"],
+        "what the service speaks on its port: HTTP/1.1, or HTTP/2 without TLS (h2c) as gRPC servers do",
+    ] = "http1"
     auth: Annotated[
         tuple[Literal["asap", "staff", "build", "user"], ...], "how callers prove who they are"
     ] = ("asap",)
