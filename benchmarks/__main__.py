@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.edge import edge
+from benchmarks.in_flight import deploys_in_flight
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
 from benchmarks.recovery import recoveries
@@ -185,6 +186,7 @@ BENCHMARKS: dict[str, Callable[[int], Awaitable[str]]] = {
     "commands": commands,
     "deploys": deploys,
     "traffic": traffic,
+    "in-flight": deploys_in_flight,
     "rollbacks": rollbacks,
     "starts": starts,
     "many": many,

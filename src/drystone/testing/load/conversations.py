@@ -205,7 +205,13 @@ class _Call:
         self._is_begun = False
 
     async def send(self, text: str, *, end: bool = False) -> None:
-        await self._exchange.send(b"\0" + len(text).to_bytes(4, "big") + text.encode(), end=end)
+        message = b"\0" + len(text).to_bytes(4, "big") + text.encode()
+        try:
+            await self._exchange.send(message, end=end)
+        except Broken as e:
+            while await self._exchange.receive():  # the other side's goodbye may be there already
+                pass
+            raise Ended(StreamEnd.CUT, _status(self._exchange.trailers)) from e
 
     async def receive(self) -> None:
         """Take the next message.
