@@ -2,7 +2,8 @@
 
 The sandbox sees the system's programs and libraries, a few public files of ``/etc``, its working directory,
 its mounts, a private ``/tmp`` and the home of its own; the platform's home and other people's files do not
-exist in it. The network is the host's: instances listen on loopback ports.
+exist in it. Calls of the kernel that no service needs are refused (``system_calls``). The network is the
+host's: instances listen on loopback ports.
 
 Bubblewrap runs as three processes: a monitor outside, an init as pid 1 inside, and the command as pid 2.
 Signals are for pid 2: the monitor would die of them and pull the sandbox down in the middle of a request
@@ -30,7 +31,12 @@ from drystone.l10_engines.runtimes.errors import CommandNotFound, InstanceFailed
 from drystone.l10_engines.runtimes.hosted import HostedRuntime, Launch, home_of
 from drystone.l10_engines.runtimes.interpreters import needed_paths
 from drystone.l10_engines.runtimes.port import InstanceSpec, Isolation
-from drystone.l10_engines.runtimes.shell_guard import INFO_DESCRIPTOR, INFO_FILE
+from drystone.l10_engines.runtimes.shell_guard import (
+    FILTER_DESCRIPTOR,
+    INFO_DESCRIPTOR,
+    INFO_FILE,
+)
+from drystone.l10_engines.runtimes.system_calls import filter_program
 
 _ROOT_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _PUBLIC_ETC = [
@@ -58,6 +64,11 @@ _PUBLIC_ETC = [
 ]
 # Linux lets uid 0 write these without any capability: core_pattern alone would be a way out.
 _KERNEL_SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "mtrr")
+# What it lets uid 0 read without any capability: memory, keys and addresses of the whole machine.
+_KERNEL_SECRETS = (
+    *("kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags"),
+    *("latency_stats", "sched_debug", "slabinfo", "timer_list", "vmallocinfo"),
+)
 _COMPLAINT = "bwrap: "
 _MAIN_INSIDE = 2
 
@@ -77,6 +88,7 @@ class Bubblewrap(HostedRuntime):
         super().__init__(groups=groups)
         self._program = shutil.which("bwrap")
         self._verdict: tuple[str | None] | None = None
+        self._filter = filter_program() if proc_table.knows_filters() else None
 
     @override
     async def available(self) -> str | None:
@@ -87,7 +99,12 @@ class Bubblewrap(HostedRuntime):
     @override
     def isolation(self) -> Isolation:
         return msgspec.structs.replace(
-            self._enforced(), files=True, processes=True, environment=True, privileges=True
+            self._enforced(),
+            files=True,
+            processes=True,
+            environment=True,
+            privileges=True,
+            calls=self._filter is not None,
         )
 
     async def _try(self) -> str | None:
@@ -117,13 +134,16 @@ class Bubblewrap(HostedRuntime):
                     "run it from a folder that does not contain them"
                 )
         words = [self._program, "--info-fd", str(INFO_DESCRIPTOR), *_sandbox()]
+        if self._filter is not None:
+            words += ["--seccomp", str(FILTER_DESCRIPTOR)]
         for path in shown:
             words += ["--ro-bind", str(path), str(path)]
         for mount in spec.mounts:
             kind = "--ro-bind" if mount.read_only else "--bind"
             words += [kind, str(mount.source), mount.target]
         words += ["--bind", str(home), str(home), "--chdir", str(directory)]
-        return Launch([*words, "--", str(program), *spec.command[1:]], with_info=True)
+        command = [*words, "--", str(program), *spec.command[1:]]
+        return Launch(command, with_info=True, call_filter=self._filter)
 
     @override
     async def _main(
@@ -179,6 +199,13 @@ def _sandbox() -> list[str]:
     words += ["--proc", "/proc"]
     for name in _KERNEL_SETTINGS:
         words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+    for name in _KERNEL_SECRETS:
+        if Path("/proc", name).exists():
+            words += [
+                "--ro-bind",
+                "/dev/null",
+                f"/proc/{name}",
+            ]  # a device where none may be opened
     return [*words, "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108
 
 

@@ -71,10 +71,11 @@ class HostedRecord(msgspec.Struct, frozen=True):
 
 
 class Launch(NamedTuple):
-    """How a runtime executes a command: the words for the guard, and whether it wants the info descriptor."""
+    """How a runtime executes a command: the words for the guard, and what it wants on its descriptors."""
 
     command: Sequence[str]
     with_info: bool = False
+    call_filter: bytes | None = None
 
 
 class HostedInstance(RecordedInstance):
@@ -198,6 +199,7 @@ class HostedRuntime(Runtime):
                 directory=directory,
                 groups=groups,
                 with_info=launch.with_info,
+                call_filter=launch.call_filter,
             )
         except DiskFull:
             cgroups.remove(groups)

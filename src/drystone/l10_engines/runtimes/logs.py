@@ -33,6 +33,9 @@ DEFAULT_SIZE = 20 * 1024 * 1024
 RESERVE = 256 * 1024
 """Bytes that an instance can write however full the disk is."""
 
+MOST_READ = 8 * DEFAULT_SIZE
+"""No more than this of a log's end counts: an instance may lengthen its log by a hole of any size (ftruncate(2))."""
+
 _PIECE = 64 * 1024
 _POLL = timedelta(milliseconds=100)
 
@@ -61,9 +64,11 @@ class LogFile:
         old = _size(self._old) if base else 0
         size = _size(self._path)
         if old or not size:
-            return base - old, base + size
-        with self._path.open("rb") as stream:
-            return base + holes.first_data(stream.fileno()), base + size
+            first = base - old
+        else:
+            with self._path.open("rb") as stream:
+                first = base + holes.first_data(stream.fileno())
+        return max(first, base + size - MOST_READ), base + size
 
     def tail(self, lines: int) -> list[LogLine]:
         """Return the last lines, oldest first, with a last one that is not complete yet."""

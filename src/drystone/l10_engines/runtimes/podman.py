@@ -52,6 +52,7 @@ from drystone.l10_engines.runtimes.port import (
 )
 from drystone.l10_engines.runtimes.recorded import RecordedInstance
 from drystone.l10_engines.runtimes.records import ENDED, STARTED, Owner, read_record, write_record
+from drystone.l10_engines.runtimes.system_calls import narrowed
 
 _HOME, _INSTANCE = "drystone.home", "drystone.instance"
 _BEGIN_LIMIT = timedelta(milliseconds=500)
@@ -143,7 +144,9 @@ class Podman(Runtime):
     @override
     def isolation(self) -> Isolation:
         enforced = {name: self._enforces(name) for name in ("memory", "cpu", "pids")}
-        return Isolation(files=True, processes=True, environment=True, privileges=True, **enforced)
+        kept = ("files", "processes", "environment", "privileges")
+        calls = self._podman.profile is not None
+        return Isolation(calls=calls, **enforced, **dict.fromkeys(kept, True))
 
     def _enforces(self, controller: str) -> bool:
         if os.geteuid() != 0:  # then it is systemd that makes the groups, and podman that knows
@@ -182,7 +185,7 @@ class Podman(Runtime):
         with needs_room(spec.state):
             await self._prepare(spec)
         info = await self._podman.info()
-        options = _options(spec, self.isolation())
+        options = [*_options(spec, self.isolation()), *self._call_filter(spec)]
         try:
             words, variables = environment_words(spec)
             answer = await self._podman(
@@ -204,6 +207,15 @@ class Podman(Runtime):
         if not instance.is_running():
             await self._explain_end_at_once(instance, spec, before)
         return instance
+
+    def _call_filter(self, spec: InstanceSpec) -> list[str]:
+        """Write which system calls are refused, beyond podman's default; return the option that says so."""
+        if self._podman.profile is None:
+            return []
+        profile = narrowed(msgspec.json.decode(self._podman.profile.read_bytes()))
+        path = spec.state / "filter.json"
+        path.write_bytes(msgspec.json.encode(profile))
+        return [f"--security-opt=seccomp={path}"]
 
     async def _prepare(self, spec: InstanceSpec) -> None:
         spec.state.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -51,11 +51,17 @@ class _OciRuntime(msgspec.Struct):
     path: str
 
 
+class _Security(msgspec.Struct):
+    has_filters: bool = msgspec.field(name="seccompEnabled", default=False)
+    profile: str = msgspec.field(name="seccompProfilePath", default="")
+
+
 class _Host(msgspec.Struct, rename="camel"):
     conmon: _Conmon
     oci_runtime: _OciRuntime
     cgroup_version: str
     cgroup_controllers: list[str]
+    security: _Security = msgspec.field(default_factory=_Security)
 
 
 class Info(msgspec.Struct):
@@ -99,6 +105,12 @@ class PodmanCommand:
     def controllers(self) -> frozenset[str]:
         """The limits that podman can enforce, as :meth:`info` found; nothing before it was asked."""
         return frozenset(self._info.host.cgroup_controllers if self._info else ())
+
+    @property
+    def profile(self) -> Path | None:
+        """The default filter of system calls, as :meth:`info` found; None where there is none."""
+        security = self._info.host.security if self._info else _Security()
+        return Path(security.profile) if security.has_filters and security.profile else None
 
     async def __call__(
         self,

@@ -128,6 +128,7 @@ class Isolation(msgspec.Struct, frozen=True):
         processes: It cannot see or signal other processes of the host.
         environment: It cannot read the environment of other instances.
         privileges: It runs without the capabilities of the superuser.
+        calls: The kernel refuses it the system calls that services do not need and that lead out.
         memory: The memory limit is enforced by the kernel.
         cpu: So is the share of processors.
         pids: So is the number of processes.
@@ -138,6 +139,7 @@ class Isolation(msgspec.Struct, frozen=True):
     processes: bool = False
     environment: bool = False
     privileges: bool = False
+    calls: bool = False
     memory: bool = False
     cpu: bool = False
     pids: bool = False
@@ -150,6 +152,7 @@ class Isolation(msgspec.Struct, frozen=True):
             "processes": "processes",
             "environment": "environment",
             "privileges": "privileges",
+            "calls": "system calls",
             "memory": "memory limit",
             "cpu": "processor limit",
             "pids": "process limit",

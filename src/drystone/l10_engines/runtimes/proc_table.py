@@ -114,6 +114,11 @@ def number_inside(pid: int) -> int | None:
     return next((int(line.split()[-1]) for line in lines if line.startswith(b"NSpid:")), None)
 
 
+def knows_filters() -> bool:
+    """Tell whether this kernel filters system calls (CONFIG_SECCOMP_FILTER; proc_pid_status(5))."""
+    return "\nSeccomp:" in Path(PROC, "self/status").read_text(errors="replace")
+
+
 def usage(pids: Iterable[int]) -> Usage:
     """Add up what these processes use now."""
     rows = [found for pid in pids if (found := row(pid))]

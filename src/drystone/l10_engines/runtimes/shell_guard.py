@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from drystone.l10_engines.processes.identity import ProcessId
 
 SHELL = "/bin/sh"
-PID_FILE, EXIT_FILE, INFO_FILE = "pid", "exit", "sandbox"
+PID_FILE, EXIT_FILE, INFO_FILE, FILTER_FILE = "pid", "exit", "sandbox", "filter"
 
 # Without job control a shell starts no session or group for the command: it stays in the guard's.
 _OUTER = """\
@@ -45,6 +45,7 @@ echo $? 1<>"$state/exit"
 _INNER = """\
 state=$0
 if [ "$1" = info ]; then exec 9>"$state/sandbox"; fi
+if [ -e "$state/filter" ]; then exec 8<"$state/filter"; fi
 shift
 while [ "$1" != -- ]; do
     echo $$ >"$1/cgroup.procs" || exit 125
@@ -54,7 +55,7 @@ shift
 echo $$ 1<>"$state/pid" || exit 125
 exec "$@"
 """
-INFO_DESCRIPTOR = 9
+INFO_DESCRIPTOR, FILTER_DESCRIPTOR = 9, 8
 _BLANK = b" " * 24
 
 
@@ -66,6 +67,7 @@ def launch(
     directory: Path,
     groups: Sequence[Path],
     with_info: bool,
+    call_filter: bytes | None = None,
 ) -> ProcessId:
     """Start a command under its guard; return the guard.
 
@@ -76,13 +78,17 @@ def launch(
         directory: Working directory.
         groups: Control groups that the command enters before it begins.
         with_info: Whether the command gets descriptor ``INFO_DESCRIPTOR``, which writes ``state/sandbox``.
+        call_filter: What it can read from descriptor ``FILTER_DESCRIPTOR``, if anything.
 
     Raises:
         DiskFull: There is no room for the records.
         Unavailable: This machine has no ``/bin/sh``.
     """
     with needs_room(state):
-        (state / INFO_FILE).unlink(missing_ok=True)
+        for name in (INFO_FILE, FILTER_FILE):
+            (state / name).unlink(missing_ok=True)
+        if call_filter is not None:
+            (state / FILTER_FILE).write_bytes(call_filter)
         for name in (PID_FILE, EXIT_FILE):
             _make_blank(state / name)
     first = "info" if with_info else "plain"

@@ -17,6 +17,7 @@ import secrets
 import shutil
 import sys
 from collections import defaultdict
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ import uv
 from drystone.l00_kernel.atomic import read_if_exists, sync_file_system, write_atomically
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.fault_points import FaultPoint
+from drystone.l00_kernel.removal import remove_tree
 from drystone.l10_engines.processes.identity import wait
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.runtimes import proc_table
@@ -227,7 +229,8 @@ class Artifacts:
             lock = self._building.get(place.name)
             if place.name in keep or (lock is not None and lock.locked()):
                 continue
-            shutil.rmtree(place, ignore_errors=True)
+            with suppress(OSError):
+                remove_tree(place)
             removed.append(place.name)
         return removed
 
@@ -275,13 +278,14 @@ def _is_complete(place: Path) -> bool:
 
 def _mark_complete(place: Path) -> None:
     """Mark a folder as whole, once all that is in it has reached the disk."""
-    shutil.rmtree(place / "home", ignore_errors=True)
+    with suppress(OSError):
+        remove_tree(place / "home")
     sync_file_system(place)
     write_atomically(place / "complete", b"complete\n")
 
 
 def _start_over(place: Path) -> None:
-    shutil.rmtree(place, ignore_errors=True)
+    remove_tree(place)
     place.mkdir(mode=0o755, parents=True)
 
 

@@ -35,6 +35,8 @@ LEFT_OUT = frozenset(
 
 MAX_FILES = 100_000
 MAX_BYTES = 2 * 1024**3
+MAX_DEPTH = 100
+"""Of folders in each other; the tools that read an artefact descend only so far."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -114,6 +116,11 @@ def _walk(folder: Path) -> Iterator[Path]:
         raise ArtefactRefused(f"{error.filename} cannot be read: {error.strerror}") from error
 
     for here, folders, files in os.walk(folder, onerror=refuse):
+        if len(Path(here).relative_to(folder).parts) > MAX_DEPTH:
+            raise ArtefactRefused(
+                f"{folder} holds more than {MAX_DEPTH} folders in each other; remove them",
+                folder=str(folder),
+            )
         inside = sorted(name for name in folders if name not in LEFT_OUT)
         folders[:] = [name for name in inside if not Path(here, name).is_symlink()]
         for name in (*files, *(name for name in inside if Path(here, name).is_symlink())):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l00_kernel.removal import remove_tree
 from drystone.l10_engines.runtimes.errors import RuntimeMissing
 from drystone.l25_deployer.local.blueprints import instance_id
 
@@ -79,4 +80,5 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         """Remove the folders of a release's instances, their logs with them."""
         one_offs = (instance_id(record, release.number, "once", "migrate"),)
         for name in (*(one.id for one in release.instances), *one_offs):
-            shutil.rmtree(self.instances / name, ignore_errors=True)
+            with suppress(OSError):
+                remove_tree(self.instances / name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import codecs
 import secrets
-import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from drystone.l00_kernel.removal import remove_tree
 from drystone.l25_deployer.api import ExecOutput
 from drystone.l25_deployer.errors import NoInstance
 from drystone.l25_deployer.local.blueprints import one_off
@@ -47,4 +48,5 @@ async def execute(kept: KeptService, command: list[str]) -> AsyncIterator[ExecOu
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        await asyncio.to_thread(shutil.rmtree, spec.state, ignore_errors=True)
+        with suppress(OSError):
+            await asyncio.to_thread(remove_tree, spec.state)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from pathlib import Path
 
 from typing_extensions import override
 
 from drystone.l00_kernel.fault_points import FaultPoint
+from drystone.l00_kernel.removal import remove_tree
 from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
 from drystone.l25_deployer.stacks.model import Volume
 
@@ -40,9 +40,7 @@ class Volumes(ResourceDriver[Volume]):
 
     @override
     async def remove(self, owner: Owner, wanted: Volume) -> None:
-        path = self.path(owner)
-        if path.exists():
-            await asyncio.to_thread(shutil.rmtree, path)
+        await asyncio.to_thread(remove_tree, self.path(owner))
 
     @override
     async def suspend(self, owner: Owner) -> None:
