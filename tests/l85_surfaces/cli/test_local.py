@@ -125,7 +125,7 @@ def test_a_completion_script_knows_every_command(drystone: Drystone, shell: str)
     said = drystone("completion", shell)
 
     assert (said.code, said.err) == (0, "")
-    assert all(word in said.out for word in ("rollback", "validate", "--delete-data", "podman"))
+    assert all(word in said.out for word in ("rollback", "validate", "delete-data", "podman"))
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

@@ -1,23 +1,29 @@
-"""The parser: every command with its place, and how a failure is told."""
+"""Every command with its place, how a command line is carried out and how a failure is told."""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import sys
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
-import msgspec
-from cyclopts import App, CycloptsError, Group, UnknownCommandError
-from cyclopts.exceptions import MissingArgumentError, UnknownOptionError, UnusedCliTokensError
-
-from drystone.l00_kernel.contract.wire import to_problem
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l85_surfaces.cli.errors import Interrupted, Misuse
-from drystone.l85_surfaces.cli.help_page import HelpPage
-from drystone.l85_surfaces.cli.terminal import Paint, Style, remark, shows_colours, write_json
+from drystone.l85_surfaces.cli.options import Shared
+from drystone.l85_surfaces.cli.parameters import Argument, arguments_of
+from drystone.l85_surfaces.cli.parsing import END, parse
+from drystone.l85_surfaces.cli.terminal import (
+    PLAIN,
+    Paint,
+    Style,
+    remark,
+    shows_colours,
+    write_json,
+)
 
 REFUSED, MISUSED, INTERRUPTED = 1, 2, 130
+HELP = {"--help", "-h"}
 
 
 class Command(NamedTuple):
@@ -32,6 +38,17 @@ class Command(NamedTuple):
     name: str
     where: str
     examples: tuple[str, ...]
+
+    def load(self) -> Callable[..., Any]:
+        """Return the function that carries it out."""
+        module, _, name = self.where.partition(":")
+        loaded = importlib.import_module(f"drystone.l85_surfaces.cli.commands.{module}")
+        function: Callable[..., Any] = getattr(loaded, name)
+        return function
+
+    def arguments(self) -> list[Argument]:
+        """Return what it takes."""
+        return arguments_of(self.load(), Shared)
 
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
@@ -136,34 +153,6 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
 }
 
 
-def application() -> App:
-    """Build the parser; commands load when they are given."""
-    app = App(
-        name="drystone",
-        help="A cloud platform that can always be rebuilt from the ground.",
-        help_epilogue="Run drystone COMMAND --help for the options and examples of a command.",
-        version_flags=[],
-        help_flags=["--help", "-h"],
-        help_format="plaintext",
-        help_formatter=HelpPage(),
-        suppress_keyboard_interrupt=False,
-        group_arguments=Group("Arguments", sort_key=0),
-        group_parameters=Group("Options", sort_key=1),
-    )
-    app["--help"].show = False
-    for place, (title, commands) in enumerate(COMMANDS.items(), 2):
-        group = Group(title, sort_key=place)
-        for rank, command in enumerate(commands):
-            app.command(
-                f"drystone.l85_surfaces.cli.commands.{command.where}",
-                name=command.name,
-                group=group,
-                sort_key=rank,
-                help_epilogue="\n".join(["Examples:", *(f"  {line}" for line in command.examples)]),
-            )
-    return app
-
-
 def run(arguments: list[str]) -> int:
     """Carry out one command line and tell a failure.
 
@@ -172,8 +161,8 @@ def run(arguments: list[str]) -> int:
     """
     if arguments[0] == "help":
         arguments = [*arguments[1:], "--help"]
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    # The parser takes a lone hyphen for an option, so it gets the name that messages use.
+    end = arguments.index(END) if END in arguments else len(arguments)
+    # A lone hyphen is standard input, and gets the name that messages use.
     own = ["<stdin>" if word == "-" else word for word in arguments[:end]]
     return tell_failures(lambda: _carry_out(own + arguments[end:]), json="--json" in own)
 
@@ -195,45 +184,87 @@ def tell_failures(work: Callable[[], int], *, json: bool) -> int:
         return INTERRUPTED
 
 
-def _carry_out(arguments: list[str]) -> int:
-    app = application()
+def _carry_out(words: list[str]) -> int:
+    command = _command(words[0])
+    end = words.index(END) if END in words else len(words)
+    if HELP & {*words[1:end]}:
+        sys.stdout.write(page_of(command, paint=Paint(colour=shows_colours(sys.stdout))))
+        return 0
+    function, arguments = command.load(), command.arguments()
     try:
-        result = app(
-            arguments,
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-        )
-    except CycloptsError as e:
-        raise Misuse(_in_words(e, arguments)) from e
+        given = parse(arguments, words[1:])
+    except Misuse as e:
+        raise Misuse(f"{e.message}\nsee drystone {command.name} --help") from e
+    result = function(*_by_place(arguments, given), **_by_name(given))
+    if isinstance(result, Coroutine):
+        import asyncio  # noqa: PLC0415 - commands that ask nobody need none
+
+        result = asyncio.run(result)
     return int(result or 0)
 
 
-def _in_words(e: CycloptsError, arguments: list[str]) -> str:
-    """Tell what is wrong with a command line and what to type instead."""
-    names = [command.name for group in COMMANDS.values() for command in group]
-    if isinstance(e, UnknownCommandError) and not e.command_chain:
-        token = arguments[0]
-        if token.startswith("-"):
-            return f"{token} comes after the command; see drystone --help"
-        near = difflib.get_close_matches(token, names, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else "see drystone --help"
-        return f"there is no command '{token}'; {hint}"
-    command = " ".join(["drystone", *(e.command_chain or ()), "--help"])
-    return f"{_wrong(e)}\nsee {command}"
+def _by_place(arguments: list[Argument], given: dict[str, Any]) -> list[Any]:
+    """Take the arguments that are told by their place, in order."""
+    found: list[Any] = []
+    for argument in arguments:
+        if argument.options:
+            continue
+        value = given.pop(argument.name, argument.default)
+        found += value if argument.many else [value]
+    return found
 
 
-def _wrong(e: CycloptsError) -> str:
-    if isinstance(e, UnusedCliTokensError) and e.unused_tokens:
-        return f"'{e.unused_tokens[0]}' is one word too many"
-    if isinstance(e, MissingArgumentError) and e.argument:
-        name = e.keyword or e.argument.name
-        return f"{name} needs a value" if name.startswith("-") else f"{name} is missing"
-    e.verbose = False
-    text = str(e).strip().rstrip(".")
-    if isinstance(e, UnknownOptionError):
-        text = text.replace(". Did you mean ", "; did you mean ")
-    return text[:1].lower() + text[1:]
+def _by_name(given: dict[str, Any]) -> dict[str, Any]:
+    """Gather what several commands share."""
+    shared = {name: given.pop(name) for name in Shared._fields if name in given}
+    return {**given, "shared": Shared(**shared)}
+
+
+def _command(word: str) -> Command:
+    """Return a command by its name.
+
+    Raises:
+        Misuse: There is none.
+    """
+    commands = {command.name: command for group in COMMANDS.values() for command in group}
+    if command := commands.get(word):
+        return command
+    if word.startswith("-"):
+        raise Misuse(f"{word} comes after the command; see drystone --help")
+    near = difflib.get_close_matches(word, commands, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "see drystone --help"
+    raise Misuse(f"there is no command '{word}'; {hint}")
+
+
+def page_of(command: Command, *, paint: Paint = PLAIN, width: int | None = None) -> str:
+    """Return the help page of a command.
+
+    Args:
+        command: Which.
+        paint: How to colour.
+        width: Columns; those of this terminal when None.
+    """
+    from drystone.l85_surfaces.cli.help_page import page, width_here  # noqa: PLC0415 - only for help
+
+    text = command.load().__doc__ or ""
+    columns = width or width_here()
+    return page(
+        command.name, text, command.arguments(), command.examples, paint=paint, width=columns
+    )
+
+
+def overview() -> str:
+    """Return the page that lists the commands; what is packaged is a copy of it."""
+    from drystone.l85_surfaces.cli import help_page  # noqa: PLC0415 - only for help
+
+    return help_page.overview(
+        {title: {c.name: about(c) for c in group} for title, group in COMMANDS.items()}
+    )
+
+
+def about(command: Command) -> str:
+    """Return in one line what a command is for."""
+    return (command.load().__doc__ or "").partition("\n")[0]
 
 
 def _tell(e: PlatformError, *, json: bool) -> None:
@@ -241,4 +272,8 @@ def _tell(e: PlatformError, *, json: bool) -> None:
     sys.stdout.flush()
     remark(e.message if isinstance(e, Interrupted) else f"{paint('error:', Style.BAD)} {e.message}")
     if json:
+        import msgspec  # noqa: PLC0415 - for machines alone
+
+        from drystone.l00_kernel.contract.wire import to_problem  # noqa: PLC0415
+
         write_json(msgspec.json.encode(to_problem(e)))

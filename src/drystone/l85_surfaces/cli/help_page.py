@@ -6,89 +6,107 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
+from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Style
+
 if TYPE_CHECKING:
-    from cyclopts.help import HelpEntry, HelpPanel
-    from rich.console import Console, ConsoleOptions, RenderableType
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from drystone.l85_surfaces.cli.parameters import Argument
 
 WIDTH = 80
 _LARGEST_NAME = 26
 _COMMANDS = 10
 """Width of the column of commands, the same in every list of an overview."""
 
-
-class HelpPage:
-    """Writes one help page, piece by piece (cyclopts' HelpFormatter protocol)."""
-
-    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
-        """Write one titled list of arguments, options or commands."""
-        entries = [(_names(entry), _meaning(entry, console)) for entry in panel.entries]
-        if not entries:
-            return
-        _write(console, "")
-        _write(console, f"{_plain(panel.title, console)}:", style="bold")
-        longest = max((len(n) for n, _ in entries if len(n) <= _LARGEST_NAME), default=0)
-        column = 4 + max(longest, _COMMANDS if panel.format == "command" else 0)
-        for names, meaning in entries:
-            wrapped = textwrap.wrap(meaning, max(20, _width() - column)) or [""]
-            first = f"  {names}".ljust(column)
-            if len(first) > column:
-                _write(console, first)
-            else:
-                _write(console, first + wrapped.pop(0))
-            for line in wrapped:
-                _write(console, " " * column + line)
-
-    def render_usage(
-        self, console: Console, options: ConsoleOptions, usage: RenderableType
-    ) -> None:
-        """Write the line that shows the order of the words."""
-        _write(console, f"Usage: {_plain(usage, console).strip().removeprefix('Usage: ')}")
-
-    def render_description(
-        self, console: Console, options: ConsoleOptions, description: RenderableType
-    ) -> None:
-        """Write what the command does, wrapped; paragraphs stay paragraphs."""
-        for paragraph in _plain(description, console).strip().split("\n\n"):
-            _write(console, "")
-            for line in textwrap.wrap(" ".join(paragraph.split()), _width()):
-                _write(console, line)
+ABOUT = "A cloud platform that can always be rebuilt from the ground."
+EPILOGUE = "Run drystone COMMAND --help for the options and examples of a command."
 
 
-def _names(entry: HelpEntry) -> str:
-    return ", ".join(entry.display_labels_with_metavar)
+def overview(groups: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the page that lists the commands.
+
+    Args:
+        groups: By title, what each command is for.
+    """
+    lines = ["Usage: drystone COMMAND", "", ABOUT]
+    for title, commands in groups.items():
+        lines += _titled(title, list(commands.items()), PLAIN, WIDTH, least=_COMMANDS)
+    return "\n".join([*lines, "", EPILOGUE, ""])
 
 
-def _meaning(entry: HelpEntry, console: Console) -> str:
-    meaning = " ".join(_plain(entry.description, console).split())
-    if entry.choices:
-        meaning, default, rest = meaning.partition(" [default:")
-        meaning += f" One of {', '.join(entry.choices)}.{default}{rest}"
-    if entry.default is not None:
-        meaning += f" [default: {entry.default}]"
-    if entry.required:
-        meaning += " [required]"
-    return meaning.strip()
+def page(
+    name: str,
+    text: str,
+    arguments: Sequence[Argument],
+    examples: Sequence[str],
+    *,
+    paint: Paint = PLAIN,
+    width: int = WIDTH,
+) -> str:
+    """Return the page of one command.
+
+    Args:
+        name: The command.
+        text: What it does; paragraphs stay paragraphs.
+        arguments: What it takes.
+        examples: Command lines.
+        paint: How to colour.
+        width: Columns.
+    """
+    places = [argument for argument in arguments if not argument.options]
+    options = [argument for argument in arguments if argument.options]
+    lines = [" ".join([f"Usage: drystone {name} [OPTIONS]", *map(_place, places)])]
+    for paragraph in textwrap.dedent(text).strip().split("\n\n"):
+        lines += ["", *textwrap.wrap(" ".join(paragraph.split()), width)]
+    for title, shown in (("Arguments", places), ("Options", options)):
+        rows = [(_names(argument), _meaning(argument)) for argument in shown]
+        lines += _titled(title, rows, paint, width)
+    return "\n".join([*lines, "", "Examples:", *(f"  {line}" for line in examples), ""])
 
 
-def _plain(text: RenderableType | None, console: Console) -> str:
-    if text is None:
-        return ""
-    from rich.text import Text  # noqa: PLC0415 - only help pages need it
-
-    if isinstance(text, str):
-        return text
-    if isinstance(text, Text):
-        return text.plain
-    with console.capture() as capture:
-        console.print(text, end="", soft_wrap=True)
-    return Text.from_ansi(capture.get()).plain
-
-
-def _width() -> int:
+def width_here() -> int:
+    """Return how wide a page may be on this terminal."""
     return min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
 
 
-def _write(console: Console, line: str, *, style: str | None = None) -> None:
-    from rich.text import Text  # noqa: PLC0415
+def _titled(
+    title: str, rows: list[tuple[str, str]], paint: Paint, width: int, *, least: int = 0
+) -> Iterator[str]:
+    if not rows:
+        return
+    yield ""
+    yield paint(f"{title}:", Style.NAME)
+    longest = max((len(names) for names, _ in rows if len(names) <= _LARGEST_NAME), default=0)
+    column = 4 + max(longest, least)
+    for names, meaning in rows:
+        wrapped = textwrap.wrap(meaning, max(20, width - column)) or [""]
+        first = f"  {names}".ljust(column)
+        yield first if len(first) > column else first + wrapped.pop(0)
+        yield from (" " * column + line for line in wrapped)
 
-    console.print(Text(line, style=style or ""), soft_wrap=True)
+
+def _place(argument: Argument) -> str:
+    name = argument.shown + ("..." if argument.many else "")
+    return name if argument.required else f"[{name}]"
+
+
+def _names(argument: Argument) -> str:
+    if not argument.options:
+        return argument.shown
+    said = argument.said
+    names = ", ".join([*argument.options, *([said.negative] if said.negative else [])])
+    if argument.is_flag:
+        return names
+    usual = "CHOICE" if argument.choices else "INT" if argument.type is int else "STR"
+    return f"{names} {said.metavar or usual}{'...' if argument.many else ''}"
+
+
+def _meaning(argument: Argument) -> str:
+    meaning = " ".join(argument.said.help.split())
+    if argument.choices:
+        meaning, default, rest = meaning.partition(" [default:")
+        meaning += f" One of {', '.join(argument.choices)}.{default}{rest}"
+    default = argument.default
+    if argument.said.show_default and default not in (None, False, ()):
+        meaning += f" [default: {default}]"
+    return meaning + (" [required]" if argument.required else "")

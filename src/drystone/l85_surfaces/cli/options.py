@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
+from typing import Annotated, NamedTuple
 
 from drystone.l85_surfaces.cli.errors import Misuse
+from drystone.l85_surfaces.cli.parameters import Parameter
 
 VARIABLE = "DRYSTONE_HOME"
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Shared:
+class Shared(NamedTuple):
     """Options of every command."""
 
     home: Annotated[
         str | None,
         Parameter(
-            name="--home",
+            name=("--home",),
             metavar="DIR",
             show_default=False,
             help="Home directory of the platform. [default: DRYSTONE_HOME, else ~/.drystone, or "
@@ -30,7 +26,7 @@ class Shared:
         ),
     ] = None
     json: Annotated[
-        bool, Parameter(name="--json", negative="", show_default=False, help="JSON for machines.")
+        bool, Parameter(name=("--json",), show_default=False, help="JSON for machines.")
     ] = False
 
     @property
@@ -66,7 +62,7 @@ def default_home() -> Path:
 Environment = Annotated[
     str | None,
     Parameter(
-        name=["--env", "-e"],
+        name=("--env", "-e"),
         show_default=False,
         help="Environment. [default: the home's default_environment, else dev]",
     ),
@@ -76,8 +72,7 @@ Descriptor = Annotated[str, Parameter(help="The service's descriptor; - reads st
 DeleteData = Annotated[
     list[str] | None,
     Parameter(
-        name="--delete-data",
-        negative="",
+        name=("--delete-data",),
         show_default=False,
         help="Name of a resource whose data may be deleted; may be given again.",
     ),

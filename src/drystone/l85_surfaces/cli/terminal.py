@@ -15,8 +15,6 @@ import sys
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-import msgspec
-
 from drystone.l00_kernel.visible import visible, visible_json
 
 if TYPE_CHECKING:
@@ -106,11 +104,15 @@ class Terminal:
     def document(self, value: object) -> None:
         """Write the one JSON document of this command; nothing when a person reads."""
         if self.json:
+            import msgspec  # noqa: PLC0415 - for machines alone
+
             write_json(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
     def record(self, value: object) -> None:
         """Write one JSON object of a stream on a line of its own; nothing when a person reads."""
         if self.json:
+            import msgspec  # noqa: PLC0415 - for machines alone
+
             write_json(msgspec.json.encode(value))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
-from drystone.l85_surfaces.cli.application import application
+from drystone.l85_surfaces.cli.application import COMMANDS, about
+from drystone.l85_surfaces.cli.completions import Known, script
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
+from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.terminal import Terminal
 
 
@@ -19,6 +19,7 @@ def completion(
 ) -> None:
     """Print a completion script for a shell."""
     out = Terminal(json=shared.json)
-    script = application().generate_completion(shell=shell)
-    out.line(script.rstrip("\n"))
-    out.document({"shell": shell, "script": script})
+    known = [Known(c.name, about(c), c.arguments()) for group in COMMANDS.values() for c in group]
+    text = script(shell, known)
+    out.line(text.rstrip("\n"))
+    out.document({"shell": shell, "script": text})

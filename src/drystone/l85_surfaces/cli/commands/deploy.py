@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from drystone.l85_surfaces.cli.following import follow
 from drystone.l85_surfaces.cli.options import (
     NOTHING_SAID,
@@ -14,6 +12,7 @@ from drystone.l85_surfaces.cli.options import (
     Environment,
     Shared,
 )
+from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, environment_of, platform
 from drystone.l85_surfaces.cli.sources import checked
 from drystone.l85_surfaces.cli.terminal import Terminal

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
 from drystone.l25_deployer.descriptor.json_schema import json_schema_text
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
+from drystone.l85_surfaces.cli.parameters import Parameter
 
 
 def descriptor(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-
 from drystone.l85_surfaces.cli.errors import Misuse, NotConfirmed
 from drystone.l85_surfaces.cli.following import follow
 from drystone.l85_surfaces.cli.options import (
@@ -16,6 +14,7 @@ from drystone.l85_surfaces.cli.options import (
     Service,
     Shared,
 )
+from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, environment_of, platform
 from drystone.l85_surfaces.cli.terminal import Style, Terminal, is_terminal
 
@@ -33,7 +32,9 @@ async def destroy(
     env: Environment = None,
     yes: Annotated[
         str | None,
-        Parameter(name="--yes", help="The service's name again, instead of typing it when asked."),
+        Parameter(
+            name=("--yes",), help="The service's name again, instead of typing it when asked."
+        ),
     ] = None,
     delete_data: DeleteData = None,
     shared: Shared = NOTHING_SAID,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
-
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
+from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, environment_of, platform
 from drystone.l85_surfaces.cli.terminal import LOG_COLOURS, Paint, Terminal
 
@@ -19,12 +17,10 @@ async def logs(
     service: Service,
     /,
     *,
-    follow: Annotated[
-        bool, Parameter(name=["--follow", "-f"], negative="", help="Go on until Ctrl-C.")
-    ] = False,
+    follow: Annotated[bool, Parameter(name=("--follow", "-f"), help="Go on until Ctrl-C.")] = False,
     lines: Annotated[
         int,
-        Parameter(name=["--lines", "-n"], validator=Number(gte=0), help="Past lines per instance."),
+        Parameter(name=("--lines", "-n"), least=0, help="Past lines per instance."),
     ] = 100,
     group: Annotated[str | None, Parameter(help="Only `web` or this worker.")] = None,
     release: Annotated[int | None, Parameter(help="Only this release, by its number.")] = None,

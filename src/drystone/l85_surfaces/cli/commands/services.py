@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
-
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
+from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, environment_of, platform
 from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views import services as views
@@ -23,7 +21,7 @@ async def services(
     *,
     env: Annotated[
         str | None,
-        Parameter(name=["--env", "-e"], help="Only this environment; all of them when omitted."),
+        Parameter(name=("--env", "-e"), help="Only this environment; all of them when omitted."),
     ] = None,
     shared: Shared = NOTHING_SAID,
 ) -> None:
@@ -68,7 +66,7 @@ async def history(
     *,
     lines: Annotated[
         int,
-        Parameter(name=["--lines", "-n"], validator=Number(gte=1), help="How many events."),
+        Parameter(name=("--lines", "-n"), least=1, help="How many events."),
     ] = 20,
     env: Environment = None,
     shared: Shared = NOTHING_SAID,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
-
 from drystone.l00_kernel.settings import Runtime
 from drystone.l85_surfaces.cli.bringing_up import bring_up
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
+from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.terminal import Terminal
 
 
@@ -18,7 +16,8 @@ async def up(
     port: Annotated[
         int | None,
         Parameter(
-            validator=Number(gte=1, lte=65535),
+            least=1,
+            most=65535,
             help="Port for people and clients; kept in the home's settings. [default: 8400]",
         ),
     ] = None,
@@ -29,8 +28,7 @@ async def up(
     detach: Annotated[
         bool,
         Parameter(
-            name=["--detach", "-d"],
-            negative="",
+            name=("--detach", "-d"),
             show_default=False,
             help="Return when the platform is ready.",
         ),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from drystone.l25_deployer.descriptor import Problem, render
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
+from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.sources import count, load
 from drystone.l85_surfaces.cli.terminal import Paint, Style, Terminal
 
