@@ -11,9 +11,8 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from drystone.testing.conformance.engines import short_home
 from faults import raw_http as h
-from faults.neighbours import Attacked, attacked
+from faults.neighbours import Attacked
 from faults.raw_http import connected, exchange, frame, statuses
 from l10_engines.proxy.rig import HOST, until
 
@@ -279,27 +278,3 @@ async def test_streams_whose_client_takes_nothing_cost_little(edge: Attacked, co
         await edge.until_quiet("http.edge.downstream_cx_rx_bytes_total")
         assert edge.heap_is_bounded()
     await edge.until_alone()
-
-
-async def test_when_strangers_have_every_connection_services_and_the_agent_go_on() -> None:
-    most = 60
-    with short_home() as home:
-        async with attacked(home, connections=most) as edge:
-            kept = edge.undisturbed(reused=1)
-            async with kept, edge.undisturbed(port=edge.internal), clients(edge, most, b""):
-
-                async def is_full() -> bool:
-                    with suppress(ConnectionError):
-                        return await exchange(edge.port, GET_AND_LEAVE) == b""
-                    return True
-
-                await until(is_full)
-                # An Envoy that did not answer the agent would be taken for dead, and be ended.
-                assert await edge.rig.envoy.is_ready()
-
-            async def is_free() -> bool:
-                with suppress(ConnectionError):
-                    return statuses(await exchange(edge.port, GET_AND_LEAVE)) == [200]
-                return False
-
-            await until(is_free)
