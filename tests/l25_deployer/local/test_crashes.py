@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from typing_extensions import override
 
@@ -209,3 +210,34 @@ async def test_a_death_during_a_destroy_is_followed_by_the_rest_of_it(mortal: Mo
         ), n
         await mortal.deploy(p, more)
         await whole(p, mortal)
+
+
+WARM = "deploy: {keep_warm: 1h}"
+PHOTOS = "resources: {photos: {type: volume, protect: false}}"
+
+
+async def test_a_release_whose_resource_goes_is_not_kept_warm(mortal: Mortal) -> None:
+    async with by_hand(mortal.home, mortal.port) as p:
+        await mortal.deploy(p, f"{WARM}\n{PHOTOS}")
+        await mortal.deploy(p, WARM)
+        assert p.kept().record.warm == {}
+        assert await whole(p, mortal) == 2
+
+
+async def test_a_warm_release_whose_resource_is_gone_is_ended_by_the_next_agent(
+    mortal: Mortal,
+) -> None:
+    async with by_hand(mortal.home, mortal.port) as p:
+        await mortal.deploy(p, f"{WARM}\n{PHOTOS}")
+        await mortal.deploy(p, f"{WARM}\n{PHOTOS}")
+        assert set(p.kept().record.warm) == {1}
+    documents = Documents(mortal.home / "services")
+    record = documents.service("dev", "greeter")
+    second = documents.release("dev", "greeter", 2)
+    none = msgspec.structs.replace(second.stacks.eternal, resources={})
+    stacks = msgspec.structs.replace(second.stacks, eternal=none)
+    documents.save_release(record, msgspec.structs.replace(second, stacks=stacks))
+    documents.save_service(msgspec.structs.replace(record, eternal={}))
+    async with by_hand(mortal.home, mortal.port) as p:
+        assert p.kept().record.warm == {}
+        assert await running_instances(p) == {one.id for one in p.kept().release(2).instances}

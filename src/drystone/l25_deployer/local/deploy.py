@@ -246,7 +246,8 @@ async def finish(kept: KeptService, tell: Teller, note_end: Callable[[], None]) 
             places.WOKEN.reach()
         last = max(kept.record.warm, default=None)
         for number in sorted(kept.record.warm):
-            if number != last or not active.stacks.route.keep_warm:
+            is_kept = number == last and active.stacks.route.keep_warm
+            if not is_kept or _needs_what_goes(kept, number, active):
                 with tell.step("drain", f"release {number}, then stop it"):
                     await _try(kept.cool(number), f"release {number} is kept warm", tell)
         if last in kept.running and last in kept.record.warm:
@@ -262,12 +263,25 @@ async def finish(kept: KeptService, tell: Teller, note_end: Callable[[], None]) 
     kept.tend()
 
 
-async def _remove_unwanted(kept: KeptService, active: ReleaseRecord, tell: Teller) -> None:
-    """Remove resources that the descriptor no longer names, those whose removal was confirmed."""
+def _unwanted(kept: KeptService, active: ReleaseRecord) -> set[str]:
+    """Return the resources that the descriptor no longer names, those whose removal was confirmed."""
     operation = kept.record.operation
-    for name in operation.unwanted if operation else ():
-        if name not in kept.record.eternal or name in active.stacks.eternal.resources:
-            continue
+    unwanted = set(operation.unwanted) if operation else set[str]()
+    return unwanted & kept.record.eternal.keys() - active.stacks.eternal.resources.keys()
+
+
+def _needs_what_goes(kept: KeptService, number: int, active: ReleaseRecord) -> bool:
+    """Tell whether a release runs with a resource that is removed now.
+
+    Were it gone back to while it is warm, it would go on with the credentials of what is no more.
+    """
+    return (
+        not kept.release(number).stacks.eternal.resources.keys().isdisjoint(_unwanted(kept, active))
+    )
+
+
+async def _remove_unwanted(kept: KeptService, active: ReleaseRecord, tell: Teller) -> None:
+    for name in sorted(_unwanted(kept, active)):
         with tell.step("resources", f"remove {name}"):
             # The new release serves; what cannot be removed now is in the plan of the next deploy again.
             await _try(remove_resource(kept, name), f"'{name}' stays", tell)
