@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,28 @@ def store(tmp_path: Path) -> Iterator[Artifacts]:
 def builds(tmp_path: Path) -> list[str]:
     """Return the names of all places, complete or not."""
     return sorted(path.name for path in (tmp_path / "artifacts").iterdir())
+
+
+STARTER = """
+import asyncio, sys
+from pathlib import Path
+from drystone.l25_deployer.builds.artifacts import Artifacts
+place = Path(sys.argv[1])
+store = Artifacts(place / "artifacts", place / "downloads", {})
+asyncio.run(store.build(place / "service", setup=("sh", "-c", "touch ../begun; sleep 100")))
+"""
+
+
+async def test_the_set_up_of_an_agent_that_died_is_ended_by_the_next(
+    store: Artifacts, folder: Path, tmp_path: Path
+) -> None:
+    agent = await asyncio.create_subprocess_exec(sys.executable, "-c", STARTER, tmp_path)
+    await until(lambda: any(tmp_path.glob("artifacts/*/begun")), "the set-up begins")
+    agent.kill()
+    await agent.wait()
+    assert left_in(tmp_path) != []
+    await store.end_left()
+    assert left_in(tmp_path) == []
 
 
 def shell(script: str) -> tuple[str, ...]:

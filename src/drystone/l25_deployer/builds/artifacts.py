@@ -93,7 +93,16 @@ class Artifacts:
         self._root = root
         self._downloads = downloads
         self._environ = environ
+        self._mark = {"DRYSTONE_BUILDS_OF": str(root)}
         self._building: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def end_left(self) -> None:
+        """End the set-ups of an earlier agent that died: they would write into what is built anew.
+
+        Raises:
+            PlatformError: One is still there after being killed again and again.
+        """
+        await _end_all(self._mark, str(self._root))
 
     async def build(
         self, folder: Path, *, runtime: str | None = None, setup: tuple[str, ...] = ()
@@ -181,7 +190,7 @@ class Artifacts:
                 " others must be installed on this machine",
                 program=command[0],
             )
-        mark = {"DRYSTONE_BUILD": secrets.token_hex(16)}
+        mark = {"DRYSTONE_BUILD": secrets.token_hex(16)} | self._mark
         try:
             process = spawn(
                 (program, *command[1:]), output=log, env=variables | mark, directory=where

@@ -239,7 +239,13 @@ class Platform:
             except PlatformError as e:
                 machine.log.warning("strays not removed", error=e, runtime=runtime.name)
 
-        await asyncio.gather(*(clear(runtime) for runtime in machine.runtimes.values()))
+        async def clear_builds() -> None:
+            try:
+                await machine.artifacts.end_left()
+            except PlatformError as e:
+                machine.log.warning("set-ups not ended", error=e)
+
+        await asyncio.gather(clear_builds(), *(clear(r) for r in machine.runtimes.values()))
 
     async def stop(self) -> AsyncIterator[StartupStep]:
         """End every service and every part, from the top; data stays, and so do the records."""
