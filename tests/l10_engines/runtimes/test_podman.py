@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -11,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from drystone.l10_engines.processes.proc_files import content
 from drystone.l10_engines.runtimes.errors import ImageNotFound, SpecInvalid
 from drystone.l10_engines.runtimes.podman import Podman, PodmanInstance
 from drystone.l10_engines.runtimes.port import Instance, Mount
+from drystone.testing.conformance.engines import eventually
 from drystone.testing.conformance.runtime_bench import Workbench
 from drystone.testing.conformance.runtimes import Bench, RuntimeConformance
 
@@ -123,3 +127,23 @@ class TestPodman(RuntimeConformance):
         instance = await work.start(work.program(source))
         assert (await instance.wait()).is_success
         assert instance.log.read_text() == "False\n"
+
+    async def test_what_a_dead_agent_was_starting_is_waited_for(self, work: Workbench) -> None:
+        # It stands for a podman that has not yet made its container. A real one that is held up holds up all others.
+        words = ('"$@" & echo $!', "sh", sys.executable, "-c", "import time; time.sleep(100)")
+        label = f"--label=drystone.home={work.label}"
+        parent = await asyncio.create_subprocess_exec(
+            *("sh", "-c", *words, label), stdout=asyncio.subprocess.PIPE
+        )
+        assert parent.stdout is not None
+        podman = int(await parent.stdout.readline())
+        await parent.wait()
+        await eventually(lambda: label.encode() in (content(podman, "cmdline") or b""))
+        looking = asyncio.create_task(work.runtime.strays(work.label, frozenset()))
+        for _ in range(3):  # while a look that does not wait would have ended long ago
+            await Podman().strays("another-home", frozenset())
+        try:
+            assert not looking.done()
+        finally:
+            os.kill(podman, signal.SIGKILL)
+        assert await looking == []

@@ -26,7 +26,7 @@ from typing_extensions import override
 
 from drystone.l00_kernel.errors import DeadlineExceeded
 from drystone.l00_kernel.shortage import DiskFull, needs_room
-from drystone.l10_engines.processes import identity
+from drystone.l10_engines.processes import identity, proc_files
 from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.runtimes import cgroups, proc_table
 from drystone.l10_engines.runtimes.command_check import check_spec
@@ -38,7 +38,13 @@ from drystone.l10_engines.runtimes.errors import (
     RuntimeMissing,
     SpecInvalid,
 )
-from drystone.l10_engines.runtimes.podman_command import PodmanCommand, State, explain, ulimits
+from drystone.l10_engines.runtimes.podman_command import (
+    LIMIT,
+    PodmanCommand,
+    State,
+    explain,
+    ulimits,
+)
 from drystone.l10_engines.runtimes.podman_environment import environment_words
 from drystone.l10_engines.runtimes.port import (
     LOG_NAME,
@@ -266,6 +272,7 @@ class Podman(Runtime):
     async def strays(self, home_label: str, known_ids: frozenset[str]) -> list[Stray]:
         if await self.available() is not None:  # then no container of ours can run either
             return []
+        await _until_others_end(f"--label={_HOME}={home_label}")
         found = []
         for entry in await self._podman.listed(f"{_HOME}={home_label}"):
             name = entry.labels.get(_INSTANCE, "")
@@ -326,6 +333,18 @@ def _exit(state: State | None, out_of_memory: bool) -> Exit:
     # Podman reports -1 when the monitor could not say.
     code = state.exit_code if state.exit_code >= 0 else None
     return Exit.from_status(code, at=at, out_of_memory=out_of_memory or state.oom_killed)
+
+
+async def _until_others_end(label: str) -> None:
+    """Wait for a podman that an earlier agent left starting a container: until it ends, none is listed."""
+    for entry in proc_table.table().values():
+        if entry.parent == os.getpid():
+            continue
+        words = (proc_files.content(entry.pid, "cmdline") or b"").split(b"\0")
+        if label.encode() in words and (podman := identity.identify(entry.pid)):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LIMIT.total_seconds()):
+                    await identity.wait(podman)
 
 
 def _inhabitants(pid: int) -> tuple[int, ...]:

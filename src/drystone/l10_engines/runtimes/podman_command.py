@@ -40,7 +40,7 @@ _PASSED_ON = [
 ]
 _SYSTEM_PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MOST_FILES = 1_048_576
-_LIMIT = timedelta(minutes=2)
+LIMIT = timedelta(minutes=2)
 
 
 class _Conmon(msgspec.Struct):
@@ -138,7 +138,7 @@ class PodmanCommand:
             [self._program, *words],
             env={**(environment or {}), **own},
             directory=directory,
-            limit=_LIMIT,
+            limit=LIMIT,
             umask=0o022,  # a container's own users read the files that podman makes for it
         )
 
