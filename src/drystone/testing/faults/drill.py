@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -58,7 +59,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     leftovers.ResourcesAreTheReleases(),
 )
 
-MOST_SHOWN = 5
+MOST_SHOWN, MOST_WORDS = 5, 100
 LOOKS, LOOK_AGAIN = 5, timedelta(seconds=1)
 """How often what does not hold is looked at again, and after which pause."""
 
@@ -212,7 +213,9 @@ class Drill:
                 text = f"{name}: {len(failed)} failed though only agent and commands were killed;"
                 self._break("gentleness", f"{text} at {first.sent:.3f}: {first.trouble}")
             elif failed:
-                self._journal.write("failed", f"{name}: {len(failed)} of {len(seen)} requests")
+                words, often = Counter(one.trouble[:MOST_WORDS] for one in failed).most_common(1)[0]
+                text = f"{name}: {len(failed)} of {len(seen)} requests, {often} of them: {words}"
+                self._journal.write("failed", text)
         self._may_fail = False
 
     def _break(self, name: str, text: str) -> None:

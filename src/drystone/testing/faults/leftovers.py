@@ -23,6 +23,7 @@ from drystone.l25_deployer.stacks.model import Postgres as PostgresResource
 from drystone.l25_deployer.stacks.model import Volume
 from drystone.testing.command_line import processes_of
 from drystone.testing.faults.invariants import Invariant
+from drystone.testing.faults.subjects import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -212,7 +213,7 @@ class NoStrayVolume(Invariant):
 
 
 class ResourcesAreTheReleases(Invariant):
-    """The resources of a service are those that the release names that serves."""
+    """The resources of a service are those that the release names that serves; after a rollback there may be more."""
 
     name = "resources are the release's"
 
@@ -224,9 +225,21 @@ class ResourcesAreTheReleases(Invariant):
             if record.active is not None:
                 release = site.documents.release(record.environment, name, record.active)
                 wanted = release.stacks.eternal.resources
-                if record.eternal != wanted:
+                is_back = _last_done(site, name) == "rollback done"
+                present = {
+                    resource: settings
+                    for resource, settings in record.eternal.items()
+                    if resource in wanted or not is_back  # going back deletes no data
+                }
+                if present != wanted:
                     found.append(f"{name} has {sorted(record.eternal)} for {sorted(wanted)}")
         return found
+
+
+def _last_done(site: Site, name: str) -> str | None:
+    """Return the newest event of a history that tells what serves now."""
+    events = site.documents.history(ENVIRONMENT, name)
+    return next((e.event for e in events if e.event in {"deploy done", "rollback done"}), None)
 
 
 class NoPartialFile(Invariant):
