@@ -102,7 +102,7 @@ class Artifacts:
         Raises:
             PlatformError: One is still there after being killed again and again.
         """
-        await _end_all(self._mark, str(self._root))
+        await kill_all(partial(_carrying, self._mark), f"the set-ups of {self._root}")
 
     async def build(
         self, folder: Path, *, runtime: str | None = None, setup: tuple[str, ...] = ()
