@@ -30,7 +30,7 @@ from drystone.testing.command_line import (
 from drystone.testing.faults import invariants, leftovers
 from drystone.testing.faults.commands import carry_out
 from drystone.testing.faults.expectation import Outcome
-from drystone.testing.faults.rest import Restless, until_at_rest
+from drystone.testing.faults.rest import LIMIT, Restless, until_at_rest
 from drystone.testing.faults.schedule import Action, Fighters, Round, draw
 from drystone.testing.faults.site import Site
 from drystone.testing.faults.subjects import ENVIRONMENT
@@ -60,6 +60,9 @@ INVARIANTS: tuple[Invariant, ...] = (
 )
 
 MOST_SHOWN, MOST_WORDS = 5, 100
+ENOUGH = 40
+"""Good answers in a row after which the failures of what was killed are over."""
+
 LOOKS, LOOK_AGAIN = 5, timedelta(seconds=1)
 """How often what does not hold is looked at again, and after which pause."""
 
@@ -122,7 +125,7 @@ class Drill:
         self._site = site
         self._journal = journal
         self._rounds = draw(terms.seed, terms.deploys, tuple(site.subjects), fighters())
-        self._may_fail = False
+        self._gentle_since: float | None = None
         self._deployed: list[tuple[Subject, str]] = []
 
     async def run(self) -> None:
@@ -130,7 +133,9 @@ class Drill:
         for number, one in enumerate(self._rounds, 1):
             self._journal.write("round", f"{number} of {len(self._rounds)}: {_words(one)}")
             self.strikes += sum(len(action.strikes) for action in one.actions)
-            self._may_fail |= not one.is_gentle
+            if one.is_gentle:
+                await self._until_all_is_answered()
+                self._gentle_since = self._journal.now()
             async with asyncio.TaskGroup() as group:
                 for action in one.actions:
                     group.create_task(self._act(action))
@@ -208,15 +213,23 @@ class Drill:
                 )
                 self._break("answers", text)
             failed = [s for s in seen if s.trouble]
-            if failed and not self._may_fail:
-                first = failed[0]
-                text = f"{name}: {len(failed)} failed though only agent and commands were killed;"
+            since = self._gentle_since
+            unfair = [s for s in failed if since is not None and s.sent >= since]
+            if unfair:
+                first = unfair[0]
+                text = f"{name}: {len(unfair)} failed though only agent and commands were killed;"
                 self._break("gentleness", f"{text} at {first.sent:.3f}: {first.trouble}")
             elif failed:
                 words, often = Counter(one.trouble[:MOST_WORDS] for one in failed).most_common(1)[0]
                 text = f"{name}: {len(failed)} of {len(seen)} requests, {often} of them: {words}"
                 self._journal.write("failed", text)
-        self._may_fail = False
+        self._gentle_since = None
+
+    async def _until_all_is_answered(self) -> None:
+        """Wait until the failures of what was killed before are over, so that those that come are none of them."""
+        async with asyncio.timeout(LIMIT.total_seconds()):
+            while any(t.good_in_a_row < ENOUGH for t in self._site.traffic.values()):  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_AGAIN.total_seconds())
 
     def _break(self, name: str, text: str) -> None:
         self.broken.append(f"{name}: {text}")

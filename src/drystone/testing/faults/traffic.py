@@ -58,6 +58,8 @@ class Traffic:
         self.subject = subject
         self.unjudged: list[Seen] = []
         self.answered = self.failed = 0
+        self.good_in_a_row = 0
+        """How many of the newest answers were good."""
         self._port = port
         self._rate = rate
         self._clock = clock
@@ -113,6 +115,7 @@ class Traffic:
                 trouble = f"{answer.status} {answer.body[:120].decode(errors='replace')}"
         self.answered += not trouble
         self.failed += bool(trouble)
+        self.good_in_a_row = 0 if trouble else self.good_in_a_row + 1
         self.unjudged.append(Seen(sent, self._clock(), version, trouble))
 
     async def ask(self, path: str) -> Answer:
