@@ -227,9 +227,12 @@ class Drill:
 
     async def _until_all_is_answered(self) -> None:
         """Wait until the failures of what was killed before are over, so that those that come are none of them."""
-        async with asyncio.timeout(LIMIT.total_seconds()):
-            while any(t.good_in_a_row < ENOUGH for t in self._site.traffic.values()):  # noqa: ASYNC110
-                await asyncio.sleep(LOOK_AGAIN.total_seconds())
+        try:
+            async with asyncio.timeout(LIMIT.total_seconds()):
+                while any(t.good_in_a_row < ENOUGH for t in self._site.traffic.values()):  # noqa: ASYNC110
+                    await asyncio.sleep(LOOK_AGAIN.total_seconds())
+        except TimeoutError:
+            self._break("rest", f"requests go on failing for {LIMIT} though all is said to be well")
 
     def _break(self, name: str, text: str) -> None:
         self.broken.append(f"{name}: {text}")
