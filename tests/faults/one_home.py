@@ -279,16 +279,23 @@ async def _hold_leavings(one: OneHome, view: ServiceView | None) -> None:
         assert there <= known, f"groups of nobody: {there - known}"
     kept = {i.id for release in one.releases() for i in release.instances}
     folders = {path.name for path in (one.home / "instances").iterdir()}
-    assert {name for name in folders - kept if "-once-" not in name} == set()
-    assert partials_of_the_dead(one.home) == []
+    nobodys = {name for name in folders - kept if "-once-" not in name}
+    assert nobodys == set(), (nobodys, one.releases())
+    left = partials_of_the_dead(one.home)
+    assert left == [], left
     generations = [path.name for path in (one.home / "engines/proxy").glob("g*/")]
     assert len(generations) == 1, generations
 
 
 def partials_of_the_dead(home: Path) -> list[Path]:
-    """Return what writers left of documents; the agent that lives may write one at any moment."""
+    """Return what writers left of documents; the agent that lives may write one at any moment.
+
+    What lies in an artefact that is not complete goes with it, whole, when artefacts are swept.
+    """
     found = []
-    for folder, _, names in os.walk(home):
+    for folder, folders, names in os.walk(home):
+        if Path(folder) == home:
+            folders.remove("artifacts")
         for name in names:
             writer = name.removeprefix(PARTIAL).partition("-")[0]
             if name.startswith(PARTIAL) and not Path("/proc", writer).exists():
