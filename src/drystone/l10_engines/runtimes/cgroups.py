@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 CONTROLLERS = ("memory", "cpu", "pids")
 _PERIOD_US = 100_000
+_NO_LIMIT = 1 << 60
+"""What v1 shows for no limit is larger: the largest number of whole pages."""
+
 _REMOVALS, _PAUSE_S = 50, 0.01
 _SETTINGS = {"memory": "memory.limit_in_bytes", "cpu": "cpu.cfs_quota_us", "pids": "pids.max"}
 
@@ -94,15 +97,26 @@ def seal(groups: Iterable[Path]) -> bool:
     return is_sealed
 
 
-def killed_for_memory(groups: Iterable[Path]) -> bool:
-    """Tell whether the kernel killed a process of these groups for want of memory."""
+def memory_kills(groups: Iterable[Path]) -> int:
+    """Count the processes of these groups that the kernel killed at the groups' memory limit."""
+    kills = 0
     for group in groups:
-        for name in ("memory.events", "memory.oom_control"):
+        for name in ("memory.events", "memory.oom_control"):  # of v2, and of v1 since Linux 4.13
             with suppress(OSError):
                 words = Path(group, name).read_text().split()
-                if "oom_kill" in words and int(words[words.index("oom_kill") + 1]) > 0:
-                    return True
-    return False
+                if "oom_kill" in words:
+                    kills += int(words[words.index("oom_kill") + 1])
+    return kills
+
+
+def memory_limit(groups: Iterable[Path]) -> int | None:
+    """Return the memory limit of these groups in bytes; None when they have none."""
+    for group in groups:
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with suppress(OSError, ValueError):  # ``max`` is no number
+                limit = int(Path(group, name).read_text())
+                return limit if limit < _NO_LIMIT else None
+    return None
 
 
 def remove(groups: Iterable[Path]) -> bool:

@@ -82,9 +82,8 @@ class HostedInstance(RecordedInstance):
     """An instance whose processes are the host's own."""
 
     def __init__(self, state: Path, record: HostedRecord) -> None:
-        super().__init__(record.id, state, record.main)
+        super().__init__(record.id, state, record.main, tuple(map(Path, record.groups)))
         self._record = record
-        self._groups = tuple(map(Path, record.groups))
         self._ended: Exit | None = None
 
     @override
@@ -108,7 +107,7 @@ class HostedInstance(RecordedInstance):
         if (known := self._known_exit()) is not None:
             return known
         # The counter of the group is read before the group goes.
-        out_of_memory = cgroups.killed_for_memory(self._groups)
+        kills, limit = self.memory_kills(), self.memory_limit()
         await self._end_all()
         if (
             known := self._known_exit()
@@ -116,7 +115,7 @@ class HostedInstance(RecordedInstance):
             return known
         recorded = None if is_wrong else shell_guard.recorded_status(self.state)
         status, at = recorded or (None, None)
-        ended = Exit.from_status(status, at=at, out_of_memory=out_of_memory)
+        ended = Exit.from_status(status, at=at, out_of_memory=kills > 0, memory_limit=limit)
         END_UNRECORDED.reach()
         with suppress(DiskFull):  # whoever asks again finds the guard's record
             write_record(self.state / ENDED, ended)

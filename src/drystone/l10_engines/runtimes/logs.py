@@ -134,25 +134,19 @@ class LogFile:
         """Set disk space aside for the next lines; where there is none, take it from the oldest ones.
 
         Raises:
-            OSError: The disk is full, and the log too short to give anything up.
+            OSError: The disk is full, and the log has too little to give up.
         """
-        try:
-            with self._path.open("r+b", buffering=0) as stream:
-                if not self._may_punch:
-                    return
-                try:
-                    holes.set_aside(stream.fileno(), RESERVE)
-                except OSError as e:
-                    if not is_full(e) or not holes.punch_head(stream.fileno(), self._spare()):
-                        raise
-                    holes.set_aside(stream.fileno(), RESERVE)
-        except FileNotFoundError:
+        if not self._may_punch:
             return
-
-    def _spare(self) -> int:
-        """Return up to where the log can be given up for what comes next; the newest lines stay."""
-        first, _ = self.span()
-        return max(0, min(first + 2 * RESERVE, _size(self._path) - RESERVE // 4))
+        with suppress(FileNotFoundError), self._path.open("r+b", buffering=0) as stream:
+            for length in (RESERVE, RESERVE // 2):
+                if _set_aside(stream.fileno(), length):
+                    return
+            holes.punch_head(stream.fileno(), max(0, _size(self._path) - RESERVE // 8))
+            for length in (RESERVE // 2, RESERVE // 4):
+                if _set_aside(stream.fileno(), length):
+                    return
+            holes.set_aside(stream.fileno(), RESERVE // 8)
 
     def mark(self, now: datetime) -> None:
         """Note how long the log is now, for :meth:`offset_at`; more than once a second does nothing."""
@@ -251,6 +245,17 @@ async def _pause(ended: asyncio.Event | None) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(_POLL.total_seconds()):
             await ended.wait()
+
+
+def _set_aside(descriptor: int, length: int) -> bool:
+    """Return False when the disk has no room for it."""
+    try:
+        holes.set_aside(descriptor, length)
+    except OSError as e:
+        if not is_full(e):
+            raise
+        return False
+    return True
 
 
 def _size(path: Path) -> int:

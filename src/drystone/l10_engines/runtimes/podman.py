@@ -28,6 +28,7 @@ from drystone.l00_kernel.errors import DeadlineExceeded
 from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l10_engines.processes import identity, proc_files
 from drystone.l10_engines.processes.identity import ProcessId
+from drystone.l10_engines.processes.sacrifice import INSTANCE
 from drystone.l10_engines.runtimes import cgroups, proc_table
 from drystone.l10_engines.runtimes.command_check import check_spec
 from drystone.l10_engines.runtimes.errors import (
@@ -82,7 +83,7 @@ class PodmanInstance(RecordedInstance):
     """A container that was started here."""
 
     def __init__(self, state: Path, record: _Record, podman: PodmanCommand) -> None:
-        super().__init__(record.id, state, record.main)
+        super().__init__(record.id, state, record.main, tuple(map(Path, record.groups)))
         self._record = record
         self._podman = podman
         self._ended: Exit | None = None
@@ -96,22 +97,22 @@ class PodmanInstance(RecordedInstance):
     async def wait(self) -> Exit:
         await identity.wait(self._main)
         # Podman learns of it from the kernel only with cgroup v2; the group is there for some moments yet.
-        out_of_memory = cgroups.killed_for_memory(map(Path, self._record.groups))
+        kills, limit = self.memory_kills(), self.memory_limit()
         with suppress(TimeoutError):
             # The monitor records the exit code and ends.
             async with asyncio.timeout(_MONITOR_LIMIT.total_seconds()):
                 await identity.wait(self._record.monitor)
         if self._ended is None:
-            self._ended = await self._finish(out_of_memory=out_of_memory)
+            self._ended = await self._finish(kills, limit)
         return self._ended
 
-    async def _finish(self, *, out_of_memory: bool) -> Exit:
+    async def _finish(self, kills: int, limit: int | None) -> Exit:
         """Find out how it ended and remove the container."""
         if read_record(self.state / STARTED, _Record) != self._record:
             return Exit(None)  # the folder is that of a later instance now
         if (known := self._known_exit()) is not None:
             return known
-        ended = _exit(await self._podman.state(self._record.container), out_of_memory=out_of_memory)
+        ended = _exit(await self._podman.state(self._record.container), kills, limit)
         if (
             known := self._known_exit()
         ) is not None:  # somebody else waited as well and was quicker
@@ -305,6 +306,7 @@ def _options(spec: InstanceSpec, isolation: Isolation) -> list[str]:
         "--pull=never",
         "--cap-drop=ALL",
         "--security-opt=no-new-privileges",
+        f"--oom-score-adj={INSTANCE}",
         "--read-only",
         "--tmpfs=/tmp:rw,exec,nosuid,nodev,mode=1777",
         "--no-healthcheck",
@@ -326,13 +328,14 @@ def _name(spec: InstanceSpec) -> str:
     return f"drystone-{spec.home_label}.{spec.id}"
 
 
-def _exit(state: State | None, out_of_memory: bool) -> Exit:
+def _exit(state: State | None, kills: int, limit: int | None) -> Exit:
     if state is None or state.status not in {"exited", "stopped"}:
-        return Exit(None, out_of_memory=out_of_memory)
+        return Exit(None, out_of_memory=kills > 0, memory_limit=limit)
     at = datetime.fromisoformat(state.finished_at).astimezone(UTC)
     # Podman reports -1 when the monitor could not say.
     code = state.exit_code if state.exit_code >= 0 else None
-    return Exit.from_status(code, at=at, out_of_memory=out_of_memory or state.oom_killed)
+    out_of_memory = kills > 0 or state.oom_killed
+    return Exit.from_status(code, at=at, out_of_memory=out_of_memory, memory_limit=limit)
 
 
 async def _until_others_end(label: str) -> None:

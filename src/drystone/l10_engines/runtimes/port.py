@@ -87,21 +87,28 @@ class Exit(msgspec.Struct, frozen=True):
         signal: The signal that ended it, derived from the status.
         out_of_memory: Whether the kernel killed something in it for reaching the memory limit.
         at: When it ended; None when nobody recorded it.
+        memory_limit: The limit in bytes, where one was enforced.
     """
 
     code: int | None
     signal: int | None = None
     out_of_memory: bool = False
     at: datetime | None = None
+    memory_limit: int | None = None
 
     @classmethod
     def from_status(
-        cls, status: int | None, *, at: datetime | None, out_of_memory: bool = False
+        cls,
+        status: int | None,
+        *,
+        at: datetime | None,
+        out_of_memory: bool = False,
+        memory_limit: int | None = None,
     ) -> Exit:
         """Read a shell's exit status (POSIX XCU 2.8.2)."""
         number = None if status is None else status - 128
         valid = number is not None and number in set(signal.Signals)
-        return cls(status, number if valid else None, out_of_memory, at)
+        return cls(status, number if valid else None, out_of_memory, at, memory_limit)
 
     @property
     def is_success(self) -> bool:
@@ -111,13 +118,20 @@ class Exit(msgspec.Struct, frozen=True):
     def sentence(self) -> str:
         """Say it to a person, as the end of a sentence that begins with the instance's name."""
         if self.out_of_memory and self.signal == signal.SIGKILL:
-            return "was killed because it reached its memory limit"
+            return f"used more than {memory_words(self.memory_limit)} and was killed"
         if self.code is None:
             return "ended, and nothing recorded its exit code"
         if self.signal is not None:
             return f"was ended by {signal.Signals(self.signal).name} (exit code {self.code})"
-        after = ", after a part of it was killed at the memory limit" if self.out_of_memory else ""
+        after = ""
+        if self.out_of_memory:
+            after = f", after a part of it used more than {memory_words(self.memory_limit)}"
         return f"ended with exit code {self.code}{after}"
+
+
+def memory_words(limit: int | None) -> str:
+    """Say a memory limit in bytes to a person."""
+    return "its memory limit" if limit is None else f"its limit of {limit / 1024**2:g} MB"
 
 
 class Isolation(msgspec.Struct, frozen=True):
@@ -235,6 +249,14 @@ class Instance(abc.ABC):
     @abc.abstractmethod
     def usage(self) -> Usage:
         """Measure its processes."""
+
+    @abc.abstractmethod
+    def memory_kills(self) -> int:
+        """Count the processes of it that the kernel killed at its memory limit; the main one may live on."""
+
+    @abc.abstractmethod
+    def memory_limit(self) -> int | None:
+        """Return the memory limit in bytes that is enforced; None where none is, or once it has ended."""
 
     @property
     def log(self) -> Path:

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
-from drystone.l10_engines.runtimes import proc_table
+from drystone.l10_engines.runtimes import cgroups, proc_table
 from drystone.l10_engines.runtimes.port import Exit, Instance, Usage
 from drystone.l10_engines.runtimes.records import ENDED, read_record
 
@@ -24,12 +24,16 @@ class RecordedInstance(Instance):
         instance_id: Its id.
         state: Its folder.
         main: Its main process.
+        groups: Its control groups; none where nothing is enforced.
     """
 
-    def __init__(self, instance_id: str, state: Path, main: ProcessId) -> None:
+    def __init__(
+        self, instance_id: str, state: Path, main: ProcessId, groups: tuple[Path, ...]
+    ) -> None:
         self.id = instance_id
         self.state = state
         self._main = main
+        self._groups = groups
 
     @property
     @override
@@ -60,6 +64,14 @@ class RecordedInstance(Instance):
     @override
     def usage(self) -> Usage:
         return proc_table.usage(self.processes())
+
+    @override
+    def memory_kills(self) -> int:
+        return cgroups.memory_kills(self._groups)
+
+    @override
+    def memory_limit(self) -> int | None:
+        return cgroups.memory_limit(self._groups)
 
     def _known_exit(self) -> Exit | None:
         """Return how it ended, if that has been recorded."""

@@ -3,7 +3,7 @@
 A process that is no child of ours tells nobody but its parent how it ended. So the parent of every
 instance is a ``/bin/sh`` that does nothing but wait, costs about 200 KB where it is dash, and then
 writes the exit status to ``state/exit``. Inside it a second shell writes its own pid to ``state/pid``,
-enters the control groups and becomes the command (``exec``), in the foreground: in the background a
+offers itself as a victim, enters the control groups and becomes the command (``exec``), in the foreground: in the background a
 shell would make it ignore SIGINT. The outer shell catches the signals that end programs; caught
 signals, unlike ignored ones, are back at their default in the command.
 
@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.shortage import needs_room
+from drystone.l10_engines.processes.sacrifice import INSTANCE
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.runtimes.port import LOG_NAME
 
@@ -44,9 +46,11 @@ echo $? 1<>"$state/exit"
 """
 _INNER = """\
 state=$0
+echo "$2" 2>/dev/null >/proc/self/oom_score_adj
+ulimit -n "$3" 2>/dev/null
 if [ "$1" = info ]; then exec 9>"$state/sandbox"; fi
 if [ -e "$state/filter" ]; then exec 8<"$state/filter"; fi
-shift
+shift 3
 while [ "$1" != -- ]; do
     echo $$ >"$1/cgroup.procs" || exit 125
     shift
@@ -56,6 +60,7 @@ echo $$ 1<>"$state/pid" || exit 125
 exec "$@"
 """
 INFO_DESCRIPTOR, FILTER_DESCRIPTOR = 9, 8
+MOST_FILES = 65_536
 _BLANK = b" " * 24
 
 
@@ -93,12 +98,19 @@ def launch(
             _make_blank(state / name)
     first = "info" if with_info else "plain"
     guard = [SHELL, "-c", _OUTER, "drystone-guard", _INNER, str(state), first]
+    guard += [str(INSTANCE), str(most_files())]
     return spawn(
         [*guard, *map(str, groups), "--", *command],
         output=state / LOG_NAME,
         env=environment,
         directory=directory,
     )
+
+
+def most_files() -> int:
+    """Return how many files an instance may have open: a leak in one must not use up the machine's."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
 
 
 def recorded_pid(state: Path) -> int | None:

@@ -24,6 +24,7 @@ from drystone.l00_kernel.errors import Unavailable
 from drystone.l10_engines.loopback_ports import free_port, is_free
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
+from drystone.l10_engines.processes.sacrifice import ENGINE
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.supervision import files, record
 from drystone.l10_engines.supervision.errors import EngineFailed
@@ -273,6 +274,7 @@ class LocalEngine(Engine):
             directory=self.data,
             user=launch.user,
             group=launch.group,
+            sacrifice=ENGINE,
         )
         self._record = Record(process, ports, memory=self.memory)
         record.write(self._record_path, self._record)

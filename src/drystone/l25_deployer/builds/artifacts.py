@@ -17,7 +17,8 @@ import secrets
 import shutil
 import sys
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from drystone.l00_kernel.atomic import read_if_exists, sync_file_system, write_a
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.removal import remove_tree
+from drystone.l00_kernel.shortage import needs_room, room_at
 from drystone.l10_engines.processes.identity import wait
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.runtimes import proc_table
@@ -161,12 +163,13 @@ class Artifacts:
         place = self._root / name
         async with self._building[name]:
             if not _is_complete(place):
-                await asyncio.to_thread(_start_over, place)
-                PLACE_MADE.reach()
-                await work(place)
-                SET_UP.reach()
-                await asyncio.to_thread(_mark_complete, place)
-                MARKED.reach()
+                async with _leaving_nothing(place):
+                    await asyncio.to_thread(_start_over, place)
+                    PLACE_MADE.reach()
+                    await work(place)
+                    SET_UP.reach()
+                    await asyncio.to_thread(_mark_complete, place)
+                    MARKED.reach()
         return place
 
     def lacks(self, names: Iterable[str]) -> list[str]:
@@ -242,6 +245,25 @@ class Artifacts:
                 remove_tree(place)
             removed.append(place.name)
         return removed
+
+
+@asynccontextmanager
+async def _leaving_nothing(place: Path) -> AsyncIterator[None]:
+    """Remove a place that does not become whole: the disk may be full because of it.
+
+    Raises:
+        DiskFull: The disk was full.
+        BuildFailed: The set-up failed; if the disk was full then, the message says so.
+    """
+    try:
+        with needs_room(place):
+            yield
+    except BaseException as e:
+        room = room_at(place)
+        await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+        if isinstance(e, BuildFailed) and room.is_full:
+            raise BuildFailed(f"{e}\n{room.sentence()}", **e.details) from e
+        raise
 
 
 def _name(entries: tuple[Entry, ...], runtime: str | None, setup: tuple[str, ...]) -> str:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.shortage import is_shortage
 from drystone.l10_engines.loopback_ports import is_free
+from drystone.l10_engines.runtimes.port import memory_words
 from drystone.l25_deployer.local.probe import ProbeResult, ask_health
 
 if TYPE_CHECKING:
@@ -85,6 +87,8 @@ class KeptInstance:
         self.last_exit: Exit | None = None
         self.last_problem = ""
         self.last_probe: ProbeResult | None = None
+        self.memory_kills: int | None = None
+        """Of the life that runs: processes of it that were killed at its limit; None before the first look."""
         self._runtime = runtime
         self._on_change = on_change
         self._instance: Instance | None = None
@@ -104,6 +108,17 @@ class KeptInstance:
     def takes_traffic(self) -> bool:
         """Whether the edge should send requests to it."""
         return self.state is State.HEALTHY and self.blueprint.port is not None
+
+    def look_at_memory(self) -> str | None:
+        """Return what to tell when a part of it was killed at its memory limit while the rest goes on."""
+        running = self._instance
+        if running is None or not running.is_running():
+            return None
+        before, self.memory_kills = self.memory_kills, running.memory_kills()
+        if before is None or self.memory_kills <= before:
+            return None
+        limit = memory_words(running.memory_limit())
+        return f"goes on after a part of it used more than {limit} and was killed"
 
     def listening_ports(self) -> list[int]:
         """Return the ports on which its processes really listen."""
@@ -157,6 +172,7 @@ class KeptInstance:
 
     def _look_after(self, instance: Instance, text: str) -> None:
         self._instance = instance
+        self.memory_kills = None if self._is_adopted else 0
         self.since = datetime.now(UTC)
         self._become(State.STARTING, text)
         self._task = asyncio.create_task(self._keep(), name=f"keep {self.blueprint.spec.id}")
@@ -224,6 +240,7 @@ class KeptInstance:
             finally:
                 self.restarts += 1
             self._is_adopted = False
+            self.memory_kills = 0
             self.since = datetime.now(UTC)
             self._become(State.STARTING, "started again")
 
@@ -262,6 +279,9 @@ class KeptInstance:
         ill_since: float | None = loop.time()
         while True:
             result = await self._probe(health)
+            if not result.was_asked:  # our own trouble must not become the instance's
+                await asyncio.sleep(health.interval.total_seconds())
+                continue
             good, bad = (good + 1, 0) if result.is_ok else (0, bad + 1)
             if self.state is not State.HEALTHY and good >= health.healthy:
                 self._become(State.HEALTHY, result.text)
@@ -280,10 +300,15 @@ class KeptInstance:
         port = health.port or self.blueprint.port
         assert port is not None  # noqa: S101 - _watch_health does not ask without one
         result = await ask_health(health, port, self.blueprint.protocol)
-        if result.is_ok and self.state is not State.HEALTHY and not self._owns(port):
-            result = ProbeResult(
-                False, f"127.0.0.1:{port} is answered by another program, not by this instance"
-            )
+        try:
+            if result.is_ok and self.state is not State.HEALTHY and not self._owns(port):
+                result = ProbeResult(
+                    False, f"127.0.0.1:{port} is answered by another program, not by this instance"
+                )
+        except OSError as e:
+            if not is_shortage(e):
+                raise
+            result = ProbeResult(False, f"the owner of port {port} cannot be found out: {e}", False)
         self.last_probe = result
         self._changed.set()
         return result

@@ -333,6 +333,13 @@ class KeptService:
             self._publishing.add(task)
             task.add_done_callback(self._publishing.discard)
 
+    def look_at_memory(self) -> None:
+        """Write down which instances lost a part of themselves at their memory limit and go on."""
+        for running in self.running.values():
+            for one in running.instances:
+                if text := one.look_at_memory():
+                    self.write_history("memory", f"{one.blueprint.spec.id} {text}")
+
     async def _publish_quietly(self) -> None:
         try:
             await self.publish()

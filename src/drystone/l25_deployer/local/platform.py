@@ -154,6 +154,8 @@ class Platform:
                     await self._sweep()
             except (OSError, PlatformError) as e:  # of the next round more may come
                 machine.log.warning("files not tended", reason=str(e))
+            for kept in self._services.all():
+                kept.look_at_memory()
             self._settle()
 
     def _settle(self) -> None:

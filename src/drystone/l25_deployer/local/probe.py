@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
+from drystone.l00_kernel.shortage import is_shortage
 from drystone.l10_engines.proxy.edge import Protocol
 from drystone.l25_deployer.local.http2_exchange import exchange
 from drystone.l25_deployer.stacks.model import Health
@@ -26,10 +27,13 @@ class ProbeResult(msgspec.Struct, frozen=True):
     Attributes:
         is_ok: The instance is well: a status from 200 to 399, or SERVING.
         text: What happened, for a person who has to mend it.
+        was_asked: False when the question could not be put, for want of something that this machine ran out
+            of. That says nothing about the instance.
     """
 
     is_ok: bool
     text: str
+    was_asked: bool = True
 
 
 async def ask_health(health: Health, port: int, protocol: Protocol) -> ProbeResult:
@@ -93,8 +97,10 @@ async def _judged(
     except ConnectionRefusedError:
         return ProbeResult(False, f"{asked}: connection refused, nothing listens there")
     except (OSError, ValueError) as e:
+        if is_shortage(e):
+            return ProbeResult(False, f"{asked}: not asked, the agent is short of it: {e}", False)
         return ProbeResult(False, f"{asked}: {str(e)[:200] or type(e).__name__}")
-    return ProbeResult(result.is_ok, f"{asked}: {result.text}")
+    return ProbeResult(result.is_ok, f"{asked}: {result.text}", result.was_asked)
 
 
 async def _probe_http1(port: int, path: str, method: str) -> ProbeResult:

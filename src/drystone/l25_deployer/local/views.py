@@ -104,6 +104,11 @@ def problems(kept: KeptService) -> list[str]:
         found.append(f"what happened last is not written down yet: {kept.owed.reason}")
     running = kept.active
     for one in running.instances if running else ():
+        if one.memory_kills:
+            found.append(
+                f"{one.blueprint.spec.id}: {one.memory_kills} of its processes were killed at its memory"
+                " limit since it started; give it more by 'size.memory'"
+            )
         if one.state in {State.UNHEALTHY, State.BACKING_OFF}:
             probe = one.last_probe.text if one.last_probe and not one.last_probe.is_ok else ""
             reason = one.last_problem if one.state is State.BACKING_OFF else probe

@@ -1,0 +1,146 @@
+"""No more file descriptors: the agent refuses and lives, and its trouble is nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drystone.l10_engines.runtimes.shell_guard import most_files
+from journeys.place import Place, eventually, place, small_service
+
+pytestmark = pytest.mark.timeout(200)
+
+LONG_ENOUGH_S = 4.0
+"""Many times the interval of the probes, and twice the grace after which an ill instance is ended."""
+
+HEALTH = {"path": "/healthcheck", "interval": "100ms", "grace": "1s", "unhealthy": 2}
+
+
+@contextmanager
+def no_more_descriptors(pid: int) -> Iterator[None]:
+    """Let a process open nothing more; it keeps what it has open."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def cpu_ticks(pid: int) -> int:
+    """Return the processor time that a process has used, in ticks of a hundredth of a second."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+async def test_an_agent_without_descriptors_lives_and_ends_no_healthy_instance(
+    tmp_path: Path,
+) -> None:
+    async with place({"DRYSTONE_RUNTIME": "processes"}) as platform:
+        name = platform.name()
+        descriptor = small_service(tmp_path / "app", name, health=HEALTH)
+        assert (await platform.deploy(descriptor)).code == 0
+        (before,) = await platform.instances(name)
+        agent = (await platform.drystone.ask("status"))["agent_pid"]
+        with no_more_descriptors(agent), socket.socket(socket.AF_UNIX) as waiting:
+            waiting.connect(str(platform.home / "run/agent.sock"))
+            ticks = cpu_ticks(agent)
+            async with platform.traffic(name) as stopped:
+                await asyncio.sleep(LONG_ENOUGH_S)
+                assert (await stopped()).failures() == {}
+            spent = (cpu_ticks(agent) - ticks) / os.sysconf("SC_CLK_TCK")
+            assert spent < LONG_ENOUGH_S / 2, "who cannot accept must not spin"
+        status = await eventually(lambda: _status(platform))
+        assert status["agent_pid"] == agent
+        (after,) = await platform.instances(name)
+        assert (after["pid"], after["restarts"], after["state"]) == (before["pid"], 0, "healthy")
+        assert (await platform.deploy(descriptor)).code == 0
+
+
+async def _status(platform: Place) -> Any:
+    said = await platform.drystone.run("status", "--json")
+    return json.loads(said.out) if said.code == 0 else None
+
+
+async def test_clients_beyond_what_the_agent_can_bear_are_refused_and_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with place({"DRYSTONE_RUNTIME": "processes"}) as platform:
+        name = platform.name()
+        assert (await platform.deploy(small_service(tmp_path / "app", name))).code == 0
+        agent = (await platform.drystone.ask("status"))["agent_pid"]
+        limits = resource.prlimit(agent, resource.RLIMIT_NOFILE)
+        assert limits == (hard, hard), f"the agent makes use of all it may have, not of {soft}"
+        most = min(hard // 4, 1000)
+        clients = [await _client(platform) for _ in range(most + 50)]
+        try:
+            refused = sum([await _is_refused(client) for client in clients[most:]])
+            assert refused == 50
+            assert await platform.version(name) == "1"
+        finally:
+            for _, writer in clients:
+                writer.close()
+        status = await eventually(lambda: _status(platform))
+        assert status["agent_pid"] == agent
+
+
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def _client(platform: Place) -> Client:
+    return await asyncio.open_unix_connection(str(platform.home / "run/agent.sock"))
+
+
+async def _is_refused(client: Client) -> bool:
+    try:
+        async with asyncio.timeout(20):
+            return await client[0].read(1) == b""
+    except ConnectionError:
+        return True
+
+
+LEAKER = """\
+import os, sys, time
+held = []
+try:
+    while True:
+        held.append(os.open("/dev/null", os.O_RDONLY))
+except OSError as e:
+    os.close(held.pop())
+    print(f"{len(held)} open: {e.strerror}", flush=True)
+time.sleep(3600)
+"""
+
+
+async def test_an_instance_that_leaks_descriptors_meets_its_own_limit(tmp_path: Path) -> None:
+    async with place({"DRYSTONE_RUNTIME": "processes"}) as platform:
+        neighbour, leaker = platform.name(), platform.name()
+        assert (await platform.deploy(small_service(tmp_path / "app", neighbour))).code == 0
+        descriptor = small_service(
+            tmp_path / "leaker",
+            leaker,
+            process={"command": ["python3", "leak.py"]},
+            health=None,
+            scale=None,
+        )
+        (tmp_path / "leaker/leak.py").write_text(LEAKER)
+        assert (await platform.deploy(descriptor)).code == 0
+
+        async def said() -> str:
+            lines = (await platform.drystone.run("logs", leaker, "--env", "dev")).out
+            return lines if "Too many open files" in lines else ""
+
+        text = await eventually(said)
+        count = int(text.partition(" open:")[0].split()[-1])
+        assert count < most_files()
+        assert await platform.version(neighbour) == "1"
