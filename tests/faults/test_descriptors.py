@@ -110,15 +110,18 @@ async def _is_refused(client: Client) -> bool:
 
 
 LEAKER = """\
-import os, sys, time
+import http.server, os, sys
 held = []
 try:
     while True:
         held.append(os.open("/dev/null", os.O_RDONLY))
 except OSError as e:
-    os.close(held.pop())
+    for _ in range(20):
+        os.close(held.pop())
     print(f"{len(held)} open: {e.strerror}", flush=True)
-time.sleep(3600)
+http.server.HTTPServer(
+    ("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler
+).serve_forever()
 """
 
 
@@ -127,13 +130,9 @@ async def test_an_instance_that_leaks_descriptors_meets_its_own_limit(tmp_path: 
         neighbour, leaker = platform.name(), platform.name()
         assert (await platform.deploy(small_service(tmp_path / "app", neighbour))).code == 0
         descriptor = small_service(
-            tmp_path / "leaker",
-            leaker,
-            process={"command": ["python3", "leak.py"]},
-            health=None,
-            scale=None,
+            tmp_path / "leaker", leaker, health={"path": "/", "interval": "200ms", "grace": "20s"}
         )
-        (tmp_path / "leaker/leak.py").write_text(LEAKER)
+        (tmp_path / "leaker/server.py").write_text(LEAKER)
         assert (await platform.deploy(descriptor)).code == 0
 
         async def said() -> str:
