@@ -143,3 +143,37 @@ def test_a_place_that_is_itself_too_long_for_sockets_is_refused(short: Path) -> 
 def test_a_long_name_for_a_socket_is_refused(short: Path) -> None:
     with pytest.raises(SocketPathTooLong, match="24 bytes"):
         Home(short).socket("x" * 25)
+
+
+def test_a_copy_does_not_take_the_sockets_of_the_original_for_its_own(short: Path) -> None:
+    original = Home.create(short / ("d" * 100), sockets_in=short)
+    listen(original.agent_socket)
+    shutil.copytree(original.path, short / ("c" * 100), symlinks=True)
+    copy = Home(short / ("c" * 100))
+    assert not copy.agent_socket.exists(), "before it is made ready, nobody answers there"
+
+    made = Home.create(copy.path, sockets_in=short)
+
+    assert made.agent_socket.parent != original.agent_socket.parent
+    assert original.agent_socket.exists()
+    assert Home.create(original.path, sockets_in=short).agent_socket == original.agent_socket
+
+
+def test_the_sockets_of_a_home_that_was_moved_are_cleared_away(short: Path) -> None:
+    home = Home.create(short / ("d" * 100), sockets_in=short)
+    former = home.agent_socket.parent
+    home.path.rename(short / ("m" * 100))
+
+    moved = Home.create(short / ("m" * 100), sockets_in=short)
+
+    assert moved.agent_socket.parent != former
+    assert not former.exists()
+
+
+def test_a_home_knows_where_it_was_used_last_whatever_link_leads_there(short: Path) -> None:
+    Home.create(short / "real")
+    (short / "link").symlink_to(short / "real")
+    linked = Home.create(short / "link")
+    linked.settle()
+    assert linked.written().place == str(short.resolve() / "real")
+    assert linked.path == short / "link"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,8 @@ class Admin:
         return bytes(answer.content)
 
     async def _exchange(self, line: str, answer: _Answer) -> None:
-        reader, writer = await asyncio.open_unix_connection(self.socket)
+        with _within_reach(self.socket) as path:
+            reader, writer = await asyncio.open_unix_connection(path)
         try:
             writer.write(f"{line}\r\nhost: envoy\r\nconnection: close\r\n\r\n".encode())
             parser = httptools.HttpResponseParser(answer)
@@ -103,6 +106,16 @@ class Admin:
             answer.status = parser.get_status_code() if answer.is_complete else 0
         finally:
             writer.close()
+
+
+@contextmanager
+def _within_reach(socket: Path) -> Iterator[str]:
+    """Yield a path of a socket that is never too long for one (unix(7)), by way of its open folder (proc(5))."""
+    folder = os.open(socket.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{socket.name}"
+    finally:
+        os.close(folder)
 
 
 class _Answer:

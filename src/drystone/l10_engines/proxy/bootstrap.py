@@ -82,12 +82,15 @@ def static_bootstrap(snapshot: Snapshot, settings: ProxySettings) -> dict[str, A
     return {"static_resources": static_resources(snapshot), **_bounds(settings)}
 
 
-def admin_override(socket: Path) -> str:
+def admin_override(socket: str) -> str:
     """Return what ``--config-yaml`` adds to either: an administration socket for this user alone.
 
     It answers when clients have taken all connections, or an Envoy that works would pass for a dead one.
+
+    Args:
+        socket: Its name in the folder in which Envoy works: a whole path may be too long for a socket.
     """
-    pipe = {"path": str(socket), "mode": 0o600}
+    pipe = {"path": socket, "mode": 0o600}
     admin = {"address": {"pipe": pipe}, "ignore_global_conn_limit": True}
     return json.dumps({"admin": admin})
 

@@ -63,7 +63,7 @@ class Envoy(Engine):
     """The Envoys of one group on this host: one, or two while one replaces the other.
 
     Args:
-        directory: The proxy's own; made when missing. Its path must leave room for a socket's name.
+        directory: The proxy's own; made when missing.
         ads: Serves its configuration; started by the caller.
         settings: What it is started with.
         group: Which snapshots it gets.

