@@ -54,7 +54,7 @@ async def test_after_two_restarts_of_the_machine_every_service_is_back_in_its_or
     tmp_path: Path, stranger: ProcessId
 ) -> None:
     async with place() as where:
-        needs = {"dependencies": {"rows": "hard"}}
+        needs: dict[str, Any] = {"dependencies": {"rows": "hard"}}
         assert (await where.deploy(engines_service(tmp_path / "a", "rows"))).code == 0
         assert (await where.deploy(notes_service(tmp_path / "b", "above", **needs))).code == 0
         for number in (1, 2):
@@ -129,7 +129,7 @@ async def test_a_restart_in_the_middle_of_a_deploy_leaves_one_release_or_the_oth
     async with place() as where:
         assert (await where.deploy(notes_service(tmp_path / "1", "notes"))).code == 0
         await remember(where, "notes", "kept")
-        smoke = {"deploy": {"keep_warm": "0s", "smoke": [{"path": "/"}]}}
+        smoke: dict[str, Any] = {"deploy": {"keep_warm": "0s", "smoke": [{"path": "/"}]}}
         second = notes_service(tmp_path / "2", "notes", **smoke)
         steps = where.drystone.steps("deploy", second, "--env", "dev", "--version", "2")
         async for told in steps:

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -119,11 +120,14 @@ class Home:
         try:
             home._make(sockets_in)
         except OSError as e:
-            raise HomeUnusable(
-                f"{home.path} cannot be a home: {e.strerror} ({e.filename});"
-                " choose a directory that you may write",
-                home=str(home.path),
-            ) from e
+            reason = (
+                f"{home.path} is on a read-only file system ({e.filename}); find out why, make it writable"
+                " and start again"
+                if e.errno == errno.EROFS
+                else f"{home.path} cannot be a home: {e.strerror} ({e.filename});"
+                " choose a directory that you may write"
+            )
+            raise HomeUnusable(reason, home=str(home.path)) from e
         return home
 
     def _make(self, sockets_in: Path) -> None:

@@ -1,6 +1,6 @@
 """What this machine can run out of, told apart from what is broken.
 
-A full disk, no more file descriptors, no memory for another process: such a failure says nothing about the thing
+A disk that is full or became read-only, no more file descriptors, no memory for another process: such a failure says nothing about the thing
 that was asked, and it passes. Whoever judges others by what he could find out, a health check above all, must not
 take his own shortage for their illness.
 """
@@ -17,7 +17,7 @@ import msgspec
 
 from drystone.l00_kernel.errors import Unavailable
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _SHORT = frozenset(
     {
         errno.EMFILE,
@@ -36,7 +36,7 @@ LEAST_FILES = 200
 
 
 class DiskFull(Unavailable):
-    """A disk that the platform writes to is full; free space there and try again."""
+    """A disk that the platform writes to is full, or read-only; free space there and try again."""
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -48,6 +48,7 @@ class Room(msgspec.Struct, frozen=True):
         bytes: How many can still be written.
         size: How many it holds altogether.
         files: How many can still be made; None where the file system knows no such limit.
+        is_read_only: Whether nothing at all can be written: the kernel does that to a disk that fails.
     """
 
     place: Path
@@ -55,14 +56,22 @@ class Room(msgspec.Struct, frozen=True):
     bytes: int
     size: int
     files: int | None
+    is_read_only: bool = False
 
     @property
     def is_full(self) -> bool:
         """Whether so little is left that a deploy would hardly come to its end."""
+        if self.is_read_only:
+            return True
         return self.bytes < LEAST_BYTES or (self.files is not None and self.files < LEAST_FILES)
 
     def sentence(self) -> str:
         """Say it to a person, with what to do."""
+        if self.is_read_only:
+            return (
+                f"the disk of {self.place} (file system {self.mount}) is read-only: find out why, and make it"
+                " writable again"
+            )
         if self.bytes >= LEAST_BYTES and self.files is not None and self.files < LEAST_FILES:
             return (
                 f"the disk of {self.place} (file system {self.mount}) is full: room for {self.files}"
@@ -90,6 +99,7 @@ def room_at(place: Path) -> Room:
         found.f_bavail * found.f_frsize,
         found.f_blocks * found.f_frsize,
         found.f_favail if found.f_files else None,
+        bool(found.f_flag & os.ST_RDONLY),
     )
 
 
@@ -100,7 +110,7 @@ def full_disks(places: tuple[Path, ...]) -> list[Room]:
 
 
 def is_full(error: BaseException) -> bool:
-    """Tell whether something failed because a disk, or the share of its user, is full."""
+    """Tell whether something failed because a disk, or the share of its user, is full or read-only."""
     return isinstance(error, DiskFull) or (isinstance(error, OSError) and error.errno in _FULL)
 
 

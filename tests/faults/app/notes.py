@@ -99,7 +99,7 @@ class Notes(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # type: ignore[explicit-override]
+    def log_message(self, format: str, *args: object) -> None:  # type: ignore[explicit-override]  # noqa: A002
         """Write a line, so that there is a log."""
         sys.stdout.write(f"{self.command} {self.path}\n")
         sys.stdout.flush()

@@ -31,7 +31,9 @@ def test_the_scripts_of_a_moved_environment_run(tmp_path: Path) -> None:
 
     assert pip in changed
     assert (moved / "0a/runtime/editable.pth").read_text() == f"{moved}/0a/source\n"
-    said = subprocess.run([moved / "0a/link", "--version"], capture_output=True, text=True)
+    said = subprocess.run(
+        [moved / "0a/link", "--version"], capture_output=True, text=True, check=False
+    )
     assert said.returncode == 0, said.stderr
     assert str(moved) in said.stdout
     assert os.access(pip, os.X_OK)

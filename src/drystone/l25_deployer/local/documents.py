@@ -114,14 +114,17 @@ class Documents:
 
     def remove_release(self, record: ServiceRecord, number: int) -> None:
         """Forget one release."""
-        self._release_path(record.environment, record.service, number).unlink(missing_ok=True)
+        path = self._release_path(record.environment, record.service, number)
+        with needs_room(path):
+            path.unlink(missing_ok=True)
         RELEASE_REMOVED.reach()
 
     def remove_service(self, record: ServiceRecord) -> None:
         """Forget a service and its releases; its history stays, so that it can be read afterwards."""
         folder = self._folder(record.environment, record.service)
         shutil.rmtree(folder / "releases", ignore_errors=True)
-        (folder / "service.json").unlink(missing_ok=True)
+        with needs_room(folder):
+            (folder / "service.json").unlink(missing_ok=True)
 
     def append_history(self, environment: str, service: str, event: HistoryEvent) -> None:
         """Add one line to the history and put it on the disk."""

@@ -65,6 +65,11 @@ class Reserve:
 
     def _give_way(self) -> bool:
         for path in sorted(self._folder.glob("*")):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as e:
+                if not is_full(e):
+                    raise
+                return False  # it is read-only
             return True
         return False
