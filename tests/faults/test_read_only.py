@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,15 @@ from journeys.place import Place, eventually, place
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
     """Lay a read-only view of a folder over it; what is open for writing stays so, as with a disk that fails."""
-    _run("mount", "--bind", str(folder), str(folder))
+    # The view is made aside: nobody opens a file through it before it is read-only.
+    with tempfile.TemporaryDirectory() as aside:
+        _run("mount", "--bind", str(folder), aside)
+        try:
+            _run("mount", "-o", "remount,bind,ro", aside)
+            _run("mount", "--bind", aside, str(folder))
+        finally:
+            _run("umount", aside)
     try:
-        _run("mount", "-o", "remount,bind,ro", str(folder))
         yield
     finally:
         _run("umount", "--lazy", str(folder))
@@ -62,7 +69,8 @@ async def test_a_running_platform_goes_on_serving_and_finishes_when_it_may_write
         with read_only(where.home):
             assert await remembered(where, "notes") == ["kept"]
             said = await where.drystone.run("status")
-            assert f"{where.home} (file system {where.home}) is read-only" in said.out + said.err
+            assert f"the disk of {where.home} (file system" in said.out + said.err
+            assert "is read-only" in said.out + said.err
             said = await where.deploy(second, "--version", "2")
             assert said.code == 1
             assert "is read-only: find out why, and make it writable again" in said.err
