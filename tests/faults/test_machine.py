@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -122,21 +123,26 @@ async def test_a_restart_empties_tmp_and_the_sockets_of_a_long_path_are_made_ane
         shutil.rmtree(top)
 
 
-@pytest.mark.parametrize("moment", ["start", "health", "drain"])
+@pytest.mark.parametrize(
+    "moment", ["health", *(pytest.param(m, marks=pytest.mark.slow) for m in ("start", "drain"))]
+)
 async def test_a_restart_in_the_middle_of_a_deploy_leaves_one_release_or_the_other(
     tmp_path: Path, stranger: ProcessId, moment: str
 ) -> None:
     async with place() as where:
         assert (await where.deploy(notes_service(tmp_path / "1", "notes"))).code == 0
         await remember(where, "notes", "kept")
-        smoke: dict[str, Any] = {"deploy": {"keep_warm": "0s", "smoke": [{"path": "/"}]}}
+        smoke: dict[str, Any] = {"deploy": {"keep_warm": "0s", "smoke": ["GET /"]}}
         second = notes_service(tmp_path / "2", "notes", **smoke)
-        steps = where.drystone.steps("deploy", second, "--env", "dev", "--version", "2")
-        async for told in steps:
-            if told.get("step") == moment:
-                break
-        await restart_machine(where.home, stranger)
-        await steps.aclose()
+        arguments = ("deploy", second, "--env", "dev", "--version", "2", "--json")
+        async with where.drystone.running(*arguments) as process:
+            assert process.stdout is not None
+            async for line in process.stdout:
+                if json.loads(line).get("step") == moment:
+                    break
+            else:
+                pytest.fail(f"the deploy never came to {moment}")
+            await restart_machine(where.home, stranger)
 
         await up(where)
 
@@ -234,6 +240,7 @@ async def broken(tmp_path: Path, stranger: ProcessId) -> Any:
         yield where
 
 
+@pytest.mark.slow
 async def test_what_a_power_cut_tears_is_healed(broken: Place, stranger: ProcessId) -> None:
     for name, tear in HEALED.items():
         tear(broken.home)
@@ -255,7 +262,11 @@ REFUSED = {
 REPORTED = {
     "service.json": (empty("services/*/*/service.json"), "service.json cannot be read", "restore"),
     "release": (half("services/*/*/releases/1.json"), "1.json cannot be read", "restore"),
-    "complete": (empty("artifacts/*/complete"), "is not there or not whole", "deploy version 1"),
+    "complete": (
+        empty("artifacts/*/complete"),
+        "is not there or not whole",
+        "deploy that version again",
+    ),
 }
 """What concerns one service: the platform runs, and says what to do about it."""
 
