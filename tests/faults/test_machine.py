@@ -250,6 +250,7 @@ async def test_what_a_power_cut_tears_is_healed(broken: Place, stranger: Process
         assert (await broken.drystone.ask("status"))["problems"] == [], name
         assert not list(broken.home.rglob(".partial-*")), name
         await restart_machine(broken.home, stranger)
+    await up(broken)
 
 
 REFUSED = {
