@@ -31,16 +31,11 @@ from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l10_engines.loopback_ports import is_free
 from drystone.l10_engines.proxy.ads import EDGE, Ads
-from drystone.l10_engines.proxy.bootstrap import ads_bootstrap, static_bootstrap
+from drystone.l10_engines.proxy.bootstrap import ads_bootstrap
 from drystone.l10_engines.proxy.edge_clusters import cluster_names
 from drystone.l10_engines.proxy.errors import PortTaken, ProxyRefused, ProxyUnavailable
-from drystone.l10_engines.proxy.generation import (
-    BOOTSTRAP,
-    LAST_GOOD,
-    LEAST_GOOD,
-    Generation,
-    generations,
-)
+from drystone.l10_engines.proxy.generation import BOOTSTRAP, Generation, generations
+from drystone.l10_engines.proxy.last_good import LastGood
 from drystone.l10_engines.proxy.refusals import can_open, refused_listeners
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot
@@ -85,8 +80,7 @@ class Envoy(Engine):
         self._behind: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._accepted: Snapshot | None = None
-        self._unkept: Snapshot | None = None
-        self._not_kept = ""
+        self._last_good = LastGood(directory, settings)
         self._offered: tuple[Snapshot, int] | None = None
         self._wanted: Snapshot | None = None
         self.refused: dict[str, str] = {}
@@ -175,7 +169,7 @@ class Envoy(Engine):
             memory_limit=self._settings.memory,
             directory=str(self.directory),
             restarts=self._restarts,
-            last_error=self._last_error or self._not_kept,
+            last_error=self._last_error or self._last_good.problem,
         )
 
     async def publish(self, snapshot: Snapshot, *, within: timedelta | None = None) -> int:
@@ -198,7 +192,7 @@ class Envoy(Engine):
         """
         async with self._publishing:
             # What could not be kept as the last good configuration is refused before anything else.
-            self._last_good(snapshot)
+            self._last_good.check(snapshot)
             version = await self._ads.publish(snapshot, group=self.name)
             self._offered, self._wanted = (snapshot, version), snapshot
             self.refused = {}
@@ -285,9 +279,6 @@ class Envoy(Engine):
     def _bootstrap(self) -> bytes:
         return msgspec.json.encode(ads_bootstrap(self._ads.socket, self._settings))
 
-    def _last_good(self, snapshot: Snapshot) -> bytes:
-        return msgspec.json.encode(static_bootstrap(snapshot, self._settings))
-
     async def _is_usable(self, generation: Generation) -> bool:
         if not generation.is_alive() or generation.is_leaving():
             return False
@@ -372,7 +363,8 @@ class Envoy(Engine):
             await self._accept(spared, version, within)
             return
         ACCEPTED.reach()
-        self._accepted = self._unkept = snapshot
+        self._accepted = snapshot
+        self._last_good.accept(snapshot)
         with suppress(DiskFull):  # requests do not wait for it; see require_kept()
             await self.require_kept()
         await self._until_none_is_behind(within)
@@ -385,19 +377,7 @@ class Envoy(Engine):
         Raises:
             DiskFull: There is no room for it; it is tried again from time to time.
         """
-        snapshot = self._unkept
-        if snapshot is None:
-            return
-        least = self._last_good(snapshot.without(snapshot.optional))
-        content = self._last_good(snapshot)
-        try:
-            await asyncio.to_thread(write_atomically, self.directory / LEAST_GOOD, least)
-            await asyncio.to_thread(write_atomically, self.directory / LAST_GOOD, content)
-        except DiskFull as e:
-            self._not_kept = f"its configuration is not on disk yet: {e}"
-            raise
-        if self._unkept is snapshot:
-            self._unkept, self._not_kept = None, ""
+        await self._last_good.keep()
 
     async def _take_back(self, within: timedelta) -> None:
         """Return to the last accepted configuration: Envoy keeps the sound parts of a refused one."""

@@ -16,8 +16,8 @@ from drystone.l10_engines.runtimes.logs import LogFile
 from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.api import StartupStep
 from drystone.l25_deployer.dependencies import waves
-from drystone.l25_deployer.local.operations import recover
 from drystone.l25_deployer.local.presence import NOTABLE, NOTE_EVERY, sentence
+from drystone.l25_deployer.local.recovery import recover
 from drystone.l25_deployer.local.startup import ADOPTED, Part, Startup, stop_parts
 from drystone.l25_deployer.local.telling import Teller
 

@@ -1,0 +1,151 @@
+"""Bring a service back to what its record says, after whatever happened to the platform."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
+from drystone.l25_deployer.local import places
+from drystone.l25_deployer.local.deploy import finish, undo
+from drystone.l25_deployer.local.documents import UnreadableDocument
+from drystone.l25_deployer.local.operations import finish_destroy
+from drystone.l25_deployer.local.readiness import made_startable
+from drystone.l25_deployer.local.templates import ValueUnknown
+
+if TYPE_CHECKING:
+    from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.records import Operation, ReleaseRecord
+    from drystone.l25_deployer.local.running import RunningRelease
+    from drystone.l25_deployer.local.telling import Teller
+
+_ENDS = ("done", "failed", "aborted", "undone")
+"""How an operation that began can end, as the history says."""
+
+
+async def recover(kept: KeptService, tell: Teller) -> bool:
+    """Bring a service to what its record says, after whatever happened; the lock is held.
+
+    What still runs is adopted; what does not is started; an operation that was cut short is finished when its
+    switch was written, and undone otherwise.
+
+    Returns:
+        Whether every instance of the active release was found running.
+
+    Raises:
+        PlatformError: Something that it needs does not work; the next attempt may.
+    """
+    record = kept.record
+    places.RECOVER_BEGUN.reach()
+    _forget_unbegun(kept)
+    for name in record.eternal:
+        await kept.provide(name)
+    places.RECOVER_PROVIDED.reach()
+    for number in (*record.warm, *_unfinished(kept)):
+        await _find_again(kept, number)
+    places.RECOVER_FOUND.reach()
+    operation = record.operation
+    if operation is not None and operation.kind == "destroy":
+        if record.active is not None:
+            await _find_again(kept, record.active)
+        await finish_destroy(kept, tell)
+        return True
+    for number in _unfinished(kept):
+        # What is to be undone ends first: the two releases of a cutover never run together.
+        if number not in kept.record.warm:
+            await kept.end_release(number)
+    places.RECOVER_ENDED.reach()
+    adopted = record.active is None or await _take_up(kept, record.active)
+    places.RECOVER_TAKEN.reach()
+    if operation is None:
+        kept.tend()
+    elif operation.release is None or operation.release == record.active:
+        text = "finished after the platform had stopped in the middle of it"
+        await finish(kept, tell, partial(_note_once, kept, operation, "done", text))
+    else:
+        reason = "the platform stopped in the middle of it"
+        note_end = partial(_note_once, kept, operation, "undone", reason)
+        await undo(kept, operation.release, reason, tell, note_end)
+    places.RECOVERED.reach()
+    return adopted
+
+
+def _note_once(kept: KeptService, operation: Operation, what: str, text: str) -> None:
+    """Write how an operation ended that an earlier life of the agent began, unless that one did.
+
+    It may have died before it wrote the beginning, or after it wrote the end.
+    """
+    record = kept.record
+    try:
+        events = kept.machine.documents.history(record.environment, record.service)
+    except ServiceNotFound:
+        events = []
+    written = {event.event for event in events if event.at >= operation.since}
+    release = None if operation.release is None else kept.release(operation.release)
+    if f"{operation.kind} began" not in written:
+        kept.write_history(f"{operation.kind} began", "", by=operation.by, release=release)
+    if not written & {f"{operation.kind} {end}" for end in _ENDS}:
+        kept.write_history(f"{operation.kind} {what}", text, release=release)
+
+
+def _forget_unbegun(kept: KeptService) -> None:
+    """Remove releases that were written down just before a death kept their deploys from beginning."""
+    record = kept.record
+    for release in kept.machine.documents.releases(record.environment, record.service):
+        if release.number >= record.next_release:
+            kept.machine.documents.remove_release(record, release.number)
+
+
+def _unfinished(kept: KeptService) -> tuple[int, ...]:
+    operation = kept.record.operation
+    number = operation.release if operation else None
+    return () if number is None or number == kept.record.active else (number,)
+
+
+async def _take_up(kept: KeptService, number: int) -> bool:
+    """Adopt the instances of the release that serves, and start those that do not run."""
+    if number in kept.running:
+        return True
+    running = _known_again(kept, await _startable(kept, kept.release(number)))
+    try:
+        return await running.begin() == len(running.instances)
+    except PlatformError:
+        await running.leave()  # the next attempt adopts what was started
+        kept.running.pop(number)
+        raise
+
+
+async def _startable(kept: KeptService, release: ReleaseRecord) -> ReleaseRecord:
+    startable = await made_startable(kept.machine, release)
+    return release if startable == release else kept.note_release(startable)
+
+
+async def _find_again(kept: KeptService, number: int) -> None:
+    """Adopt what still runs of a release that need not run; start nothing."""
+    try:
+        release = kept.release(number)
+    except (ReleaseNotFound, UnreadableDocument):
+        kept.note(warm={n: w for n, w in kept.record.warm.items() if n != number})
+        return
+    if number in kept.running:
+        return
+    try:
+        found = await _known_again(kept, release).find()
+    except ValueUnknown:  # a resource of it was removed since, so it cannot be kept running either
+        await kept.end_unnamed(release)
+        found = 0
+    if found == 0:
+        kept.running.pop(number, None)
+        kept.give_ports_back(release)
+        kept.note(warm={n: w for n, w in kept.record.warm.items() if n != number})
+        kept.note_release(msgspec.structs.replace(release, state="stopped"))
+
+
+def _known_again(kept: KeptService, release: ReleaseRecord) -> RunningRelease:
+    for one in release.instances:
+        if one.port is not None:
+            kept.machine.ports.note(one.port)
+    return kept.make_running(release)
