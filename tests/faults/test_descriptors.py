@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,13 +28,26 @@ HEALTH = {"path": "/healthcheck", "interval": "100ms", "grace": "1s", "unhealthy
 
 @contextmanager
 def no_more_descriptors(pid: int) -> Iterator[None]:
-    """Let a process open nothing more; it keeps what it has open."""
+    """Let a process open nothing more; it keeps what it has open.
+
+    The limit is that of a process which has used all its numbers: below it, each is taken.
+    """
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (_first_unused(pid), before[1]))
     try:
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def _first_unused(pid: int) -> int:
+    """Return the lowest number that no file of a process has, whatever it opens for a moment."""
+    looks = []
+    for _ in range(20):
+        used = {int(link.name) for link in Path(f"/proc/{pid}/fd").iterdir()}
+        looks.append(next(number for number in range(len(used) + 1) if number not in used))
+        time.sleep(0.01)
+    return min(looks)
 
 
 def cpu_ticks(pid: int) -> int:

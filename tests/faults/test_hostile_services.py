@@ -100,7 +100,7 @@ async def test_a_hostile_service_gets_nowhere(work: Workbench) -> None:
         "hidden": [
             *(str(path) for path in (work.root / "agent.sock", volume, volume / "data")),
             *(str(path) for path in (other.state, other.log, other.state / "instance.json")),
-            *("/etc/shadow", "/root/.bashrc", "/run/systemd", "/var/log", "/boot"),
+            *("/etc/shadow", str(Path.home() / ".profile"), "/run/systemd", "/var/log", "/boot"),
         ],
         "closed": closed,
         "name": work.label,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,13 +131,14 @@ def test_the_umask_neither_opens_nor_closes_a_new_home(tmp_path: Path) -> None:
 @as_root
 def test_a_folder_of_sockets_that_another_user_took_over_is_not_used(tmp_path: Path) -> None:
     long = tmp_path / ("l" * 90)
-    (tmp_path / "s").mkdir()
-    home = Home.create(long, sockets_in=tmp_path / "s")
+    home = Home.create(long)
     folder = home.agent_socket.parent
-    assert folder.parent == tmp_path / "s"
-    given_away(folder)
-    assert home.agent_socket.parent == home.run
-    assert Home.create(long, sockets_in=tmp_path / "s").agent_socket.parent not in {
-        folder,
-        home.run,
-    }
+    assert folder.parent == Path("/tmp")
+    try:
+        given_away(folder)
+        assert home.agent_socket.parent == home.run
+        other = Home.create(long).agent_socket.parent
+        assert other not in {folder, home.run}
+        shutil.rmtree(other)
+    finally:
+        shutil.rmtree(folder)
