@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import stat
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,6 +41,14 @@ def kill_runner(rig: Rig) -> None:
     runner = generation.runner()
     assert runner is not None
     identity.send(runner, signal.SIGKILL)
+
+
+async def found(look: Callable[[], ProcessId | None]) -> ProcessId:
+    """Look until there is a process."""
+    async with asyncio.timeout(30):
+        while (process := look()) is None:  # noqa: ASYNC110 - the kernel has no event for it
+            await asyncio.sleep(0.01)
+    return process
 
 
 def only_generation(rig: Rig) -> Generation:
@@ -200,6 +209,28 @@ async def test_an_envoy_that_dies_is_back_and_follows_the_agent_again(
     assert {(await rig.get()).text for _ in range(20)} == {"green"}
     assert await only_generation(rig).follows_agent()
     assert rig.envoy.status().restarts == 1
+
+
+@pytest.mark.parametrize("moment", ["taking over", "taken over"])
+async def test_an_envoy_that_dies_while_it_replaces_a_dead_one_is_replaced_itself(
+    rig: Rig, green: Upstream, moment: str
+) -> None:
+    def second() -> ProcessId | None:
+        newest = generations(rig.home / "edge")[-1]
+        envoy = newest.envoy() if newest.number > first else None
+        # Its predecessor goes on for some seconds after it has become the one that counts.
+        has_taken_over = envoy is not None and rig.envoy.status().pid == envoy.pid
+        return envoy if moment == "taking over" or has_taken_over else None
+
+    first = only_generation(rig).number
+    kill(rig)
+    identity.send(await found(second), signal.SIGKILL)
+
+    await rig.publish(shop(("green", 1, [green])))
+
+    assert {(await rig.get()).text for _ in range(20)} == {"green"}
+    await eventually(lambda: len(generations(rig.home / "edge")) == 1)
+    assert await only_generation(rig).follows_agent()
 
 
 async def test_an_envoy_that_dies_while_the_agent_is_dead_is_back_by_itself(

@@ -79,6 +79,7 @@ class Envoy(Engine):
         self._retiring: dict[int, asyncio.Task[None]] = {}
         self._behind: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._accepting: set[asyncio.Task[None]] = set()
         self._accepted: Snapshot | None = None
         self._last_good = LastGood(directory, settings)
         self._offered: tuple[Snapshot, int] | None = None
@@ -125,7 +126,7 @@ class Envoy(Engine):
 
     async def detach(self) -> None:
         """Stop watching; Envoy goes on."""
-        tasks = [*self._tasks, *self._retiring.values()]
+        tasks = [*self._tasks, *self._accepting, *self._retiring.values()]
         self._tasks = []
         self._retiring.clear()
         for task in tasks:
@@ -210,20 +211,45 @@ class Envoy(Engine):
             ProxyUnavailable: The new one does not become ready; the old one stays.
             ProxyRefused: The new one refuses the configuration; the old one stays.
         """
+        tasks = await self._put_another()
+        if tasks:  # who waits for their end must not prevent it by being cancelled
+            await asyncio.wait(tasks)
+
+    async def _put_another(self) -> list[asyncio.Task[None]]:
+        """Put a new Envoy in the place of the others; return what lets their clients go and ends them."""
         async with self._lifecycle:
             old = self._generations()
             new = await self._launch(beside=True)
             try:
                 if self._offered is not None:
-                    _, version = self._offered
-                    await self._ads.applied(version, self._settings.patience, group=self.name)
+                    await self._taken_over(new, self._offered[1])
             except PlatformError:
                 await new.end()
                 raise
             self._current = new
-            tasks = [self._retire(generation) for generation in old]
-        if tasks:  # who waits for their end must not prevent it by being cancelled
-            await asyncio.wait(tasks)
+            return [self._retire(generation) for generation in old]
+
+    async def _taken_over(self, new: Generation, version: int) -> None:
+        """Wait until a new Envoy has the configuration.
+
+        Raises:
+            ProxyRefused: It refuses it.
+            ProxyUnavailable: It does not take it in time, or ends.
+        """
+        parts = new.parts()
+        applied = asyncio.ensure_future(
+            self._ads.applied(version, self._settings.patience, group=self.name)
+        )
+        ended = asyncio.ensure_future(new.until_something_ends(parts))
+        try:
+            await asyncio.wait((applied, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not applied.done():
+                raise ProxyUnavailable("the new Envoy ended before it could take over")
+            await applied
+        finally:
+            applied.cancel()
+            ended.cancel()
+            await asyncio.gather(applied, ended, return_exceptions=True)
 
     async def active_requests(self, service: str, *ports: int, address: str = "127.0.0.1") -> int:
         """Return how many requests and streams are under way to some instances of a service.
@@ -404,18 +430,39 @@ class Envoy(Engine):
         while (current := self._current) is not None:
             if current.number in self._behind:
                 try:
-                    await self.replace()
-                    await self._until_accepted()
+                    await self._put_another()
+                    self._last_error = ""
+                    # Not waited for: who sees to it that an Envoy is led cannot wait for one that is.
+                    accepting = asyncio.create_task(self._accept_again(), name="accept again")
+                    self._accepting.add(accepting)
+                    accepting.add_done_callback(self._accepting.discard)
                 except (PlatformError, OSError) as e:
                     self._last_error = str(e)
                     await asyncio.sleep(1)
                 continue
-            await current.until_something_ends()
+            parts = current.parts()
+            if await self._is_led(current):
+                # It may have died since: then its runner's next one is not among these.
+                await current.until_something_ends(parts)
             if current is not self._current:
                 continue
             self._behind.add(current.number)
             self._restarts += 1
             await current.until_live(self._settings.patience)
+
+    async def _accept_again(self) -> None:
+        """Keep what was offered and could not be accepted while no Envoy followed."""
+        try:
+            await self._until_accepted()
+        except PlatformError as e:
+            self._last_error = str(e)
+
+    async def _is_led(self, generation: Generation) -> bool:
+        """Tell whether its Envoy follows the agent, as far as it says."""
+        try:
+            return await generation.follows_agent()
+        except ProxyUnavailable:  # it has just died, which its end tells, or it hangs
+            return True
 
     async def _tend_for_ever(self) -> None:
         while True:

@@ -138,13 +138,22 @@ class Generation:
         """Tell whether any process of this generation lives."""
         return self.envoy() is not None or self.runner() is not None
 
-    async def until_something_ends(self) -> None:
-        """Return once its Envoy or its runner is not there."""
-        parts = (self.envoy(), self.runner())
-        if None in parts:
+    def parts(self) -> tuple[ProcessId, ...]:
+        """Return Envoy and its runner, those that live."""
+        return tuple(part for part in (self.envoy(), self.runner()) if part is not None)
+
+    async def until_something_ends(self, parts: tuple[ProcessId, ...] | None = None) -> None:
+        """Return once its Envoy or its runner is not there.
+
+        Args:
+            parts: Which ones, if not those that live now: a runner starts another Envoy in no time, so
+                whoever asked one of them something has to wait for the end of that very one.
+        """
+        parts = self.parts() if parts is None else parts
+        if len(parts) < 2:
             await asyncio.sleep(0.05)  # for callers that ask again and again
             return
-        waits = [asyncio.create_task(identity.wait(part)) for part in parts if part is not None]
+        waits = [asyncio.create_task(identity.wait(part)) for part in parts]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
