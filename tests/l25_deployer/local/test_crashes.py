@@ -123,6 +123,9 @@ async def whole(p: ByHand, mortal: Mortal) -> int:
     assert number is not None
     assert await ask(mortal.port, HOST) == f"200 {await _body(p, number)}"
     assert set(kept.running) == {number, *kept.record.warm}
+    if kept.record.warm:  # then somebody waits for the moment at which it is to end
+        assert kept._tending is not None
+        assert not kept._tending.done()
     assert unpaired(p.services.machine.documents.history("dev", "greeter")[::-1]) == []
     assert await running_instances(p) == {
         one.id for n in kept.running for one in kept.release(n).instances

@@ -69,6 +69,7 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
         reason = "the platform stopped in the middle of it"
         note_end = partial(_note_once, kept, operation, "undone", reason)
         await undo(kept, operation.release, reason, tell, note_end)
+        kept.tend()
     places.RECOVERED.reach()
     return adopted
 
