@@ -130,7 +130,13 @@ class TestPodman(RuntimeConformance):
 
     async def test_what_a_dead_agent_was_starting_is_waited_for(self, work: Workbench) -> None:
         # It stands for a podman that has not yet made its container. A real one that is held up holds up all others.
-        words = ('"$@" >/dev/null & echo $!', "sh", sys.executable, "-c", "import time; time.sleep(100)")
+        words = (
+            '"$@" >/dev/null & echo $!',
+            "sh",
+            sys.executable,
+            "-c",
+            "import time; time.sleep(100)",
+        )
         label = f"--label=drystone.home={work.label}"
         parent = await asyncio.create_subprocess_exec(
             *("sh", "-c", *words, label), stdout=asyncio.subprocess.PIPE
