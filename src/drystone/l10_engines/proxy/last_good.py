@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from drystone.l00_kernel.atomic import write_atomically
-from drystone.l00_kernel.shortage import DiskFull
+from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l10_engines.proxy.bootstrap import static_bootstrap
 from drystone.l10_engines.proxy.generation import LAST_GOOD, LEAST_GOOD
 from drystone.l10_engines.proxy.settings import ProxySettings
@@ -68,7 +68,8 @@ class LastGood:
 
     def _write(self, content: bytes, least: bytes | None) -> None:
         if least is None:
-            (self._directory / LEAST_GOOD).unlink(missing_ok=True)
+            with needs_room(self._directory):  # on a read-only disk nothing can be removed either
+                (self._directory / LEAST_GOOD).unlink(missing_ok=True)
         else:
             write_atomically(self._directory / LEAST_GOOD, least)
         write_atomically(self._directory / LAST_GOOD, content)
