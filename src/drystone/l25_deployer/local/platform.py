@@ -22,6 +22,8 @@ from drystone.l25_deployer.local.startup import ADOPTED, Part, Startup, stop_par
 from drystone.l25_deployer.local.telling import Teller
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from drystone.l10_engines.runtimes.port import Runtime
     from drystone.l10_engines.supervision.port import EngineStatus
     from drystone.l25_deployer.local.kept_service import KeptService
@@ -138,17 +140,18 @@ class Platform:
         machine = self._services.machine
         rounds = 0
         pause = TEND_EVERY
+        lengths: dict[Path, int | None] = {}
         while True:
             await asyncio.sleep(pause.total_seconds())
             logs = [
-                LogFile(one.blueprint.spec.state / LOG_NAME)
+                one.blueprint.spec.state / LOG_NAME
                 for kept in self._services.all()
                 for running in kept.running.values()
                 for one in running.instances
             ]
             rounds += 1
             try:
-                has_room = await asyncio.to_thread(_tend, logs, machine)
+                has_room = await asyncio.to_thread(_tend, logs, lengths, machine)
                 pause = TEND_EVERY if has_room else TEND_WHEN_FULL
                 if rounds % SWEEP_EVERY == 0:
                     await self._sweep()
@@ -277,16 +280,30 @@ class Platform:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _tend(logs: list[LogFile], machine: Machine) -> bool:
-    """Look after each log, whatever becomes of the others; return whether every disk has room."""
+def _tend(logs: list[Path], lengths: dict[Path, int | None], machine: Machine) -> bool:
+    """Look after each log, whatever becomes of the others; return whether every disk has room.
+
+    Args:
+        logs: All of them.
+        lengths: How long each was when it was last looked after. One that has not grown is left alone.
+        machine: Its clock and its disks.
+    """
     now = machine.clock.now()
-    problems = []
-    for log in logs:
+    problems: list[OSError | DiskFull] = []
+    for gone in lengths.keys() - set(logs):
+        del lengths[gone]
+    for path in logs:
+        length = path.stat().st_size if path.exists() else None
+        if lengths.get(path) == length:
+            continue
+        before, log = len(problems), LogFile(path)
         for work in (log.reserve, log.bound, partial(log.mark, now)):
             try:
                 work()
             except (OSError, DiskFull) as e:
                 problems.append(e)
+        if len(problems) == before:
+            lengths[path] = length
     machine.documents.reserve.fill()
     for problem in problems:
         if not is_full(problem):
