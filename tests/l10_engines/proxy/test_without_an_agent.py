@@ -13,7 +13,7 @@ import httpx2
 
 from drystone.l10_engines.loopback_ports import free_port, is_free
 from drystone.l10_engines.processes import identity
-from drystone.l10_engines.proxy import envoy as envoy_module
+from drystone.l10_engines.proxy import launch
 from drystone.l10_engines.proxy.edge import EdgeService
 from drystone.l10_engines.proxy.generation import Generation, generations
 from drystone.testing.conformance.engines import eventually
@@ -133,7 +133,7 @@ async def test_the_access_log_stays_bounded_while_no_agent_lives_and_begins_anew
     stopped.bound_access_log(limit)
     await stopped.live(stopped.snapshot(shop(("blue", 1, [blue]))))
     await stopped.die()
-    log, largest = stopped.access_log, limit * envoy_module._LOGS_WITHOUT_AGENT
+    log, largest = stopped.access_log, limit * launch._LOGS_WITHOUT_AGENT
 
     async def fill() -> bool:
         load = Load(

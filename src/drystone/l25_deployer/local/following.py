@@ -74,6 +74,6 @@ def _instances(
         releases = [kept.release(release)]
     else:
         first = record.active or 0
-        every = kept.machine.documents.releases(record.environment, record.service)
+        every = kept.releases()
         releases = [r for r in reversed(every) if r.number >= first]
     return [(r.number, one) for r in releases for one in r.instances if group in {None, one.group}]

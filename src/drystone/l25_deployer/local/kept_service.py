@@ -1,4 +1,4 @@
-"""One service in one environment: its records, its running releases and its route.
+"""One service in one environment: its running releases and its route, beside what is written about it.
 
 Everything here runs in the agent's event loop. Whatever changes the service holds ``lock``; what merely looks reads
 the records, which are replaced as a whole.
@@ -12,37 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.proxy.edge import Endpoint, Pool, Protocol
-from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound
+from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.blueprints import Surroundings, blueprints
 from drystone.l25_deployer.local.edge import Routing
 from drystone.l25_deployer.local.instances import KeptInstance, State
-from drystone.l25_deployer.local.owed import Owed
 from drystone.l25_deployer.local.provisioning import dependency_values
 from drystone.l25_deployer.local.readiness import running_ones
 from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
 from drystone.l25_deployer.local.running import RunningRelease
-from drystone.l25_deployer.stacks.model import WEB, EnvironmentStack, StaticArtifact, Volume
+from drystone.l25_deployer.local.written_service import WrittenService
+from drystone.l25_deployer.stacks.model import WEB, StaticArtifact, Volume
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.machine import Machine
-
-ENDED = FaultPoint(
-    "end.instances.ended", "no instance of a release runs; its record says otherwise"
-)
-END_WRITTEN = FaultPoint("end.release.written", "the record of a release that ended says so")
-COOL_CLOSED = FaultPoint("cool.edge.published", "a warm release gets nothing new and is to end")
-COOL_DRAINED = FaultPoint(
-    "cool.requests.answered", "a warm release that is to end has nothing to do"
-)
-COOL_ENDED = FaultPoint("cool.release.ended", "a warm release has ended; the record still names it")
-COOLED = FaultPoint("cool.record.written", "the record names it no more; the edge still does")
-SUSPEND_ENDED = FaultPoint("down.releases.ended", "no instance of a service runs; its engines do")
-SUSPENDED = FaultPoint("down.service.ended", "nothing of a service runs")
 
 FULL_SHARE = 100
 RETRY_AFTER = timedelta(seconds=5)
@@ -50,7 +37,7 @@ RETRY_AFTER = timedelta(seconds=5)
 Values = dict[tuple[str, str, str], str]
 
 
-class KeptService:
+class KeptService(WrittenService):
     """A service that the agent looks after.
 
     Args:
@@ -59,8 +46,8 @@ class KeptService:
     """
 
     def __init__(self, machine: Machine, record: ServiceRecord) -> None:
+        super().__init__(machine.documents, machine.clock, record)
         self.machine = machine
-        self.record = record
         self.lock = asyncio.Lock()
         self.users = 0
         """How many operations run on it or wait to."""
@@ -68,18 +55,10 @@ class KeptService:
         self.running: dict[int, RunningRelease] = {}
         self.task: asyncio.Task[None] | None = None
         self.problems: list[str] = []
-        self.owed = Owed()
-        """What has happened and could not be written yet."""
-        self._releases: dict[int, ReleaseRecord] = {}
         self._seen: frozenset[str] = frozenset()
         self._values: Values = {}
         self._tending: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[None]] = set()
-
-    @property
-    def name(self) -> str:
-        """The service as the edge and people call it."""
-        return f"{self.record.service}.{self.record.environment}"
 
     @property
     def active(self) -> RunningRelease | None:
@@ -87,106 +66,11 @@ class KeptService:
         number = self.record.active
         return self.running.get(number) if number is not None else None
 
-    def save(self, **changes: object) -> None:
-        """Replace the record, on the disk first: for what is about to happen.
-
-        Raises:
-            DiskFull: Nothing has changed.
-        """
-        self.owed.settle()
-        record = msgspec.structs.replace(self.record, **changes)
-        self.machine.documents.save_service(record)
-        self.record = record
-
-    def note(self, **changes: object) -> None:
-        """Replace the record, on the disk as soon as that has room: for what has happened."""
-        record = self.record = msgspec.structs.replace(self.record, **changes)
-        self.owed.do(lambda: self.machine.documents.save_service(record))
-
-    def save_release(self, release: ReleaseRecord) -> ReleaseRecord:
-        """Write a release, on the disk first, and hand it back.
-
-        Raises:
-            DiskFull: Nothing has changed.
-        """
-        self.owed.settle()
-        self.machine.documents.save_release(self.record, release)
-        return self._remember(release)
-
-    def note_release(self, release: ReleaseRecord) -> ReleaseRecord:
-        """Write a release, on the disk as soon as that has room, and hand it back."""
-        record = self.record
-        self.owed.do(lambda: self.machine.documents.save_release(record, release))
-        return self._remember(release)
-
-    def forget_release(self, number: int) -> None:
-        """Remove a release's record, once no other record on the disk names it."""
-        record = self.record
-        self.owed.do(lambda: self.machine.documents.remove_release(record, number))
-
+    @override
     def _remember(self, release: ReleaseRecord) -> ReleaseRecord:
-        self._releases[release.number] = release
         if release.number in self.running:
             self.running[release.number].release = release
-        return release
-
-    def release(self, number: int) -> ReleaseRecord:
-        """Return a release of this service."""
-        if number not in self._releases:
-            self._releases[number] = self.machine.documents.release(
-                self.record.environment, self.record.service, number
-            )
-        return self._releases[number]
-
-    def stack(self) -> EnvironmentStack | None:
-        """Return the surroundings of the release that serves."""
-        active = self.active_release()
-        return active.stacks.environment if active else None
-
-    def active_release(self) -> ReleaseRecord | None:
-        """Return the release that serves, if one does."""
-        return None if self.record.active is None else self.release(self.record.active)
-
-    def write_history(
-        self,
-        event: str,
-        text: str,
-        *,
-        by: str = "platform",
-        release: ReleaseRecord | None = None,
-        seconds: float | None = None,
-    ) -> None:
-        """Append to the history, as soon as the disk has room."""
-        record = self.record
-        happened = HistoryEvent(
-            self.machine.clock.now(),
-            by,
-            event,
-            text,
-            release.number if release else None,
-            release.version if release else None,
-            seconds,
-        )
-        append = self.machine.documents.append_history
-        self.owed.do(lambda: append(record.environment, record.service, happened))
-
-    def instance_ids(self) -> set[str]:
-        """Return the ids of all instances that may run, as the records say."""
-        record = self.record
-        unfinished = record.operation.release if record.operation else None
-        numbers = {record.active, unfinished, *record.warm} - {None}
-        return {
-            one.id
-            for release in self.machine.documents.releases(record.environment, record.service)
-            if release.number in numbers
-            for one in release.instances
-        }
-
-    def artifact_folders(self) -> set[str]:
-        """Return the names of the stored folders that the kept releases need."""
-        record = self.record
-        releases = self.machine.documents.releases(record.environment, record.service)
-        return {name for release in releases for name in release.artifact_folders()}
+        return super()._remember(release)
 
     # What runs
 
@@ -246,10 +130,10 @@ class KeptService:
         if running is None:
             return
         await running.end()
-        ENDED.reach()
+        places.ENDED.reach()
         self.give_ports_back(running.release)
         self.note_release(msgspec.structs.replace(running.release, state=state))
-        END_WRITTEN.reach()
+        places.END_WRITTEN.reach()
 
     async def end_unnamed(self, release: ReleaseRecord) -> None:
         """End what runs of a release of which nobody knows any more how it was started."""
@@ -382,14 +266,14 @@ class KeptService:
         if running is not None:
             await self.publish()
             await self.machine.edge.require_kept()
-            COOL_CLOSED.reach()
+            places.COOL_CLOSED.reach()
             await self.drain(running)
-            COOL_DRAINED.reach()
+            places.COOL_DRAINED.reach()
         await self.end_release(number)
-        COOL_ENDED.reach()
+        places.COOL_ENDED.reach()
         warm = {n: warmth for n, warmth in self.record.warm.items() if n != number}
         self.note(warm=warm)
-        COOLED.reach()
+        places.COOLED.reach()
         await self.publish()
 
     async def drain(self, running: RunningRelease) -> None:
@@ -419,9 +303,9 @@ class KeptService:
                 await self.end_release(number, state)
             if self.record.warm:
                 self.note(warm={})
-            SUSPEND_ENDED.reach()
+            places.SUSPEND_ENDED.reach()
             await self.machine.provisioner.suspend(self.record)
-            SUSPENDED.reach()
+            places.SUSPENDED.reach()
 
 
 def _is_power_of_two(number: int) -> bool:

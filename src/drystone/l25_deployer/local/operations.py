@@ -16,7 +16,8 @@ from drystone.l25_deployer.errors import (
     NothingToRollBackTo,
 )
 from drystone.l25_deployer.local import places
-from drystone.l25_deployer.local.deploy import Deploy, finish, remove_resource, undo
+from drystone.l25_deployer.local.conclusion import finish, remove_resource, undo
+from drystone.l25_deployer.local.deploy import Deploy
 from drystone.l25_deployer.local.records import Operation, ReleaseRecord, ServiceRecord
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ async def deploy(
     )
     now = kept.machine.clock.now()
     operation = Operation("deploy", release.number, now, by, fresh, unwanted, existing)
-    kept.machine.documents.save_release(kept.record, release)
+    kept.documents.save_release(kept.record, release)
     places.DEPLOY_RELEASE.reach()
     kept.save(next_release=release.number + 1, operation=operation)
     places.DEPLOY_WRITTEN.reach()
@@ -283,12 +284,12 @@ def _forget(kept: KeptService) -> None:
     kept.note(active=None, trail=(), warm={})
     places.NAMES_FORGOTTEN.reach()
     record = kept.record
-    for release in kept.machine.documents.releases(record.environment, record.service):
+    for release in kept.releases():
         kept.machine.forget_instances(record, release)
         kept.forget_release(release.number)
     places.RELEASES_REMOVED.reach()
     if record.eternal:
         kept.note(operation=None)
     else:
-        kept.owed.do(lambda: kept.machine.documents.remove_service(record))
+        kept.owed.do(lambda: kept.documents.remove_service(record))
         kept.record = ServiceRecord(record.service, record.environment)

@@ -82,3 +82,15 @@ TRAIL_CUT = FaultPoint("prune.trail.written", "the record names only releases th
 FOLDERS_REMOVED = FaultPoint(
     "prune.folders.removed", "folders of an old release's instances are gone"
 )
+ENDED = FaultPoint(
+    "end.instances.ended", "no instance of a release runs; its record says otherwise"
+)
+END_WRITTEN = FaultPoint("end.release.written", "the record of a release that ended says so")
+COOL_CLOSED = FaultPoint("cool.edge.published", "a warm release gets nothing new and is to end")
+COOL_DRAINED = FaultPoint(
+    "cool.requests.answered", "a warm release that is to end has nothing to do"
+)
+COOL_ENDED = FaultPoint("cool.release.ended", "a warm release has ended; the record still names it")
+COOLED = FaultPoint("cool.record.written", "the record names it no more; the edge still does")
+SUSPEND_ENDED = FaultPoint("down.releases.ended", "no instance of a service runs; its engines do")
+SUSPENDED = FaultPoint("down.service.ended", "nothing of a service runs")

@@ -10,7 +10,7 @@ import msgspec
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
 from drystone.l25_deployer.local import places
-from drystone.l25_deployer.local.deploy import finish, undo
+from drystone.l25_deployer.local.conclusion import finish, undo
 from drystone.l25_deployer.local.documents import UnreadableDocument
 from drystone.l25_deployer.local.operations import finish_destroy
 from drystone.l25_deployer.local.readiness import made_startable
@@ -69,7 +69,6 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
         reason = "the platform stopped in the middle of it"
         note_end = partial(_note_once, kept, operation, "undone", reason)
         await undo(kept, operation.release, reason, tell, note_end)
-        kept.tend()
     places.RECOVERED.reach()
     return adopted
 
@@ -81,7 +80,7 @@ def _note_once(kept: KeptService, operation: Operation, what: str, text: str) ->
     """
     record = kept.record
     try:
-        events = kept.machine.documents.history(record.environment, record.service)
+        events = kept.documents.history(record.environment, record.service)
     except ServiceNotFound:
         events = []
     written = {event.event for event in events if event.at >= operation.since}
@@ -95,9 +94,9 @@ def _note_once(kept: KeptService, operation: Operation, what: str, text: str) ->
 def _forget_unbegun(kept: KeptService) -> None:
     """Remove releases that were written down just before a death kept their deploys from beginning."""
     record = kept.record
-    for release in kept.machine.documents.releases(record.environment, record.service):
+    for release in kept.releases():
         if release.number >= record.next_release:
-            kept.machine.documents.remove_release(record, release.number)
+            kept.documents.remove_release(record, release.number)
 
 
 def _unfinished(kept: KeptService) -> tuple[int, ...]:

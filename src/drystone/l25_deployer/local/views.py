@@ -68,10 +68,7 @@ def view(kept: KeptService) -> ServiceView:
     dependencies = active.stacks.environment.dependencies if active else {}
     return ServiceView(
         summary=summary(kept),
-        releases=[
-            _release(kept, release)
-            for release in kept.machine.documents.releases(record.environment, record.service)
-        ],
+        releases=[_release(kept, release) for release in kept.releases()],
         instances=[
             instance(one, number)
             for number, running in sorted(kept.running.items(), reverse=True)

@@ -7,7 +7,6 @@ connections and half new ones. None is sent again: nothing is hidden by a retry.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.testing.faults.subjects import ENVIRONMENT, Subject
-from drystone.testing.load.connection import Connection, Failed
+from drystone.testing.load.connection import Connection, Failed, IdleConnections
 
 if TYPE_CHECKING:
     from drystone.testing.load.answer import Answer
@@ -63,7 +62,7 @@ class Traffic:
         self._port = port
         self._rate = rate
         self._clock = clock
-        self._idle: deque[Connection] = deque()
+        self._idle = IdleConnections()
         self._waiting: set[asyncio.Task[None]] = set()
 
     def take(self) -> list[Seen]:
@@ -81,8 +80,7 @@ class Traffic:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
             await asyncio.gather(*self._waiting)
-            for connection in self._idle:
-                connection.close()
+            self._idle.close()
             await asyncio.sleep(0)  # the transports close in the next turn of the loop
 
     async def _send(self) -> None:
@@ -129,22 +127,14 @@ class Traffic:
             return await self._exchange(self._request("GET", path, keep=False), keep=False)
 
     async def _exchange(self, request: bytes, *, keep: bool) -> Answer:
-        connection = self._take_idle() if keep else None
+        connection = self._idle.take() if keep else None
         connection = connection or await Connection.open("127.0.0.1", self._port)
         answer = await connection.exchange(request)
         if keep and connection.is_usable:
-            self._idle.append(connection)
+            self._idle.keep(connection)
         else:
             connection.close()
         return answer
-
-    def _take_idle(self) -> Connection | None:
-        while self._idle:
-            connection = self._idle.popleft()
-            if connection.is_usable:
-                return connection
-            connection.close()
-        return None
 
     def _request(self, method: str, path: str, *, keep: bool) -> bytes:
         lines = [

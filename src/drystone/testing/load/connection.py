@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from typing_extensions import override
@@ -141,3 +142,31 @@ class Connection(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(Failed(failure, detail))
         self.close()
+
+
+class IdleConnections:
+    """Connections to one server that are kept between two requests."""
+
+    def __init__(self) -> None:
+        self._idle: deque[Connection] = deque()
+        self.closed = 0
+        """How many of them the server has closed. These are no failures."""
+
+    def take(self) -> Connection | None:
+        """Take the connection that has been idle the longest, so that every one stays in use."""
+        while self._idle:
+            connection = self._idle.popleft()
+            if connection.is_usable:
+                return connection
+            connection.close()
+            self.closed += 1
+        return None
+
+    def keep(self, connection: Connection) -> None:
+        """Keep a connection that is usable for the next request."""
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close every one."""
+        for connection in self._idle:
+            connection.close()

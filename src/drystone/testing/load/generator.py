@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from drystone.l00_kernel.errors import Invalid
-from drystone.testing.load.connection import Connection, Failed
+from drystone.testing.load.connection import Connection, Failed, IdleConnections
 from drystone.testing.load.http2_requests import Http2Requests
 from drystone.testing.load.report import Failure, Outcome, Report
 
@@ -98,9 +97,8 @@ class _Run:
             body=load.body,
         )
         self._version = _pattern(load.version_pattern)
-        self._idle: deque[Connection] = deque()
+        self._idle = IdleConnections()
         self._outcomes: list[Outcome] = []
-        self._idle_closed = 0
         self._behind = 0.0
         self._waiting = 0
         self._start = 0.0
@@ -120,8 +118,7 @@ class _Run:
                     self._send(group, offset, keep=keep)
                     number += 1
         finally:
-            for connection in self._idle:
-                connection.close()
+            self._idle.close()
             self._http2.close()
             await asyncio.sleep(0)  # the transports close in the next turn of the loop
         return Report(
@@ -129,7 +126,7 @@ class _Run:
             rate=self._load.rate,
             started=started,
             outcomes=tuple(self._outcomes),
-            idle_closed=self._idle_closed,
+            idle_closed=self._idle.closed,
             behind=timedelta(seconds=self._behind),
         )
 
@@ -145,7 +142,7 @@ class _Run:
 
     async def _one(self, offset: float, *, keep: bool) -> None:
         is_http2 = self._load.protocol == "http2"
-        kept = self._take_idle() if keep and not is_http2 else None
+        kept = self._idle.take() if keep and not is_http2 else None
         reused = keep if is_http2 else kept is not None
         try:
             async with asyncio.timeout(self._load.timeout.total_seconds()):
@@ -167,21 +164,11 @@ class _Run:
         request = self._kept_request if keep else self._single_request
         answer = await connection.exchange(request, without_body=self._load.method == "HEAD")
         if keep and connection.is_usable:
-            self._idle.append(connection)
+            self._idle.keep(connection)
         else:
-            self._idle_closed += keep and not answer.closes
+            self._idle.closed += keep and not answer.closes
             connection.close()
         return answer
-
-    def _take_idle(self) -> Connection | None:
-        """Take the connection that has been idle the longest, so that every one stays in use."""
-        while self._idle:
-            connection = self._idle.popleft()
-            if connection.is_usable:
-                return connection
-            connection.close()
-            self._idle_closed += 1
-        return None
 
     def _record_answer(self, offset: float, answer: Answer, *, reused: bool) -> None:
         version = answer.headers.get(self._load.version_header.lower())
