@@ -55,8 +55,9 @@ class Stand:
             name: What to call the service.
             more: Further keys of the descriptor.
         """
-        folder = self.drystone.home.with_name(self.drystone.home.name + "-service")
-        folder.mkdir(exist_ok=True)
+        # A folder of its own: a service is built of all that lies beside its descriptor.
+        folder = self.drystone.home.with_name(self.drystone.home.name + "-service") / name
+        folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(SERVER, folder)
         code = CODE if image else SERVER.name
         command = [PYTHON, code, "${port}"]
