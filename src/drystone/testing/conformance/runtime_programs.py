@@ -1,4 +1,7 @@
-"""The services that the suite of runtimes starts, as Python source for ``python -c``."""
+"""The services that the suite of runtimes starts, as Python source for ``python -c``.
+
+Those that act on a signal sleep in short pieces: one that came just before ``pause()`` would not wake them.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,11 @@ while True:
     signal.pause()
 """
 EXIT_9_ON_USR1 = """
-import signal
+import signal, time
 signal.signal(signal.SIGUSR1, lambda *_: exit(9))
 print("ready", flush=True)
 while True:
-    signal.pause()
+    time.sleep(0.05)
 """
 FINISH_ON_TERM = """
 import os, signal, time
@@ -43,16 +46,16 @@ def finish(*_):
 signal.signal(signal.SIGTERM, finish)
 print("ready", flush=True)
 while True:
-    signal.pause()
+    time.sleep(0.05)
 """
 FINISH_ON_INT = """
-import signal
+import signal, time
 def finish(*_):
     raise SystemExit(4)
 signal.signal(signal.SIGINT, finish)
 print("ready", flush=True)
 while True:
-    signal.pause()
+    time.sleep(0.05)
 """
 IGNORE_TERM = """
 import signal
@@ -63,7 +66,7 @@ while True:
 """
 # The classic two forks with a session between them; "unmarked" also drops the environment.
 DAEMON = f"""
-import os, signal, sys
+import os, signal, sys, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
@@ -74,7 +77,7 @@ os.wait()
 signal.signal(signal.SIGTERM, lambda *_: exit(0))
 print("ready", flush=True)
 while True:
-    signal.pause()
+    time.sleep(0.05)
 """
 LEAVE_A_CHILD = f"""
 import socket, subprocess, sys, time
@@ -92,7 +95,7 @@ while True:
     pieces.append(bytearray(8 * 1024 * 1024))
 """
 FORK = """
-import os, signal, sys
+import os, signal, sys, time
 count = 0
 try:
     while count < 200:
@@ -105,7 +108,7 @@ except BlockingIOError:
 print("forked", count, flush=True)
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 while True:
-    signal.pause()
+    time.sleep(0.05)
 """
 # Its own relatives are not others; inside a sandbox pid 1 may be the sandbox's own.
 PEEK = """
