@@ -11,6 +11,7 @@ import pytest
 
 from drystone.l10_engines.runtimes.cgroups import (
     Cgroups,
+    kill_counters,
     members,
     memory_groups_of,
     memory_kills,
@@ -43,7 +44,7 @@ def test_a_group_has_the_limits_in_the_words_of_its_kernel() -> None:
             ["20", "50000 100000", str(LIMITS.memory)],
         )
         assert members(made) == set()
-        assert not memory_kills(made)
+        assert not memory_kills(kill_counters(made))
     finally:
         remove(made)
     assert not any(group.exists() or group.parent.exists() for group in made)
@@ -59,9 +60,9 @@ def test_with_the_unified_interface_one_group_holds_all_limits(tmp_path: Path) -
 
 def test_the_unified_interface_tells_of_a_death_by_memory(tmp_path: Path) -> None:
     (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 0\n")
-    assert not memory_kills([tmp_path])
+    assert not memory_kills(kill_counters([tmp_path]))
     (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 2\n")
-    assert memory_kills([tmp_path])
+    assert memory_kills(kill_counters([tmp_path])) == 2
 
 
 def test_nothing_is_enforced_where_no_group_can_be_made() -> None:

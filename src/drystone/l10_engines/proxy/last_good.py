@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -11,8 +13,9 @@ from drystone.l00_kernel.atomic import write_atomically
 from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l10_engines.proxy.bootstrap import static_bootstrap
 from drystone.l10_engines.proxy.generation import LAST_GOOD, LEAST_GOOD
+from drystone.l10_engines.proxy.messages import Config
 from drystone.l10_engines.proxy.settings import ProxySettings
-from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l10_engines.proxy.snapshot import Snapshot, static_cluster
 
 
 class LastGood:
@@ -27,6 +30,7 @@ class LastGood:
         self._directory = directory
         self._settings = settings
         self._owed: Snapshot | None = None
+        self._encoded = _Encoded()
         self.problem = ""
         """Why the disk does not have it, for people; empty when it has."""
 
@@ -53,6 +57,7 @@ class LastGood:
         if (snapshot := self._owed) is None:
             return
         # Where every listener is needed, a second file would say the same; the runner does without.
+        self._encoded.turn()
         least = self._packed(snapshot.without(snapshot.optional)) if snapshot.optional else None
         content = self._packed(snapshot)
         try:
@@ -64,7 +69,19 @@ class LastGood:
             self._owed, self.problem = None, ""
 
     def _packed(self, snapshot: Snapshot) -> bytes:
-        return msgspec.json.encode(static_bootstrap(snapshot, self._settings))
+        """Encode the static form; of what has not changed since the last time the bytes are used again."""
+        clusters = [
+            self._encoded.of(static_cluster, cluster, snapshot.endpoints.get(name))
+            for name, cluster in snapshot.clusters.items()
+        ]
+        routes = {
+            name: {**of, "virtual_hosts": [self._encoded.of(_same, h) for h in of["virtual_hosts"]]}
+            for name, of in snapshot.routes.items()
+        }
+        rest = msgspec.structs.replace(snapshot, clusters={}, endpoints={}, routes=routes)
+        static = static_bootstrap(rest, self._settings)
+        static["static_resources"]["clusters"] = clusters
+        return msgspec.json.encode(static)
 
     def _write(self, content: bytes, least: bytes | None) -> None:
         if least is None:
@@ -73,3 +90,30 @@ class LastGood:
         else:
             write_atomically(self._directory / LEAST_GOOD, least)
         write_atomically(self._directory / LAST_GOOD, content)
+
+
+def _same(part: Config) -> Config:
+    return part
+
+
+class _Encoded:
+    """JSON of parts of a configuration, kept from one time to the next: a switch of one service changes few.
+
+    A part is known again by identity. That is enough, since what the edge makes of a service is made once.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[tuple[int, ...], tuple[tuple[object, ...], msgspec.Raw]] = {}
+        self._now: dict[tuple[int, ...], tuple[tuple[object, ...], msgspec.Raw]] = {}
+
+    def turn(self) -> None:
+        """Forget what was not used since the last turn."""
+        self._before, self._now = self._now, {}
+
+    def of(self, form: Callable[..., Any], *parts: Config | None) -> msgspec.Raw:
+        """Return the JSON of what a function makes of some parts."""
+        key = tuple(map(id, parts))
+        # The parts are kept with their JSON, or another one could get their identity.
+        kept = self._before.get(key) or (parts, msgspec.Raw(msgspec.json.encode(form(*parts))))
+        self._now[key] = kept
+        return kept[1]

@@ -167,7 +167,7 @@ def static_resources(snapshot: Snapshot) -> dict[str, Any]:
         raise InvalidProxyConfig("extension configurations have no static form")
     return {
         "clusters": [
-            _static_cluster(cluster, snapshot.endpoints.get(name))
+            static_cluster(cluster, snapshot.endpoints.get(name))
             for name, cluster in snapshot.clusters.items()
         ],
         "listeners": [
@@ -177,7 +177,8 @@ def static_resources(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _static_cluster(cluster: Config, endpoints: Config | None) -> dict[str, Any]:
+def static_cluster(cluster: Config, endpoints: Config | None) -> dict[str, Any]:
+    """Return a cluster that holds its endpoints, if it is one that asks for them."""
     static = {key: value for key, value in cluster.items() if key != "eds_cluster_config"}
     if endpoints is not None:
         static |= {"type": "STATIC", "load_assignment": endpoints}

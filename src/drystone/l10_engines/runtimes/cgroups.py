@@ -97,15 +97,21 @@ def seal(groups: Iterable[Path]) -> bool:
     return is_sealed
 
 
-def memory_kills(groups: Iterable[Path]) -> int:
-    """Count the processes of these groups that the kernel killed at the groups' memory limit."""
+def kill_counters(groups: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the files in which the kernel counts whom it killed at the memory limits of these groups."""
+    names = ("memory.events", "memory.oom_control")  # of v2, and of v1 since Linux 4.13
+    files = (group / name for group in groups for name in names)
+    return tuple(file for file in files if file.exists())
+
+
+def memory_kills(counters: Iterable[Path]) -> int:
+    """Add up what the :func:`kill_counters` of some groups say; those of a group that is gone say nothing."""
     kills = 0
-    for group in groups:
-        for name in ("memory.events", "memory.oom_control"):  # of v2, and of v1 since Linux 4.13
-            with suppress(OSError):
-                words = Path(group, name).read_text().split()
-                if "oom_kill" in words:
-                    kills += int(words[words.index("oom_kill") + 1])
+    for counter in counters:
+        with suppress(OSError):
+            words = counter.read_bytes().split()
+            if b"oom_kill" in words:
+                kills += int(words[words.index(b"oom_kill") + 1])
     return kills
 
 

@@ -124,15 +124,16 @@ class HostedInstance(RecordedInstance):
     @override
     def processes(self) -> list[int]:
         if self._groups:
-            found = cgroups.members(self._groups)
-            return sorted(pid for pid in found if proc_table.row(pid))
+            return sorted(_living(cgroups.members(self._groups)))
         return sorted(self._members())
 
     def _members(self) -> set[int]:
         rows = proc_table.table()
         known = (self._record.guard, self._main, self._record.init)
         roots = {process.pid for process in known if process and identity.is_alive(process)}
-        roots |= proc_table.carrying(rows, cookie(self.id, self._record.home_label))
+        marks = cookie(self.id, self._record.home_label)
+        # The guard is the first of them.
+        roots |= proc_table.carrying(rows, marks, since=self._record.guard.started)
         roots |= cgroups.members(self._groups)
         return proc_table.with_relatives(rows, roots)
 
@@ -336,6 +337,10 @@ def _marked(marks: dict[str, str], groups: Iterable[Path]) -> set[int]:
     return proc_table.with_relatives(rows, found)
 
 
+def _living(pids: Iterable[int]) -> set[int]:
+    return {pid for pid in pids if proc_table.row(pid)}
+
+
 async def kill_all(
     members: Callable[[], set[int]], instance: str, groups: Iterable[Path] = ()
 ) -> None:
@@ -355,7 +360,8 @@ async def kill_all(
     needed = 1 if cgroups.seal(groups) else _LOOKS
     in_vain = 0
     for turn in range(_KILL_ROUNDS):
-        left = members() - {os.getpid()}
+        # Who is in the groups is known at once; the look at all processes is for whoever left them.
+        left = (_living(cgroups.members(groups)) or members()) - {os.getpid()}
         in_vain = 0 if left else in_vain + 1
         if in_vain == needed:
             return

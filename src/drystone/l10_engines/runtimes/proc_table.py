@@ -7,6 +7,7 @@ while it is read is left out.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import msgspec
 
 from drystone.l10_engines.processes.identity import PROC, stat_fields
 from drystone.l10_engines.processes.proc_files import content
+from drystone.l10_engines.runtimes import sockets
 from drystone.l10_engines.runtimes.port import Usage
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Row(msgspec.Struct, frozen=True):
         session: Its session's.
         cpu: Clock ticks, with those of children that it has waited for.
         resident: Pages.
+        started: Clock ticks after boot at which it started.
     """
 
     pid: int
@@ -42,6 +45,7 @@ class Row(msgspec.Struct, frozen=True):
     session: int
     cpu: int
     resident: int
+    started: int
 
 
 def row(pid: int) -> Row | None:
@@ -50,7 +54,7 @@ def row(pid: int) -> Row | None:
     if fields is None or fields[0] in "ZX":
         return None
     cpu = sum(int(fields[place]) for place in range(11, 15))
-    return Row(pid, int(fields[1]), int(fields[3]), cpu, int(fields[21]))
+    return Row(pid, int(fields[1]), int(fields[3]), cpu, int(fields[21]), int(fields[19]))
 
 
 def table() -> dict[int, Row]:
@@ -66,10 +70,22 @@ def environment(pid: int) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def carrying(rows: Mapping[int, Row], cookie: Mapping[str, str]) -> set[int]:
-    """Return the processes whose environment at start held all of these variables."""
+def carrying(rows: Mapping[int, Row], cookie: Mapping[str, str], *, since: int = 0) -> set[int]:
+    """Return the processes whose environment at start held all of these variables.
+
+    Args:
+        rows: Those to look at.
+        cookie: The variables.
+        since: Clock ticks after boot before which none of them started; older ones are not looked at.
+    """
     needles = [f"\0{name}={value}\0".encode() for name, value in cookie.items()]
-    return {pid for pid in rows if all(needle in b"\0" + _environ(pid) for needle in needles)}
+    found = set()
+    for pid, entry in rows.items():
+        if entry.started >= since:
+            environ = b"\0" + _environ(pid)
+            if all(needle in environ for needle in needles):
+                found.add(pid)
+    return found
 
 
 def _environ(pid: int) -> bytes:
@@ -133,25 +149,25 @@ def listening_ports(pids: Iterable[int]) -> list[int]:
     """Return the TCP ports, ascending, on which one of these processes holds a listening socket."""
     pids = list(pids)
     held = {inode for pid in pids for inode in _sockets(pid)}
-    ports: dict[str, int] = {}
+    ports: dict[int, int] = {}
     seen = set()
     for pid in pids:
         namespace = _link(PROC / str(pid) / "ns/net")
         if namespace is None or namespace in seen:
             continue
         seen.add(namespace)
-        ports |= _listeners(pid)
+        ports |= _listeners(pid, namespace)
     return sorted({port for inode, port in ports.items() if inode in held})
 
 
-def _sockets(pid: int) -> set[str]:
+def _sockets(pid: int) -> set[int]:
     """Return the inodes of the sockets that a process holds."""
     folder = PROC / str(pid) / "fd"
     try:
         links = [_link(entry) for entry in folder.iterdir()]
     except (*_GONE, PermissionError):
         return set()
-    return {link[8:-1] for link in links if link is not None and link.startswith("socket:[")}
+    return {int(link[8:-1]) for link in links if link is not None and link.startswith("socket:[")}
 
 
 def _link(path: Path) -> str | None:
@@ -161,12 +177,15 @@ def _link(path: Path) -> str | None:
         return None
 
 
-def _listeners(pid: int) -> dict[str, int]:
-    """Read ``net/tcp`` and ``net/tcp6`` of the network that a process is in: inode to port."""
+def _listeners(pid: int, network: str) -> dict[int, int]:
+    """Return the listening sockets of the network that a process is in: inode to port."""
+    if network == _link(PROC / "self/ns/net"):
+        with suppress(OSError):  # then the slow way
+            return sockets.listeners()
     found = {}
     for name in ("tcp", "tcp6"):
         for line in (content(pid, f"net/{name}") or b"").splitlines():
             # Most lines are connections: they are told apart before they are taken apart.
             if _LISTENING in line and (fields := line.split())[3] == _LISTENING.strip():
-                found[fields[9].decode()] = int(fields[1].rpartition(b":")[2], 16)
+                found[int(fields[9])] = int(fields[1].rpartition(b":")[2], 16)
     return found

@@ -34,6 +34,7 @@ class RecordedInstance(Instance):
         self.state = state
         self._main = main
         self._groups = groups
+        self._kill_counters = cgroups.kill_counters(groups)
 
     @property
     @override
@@ -67,7 +68,7 @@ class RecordedInstance(Instance):
 
     @override
     def memory_kills(self) -> int:
-        return cgroups.memory_kills(self._groups)
+        return cgroups.memory_kills(self._kill_counters)
 
     @override
     def memory_limit(self) -> int | None:
