@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -46,13 +47,18 @@ class Attacked:
 
     @asynccontextmanager
     async def undisturbed(
-        self, *, port: int | None = None, reused: float = 0.5
+        self,
+        *,
+        port: int | None = None,
+        reused: float = 0.5,
+        protocol: Literal["http1", "http2"] = "http1",
     ) -> AsyncIterator[None]:
         """Let visitors come to the neighbour while the block runs; none may be turned away.
 
         Args:
             port: Where they come; the edge's own port when omitted.
             reused: Share of the requests over kept connections.
+            protocol: What they speak. Over HTTP/1.1 a further connection is kept whenever all others are in use.
         """
         stop, seen = asyncio.Event(), 0
 
@@ -65,6 +71,7 @@ class Attacked:
             rate=RATE,
             length=timedelta(minutes=2),
             reused=reused,
+            protocol=protocol,
         )
         running = asyncio.create_task(run(load, stop=stop, observe=count))
         try:
@@ -84,6 +91,10 @@ class Attacked:
         content = await self._generation().admin._ask("GET", f"/stats?format=json&filter=^{name}$")
         found = [s["value"] for s in msgspec.json.decode(content)["stats"] if "value" in s]
         return int(found[0]) if found else 0
+
+    async def strangers(self) -> int:
+        """Return how many connections the edge's own port has."""
+        return await self.stat(f"listener.127.0.0.1_{self.port}.downstream_cx_active")
 
     async def until_alone(self) -> None:
         """Wait until nobody is connected any more."""

@@ -11,12 +11,16 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from drystone.testing.conformance.engines import short_home
 from faults import raw_http as h
-from faults.neighbours import Attacked
+from faults.neighbours import Attacked, attacked
 from faults.raw_http import connected, exchange, frame, statuses
 from l10_engines.proxy.rig import HOST, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+KEPT = 2
+"""Connections that the neighbour's visitors keep when they speak HTTP/2."""
 
 FEW_AND_MANY = [100, pytest.param(2000, marks=pytest.mark.slow)]
 TO_VICTIM = f"host: {HOST}\r\n".encode()
@@ -278,3 +282,42 @@ async def test_streams_whose_client_takes_nothing_cost_little(edge: Attacked, co
         await edge.until_quiet("http.edge.downstream_cx_rx_bytes_total")
         assert edge.heap_is_bounded()
     await edge.until_alone()
+
+
+@pytest.mark.parametrize("most", [50, pytest.param(2000, marks=pytest.mark.slow)])
+async def test_when_strangers_have_every_connection_who_is_there_goes_on_and_services_too(
+    most: int,
+) -> None:
+    """Twice: what comes and goes by other ports meanwhile neither widens the bound nor narrows it."""
+    with short_home() as home:
+        async with attacked(home, connections=most) as edge:
+            kept = edge.undisturbed(protocol="http2", reused=1)
+            async with kept, edge.undisturbed(port=edge.internal):
+                for _ in range(2):
+                    async with clients(edge, most, b""):
+                        await until_strangers(edge, most)
+                        for _ in range(20):
+                            assert await is_refused(edge.port)
+                            # An Envoy that did not answer the agent would be taken for dead, and be ended.
+                            assert await edge.rig.envoy.is_ready()
+                        assert await edge.strangers() == most
+                    await until_strangers(edge, KEPT)
+                    assert not await is_refused(edge.port)
+            await edge.until_alone()
+
+
+async def until_strangers(edge: Attacked, number: int) -> None:
+    async def are_so_many() -> bool:
+        return await edge.strangers() == number
+
+    await until(are_so_many)
+
+
+async def is_refused(port: int) -> bool:
+    """Tell whether a new connection is closed without a word, rather than answered; it may not be left waiting."""
+    try:
+        answer = await exchange(port, GET_AND_LEAVE)
+    except ConnectionError:
+        return True
+    assert statuses(answer) in ([], [200])
+    return not answer

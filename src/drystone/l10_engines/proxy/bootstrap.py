@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE
+from drystone.l10_engines.proxy.edge_listener import LISTENER
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot, static_resources
@@ -85,14 +86,11 @@ def static_bootstrap(snapshot: Snapshot, settings: ProxySettings) -> dict[str, A
 def admin_override(socket: str) -> str:
     """Return what ``--config-yaml`` adds to either: an administration socket for this user alone.
 
-    It answers when clients have taken all connections, or an Envoy that works would pass for a dead one.
-
     Args:
         socket: Its name in the folder in which Envoy works: a whole path may be too long for a socket.
     """
     pipe = {"path": socket, "mode": 0o600}
-    admin = {"address": {"pipe": pipe}, "ignore_global_conn_limit": True}
-    return json.dumps({"admin": admin})
+    return json.dumps({"admin": {"address": {"pipe": pipe}}})
 
 
 def _bounds(settings: ProxySettings) -> dict[str, Any]:
@@ -101,6 +99,13 @@ def _bounds(settings: ProxySettings) -> dict[str, Any]:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard != resource.RLIM_INFINITY:
         connections = min(connections, hard // 3)
+    fixed = {
+        # A client that sends hundreds of requests at once gets its turn with the others, not before them.
+        "http.max_requests_per_io_cycle": 1,
+        # Strangers alone are counted: services that call each other and the agent come by other listeners. Envoy's
+        # bound on all listeners together would count a slot as free whenever one of those exempted from it closes.
+        f"envoy.resource_limits.listener.{LISTENER}.connection_limit": connections,
+    }
     monitors = "envoy.extensions.resource_monitors"
     clients = f"{monitors}.downstream_connections.v3.DownstreamConnectionsConfig"
     return {
@@ -114,23 +119,18 @@ def _bounds(settings: ProxySettings) -> dict[str, Any]:
                         "max_heap_size_bytes": settings.memory,
                     },
                 },
-                {
+                {  # never met, but without it Envoy warns at every start that nothing bounds connections
                     "name": "envoy.resource_monitors.global_downstream_max_connections",
                     "typed_config": {
                         "@type": f"{TYPE_PREFIX}{clients}",
-                        "max_active_downstream_connections": connections,
+                        "max_active_downstream_connections": 2**31 - 1,
                     },
                 },
             ],
             "actions": [_action(name, share) for name, share in _ACTIONS.items()],
             "buffer_factory_config": {"minimum_account_to_track_power_of_two": _SMALLEST_TRACKED},
         },
-        # A client that sends hundreds of requests at once gets its turn with the others, not before them.
-        "layered_runtime": {
-            "layers": [
-                {"name": "fixed", "static_layer": {"http.max_requests_per_io_cycle": 1}},
-            ]
-        },
+        "layered_runtime": {"layers": [{"name": "fixed", "static_layer": fixed}]},
     }
 
 

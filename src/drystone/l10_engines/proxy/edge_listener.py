@@ -52,8 +52,6 @@ def listener(
         "address": {"socket_address": {"address": address, "port_value": port}},
         # A second Envoy may listen on the same port, and so replace the first without a gap.
         "enable_reuse_port": True,
-        # Whoever takes every connection of the edge must not keep services from reaching each other.
-        "ignore_global_conn_limit": name != LISTENER,
         "per_connection_buffer_limit_bytes": BUFFER,
         "filter_chains": [
             {"filters": [{"name": "http", "typed_config": _http(access_log, routes)}]}
