@@ -89,7 +89,9 @@ def requests(
     return asyncio.create_task(run(load, stop=stop))
 
 
-@pytest.mark.parametrize("deploys", [1, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "deploys", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
+)
 async def test_nothing_is_cut_by_deploys_while_it_ends_within_the_drain(
     platform: Place, tmp_path: Path, deploys: int
 ) -> None:
