@@ -36,6 +36,7 @@ from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.edge import Edge
 from drystone.l25_deployer.local.kept_service import KeptService
 from drystone.l25_deployer.local.machine import Machine
+from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.local.presence import Presence
@@ -259,6 +260,7 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
             clock=clock,
             proxy_restarts=envoy.restarts_since,
         ),
+        news=News(services),
     )
     intake = Intake(runtime=runtime.name, runtimes=machine.runtimes, clock=clock)
     deployer = Deployer(home=home.path, services=services, intake=intake, platform=platform)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.contract import Context, Page, make_cursor, read_cursor
 from drystone.l00_kernel.errors import Invalid, PlatformError, Unavailable
 from drystone.l00_kernel.shortage import full_disks
+from drystone.l10_engines.supervision.port import EngineState
 from drystone.l25_deployer.api import (
     DeployerApi,
     EngineView,
@@ -73,6 +74,7 @@ class Deployer(DeployerApi):
     async def status(self, ctx: Context) -> PlatformStatus:
         startup = self._platform.startup
         every = self._services.all()
+        engines = self._platform.engines()
         return PlatformStatus(
             version=drystone.__version__,
             home=str(self._home),
@@ -84,7 +86,7 @@ class Deployer(DeployerApi):
             isolation=[
                 f"{n}: {r.isolation().sentence()}" for n, r in self._machine.runtimes.items()
             ],
-            engines=[_engine(status) for status in self._platform.engines()],
+            engines=[_engine(status) for status in engines],
             startup=startup.final(),
             services=[views.summary(kept) for kept in every],
             away=self._platform.presence.absence,
@@ -95,10 +97,24 @@ class Deployer(DeployerApi):
                     for room in full_disks(self._machine.disks)
                 ),
                 *startup.failures,
+                *self._troubles(engines),
                 *self._services.unreadable.values(),
                 *(f"{kept.name}: {text}" for kept in every for text in views.problems(kept)),
             ],
         )
+
+    def _troubles(self, engines: Sequence[EngineStatus]) -> list[str]:
+        """Say which engines do not run that services need."""
+        needed = {
+            name
+            for kept in self._services.all()
+            for name in self._machine.provisioner.engines(kept.record)
+        }
+        return [
+            e.last_error.partition("\n")[0] or f"{e.name} does not run; it is started again"
+            for e in engines
+            if e.name in needed and self._platform.startup.is_over and _is_away(e)
+        ]
 
     @override
     async def startup(self, ctx: Context) -> AsyncIterator[StartupStep]:
@@ -346,6 +362,11 @@ def _refuse(plan: PlanView) -> None:
         )
     if plan.refused:
         raise PlanRefused("\n".join(plan.refused))
+
+
+def _is_away(status: EngineStatus) -> bool:
+    tries_again = status.state is EngineState.STARTING and status.last_error
+    return status.state is EngineState.FAILED or bool(tries_again)
 
 
 def _engine(status: EngineStatus) -> EngineView:

@@ -36,6 +36,7 @@ from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.edge import Edge
 from drystone.l25_deployer.local.machine import Machine
+from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.local.presence import Presence
@@ -158,6 +159,8 @@ async def assemble(
     )
     services = Services(machine)
     services.load()
+    news = News(services)
+    engines.supervisor.also_report_to(news.of_engine)
     parts = _parts(engines.supervisor, engines.ads, machine, services)
     platform = Platform(
         waves=[[parts[name] for name in wave] for wave in recovery_order()],
@@ -170,6 +173,7 @@ async def assemble(
             clock=clock,
             proxy_restarts=engines.envoy.restarts_since,
         ),
+        news=news,
     )
     intake = Intake(runtime=chosen, runtimes=runtimes, clock=clock)
     deployer = Deployer(home=home.path, services=services, intake=intake, platform=platform)

@@ -154,11 +154,17 @@ class Valkey(LocalEngine, CacheEngine):
 
 
 async def answers(access: CacheAccess) -> bool:
-    """Tell whether a server accepts this user and answers PING, within a second."""
+    """Tell whether a server accepts this user and answers PING, within a second.
+
+    One that cannot write its log says so to everybody, PING included. It still answers reads, and writes again when
+    there is room: ending it would only lose what it has in memory.
+    """
     try:
         async with asyncio.timeout(_PROBE_LIMIT_S), connected(access) as connection:
             return await connection.call("PING") == "PONG"
-    except (OSError, TimeoutError, asyncio.IncompleteReadError, Refused):
+    except Refused as e:
+        return str(e).startswith("MISCONF")
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
         return False
 
 

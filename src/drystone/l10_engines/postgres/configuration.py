@@ -6,6 +6,9 @@ from pathlib import Path
 
 MEBIBYTE = 1024 * 1024
 MAX_CONNECTIONS = 200
+WAL_SEGMENT = 16 * MEBIBYTE
+"""Bytes of one file of the write-ahead log (``initdb --wal-segsize``)."""
+
 SOCKET_PATH_LIMIT = 107
 """Longest path of a unix socket in bytes (unix(7), ``sun_path`` without its end)."""
 

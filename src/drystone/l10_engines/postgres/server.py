@@ -69,6 +69,8 @@ class Postgres(LocalEngine, PostgresEngine):
     """
 
     program: ClassVar[str] = "postgres"
+    reserve: ClassVar[tuple[int, int]] = (2, configuration.WAL_SEGMENT)
+    """A recovery needs a new segment of the log before it can let old ones go; the other one is for small files."""
 
     def __init__(
         self,

@@ -103,8 +103,14 @@ class LogFile:
         """
         first, end = self.span()
         splitter = LineSplitter(self._line_start(max(offset, first), end))
+        seen: tuple[int, int] | None = None
         while True:
             is_last = ended is not None and ended.is_set()
+            now = (_size(self._path), _size(self._base_file))
+            if now == seen and not is_last:  # the common case, and hundreds may follow
+                await _pause(ended)
+                continue
+            seen = now
             first, end = self.span()
             if splitter.position < first:
                 splitter = LineSplitter(self._line_start(first, end))
@@ -113,6 +119,7 @@ class LogFile:
                 yield line
             if piece:
                 await asyncio.sleep(0)
+                seen = None  # there may be more
             elif is_last:
                 break
             else:

@@ -1,7 +1,7 @@
 """An engine that runs on this machine, as a process that outlives the one who started it.
 
-The directory of an engine holds ``record.json`` (which process, which ports), ``log``, and ``data``,
-in which the process works. What runs is read from the kernel, not from the record alone: a process is
+The directory of an engine holds ``record.json`` (which process, which ports), ``log``, ``data``,
+in which the process works, and ``reserve``, room that it gives up to come back on a full disk. What runs is read from the kernel, not from the record alone: a process is
 this engine's if it runs the engine's program in the engine's data directory (see
 :func:`~drystone.l10_engines.supervision.record.processes_in`).
 """
@@ -12,7 +12,7 @@ import abc
 import asyncio
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,6 +21,8 @@ from msgspec import structs
 from typing_extensions import override
 
 from drystone.l00_kernel.errors import Unavailable
+from drystone.l00_kernel.reserve import Reserve
+from drystone.l00_kernel.shortage import DiskFull, room_at
 from drystone.l10_engines.loopback_ports import free_port, is_free
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
@@ -82,6 +84,9 @@ class LocalEngine(Engine):
     program: ClassVar[str]
     """File name of the executable that serves."""
 
+    reserve: ClassVar[tuple[int, int]] = (4, 64 * 1024)
+    """How many files of how many bytes are set aside for a start on a full disk."""
+
     purposes: ClassVar[tuple[str, ...]] = ("clients",)
     """One name for each loopback port that the engine needs; the first is the one for its clients."""
 
@@ -95,6 +100,8 @@ class LocalEngine(Engine):
         self.memory = memory
         self.patience = patience or Patience()
         self._record_path = directory / "record.json"
+        files_aside, size = self.reserve
+        self._reserve = Reserve(directory / "reserve", files=files_aside, size=size)
         self._lock = asyncio.Lock()
         self._record: Record | None = None
         self._answered = False
@@ -164,7 +171,10 @@ class LocalEngine(Engine):
         """Record that the running engine has taken over the present memory bound."""
         if self._record is not None and self._record.memory != self.memory:
             self._record = structs.replace(self._record, memory=self.memory)
-            record.write(self._record_path, self._record)
+            self._write_record(self._record)
+
+    def _write_record(self, known: Record) -> None:
+        self._reserve.write(lambda: record.write(self._record_path, known))
 
     def is_running(self) -> bool:
         """Tell whether the process that was started last still runs."""
@@ -201,8 +211,16 @@ class LocalEngine(Engine):
         with self._directory_needed():
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             files.rotate(self.log)
-            await self.prepare()
+            await self._prepare()
         await self._start_new(known)
+
+    async def _prepare(self) -> None:
+        while True:
+            try:
+                return await self.prepare()
+            except DiskFull:
+                if not self._reserve.give_way():
+                    raise
 
     @contextmanager
     def _directory_needed(self) -> Iterator[None]:
@@ -221,8 +239,18 @@ class LocalEngine(Engine):
         self._record = structs.replace(known, version=version, wanted=True)
         if self._record != known:
             with self._directory_needed():
-                record.write(self._record_path, self._record)
+                self._write_record(self._record)
         self._answered = True
+        await self.keep_reserve()
+
+    @override
+    async def keep_reserve(self) -> None:
+        with suppress(OSError):  # a smaller reserve is no reason not to serve
+            await asyncio.to_thread(self._reserve.fill)
+
+    def _make_room(self) -> bool:
+        """Give up some of the reserve if the disk is full; return whether there was any."""
+        return room_at(self.directory).is_full and self._reserve.give_way()
 
     async def _start_new(self, before: Record | None) -> None:
         ports = before.ports if before else {}
@@ -243,12 +271,22 @@ class LocalEngine(Engine):
             last_lines = files.tail(self.log, since=offset)
             taken = attempts < ATTEMPTS and not all(is_free(port) for port in ports.values())
             passing = self.is_passing(last_lines)
-            if taken or (passing and asyncio.get_running_loop().time() < impatient_at):
+            if (
+                taken
+                or self._make_room()
+                or (passing and asyncio.get_running_loop().time() < impatient_at)
+            ):
                 await asyncio.sleep(0.1)
                 continue
             raise EngineFailed(self._explain(trouble, last_lines), engine=self.name)
 
     def _explain(self, trouble: str, last_lines: str) -> str:
+        room = room_at(self.directory)
+        if room.is_full:  # what it says itself is long, and sounds worse than it is
+            return (
+                f"{self.name} does not start: {trouble}, and {room.sentence()}; it then starts by itself."
+                f" The whole log is {self.log}"
+            )
         said = f"Its last lines:\n{last_lines}" if last_lines else "It wrote nothing."
         return f"{self.name} does not start: {trouble}. The whole log is {self.log}. {said}"
 
@@ -263,10 +301,10 @@ class LocalEngine(Engine):
         return chosen
 
     def _spawn(self, ports: dict[str, int]) -> Record:
-        launch = self.launch(ports)
         # Written first as well: should the starter die in between, others know that the engine is wanted,
         # and find what was started by its directory.
-        record.write(self._record_path, Record(record.NOBODY, ports, memory=self.memory))
+        self._write_record(Record(record.NOBODY, ports, memory=self.memory))
+        launch = self._reserve.write(lambda: self.launch(ports))
         process = spawn(
             launch.command,
             output=self.log,
@@ -277,7 +315,7 @@ class LocalEngine(Engine):
             sacrifice=ENGINE,
         )
         self._record = Record(process, ports, memory=self.memory)
-        record.write(self._record_path, self._record)
+        self._write_record(self._record)
         return self._record
 
     async def _until_ready(self, process: ProcessId) -> str | None:
@@ -320,8 +358,9 @@ class LocalEngine(Engine):
             await self._clear()
             known = record.read(self._record_path)
             if known is not None:
-                with self._directory_needed():
-                    record.write(self._record_path, structs.replace(known, wanted=False))
+                # Without room for it, the next supervisor sees an engine that ended.
+                with self._directory_needed(), suppress(DiskFull):
+                    self._write_record(structs.replace(known, wanted=False))
             self._answered = False
             self._last_error = ""
 

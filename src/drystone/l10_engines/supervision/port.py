@@ -84,6 +84,10 @@ class Engine(abc.ABC):
         """
         return await self.is_ready()
 
+    async def keep_reserve(self) -> None:
+        """Set aside again, where there is room, what was given up on a full disk; called every few seconds."""
+        return
+
     @abc.abstractmethod
     async def wait(self) -> str:
         """Return how the engine's process ended, once it has.

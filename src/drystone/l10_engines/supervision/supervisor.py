@@ -105,10 +105,18 @@ class Supervisor:
     ) -> None:
         self._engines: dict[str, Engine] = {}
         self._kept: dict[str, _Kept] = {}
-        self._report = report
+        self._reports = [report]
         self._watch = watchfulness or Watchfulness()
         for engine in engines:
             self.add(engine)
+
+    def also_report_to(self, report: Callable[[EngineEvent], None]) -> None:
+        """Call this with every event, too, from now on."""
+        self._reports.append(report)
+
+    def _report(self, event: EngineEvent) -> None:
+        for report in self._reports:
+            report(event)
 
     def add(self, engine: Engine) -> None:
         """Make an engine known.
@@ -269,6 +277,7 @@ class Supervisor:
                 if done:
                     return EngineEvent(engine.name, EventKind.ENDED, ended.result())
                 silences = 0 if await engine.is_responsive() else silences + 1
+                await engine.keep_reserve()
         finally:
             ended.cancel()
         detail = f"it runs and did not answer {silences} times in a row"

@@ -18,11 +18,11 @@ import msgspec
 from drystone.l00_kernel.atomic import write_atomically
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
+from drystone.l00_kernel.reserve import Reserve
 from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
-from drystone.l25_deployer.local.reserve import Reserve
 
 LINE_BEGUN = FaultPoint(
     "history.line.begun", "a line is about to be added to a history", writes=True

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from drystone.l10_engines.runtimes.logs import LogFile
 from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.api import LogRecord
+from drystone.l25_deployer.errors import ReleaseNotFound
+from drystone.l25_deployer.local.documents import UnreadableDocument
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.kept_service import KeptService
-    from drystone.l25_deployer.local.records import InstanceRecord
+    from drystone.l25_deployer.local.records import InstanceRecord, ReleaseRecord
 
 LOOK_FOR_RELEASES = 0.5
 
@@ -66,14 +69,19 @@ async def _follow(
         await queue.put(LogRecord(one.id, number, line.text))
 
 
+def _since(kept: KeptService, first: int) -> list[ReleaseRecord]:
+    """Return the releases from this number on; those that are known are not read again, for hundreds may follow."""
+    found = []
+    for number in range(first, kept.record.next_release):
+        with suppress(ReleaseNotFound, UnreadableDocument):
+            found.append(kept.release(number))
+    return found
+
+
 def _instances(
     kept: KeptService, group: str | None, release: int | None
 ) -> list[tuple[int, InstanceRecord]]:
     record = kept.record
-    if release is not None:
-        releases = [kept.release(release)]
-    else:
-        first = record.active or 0
-        every = kept.releases()
-        releases = [r for r in reversed(every) if r.number >= first]
+    chosen = kept.release(release) if release is not None else None
+    releases = [chosen] if chosen else _since(kept, record.active or 1)
     return [(r.number, one) for r in releases for one in r.instances if group in {None, one.group}]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
-from drystone.l00_kernel.shortage import DiskFull, full_disks, is_full
+from drystone.l00_kernel.shortage import DiskFull, Room, full_disks, is_full
 from drystone.l10_engines.runtimes.logs import LogFile
 from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.api import StartupStep
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from drystone.l10_engines.supervision.port import EngineStatus
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.machine import Machine
+    from drystone.l25_deployer.local.news import News
     from drystone.l25_deployer.local.presence import Presence
     from drystone.l25_deployer.local.services import Services
 
@@ -62,6 +63,7 @@ class Platform:
         engines: Reports the engines.
         on_stopped: Called when everything has ended and the agent may go.
         presence: Tells since when nobody looked after the home.
+        news: Tells services what became of the disks.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Platform:
         engines: Callable[[], Sequence[EngineStatus]],
         on_stopped: Callable[[], None],
         presence: Presence,
+        news: News,
     ) -> None:
         self.startup = Startup()
         self.presence = presence
@@ -79,6 +82,7 @@ class Platform:
         self.engines = engines
         self._waves = waves
         self._services = services
+        self._news = news
         self._on_stopped = on_stopped
         self._retrying: set[asyncio.Task[None]] = set()
         self._tending: asyncio.Task[None] | None = None
@@ -151,8 +155,9 @@ class Platform:
             ]
             rounds += 1
             try:
-                has_room = await asyncio.to_thread(_tend, logs, lengths, machine)
-                pause = TEND_EVERY if has_room else TEND_WHEN_FULL
+                full = await asyncio.to_thread(_tend, logs, lengths, machine)
+                pause = TEND_WHEN_FULL if full else TEND_EVERY
+                self._news.of_disks(full)
                 if rounds % SWEEP_EVERY == 0:
                     await self._sweep()
             except (OSError, PlatformError) as e:  # of the next round more may come
@@ -280,8 +285,8 @@ class Platform:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _tend(logs: list[Path], lengths: dict[Path, int | None], machine: Machine) -> bool:
-    """Look after each log, whatever becomes of the others; return whether every disk has room.
+def _tend(logs: list[Path], lengths: dict[Path, int | None], machine: Machine) -> list[Room]:
+    """Look after each log, whatever becomes of the others; return the disks that are full.
 
     Args:
         logs: All of them.
@@ -308,7 +313,7 @@ def _tend(logs: list[Path], lengths: dict[Path, int | None], machine: Machine) -
     for problem in problems:
         if not is_full(problem):
             raise problem
-    return not full_disks(machine.disks)
+    return full_disks(machine.disks)
 
 
 async def _nothing() -> str:

@@ -29,6 +29,13 @@ class Provisioner:
         """Name what holds such a resource."""
         return self._drivers[type(resource)].engine
 
+    def engines(self, record: ServiceRecord) -> frozenset[str]:
+        """Name the engines, as their supervisor calls them, that hold a service's data."""
+        return frozenset(
+            self._drivers[type(resource)].engine_of(Owner(record.environment, record.service, name))
+            for name, resource in record.eternal.items()
+        )
+
     async def apply(
         self, record: ServiceRecord, name: str, resource: Resource
     ) -> dict[tuple[str, str, str], str]:

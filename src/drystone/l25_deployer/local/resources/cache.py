@@ -44,6 +44,10 @@ class Caches(ResourceDriver[Cache]):
         self._running: dict[Owner, tuple[Cache, CacheEngine]] = {}
 
     @override
+    def engine_of(self, owner: Owner) -> str:
+        return self._elsewhere.name if self._elsewhere else f"cache {owner.name}"
+
+    @override
     async def apply(self, owner: Owner, wanted: Cache) -> dict[str, str]:
         engine = self._elsewhere or await self._engine(owner, wanted)
         await self._supervisor.ensure(engine.name)
@@ -65,7 +69,7 @@ class Caches(ResourceDriver[Cache]):
         directory = self._root / owner.path
         directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = Valkey(
-            f"cache {owner.name}",
+            self.engine_of(owner),
             directory,
             memory=wanted.memory,
             eviction=Eviction(wanted.eviction),

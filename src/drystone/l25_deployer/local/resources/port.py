@@ -48,6 +48,10 @@ class ResourceDriver(abc.ABC, Generic[R]):
 
     engine: ClassVar[str]
 
+    def engine_of(self, owner: Owner) -> str:
+        """Name the engine that holds this resource, as its supervisor calls it."""
+        return self.engine
+
     @abc.abstractmethod
     async def apply(self, owner: Owner, wanted: R) -> dict[str, str]:
         """Make the resource exist with these settings and return what a service may refer to, by key.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from drystone.l00_kernel.reserve import FILES, SIZE, Reserve
 from drystone.l00_kernel.shortage import DiskFull
-from drystone.l25_deployer.local.reserve import FILES, SIZE, Reserve
 
 
 def test_each_file_of_the_reserve_makes_room_once_and_comes_back(tmp_path: Path) -> None:
