@@ -34,7 +34,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.clock import SystemClock
 from drystone.l00_kernel.contract import Caller, serve
-from drystone.l00_kernel.errors import Conflict, PlatformError
+from drystone.l00_kernel.errors import Conflict, PlatformError, Unavailable
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.migrations import forget_earlier
@@ -45,11 +45,18 @@ from drystone.l90_assembly.lines import LineLog
 from drystone.l90_assembly.standalone import Standalone, assemble
 
 MOST_CONNECTIONS = 1000
+LEAST_FILES = 128
+"""Open files that the agent, the edge and each engine may have; the object store alone takes 71 before it is used."""
+
 REFUSED = 3
 """Trying again would not help; the keeper does not."""
 
 
 LISTENS = FaultPoint("up.socket.bound", "the agent can be reached; nothing was started")
+
+
+class TooFewFiles(Unavailable):
+    """The limit of open files is too low for a platform."""
 
 
 class HomeTaken(Conflict):
@@ -77,9 +84,18 @@ def _be_quiet_on_full_disks() -> None:
 
 
 def raise_limits() -> None:
-    """Use all the file descriptors that this process may have; what a shell gives is meant for people."""
+    """Use all the file descriptors that this process may have; what a shell gives is meant for people.
+
+    Raises:
+        TooFewFiles: They are not enough for a platform.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard != resource.RLIM_INFINITY and hard < LEAST_FILES:
+        raise TooFewFiles(
+            f"a process may open {hard} files here, and a platform needs at least {LEAST_FILES}: raise the hard limit"
+            " where it is set (`ulimit -Hn`, LimitNOFILE= of a systemd unit, --ulimit nofile= of a container)"
+        )
 
 
 def most_connections() -> int:
@@ -226,11 +242,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--home", type=Path, required=True)
     given = parser.parse_args(arguments)
     _be_quiet_on_full_disks()
-    raise_limits()
     offer(AGENT)
     # Engines and builds make files too; what others may read is opened to them one by one.
     os.umask(0o077)
     try:
+        raise_limits()
         home = Home.create(given.home)
         lock = lock_home(home)
     except PlatformError as e:
