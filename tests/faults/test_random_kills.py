@@ -39,7 +39,7 @@ async def hold(terms: Terms, subjects: tuple[Subject, ...]) -> None:
     verdict = await fight(terms, subjects, journal)
     assert verdict.broken == (), journal.path.read_text()
     assert verdict.acknowledged > 0
-    assert verdict.strikes > 0
+    assert sum(verdict.struck.values()) > 0
     journal.path.unlink()
 
 

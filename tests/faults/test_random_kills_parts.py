@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drystone.l25_deployer.api import HistoryEvent
-from drystone.testing.faults.commands import verdict
+from drystone.testing.faults.commands import is_undue, verdict
 from drystone.testing.faults.drill import fighters
 from drystone.testing.faults.expectation import Expectation, Outcome, State
 from drystone.testing.faults.invariants import unpaired
 from drystone.testing.faults.ledger import Ledger
 from drystone.testing.faults.schedule import STEPS, draw
+from drystone.testing.faults.traffic import cause
 
 NAMES = ("rows", "blobs", "lines")
 SEEDS = st.integers(0, 10_000)
@@ -49,10 +50,11 @@ def test_what_was_acknowledged_must_be_kept_and_what_was_sent_may() -> None:
     ledger.acknowledge(first)
     ledger.acknowledge(second)
     promised = ledger.acknowledged
-    assert ledger.judge(frozenset({first, second}), promised) == []
-    assert ledger.judge(frozenset({first, second, third}), promised) == []
-    assert "1 acknowledged keys are lost" in ledger.judge(frozenset({first}), promised)[0]
-    assert "never sent" in ledger.judge(frozenset({first, second, "x"}), promised)[0]
+    assert ledger.judge([first, second], promised) == []
+    assert ledger.judge([third, second, first], promised) == []
+    assert "1 acknowledged keys are lost" in ledger.judge([first], promised)[0]
+    assert "never sent" in ledger.judge([first, second, "x"], promised)[0]
+    assert "more than once" in ledger.judge([first, second, first], promised)[0]
 
 
 def begun() -> Expectation:
@@ -138,6 +140,20 @@ def test_a_command_is_taken_at_its_word(
     code: int, said: list[dict[str, str]], complaint: str, outcome: Outcome
 ) -> None:
     assert verdict(code, said, complaint).outcome is outcome
+
+
+def test_a_failure_is_undue_where_only_agent_and_command_were_killed() -> None:
+    assert is_undue(verdict(1, [], "error: x\nrelease 1 (version v0) serves as before"))
+    assert not is_undue(verdict(1, [], "rows.dev has no earlier release that is kept; deploy"))
+    assert not is_undue(verdict(1, [], "the connection broke"))
+    assert not is_undue(verdict(0, [DONE], ""))
+
+
+def test_failures_are_counted_by_what_they_have_in_common() -> None:
+    assert cause("Connect call failed ('127.0.0.1', 23770)") == cause(
+        "Connect call failed ('127.0.0.1', 28001)"
+    )
+    assert cause("503 x") != cause("502 x")
 
 
 def test_a_command_that_met_no_agent_began_nothing() -> None:

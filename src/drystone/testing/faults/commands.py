@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,14 +29,22 @@ NOT_BEGUN = ("cli.NoAnswer", "cli.NoPlatform")
 OUT_OF_REACH = "is out of reach"
 """Words of a command whose connection was refused: its agent died a moment before."""
 
+NOWHERE_TO_GO = "has no earlier release that is kept"
+"""Words of a rollback that has nothing to return to."""
+
 AS_BEFORE = (
     "serves as before",
     "nothing serves; there was no release before",
-    "has no earlier release that is kept",
+    NOWHERE_TO_GO,
 )
 """Words by which an operation ends that changed nothing."""
 
 _PAUSE_S = 0.2
+
+_GLANCE_S = 0.02
+
+REPLACED_WITHIN = timedelta(seconds=10)
+"""How long a strike waits for the next of a kind that is being replaced."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -44,12 +53,14 @@ class Told(msgspec.Struct, frozen=True):
     Attributes:
         outcome: What that means for the service.
         words: Its last words.
+        at: When it had told it, in seconds of the journal.
         began: Whether the platform took the operation on.
         edge_follows_later: Whether it said that the edge would follow later.
     """
 
     outcome: Outcome
     words: str
+    at: float = 0
     began: bool = True
     edge_follows_later: bool = False
 
@@ -106,21 +117,38 @@ async def _once(
         async def strike(one: Strike) -> None:
             moment = await moments.until(one.step)
             await asyncio.sleep(one.delay.total_seconds())
-            hit = await asyncio.to_thread(VICTIMS[one.victim].strike, one, site, subject, process)
+            hit = await _kill(one, site, subject, process)
             struck.append(one)
+            if hit is not None:
+                site.struck[one.victim] += 1
             late = "" if moment == one.step else f", at the {moment}"
-            journal.write("strike", f"{subject}: {one.words()}{late}: {hit}")
+            what = "nobody is there" if hit is None else f"pid {hit}"
+            journal.write("strike", f"{subject}: {one.words()}{late}: {what}")
 
         async with asyncio.TaskGroup() as group:
             pending = [group.create_task(strike(one)) for one in strikes]
             moments.reach(COMMAND_BEGINS)
-            told = await _listen(process, moments)
+            told = msgspec.structs.replace(await _listen(process, moments), at=journal.now())
             if told.began:
                 moments.over.set()
             else:  # strikes wait for the attempt that the platform takes on
                 for task in pending:
                     task.cancel()
     return told, struck
+
+
+async def _kill(one: Strike, site: Site, subject: str, process: Process) -> int | None:
+    """Kill one, or the next that takes its place; return its number, None when nobody came."""
+    victim = VICTIMS[one.victim]
+    loop = asyncio.get_running_loop()
+    end = loop.time() + REPLACED_WITHIN.total_seconds()
+    while (hit := await asyncio.to_thread(victim.strike, one, site, subject, process)) is None:
+        if not victim.is_replaced or loop.time() > end:
+            break
+        while loop.time() < end and not victim.find(site, subject, process):  # noqa: ASYNC110 - in other processes
+            await asyncio.sleep(_GLANCE_S)
+        await asyncio.sleep(one.delay.total_seconds())  # anywhere in what it does first
+    return hit
 
 
 async def _listen(process: Process, moments: _Moments) -> Told:
@@ -163,3 +191,8 @@ def verdict(code: int, said: list[dict[str, Any]], complaint: str) -> Told:
     if code == 0:
         complaint = f"it ended well and did not say that it was done: {last}"
     return Told(Outcome.UNKNOWN, complaint)
+
+
+def is_undue(told: Told) -> bool:
+    """Tell whether a command failed that had no reason to: nothing but agents and commands was killed."""
+    return told.outcome is Outcome.UNDONE and NOWHERE_TO_GO not in told.words

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -27,14 +27,14 @@ from drystone.testing.command_line import (
     short_home,
     stop,
 )
-from drystone.testing.faults import invariants, leftovers
-from drystone.testing.faults.commands import carry_out
+from drystone.testing.faults import data, invariants, leftovers
+from drystone.testing.faults.commands import Told, carry_out, is_undue
 from drystone.testing.faults.expectation import Outcome
 from drystone.testing.faults.rest import LIMIT, Restless, until_at_rest
 from drystone.testing.faults.schedule import Action, Fighters, Round, draw
 from drystone.testing.faults.site import Site
 from drystone.testing.faults.subjects import ENVIRONMENT
-from drystone.testing.faults.traffic import Traffic
+from drystone.testing.faults.traffic import Traffic, cause
 from drystone.testing.faults.victims import VICTIMS
 
 if TYPE_CHECKING:
@@ -47,19 +47,23 @@ INVARIANTS: tuple[Invariant, ...] = (
     invariants.NothingIsLost(),
     invariants.StatusIsTrue(),
     invariants.HistoryIsComplete(),
+    invariants.RestartedEnvoyServesTheSame(),
     leftovers.NoStrayProcess(),
     leftovers.NoStrayGroup(),
     leftovers.NoStrayRule(),
     leftovers.NoStrayMount(),
     leftovers.NoStrayPort(),
     leftovers.NoStrayContainer(),
-    leftovers.NoStrayRole(),
-    leftovers.NoStrayVolume(),
+    data.NoStrayRole(),
+    data.NoStrayBucket(),
+    data.NoStrayVolume(),
+    data.NoStraySecret(),
+    data.ResourcesAreTheReleases(),
+    leftovers.NoStrayFolder(),
     leftovers.NoPartialFile(),
-    leftovers.ResourcesAreTheReleases(),
 )
 
-MOST_SHOWN, MOST_WORDS = 5, 100
+MOST_SHOWN = 5
 ENOUGH = 40
 """Good answers in a row after which the failures of what was killed are over."""
 
@@ -98,7 +102,9 @@ class Verdict(msgspec.Struct, frozen=True):
         answered: Requests that were answered well.
         failed: Requests that were not, which is right while what should answer is dead.
         acknowledged: Keys that were found again.
-        strikes: How many processes were to be killed.
+        struck: How many of each kind of victim were killed.
+        told: What commands told, and how often each.
+        causes: Why requests failed, and how often each.
         home: The home, if it was kept because something is broken.
     """
 
@@ -106,7 +112,9 @@ class Verdict(msgspec.Struct, frozen=True):
     answered: int
     failed: int
     acknowledged: int
-    strikes: int
+    struck: Mapping[str, int]
+    told: Mapping[str, int]
+    causes: Mapping[str, int]
     home: Path | None = None
 
 
@@ -121,30 +129,33 @@ class Drill:
 
     def __init__(self, terms: Terms, site: Site, journal: Journal) -> None:
         self.broken: list[str] = []
-        self.strikes = 0
+        self.told: Counter[str] = Counter()
         self._site = site
         self._journal = journal
         self._rounds = draw(terms.seed, terms.deploys, tuple(site.subjects), fighters())
         self._gentle_since: float | None = None
+        self._was_at_rest = True
         self._deployed: list[tuple[Subject, str]] = []
 
     async def run(self) -> None:
         """Do every round until one breaks something."""
         for number, one in enumerate(self._rounds, 1):
             self._journal.write("round", f"{number} of {len(self._rounds)}: {_words(one)}")
-            self.strikes += sum(len(action.strikes) for action in one.actions)
             if one.is_gentle:
                 await self._until_all_is_answered()
                 self._gentle_since = self._journal.now()
             async with asyncio.TaskGroup() as group:
-                for action in one.actions:
-                    group.create_task(self._act(action))
+                acts = [group.create_task(self._act(action)) for action in one.actions]
+            if self._was_at_rest and (one.is_gentle or not any(a.strikes for a in one.actions)):
+                for told in filter(is_undue, (act.result() for act in acts)):
+                    self._break("outcomes", f"nothing it needs was killed; yet: {told.words}")
+            self._was_at_rest = one.rests
             if one.rests:
                 await self._look(last=number == len(self._rounds))
             if self.broken:
                 return
 
-    async def _act(self, action: Action) -> None:
+    async def _act(self, action: Action) -> Told:
         subject, journal = self._site.subjects[action.subject], self._journal
         descriptor = subject.write(
             keep_warm=action.keep_warm,
@@ -157,16 +168,19 @@ class Drill:
         else:
             expected.rollback_began(journal.now())
         told = await carry_out(action, descriptor, self._site, journal)
-        told_at = journal.now()
+        self.told[f"{action.kind} {told.outcome}"] += 1
         journal.write(
             action.kind, f"{action.subject} {action.version}: {told.outcome}: {told.words}"
         )
         outcome = Outcome.UNKNOWN if told.edge_follows_later else told.outcome
         if action.kind == "deploy":
             self._deployed.append((subject, action.version))
-            expected.deployed(action.version, outcome, told_at)
+            expected.deployed(action.version, outcome, told.at)
+            if told.outcome is Outcome.DONE:
+                subject.done.add(action.version)
         else:
-            expected.rolled_back(outcome, told_at)
+            expected.rolled_back(outcome, told.at)
+        return told
 
     async def _look(self, *, last: bool) -> None:
         """Come to rest and hold every invariant against the platform."""
@@ -220,7 +234,7 @@ class Drill:
                 text = f"{name}: {len(unfair)} failed though only agent and commands were killed;"
                 self._break("gentleness", f"{text} at {first.sent:.3f}: {first.trouble}")
             elif failed:
-                words, often = Counter(one.trouble[:MOST_WORDS] for one in failed).most_common(1)[0]
+                words, often = Counter(cause(one.trouble) for one in failed).most_common(1)[0]
                 text = f"{name}: {len(failed)} of {len(seen)} requests, {often} of them: {words}"
                 self._journal.write("failed", text)
         self._gentle_since = None
@@ -284,7 +298,9 @@ async def fight(terms: Terms, subjects: tuple[Subject, ...], journal: Journal) -
         answered=sum(one.answered for one in traffic.values()),
         failed=sum(one.failed for one in traffic.values()),
         acknowledged=sum(len(subject.ledger.acknowledged) for subject in subjects),
-        strikes=drill.strikes,
+        struck=site.struck,
+        told=drill.told,
+        causes=sum((one.causes for one in traffic.values()), Counter()),
         home=drystone.home if drystone.home.exists() else None,
     )
     journal.write("verdict", _verdict_words(verdict, terms, journal))
@@ -293,15 +309,24 @@ async def fight(terms: Terms, subjects: tuple[Subject, ...], journal: Journal) -
 
 def _verdict_words(verdict: Verdict, terms: Terms, journal: Journal) -> str:
     counts = (
-        f"{verdict.strikes} strikes; {verdict.answered} requests answered, {verdict.failed} failed;"
-        f" {verdict.acknowledged} acknowledged keys"
+        f"{sum(verdict.struck.values())} killed; {verdict.answered} requests answered,"
+        f" {verdict.failed} failed; {verdict.acknowledged} acknowledged keys"
     )
+    tables = {"killed": verdict.struck, "told": verdict.told, "failed": verdict.causes}
+    lines = [
+        f"{'BROKEN' if verdict.broken else 'all holds'}: {counts}",
+        *(f"{name}: {_ranked(table)}" for name, table in tables.items()),
+        *verdict.broken,
+    ]
     if not verdict.broken:
-        return f"all holds: {counts}"
-    lines = [f"BROKEN: {counts}", *verdict.broken]
+        return "\n".join(lines)
     lines.append(f"seed {terms.seed}; again: {terms.command()}")
     lines.append(f"the journal is {journal.path}, the home {verdict.home}")
     return "\n".join(lines)
+
+
+def _ranked(table: Mapping[str, int]) -> str:
+    return ", ".join(f"{often} {what}" for what, often in Counter(table).most_common()) or "none"
 
 
 @asynccontextmanager

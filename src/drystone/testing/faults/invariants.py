@@ -6,12 +6,12 @@ To add one, write a subclass of :class:`Invariant` and list it in :data:`dryston
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from typing_extensions import override
 
-from drystone.l10_engines.processes import identity
+from drystone.l10_engines.proxy.generation import LAST_GOOD
 from drystone.l10_engines.runtimes import proc_table
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.testing.faults.subjects import ENVIRONMENT
@@ -19,6 +19,7 @@ from drystone.testing.load.connection import Failed
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.api import InstanceView
+    from drystone.l25_deployer.local.records import ReleaseRecord
     from drystone.testing.faults.site import Site
 
 LOOKS = 12
@@ -68,7 +69,7 @@ class OneReleaseServes(Invariant):
 
 
 class NothingIsLost(Invariant):
-    """Every acknowledged key is kept, and no other than those that were sent."""
+    """Every acknowledged key is kept, no other than those that were sent, and none more than once."""
 
     name = "nothing is lost"
 
@@ -86,7 +87,7 @@ class NothingIsLost(Invariant):
             if answer.status != 200:
                 found.append(f"{name} does not list its keys: {answer.body[:200]!r}")
                 continue
-            kept = frozenset(answer.body.decode().split())
+            kept = answer.body.decode().split()
             found += [f"{name}: {text}" for text in ledger.judge(kept, promised)]
         return found
 
@@ -108,8 +109,9 @@ class StatusIsTrue(Invariant):
         for engine in status.engines:
             if (engine.state == "ready") != (engine.pid is not None):
                 found.append(f"{engine.name} is {engine.state} with pid {engine.pid}")
-            if engine.pid is not None and identity.identify(engine.pid) is None:
-                found.append(f"{engine.name}: there is no process {engine.pid}")
+            recorded = {process.pid for process in site.engine(engine.name)}
+            if engine.pid is not None and engine.pid not in recorded:
+                found.append(f"{engine.name} is process {engine.pid}; what runs is {recorded}")
         for name in site.subjects:
             found += await self._of(site, name)
         return found
@@ -149,15 +151,53 @@ class StatusIsTrue(Invariant):
         return []
 
 
+class RestartedEnvoyServesTheSame(Invariant):
+    """What Envoy would begin with, were it started again by its runner, leads to the releases that serve."""
+
+    name = "a restarted Envoy serves the same"
+
+    @override
+    async def violations(self, site: Site) -> list[str]:
+        kept = msgspec.json.decode((site.home.engines / "proxy" / LAST_GOOD).read_bytes())
+        found = []
+        for name in site.subjects:
+            number = site.record(name).active
+            release = None if number is None else site.documents.release(ENVIRONMENT, name, number)
+            wanted = {one.port for one in release.instances if one.port} if release else set()
+            kept_ports = weighted_ports(kept, f"{name}.{ENVIRONMENT}")
+            if kept_ports != wanted:
+                found.append(
+                    f"{name}: it would send requests to {kept_ports}; to serve is {wanted}"
+                )
+        return found
+
+
+def weighted_ports(bootstrap: dict[str, Any], service: str) -> set[int]:
+    """Return the ports to which a bootstrap of Envoy sends the requests to a service.
+
+    Args:
+        bootstrap: With its clusters in ``static_resources``.
+        service: As the edge calls it.
+    """
+    return {
+        one["endpoint"]["address"]["socket_address"]["port_value"]
+        for cluster in bootstrap["static_resources"]["clusters"]
+        if cluster["name"] == service
+        for pool in cluster["load_assignment"]["endpoints"]
+        if pool.get("load_balancing_weight")
+        for one in pool["lb_endpoints"]
+    }
+
+
 class HistoryIsComplete(Invariant):
-    """Every operation that began has one end, in order, and every line is whole."""
+    """The history tells of every operation, each with one end, as its release and its command do; every line is whole."""
 
     name = "history is complete"
 
     @override
     async def violations(self, site: Site) -> list[str]:
         found = []
-        for name in site.subjects:
+        for name, subject in site.subjects.items():
             path = site.home.services / ENVIRONMENT / name / "history.jsonl"
             events = []
             for line in path.read_bytes().splitlines():
@@ -165,8 +205,40 @@ class HistoryIsComplete(Invariant):
                     events.append(msgspec.json.decode(line, type=HistoryEvent))
                 except msgspec.DecodeError:
                     found.append(f"{name}: a line of the history is torn: {line[:100]!r}")
-            found += [f"{name}: {text}" for text in unpaired(events)]
+            last = last_done(site, name)
+            active = site.record(name).active
+            if (last.release if last else None) != active:
+                found.append(f"{name}: the last that was done is {last}; {active} serves")
+            releases = site.documents.releases(ENVIRONMENT, name)
+            texts = [*unpaired(events), *untold(events, releases, subject.done)]
+            found += [f"{name}: {text}" for text in texts]
         return found
+
+
+def last_done(site: Site, name: str) -> HistoryEvent | None:
+    """Return the newest event of a history that tells what serves now."""
+    events = site.documents.history(ENVIRONMENT, name)
+    return next((e for e in events if e.event in {"deploy done", "rollback done"}), None)
+
+
+def untold(events: list[HistoryEvent], releases: list[ReleaseRecord], done: set[str]) -> list[str]:
+    """Return what a history does not tell, or tells otherwise.
+
+    Args:
+        events: The history.
+        releases: Those that are kept: each was deployed, well or not.
+        done: Versions of which a command said that they serve.
+    """
+    ended = {e.release: e for e in events if e.event in {f"deploy {end}" for end in ENDINGS}}
+    found = []
+    for release in releases:
+        end = ended.get(release.number)
+        if end is None:
+            found.append(f"how the deploy of release {release.number} ended is not told")
+        elif (end.event == "deploy done") == (release.state == "failed"):
+            found.append(f"release {release.number} is {release.state}; told is {end.event}")
+    told = {e.version for e in events if e.event == "deploy done"}
+    return found + [f"that version {version} was done is not told" for version in done - told]
 
 
 def unpaired(events: list[HistoryEvent]) -> list[str]:

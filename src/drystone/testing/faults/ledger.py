@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 MOST_NAMED = 5
 
 
 class Ledger:
     """The keys of one service: those that were sent, and those whose writing was acknowledged.
 
-    A key that was sent and not acknowledged may be kept or not. One that was acknowledged must be kept, and
-    nothing may be kept that was never sent.
+    A key that was sent and not acknowledged may be kept or not. One that was acknowledged must be kept. Nothing
+    may be kept that was never sent, and nothing twice: a write that an application may have seen is not sent again.
     """
 
     def __init__(self) -> None:
@@ -31,7 +33,7 @@ class Ledger:
         """Note that the service promised to keep a key."""
         self._acknowledged.add(key)
 
-    def judge(self, kept: frozenset[str], promised: frozenset[str]) -> list[str]:
+    def judge(self, kept: list[str], promised: frozenset[str]) -> list[str]:
         """Say what is wrong with what a service keeps.
 
         Args:
@@ -39,10 +41,12 @@ class Ledger:
             promised: What was acknowledged before it was asked.
         """
         found = []
-        if lost := sorted(promised - kept):
+        if lost := sorted(promised.difference(kept)):
             found.append(f"{len(lost)} acknowledged keys are lost: {_some(lost)}")
-        if foreign := sorted(kept - self._sent):
+        if foreign := sorted(set(kept) - self._sent):
             found.append(f"{len(foreign)} keys were never sent: {_some(foreign)}")
+        if again := sorted(key for key, often in Counter(kept).items() if often > 1):
+            found.append(f"{len(again)} keys were written more than once: {_some(again)}")
         return found
 
 

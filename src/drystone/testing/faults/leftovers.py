@@ -1,4 +1,4 @@
-"""What no record names must not be there: processes, groups, rules, mounts, ports, containers, roles, volumes, files."""
+"""What no record names must not be on the machine: processes, groups, rules, mounts, ports, containers, files."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from drystone.l00_kernel.atomic import PARTIAL
-from drystone.l10_engines.postgres import binaries
-from drystone.l10_engines.postgres.names import identifier
-from drystone.l10_engines.postgres.server import Postgres
 from drystone.l10_engines.processes.identity import PROC
 from drystone.l10_engines.proxy.generation import generations
 from drystone.l10_engines.runtimes import proc_table
 from drystone.l10_engines.supervision import record
-from drystone.l25_deployer.stacks.model import Postgres as PostgresResource
-from drystone.l25_deployer.stacks.model import Volume
 from drystone.testing.command_line import processes_of
 from drystone.testing.faults.invariants import Invariant
-from drystone.testing.faults.subjects import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from drystone.l10_engines.processes.identity import ProcessId
     from drystone.l10_engines.runtimes.proc_table import Row
     from drystone.testing.faults.site import Site
 
 _ENGINES = ("postgres", "objects")
+_LOCKS = ("agent.lock", "keeper.lock")
 _LONGEST_SHOWN = 160
 
 
 class NoStrayProcess(Invariant):
-    """Every process of the home is the agent, its keeper, an engine, an instance, or a descendant of one."""
+    """Every process of the home is the agent, its keeper, or descends from an engine or an instance.
+
+    The agent's own children have to be one of these as well. The commands that it runs, such as podman, are gone
+    when one looks again.
+    """
 
     name = "no stray process"
 
@@ -46,27 +46,29 @@ class NoStrayProcess(Invariant):
 
     def _strays(self, site: Site) -> list[str]:
         rows = proc_table.table()
-        known = _roots(site, rows)
+        mine = processes_of(site.home.path)
+        heads = {p.pid for name in _LOCKS if (p := site.pid_in(name)) is not None}
+        houses = _houses(site, rows, set(mine) - heads)
         return [
             f"process {pid} belongs to nobody: {words[:_LONGEST_SHOWN]}"
-            for pid, words in processes_of(site.home.path).items()
-            if pid in rows and not _lineage(pid, rows) & known
+            for pid, words in mine.items()
+            if pid in rows and pid not in heads and not _lineage(pid, rows) & houses
         ]
 
 
-def _roots(site: Site, rows: Mapping[int, Row]) -> set[int]:
-    """Return the processes from which all others of a home must descend."""
-    single = [site.pid_in("agent.lock"), site.pid_in("keeper.lock")]
+def _houses(site: Site, rows: Mapping[int, Row], mine: set[int]) -> set[int]:
+    """Return the processes whose descendants are all in order: of the engines and of the instances that are to run."""
+    single: list[ProcessId | None] = []
     for generation in generations(site.home.engines / "proxy"):
         single += [generation.runner(), generation.envoy()]
     for name in _ENGINES:
         known = record.read(site.home.engines / name / "record.json")
         single.append(known.process if known else None)
+    found = {process.pid for process in single if process is not None}
     wanted = site.wanted_instances()
-    mains = [main for name, main in site.mains().items() if name in wanted]
-    found = {process.pid for process in (*single, *mains) if process is not None}
-    for main in mains:  # an instance's session: its guard, or the monitor of its container
-        found |= _lineage(main.pid, rows) - {os.getpid(), 1, 0}
+    for id_, main in site.mains().items():
+        if id_ in wanted:  # with its guard and its sandbox, or the monitor of its container
+            found |= {main.pid} | (_lineage(main.pid, rows) & mine)
     return found
 
 
@@ -103,7 +105,7 @@ class NoStrayRule(Invariant):
     async def violations(self, site: Site) -> list[str]:
         if shutil.which("nft") is None:
             return []
-        listed = await asyncio.to_thread(_said, "nft", "list", "ruleset")
+        listed = await asyncio.to_thread(said, "nft", "list", "ruleset")
         wanted = site.wanted_instances()
         return [
             f"rule {line.strip()}"
@@ -154,7 +156,7 @@ class NoStrayContainer(Invariant):
         if shutil.which("podman") is None:
             return []
         listed = await asyncio.to_thread(
-            _said,
+            said,
             *("podman", "ps", "--all", "--format", "{{.Names}} {{.Status}}"),
             *("--filter", f"label=drystone.home={site.label}"),
         )
@@ -166,80 +168,20 @@ class NoStrayContainer(Invariant):
         ]
 
 
-class NoStrayRole(Invariant):
-    """The database server has the roles and databases of the subjects' resources, and no other."""
+class NoStrayFolder(Invariant):
+    """Every instance that has a folder is one of a release that is kept."""
 
-    name = "no stray role"
+    name = "no stray folder"
 
     @override
     async def violations(self, site: Site) -> list[str]:
-        server = Postgres("postgres", site.home.engines / "postgres")
-        if record.read(server.directory / "record.json") is None:
-            return []
-        admin = server.admin()
-        psql = binaries.program(binaries.installed_root(), "psql")
-        statement = (
-            "select 'role ' || rolname from pg_roles"
-            " where rolname !~ '^pg_' and rolname <> 'postgres' union all"
-            " select 'database ' || datname from pg_database"
-            " where not datistemplate and datname <> 'postgres'"
-        )
-        said = await asyncio.to_thread(
-            _said, str(psql), "-Atq", "-c", statement, admin.url(), limit=20
-        )
-        wanted = {
-            f"{what} {identifier(owner.name)}"
-            for owner, resource in site.resources()
-            if isinstance(resource, PostgresResource)
-            for what in ("role", "database")
+        kept = {
+            one.id
+            for environment, service in site.documents.services()
+            for release in site.documents.releases(environment, service)
+            for one in release.instances
         }
-        present = set(said.splitlines())
-        return [f"{name} is too many" for name in sorted(present - wanted)] + [
-            f"{name} is missing" for name in sorted(wanted - present)
-        ]
-
-
-class NoStrayVolume(Invariant):
-    """The volumes are those of the subjects' resources."""
-
-    name = "no stray volume"
-
-    @override
-    async def violations(self, site: Site) -> list[str]:
-        wanted = {o.path for o, resource in site.resources() if isinstance(resource, Volume)}
-        root = site.home.path / "volumes"
-        present = {str(path.relative_to(root)) for path in root.glob("*/*/*")}
-        return [f"volume {name} is too many or missing" for name in sorted(wanted ^ present)]
-
-
-class ResourcesAreTheReleases(Invariant):
-    """The resources of a service are those that the release names that serves; after a rollback there may be more."""
-
-    name = "resources are the release's"
-
-    @override
-    async def violations(self, site: Site) -> list[str]:
-        found = []
-        for name in site.subjects:
-            record = site.record(name)
-            if record.active is not None:
-                release = site.documents.release(record.environment, name, record.active)
-                wanted = release.stacks.eternal.resources
-                is_back = _last_done(site, name) == "rollback done"
-                present = {
-                    resource: settings
-                    for resource, settings in record.eternal.items()
-                    if resource in wanted or not is_back  # going back deletes no data
-                }
-                if present != wanted:
-                    found.append(f"{name} has {sorted(record.eternal)} for {sorted(wanted)}")
-        return found
-
-
-def _last_done(site: Site, name: str) -> str | None:
-    """Return the newest event of a history that tells what serves now."""
-    events = site.documents.history(ENVIRONMENT, name)
-    return next((e.event for e in events if e.event in {"deploy done", "rollback done"}), None)
+        return [f"folder {p}" for p in site.home.instances.glob("*") if p.name not in kept]
 
 
 class NoPartialFile(Invariant):
@@ -249,14 +191,20 @@ class NoPartialFile(Invariant):
 
     @override
     async def violations(self, site: Site) -> list[str]:
+        home = site.home
+        deep = (home.services, home.secrets, home.instances, home.engines)
         return [
             f"file {path}"
-            for folder in (site.home.services, site.home.instances, site.home.engines)
-            for path in folder.rglob(f"{PARTIAL}*")
+            for paths in (
+                *(folder.glob(f"{PARTIAL}*") for folder in (home.path, home.run)),
+                *(folder.rglob(f"{PARTIAL}*") for folder in deep),
+            )
+            for path in paths
         ]
 
 
-def _said(*command: str, limit: float = 60) -> str:
+def said(*command: str, limit: float = 60) -> str:
+    """Return what a command wrote that must succeed; it is killed after so many seconds."""
     return subprocess.run(  # noqa: S603 - fixed words
         command, capture_output=True, text=True, check=True, timeout=limit
     ).stdout

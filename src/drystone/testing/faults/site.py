@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,10 @@ from drystone.l00_kernel.contract import ANONYMOUS, Context, connect
 from drystone.l00_kernel.home import Home
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
+from drystone.l10_engines.proxy.ads import EDGE
+from drystone.l10_engines.proxy.generation import generations
 from drystone.l10_engines.runtimes.records import STARTED, read_record
+from drystone.l10_engines.supervision import record
 from drystone.l25_deployer.api import DeployerApi
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.resources.port import Owner
@@ -63,6 +67,8 @@ class Site:
         self.traffic = traffic
         self.home = Home(drystone.home)
         self.label = label_of(self.home)
+        self.struck: Counter[str] = Counter()
+        """How many of each kind of victim were killed."""
         self.documents = Documents(self.home.services)
 
     async def status(self) -> PlatformStatus:
@@ -93,10 +99,10 @@ class Site:
 
     def state(self, service: str) -> State:
         """Read which versions a service has; nothing may be in progress on it."""
-        record = self.record(service)
-        trail = tuple(self.version(service, number) for number in record.trail)
+        known = self.record(service)
+        trail = tuple(self.version(service, number) for number in known.trail)
         return State(
-            "nothing" if record.active is None else self.version(service, record.active), trail
+            "nothing" if known.active is None else self.version(service, known.active), trail
         )
 
     def resources(self) -> list[tuple[Owner, Resource]]:
@@ -126,6 +132,14 @@ class Site:
             if record is not None and identity.is_alive(record.main):
                 found[record.id] = record.main
         return found
+
+    def engine(self, name: str) -> list[ProcessId]:
+        """Return the main processes of an engine that live: two of Envoy's while one replaces the other."""
+        folder = self.home.engines / ("proxy" if name == EDGE else name)
+        envoys = [one.envoy() for one in generations(folder)]
+        known = record.read(folder / "record.json")
+        every = [*envoys, known.process if known else None]
+        return [one for one in every if one is not None and identity.is_alive(one)]
 
     def pid_in(self, lock: str) -> ProcessId | None:
         """Return the process that wrote its number into a lock of ``run/``, if it lives."""

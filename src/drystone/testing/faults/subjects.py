@@ -35,6 +35,8 @@ class Subject:
         self.folder = folder
         self.ledger = Ledger()
         self.expectation = Expectation(KEEP)
+        self.done: set[str] = set()
+        """The versions of which a command said that they serve."""
         self._particulars = particulars
         folder.mkdir()
         shutil.copy(APPLICATION, folder / "server.py")

@@ -7,6 +7,8 @@ connections and half new ones. None is sent again: nothing is hidden by a retry.
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from drystone.testing.load.answer import Answer
 
 TIMEOUT = timedelta(seconds=20)
+MOST_WORDS = 80
 MOST_WAITING = 200
 """Requests of one subject that may wait for answers; those that would be more are not sent."""
 
@@ -56,7 +59,9 @@ class Traffic:
     ) -> None:
         self.subject = subject
         self.unjudged: list[Seen] = []
-        self.answered = self.failed = 0
+        self.answered = 0
+        self.causes: Counter[str] = Counter()
+        """Why requests failed, and how many for each reason."""
         self.good_in_a_row = 0
         """How many of the newest answers were good."""
         self._port = port
@@ -64,6 +69,11 @@ class Traffic:
         self._clock = clock
         self._idle = IdleConnections()
         self._waiting: set[asyncio.Task[None]] = set()
+
+    @property
+    def failed(self) -> int:
+        """How many requests failed."""
+        return self.causes.total()
 
     def take(self) -> list[Seen]:
         """Return what was seen since the last time."""
@@ -112,7 +122,8 @@ class Traffic:
             else:
                 trouble = f"{answer.status} {answer.body[:120].decode(errors='replace')}"
         self.answered += not trouble
-        self.failed += bool(trouble)
+        if trouble:
+            self.causes[cause(trouble)] += 1
         self.good_in_a_row = 0 if trouble else self.good_in_a_row + 1
         self.unjudged.append(Seen(sent, self._clock(), version, trouble))
 
@@ -144,3 +155,8 @@ class Traffic:
             *([] if keep else ["connection: close"]),
         ]
         return "\r\n".join([*lines, "", ""]).encode()
+
+
+def cause(trouble: str) -> str:
+    """Shorten what a failed request was told to what many have in common."""
+    return re.sub(r"\d{4,}", "N", trouble)[:MOST_WORDS]

@@ -36,6 +36,9 @@ class Victim(abc.ABC):
     is_gentle: ClassVar[bool] = False
     """Whether no request may fail when it dies."""
 
+    is_replaced: ClassVar[bool] = False
+    """Whether another one takes its place, so that a strike that finds none waits for it."""
+
     @abc.abstractmethod
     def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
         """Return those that live now.
@@ -46,20 +49,19 @@ class Victim(abc.ABC):
             command: The command that asked for it.
         """
 
-    def strike(self, strike: Strike, site: Site, subject: str, command: Process) -> str:
-        """Kill one of them; say which, or that there was none."""
+    def strike(self, strike: Strike, site: Site, subject: str, command: Process) -> int | None:
+        """Kill one of them; return its number, or None when there was none."""
         found = self.find(site, subject, command)
         if not found:
-            return "nobody is there"
+            return None
         chosen = found[strike.pick % len(found)]
-        hit = identity.send(chosen, signal.SIGKILL)
-        return f"pid {chosen.pid}" + ("" if hit else ", which was gone already")
+        return chosen.pid if identity.send(chosen, signal.SIGKILL) else None
 
 
 class Agent(Victim):
     """The platform's agent; its keeper starts it again."""
 
-    name, weight, is_gentle = "agent", 8, True
+    name, weight, is_gentle, is_replaced = "agent", 8, True, True
 
     @override
     def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
@@ -81,7 +83,7 @@ class Command(Victim):
 class Proxy(Victim):
     """Envoy; its runner starts it again."""
 
-    name, weight = "proxy", 3
+    name, weight, is_replaced = "proxy", 3, True
 
     @override
     def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
@@ -92,7 +94,7 @@ class Proxy(Victim):
 class Runner(Victim):
     """The shell that keeps Envoy; Envoy goes on, and the agent puts another pair in its place."""
 
-    name, weight = "runner", 2
+    name, weight, is_replaced = "runner", 2, True
 
     @override
     def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
@@ -102,6 +104,8 @@ class Runner(Victim):
 
 class _LocalEngine(Victim):
     """The main process of an engine that runs here; the agent starts it again."""
+
+    is_replaced = True
 
     @override
     def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
