@@ -9,6 +9,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,6 +28,9 @@ from drystone.l10_engines.supervision.port import EngineState
 from drystone.testing.conformance.engines import eventually, short_home
 
 client_of = functools.cache(new_client)  # making one takes longer than most tests here
+
+REFUSED_AFTER_START = timedelta(seconds=15)
+"""For so long SeaweedFS refuses writes after a start at which it remembers volumes; a client goes on asking."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -238,6 +242,23 @@ async def test_what_was_acknowledged_survives_a_kill_amid_writes(
     assert {key: await get(access, key) for key in acknowledged} == acknowledged
     assert await ask(structs.replace(gone, endpoint=store.endpoint)) == 403
     assert gone.bucket not in store._identities_path.read_text()
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+async def test_a_store_that_was_killed_takes_writes_once_it_says_that_it_is_ready(
+    buckets: Buckets, store: Objects, name: str, kills: int
+) -> None:
+    access = await provision(buckets, name)
+    await put(access, "before")
+    for number in range(kills):
+        pid = store.status().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await store.start()
+        access = structs.replace(access, endpoint=store.endpoint)
+        async with asyncio.timeout(REFUSED_AFTER_START.total_seconds() / 2):
+            await put(access, f"after {number}")
+        assert await get(access, "before") == b"value"
 
 
 async def test_no_secret_is_shown(buckets: Buckets, store: Objects, name: str) -> None:

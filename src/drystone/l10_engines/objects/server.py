@@ -157,6 +157,9 @@ class Objects(LocalEngine, ObjectsEngine):
             "master.port": ports["master"],
             "master.port.grpc": ports["master_grpc"],
             "master.peers": "none",  # this one is all there is: no election
+            # What it knew of volumes, its one volume server tells it again in its first message. A master that
+            # remembers some refuses writes for 15 seconds, in which others could come back.
+            "master.resumeState": "false",
             "master.telemetry": "false",
             "master.volumeSizeLimitMB": _VOLUME_MEBIBYTES,
             "volume.id": "local",  # the same when the ports change
