@@ -8,14 +8,15 @@ import jsonschema  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drystone.l00_kernel.yaml_text.problems import LINE_BREAK
+from drystone.l00_kernel.yaml_text.reader import read_document
+from drystone.l00_kernel.yaml_text.tree import plain
 from drystone.l25_deployer.descriptor import Reading, read, render, resolve
 from drystone.l25_deployer.descriptor.compiled import Keyed, shape_of
 from drystone.l25_deployer.descriptor.edges import references
 from drystone.l25_deployer.descriptor.json_schema import json_schema
-from drystone.l25_deployer.descriptor.problems import LINE_BREAK
-from drystone.l25_deployer.descriptor.reader import read_document
+from drystone.l25_deployer.descriptor.reading import DESCRIPTOR
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
-from drystone.l25_deployer.descriptor.tree import plain
 from drystone.l25_deployer.stacks.compile import compile_stacks
 from drystone.l25_deployer.stacks.model import decode, encode
 from l25_deployer.descriptor.samples import MINIMAL, ORDERS
@@ -173,7 +174,7 @@ TREES = st.recursive(
 @given(st.dictionaries(st.sampled_from(_keys()), TREES, max_size=6))
 @settings(max_examples=300)
 def test_any_tree_of_known_words_is_answered(tree: dict[str, object]) -> None:
-    base = read_document(MINIMAL, "x").root
+    base = read_document(MINIMAL, "x", DESCRIPTOR).root
     assert base is not None
     whole = {**{str(key): value for key, value in dict(plain(base)).items()}, **tree}  # type: ignore[call-overload]
     is_sound(read(json.dumps(whole)))

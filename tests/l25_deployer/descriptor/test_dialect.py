@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from drystone.l00_kernel.yaml_text.reader import read_document
+from drystone.l00_kernel.yaml_text.tree import plain
 from drystone.l25_deployer.descriptor import Problem, read
-from drystone.l25_deployer.descriptor.reader import MOST_BYTES, read_document
-from drystone.l25_deployer.descriptor.tree import plain
+from drystone.l25_deployer.descriptor.reading import DESCRIPTOR, MOST_BYTES
 from l25_deployer.descriptor.samples import HEAD, MINIMAL
 
 
 def value_of(text: str) -> object:
-    root = read_document(f"a: {text}\n", "x.yaml").root
+    root = read_document(f"a: {text}\n", "x.yaml", DESCRIPTOR).root
     assert root is not None
     return plain(root.entries["a"].node)
 

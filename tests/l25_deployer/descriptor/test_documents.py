@@ -6,12 +6,13 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from conftest import Golden
+from drystone.l00_kernel.yaml_text.reader import read_document
+from drystone.l00_kernel.yaml_text.tree import plain
 from drystone.l25_deployer.descriptor import read
 from drystone.l25_deployer.descriptor.json_schema import json_schema, json_schema_text
-from drystone.l25_deployer.descriptor.reader import read_document
+from drystone.l25_deployer.descriptor.reading import DESCRIPTOR
 from drystone.l25_deployer.descriptor.reference_page import reference_page
 from drystone.l25_deployer.descriptor.schema.resources import Later
-from drystone.l25_deployer.descriptor.tree import plain
 from drystone.l25_deployer.stacks.acted_on import RESOURCES, sentence_for
 from l25_deployer.descriptor.samples import EXAMPLES, MINIMAL, ORDERS, damaged
 
@@ -19,7 +20,7 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 
 
 def holds(text: str) -> bool:
-    root = read_document(text, "x.yaml").root
+    root = read_document(text, "x.yaml", DESCRIPTOR).root
     assert root is not None
     return bool(jsonschema.Draft202012Validator(json_schema()).is_valid(plain(root)))
 

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drystone.l00_kernel.errors import Invalid
+from drystone.l00_kernel.yaml_text.reader import read_document
+from drystone.l00_kernel.yaml_text.tree import plain
 from drystone.l25_deployer.descriptor import Merged, read, resolve
 from drystone.l25_deployer.descriptor.overlays import merged
-from drystone.l25_deployer.descriptor.reader import read_document
+from drystone.l25_deployer.descriptor.reading import DESCRIPTOR
 from drystone.l25_deployer.descriptor.shapes import Free
-from drystone.l25_deployer.descriptor.tree import plain
 from drystone.l25_deployer.errors import DescriptorRefused
 from l25_deployer.descriptor.samples import HEAD, MINIMAL, ORDERS, damaged
 
@@ -134,7 +135,7 @@ JSON = st.recursive(
 def test_merging_is_the_merge_of_the_plain_values(
     base: dict[str, object], change: dict[str, object]
 ) -> None:
-    root = read_document(json.dumps({**base, "environments": {"e": change}}), "x").root
+    root = read_document(json.dumps({**base, "environments": {"e": change}}), "x", DESCRIPTOR).root
     assert root is not None
     assert plain(merged(root, Free(), "e", None)) == _expected(base, change)
 

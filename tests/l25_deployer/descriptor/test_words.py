@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drystone.l00_kernel.yaml_text.reader import resolve
+from drystone.l00_kernel.yaml_text.tree import Scalar, Span
 from drystone.l25_deployer.descriptor import quantities, references, words
 from drystone.l25_deployer.descriptor.compiled import shape_of
 from drystone.l25_deployer.descriptor.forms import Form, Mistake, Text
 from drystone.l25_deployer.descriptor.quantities import show_duration, show_size
-from drystone.l25_deployer.descriptor.reader import resolve
 from drystone.l25_deployer.descriptor.references import TemplateText
 from drystone.l25_deployer.descriptor.shapes import Single
-from drystone.l25_deployer.descriptor.tree import Scalar, Span
 
 PLACE = Span(1, 1, 1, 2)
 FREE = {"Words", "AlarmLine", "HeaderValue", "Cron", "Link", "Window"}

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from drystone.l00_kernel.yaml_text.tree import Path
 from drystone.l25_deployer.descriptor.compiled import Keyed, Tagged, shape_of
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.descriptor.shapes import Either, Named, Shape
-from drystone.l25_deployer.descriptor.tree import Path
 from drystone.l25_deployer.stacks.acted_on import KEYS, NOW, RESOURCES, not_acted_on, sentence_for
 from l25_deployer.stacks.samples import HEAD, MINIMAL, merged
 

@@ -4,7 +4,7 @@ One type declaration for each block (``schema``) feeds everything: the check tha
 Schema for editors, the reference page and the merge of environments.
 """
 
-from drystone.l25_deployer.descriptor.problems import Problem, render
+from drystone.l00_kernel.yaml_text.problems import Problem, render
 from drystone.l25_deployer.descriptor.reading import (
     Merged,
     Origin,

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import msgspec
 from typing_extensions import override
 
+from drystone.l00_kernel.yaml_text.problems import nearest, one_of, quoted
+from drystone.l00_kernel.yaml_text.tree import Entry, Mapping, Node, Path, Scalar, Span, dotted
 from drystone.l25_deployer.descriptor.block import Block
 from drystone.l25_deployer.descriptor.forms import Choice, Form, Truth
-from drystone.l25_deployer.descriptor.problems import nearest, one_of, quoted
 from drystone.l25_deployer.descriptor.shapes import (
     BROKEN,
     Broken,
@@ -25,7 +26,6 @@ from drystone.l25_deployer.descriptor.shapes import (
     Shape,
     Single,
 )
-from drystone.l25_deployer.descriptor.tree import Entry, Mapping, Node, Path, Scalar, Span, dotted
 
 
 class Keyed(Shape):

@@ -7,10 +7,10 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from drystone.l00_kernel.yaml_text.tree import Path
 from drystone.l25_deployer.descriptor.forms import Mistake
 from drystone.l25_deployer.descriptor.references import NAMED, Ref, parts
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
-from drystone.l25_deployer.descriptor.tree import Path
 
 Kind: TypeAlias = Literal[
     "resource", "dependency", "secret", "sidecar", "config", "shared", "event", "queue", "image"

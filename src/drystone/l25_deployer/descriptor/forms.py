@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 
 from typing_extensions import override
 
-from drystone.l25_deployer.descriptor.problems import nearest, one_of, quoted
-from drystone.l25_deployer.descriptor.tree import Scalar, kind
+from drystone.l00_kernel.yaml_text.problems import nearest, one_of, quoted
+from drystone.l00_kernel.yaml_text.tree import Scalar, kind
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SPOKEN = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}

@@ -11,9 +11,9 @@ import re
 
 from typing_extensions import override
 
-from drystone.l25_deployer.descriptor.problems import quoted
+from drystone.l00_kernel.yaml_text.problems import quoted
+from drystone.l00_kernel.yaml_text.tree import Entry, Mapping, Node, Path, Scalar, dotted, plain
 from drystone.l25_deployer.descriptor.shapes import BROKEN, Run, Shape
-from drystone.l25_deployer.descriptor.tree import Entry, Mapping, Node, Path, Scalar, dotted, plain
 
 FIXED = ("schema", "service", "environments")
 """Keys that are the same in every environment."""

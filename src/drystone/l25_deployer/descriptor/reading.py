@@ -8,19 +8,28 @@ import re
 import msgspec
 
 from drystone.l00_kernel.errors import Invalid
+from drystone.l00_kernel.yaml_text.problems import Problem, render
+from drystone.l00_kernel.yaml_text.reader import Subject, read_document
+from drystone.l00_kernel.yaml_text.tree import Mapping, Path, at, dotted
 from drystone.l25_deployer.descriptor import overlays
 from drystone.l25_deployer.descriptor.compiled import Keyed, Tagged, shape_of
-from drystone.l25_deployer.descriptor.problems import Problem, render
-from drystone.l25_deployer.descriptor.reader import read_document
 from drystone.l25_deployer.descriptor.rules import check_whole
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.descriptor.schema.resources import AnyResource
 from drystone.l25_deployer.descriptor.shapes import Run
-from drystone.l25_deployer.descriptor.tree import Mapping, Path, at, dotted
 from drystone.l25_deployer.errors import DescriptorRefused
 
+MOST_BYTES = 1024 * 1024
 MOST_MERGED = 200_000
 """Values of all environments together, each with its base."""
+
+DESCRIPTOR = Subject(
+    name="descriptor",
+    begin="start with 'schema: 1' and 'service: <name>'",
+    too_large="large data belongs into files of the artefact, not into the descriptor",
+    most_bytes=MOST_BYTES,
+    most_values=50_000,
+)
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -78,7 +87,7 @@ class Reading(msgspec.Struct, frozen=True):
         descriptor: The base, without what environments change; None if there is any mistake.
         problems: All mistakes, in the order of the file.
         positions: Where everything stands.
-        text: The text that was read, for :func:`~drystone.l25_deployer.descriptor.problems.render`.
+        text: The text that was read, for :func:`~drystone.l00_kernel.yaml_text.problems.render`.
         environments: Environments that are mentioned: ``prod``, ``prod.eu-west``.
     """
 
@@ -120,7 +129,7 @@ def read(
         file: What to call the file in messages.
         embedded_allowed: Whether this is a descriptor of the platform itself, which may say ``embedded``.
     """
-    document = read_document(text, file)
+    document = read_document(text, file, DESCRIPTOR)
     root = document.root
     if root is None:
         return Reading(

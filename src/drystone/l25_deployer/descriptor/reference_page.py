@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TypeAlias
 
+from drystone.l00_kernel.yaml_text.tree import Path
 from drystone.l25_deployer.descriptor.block import Block
 from drystone.l25_deployer.descriptor.compiled import Keyed, Tagged, shape_of
 from drystone.l25_deployer.descriptor.forms import Choice, Form
@@ -17,7 +18,6 @@ from drystone.l25_deployer.descriptor.rules import NEIGHBOUR_KEYS
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.descriptor.schema.resources import Later, Resource
 from drystone.l25_deployer.descriptor.shapes import Either, Field, Listed, Named, Shape, Single
-from drystone.l25_deployer.descriptor.tree import Path
 
 Meanwhile: TypeAlias = Callable[[Path], str | None]
 """Says what happens in place of a key that is not acted on yet; None or empty when it is."""

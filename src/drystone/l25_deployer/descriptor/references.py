@@ -13,9 +13,9 @@ from typing import Annotated, TypeAlias
 import msgspec
 from typing_extensions import override
 
+from drystone.l00_kernel.yaml_text.problems import nearest, one_of, quoted
+from drystone.l00_kernel.yaml_text.tree import Scalar
 from drystone.l25_deployer.descriptor.forms import Mistake, Text
-from drystone.l25_deployer.descriptor.problems import nearest, one_of, quoted
-from drystone.l25_deployer.descriptor.tree import Scalar
 
 NAMED = ("resources", "dependencies", "secrets", "sidecars", "config")
 """Spaces whose references have a name: ``resources.db.url``, ``secrets.STRIPE_KEY``."""

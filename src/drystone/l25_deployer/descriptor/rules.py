@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from drystone.l00_kernel.yaml_text.problems import nearest, one_of, quoted
+from drystone.l00_kernel.yaml_text.tree import Entry, Mapping, Node, Path, Scalar, Sequence, at
 from drystone.l25_deployer.descriptor.compiled import Keyed, Tagged
-from drystone.l25_deployer.descriptor.problems import nearest, one_of, quoted
 from drystone.l25_deployer.descriptor.schema.resources import Resource
 from drystone.l25_deployer.descriptor.shapes import Run, Use
-from drystone.l25_deployer.descriptor.tree import Entry, Mapping, Node, Path, Scalar, Sequence, at
 
 ARTEFACTS = ("image", "process", "static")
 NEIGHBOUR_KEYS = ("url", "host", "port")

@@ -11,10 +11,8 @@ import abc
 import msgspec
 from typing_extensions import override
 
-from drystone.l25_deployer.descriptor.forms import Form, Mistake
-from drystone.l25_deployer.descriptor.problems import Problem, quoted
-from drystone.l25_deployer.descriptor.references import Ref, TemplateText, misplaced
-from drystone.l25_deployer.descriptor.tree import (
+from drystone.l00_kernel.yaml_text.problems import Problem, quoted
+from drystone.l00_kernel.yaml_text.tree import (
     Entry,
     Mapping,
     Node,
@@ -26,7 +24,9 @@ from drystone.l25_deployer.descriptor.tree import (
     kind,
     plain,
 )
-from drystone.l25_deployer.descriptor.unreadable import problem_at
+from drystone.l00_kernel.yaml_text.unreadable import problem_at
+from drystone.l25_deployer.descriptor.forms import Form, Mistake
+from drystone.l25_deployer.descriptor.references import Ref, TemplateText, misplaced
 
 MOST_PROBLEMS = 500
 """After so many mistakes the rest is not listed."""

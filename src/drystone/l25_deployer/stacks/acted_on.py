@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from drystone.l00_kernel.yaml_text.tree import Mapping, Node, Path, Scalar, dotted
 from drystone.l25_deployer.descriptor.compiled import shape_of
 from drystone.l25_deployer.descriptor.edges import uses
 from drystone.l25_deployer.descriptor.reading import Merged
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.descriptor.shapes import Shape
-from drystone.l25_deployer.descriptor.tree import Mapping, Node, Path, Scalar, dotted
 from drystone.l25_deployer.stacks.compile import Facts, is_resolvable, template
 from drystone.l25_deployer.stacks.plan import Notice
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from drystone.l00_kernel.yaml_text.tree import Path
 from drystone.l25_deployer.descriptor.reading import Merged, Origin
-from drystone.l25_deployer.descriptor.tree import Path
 from drystone.l25_deployer.stacks.leaves import StackPath, flatten
 from drystone.l25_deployer.stacks.model import WEB, Stacks
 

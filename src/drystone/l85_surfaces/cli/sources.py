@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from drystone.l25_deployer.api import Source
 from drystone.l25_deployer.descriptor import Reading, read
-from drystone.l25_deployer.descriptor.reader import MOST_BYTES
+from drystone.l25_deployer.descriptor.reading import MOST_BYTES
 from drystone.l85_surfaces.cli.errors import DescriptorMistaken, FileUnreadable
 
 STANDARD_INPUT = "<stdin>"

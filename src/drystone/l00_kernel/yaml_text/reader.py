@@ -1,4 +1,4 @@
-"""The dialect of YAML that descriptors are written in.
+"""The dialect of YAML that people write for the platform: descriptors, surveys.
 
 It is YAML without its surprises: truth values and numbers are those of YAML 1.2 (``NO`` is Norway), a key stands once,
 keys are texts, and tags, which would name types of a programming language, are refused. Anchors, aliases and merge keys
@@ -16,17 +16,15 @@ from collections.abc import Iterator
 import msgspec
 import yaml
 
-from drystone.l25_deployer.descriptor.problems import Problem, nearest, quoted
-from drystone.l25_deployer.descriptor.tree import Entry, Mapping, Node, Scalar, Sequence, Span
-from drystone.l25_deployer.descriptor.unreadable import (
+from drystone.l00_kernel.yaml_text.problems import Problem, nearest, quoted
+from drystone.l00_kernel.yaml_text.tree import Entry, Mapping, Node, Scalar, Sequence, Span
+from drystone.l00_kernel.yaml_text.unreadable import (
     Unreadable,
     place_after,
     problem_at,
     translated,
 )
 
-MOST_BYTES = 1024 * 1024
-MOST_VALUES = 50_000
 MOST_DEPTH = 50
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -44,6 +42,24 @@ _FLOAT = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}(?:[eE][-+]?[0-9]{1,2})?")
 _CORE = "tag:yaml.org,2002:"
 
 
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """What a text is, for its messages, and how large it may be.
+
+    Attributes:
+        name: A noun, such as ``descriptor``.
+        begin: What to begin an empty one with.
+        too_large: What to do about one that is too large.
+        most_bytes: Largest text.
+        most_values: Most values within, aliases counted each time.
+    """
+
+    name: str
+    begin: str
+    too_large: str
+    most_bytes: int
+    most_values: int
+
+
 class Document(msgspec.Struct):
     """What a text says, and the mistakes of its form."""
 
@@ -52,27 +68,27 @@ class Document(msgspec.Struct):
     problems: list[Problem]
 
 
-def read_document(text: str | bytes, file: str) -> Document:
+def read_document(text: str | bytes, file: str, subject: Subject) -> Document:
     """Read a text as a mapping with positions. Every mistake of form becomes a problem; nothing is raised."""
     found: list[Problem] = []
     root: Mapping | None = None
-    decoded = _shown(text)
+    decoded = _shown(text, subject)
     try:
-        decoded = _decode(text)
-        root = _Builder(file, found).build(decoded)
+        decoded = _decode(text, subject)
+        root = _Builder(file, found, subject).build(decoded)
     except Unreadable as refusal:
         found.append(problem_at(refusal.span, refusal.message, refusal.help, file))
     return Document(text=decoded, root=root, problems=found)
 
 
-def _decode(text: str | bytes) -> str:
+def _decode(text: str | bytes, subject: Subject) -> str:
     start = Span(1, 1, 1, 2)
     size = len(text)
-    if size > MOST_BYTES:
+    if size > subject.most_bytes:
         raise Unreadable(
-            f"the file has {size:,} bytes; a descriptor has at most {MOST_BYTES:,}",
+            f"the file has {size:,} bytes; a {subject.name} has at most {subject.most_bytes:,}",
             start,
-            "large data belongs into files of the artefact, not into the descriptor",
+            subject.too_large,
         )
     if isinstance(text, bytes):
         text = _utf8(text)
@@ -88,9 +104,9 @@ def _decode(text: str | bytes) -> str:
     return text.removeprefix("\ufeff")
 
 
-def _shown(text: str | bytes) -> str:
+def _shown(text: str | bytes, subject: Subject) -> str:
     """Give what can be shown of a text that may be too large or broken."""
-    if len(text) > MOST_BYTES:
+    if len(text) > subject.most_bytes:
         return ""
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
@@ -113,8 +129,9 @@ class _Frame(msgspec.Struct):
 class _Builder:
     """Turns events into a tree."""
 
-    def __init__(self, file: str, problems: list[Problem]) -> None:
+    def __init__(self, file: str, problems: list[Problem], subject: Subject) -> None:
         self._file = file
+        self._subject = subject
         self._problems = problems
         self._stack: list[_Frame] = []
         self._anchors: dict[str, Node] = {}
@@ -147,16 +164,16 @@ class _Builder:
     def _mapping(self) -> Mapping:
         if self._root is None or (isinstance(self._root, Scalar) and self._root.value is None):
             raise Unreadable(
-                "the descriptor is empty",
+                f"the {self._subject.name} is empty",
                 Span(1, 1, 1, 2),
-                "start with 'schema: 1' and 'service: <name>'",
+                self._subject.begin,
             )
         if not isinstance(self._root, Mapping):
             what = "a list" if isinstance(self._root, Sequence) else "a single value"
             raise Unreadable(
-                f"the descriptor is {what}; it must be a mapping",
+                f"the {self._subject.name} is {what}; it must be a mapping",
                 self._root.span,
-                "start with 'schema: 1' and 'service: <name>'",
+                self._subject.begin,
             )
         return self._root
 
@@ -164,9 +181,9 @@ class _Builder:
         self._documents += 1
         if self._documents > 1:
             raise Unreadable(
-                "a second document starts here; a descriptor is one document",
+                f"a second document starts here; a {self._subject.name} is one document",
                 _span(event),
-                "write one file for each service",
+                f"write one file for each {self._subject.name}",
             )
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
@@ -245,9 +262,9 @@ class _Builder:
         parent.depth = max(parent.depth, node.depth + 1)
         if parent.depth > MOST_DEPTH:
             raise Unreadable(f"values are nested more than {MOST_DEPTH} deep", node.span)
-        if parent.size > MOST_VALUES:
+        if parent.size > self._subject.most_values:
             raise Unreadable(
-                f"the descriptor unfolds to more than {MOST_VALUES:,} values",
+                f"the {self._subject.name} unfolds to more than {self._subject.most_values:,} values",
                 node.span,
                 "aliases count each time they are used",
             )

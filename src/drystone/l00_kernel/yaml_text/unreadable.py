@@ -1,11 +1,11 @@
-"""Texts that are no descriptor at all: said in words that help, at the place that is meant."""
+"""Texts that are no document at all: said in words that help, at the place that is meant."""
 
 from __future__ import annotations
 
 import yaml
 
-from drystone.l25_deployer.descriptor.problems import LINE_BREAK, Problem, visible
-from drystone.l25_deployer.descriptor.tree import Span
+from drystone.l00_kernel.yaml_text.problems import LINE_BREAK, Problem, visible
+from drystone.l00_kernel.yaml_text.tree import Span
 
 _LONGEST = 1000
 _HELP = (
@@ -22,7 +22,7 @@ _HELP = (
         "unknown escape",
         "in double quotes a backslash starts an escape; single quotes take it literally",
     ),
-    ("undefined tag handle", "tags are not used in descriptors; write plain values"),
+    ("undefined tag handle", "tags are not used here; write plain values"),
 )
 
 

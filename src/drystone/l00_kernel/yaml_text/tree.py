@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 Path: TypeAlias = tuple[str | int, ...]
-"""Keys and indexes from the top of the descriptor."""
+"""Keys and indexes from the top of the document."""
 
 
 class Span(msgspec.Struct, frozen=True):

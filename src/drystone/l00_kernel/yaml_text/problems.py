@@ -1,4 +1,4 @@
-"""Mistakes in a descriptor: where, what, and what to write instead."""
+"""Mistakes in a text: where, what, and what to write instead."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def visible(text: str) -> str:
 
 
 def quoted(value: object) -> str:
-    """Show a value of the descriptor inside a message: one line, in quotes, never long."""
+    """Show a value of the text inside a message: one line, in quotes, never long."""
     text = visible(str(value).replace("\n", " "))
     return f"'{text[:57]}…'" if len(text) > 60 else f"'{text}'"
 

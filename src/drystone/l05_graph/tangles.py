@@ -1,0 +1,97 @@
+"""Tangles: components that need each other in a circle, by what that prevents.
+
+A component can be brought into place once all that it needs at build, deploy, start or recovery time serves; it serves
+once it is in place and all that it needs at run time serves, where a circle of needs at run time alone begins to serve
+together. So a strong component of the hard dependencies with one inside that is needed *before* serving is a deadlock:
+every edge inside a strong component lies on a cycle, and on that cycle nobody can be the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from drystone.l05_graph.arrays import Flags, Graph, Numbers
+from drystone.l05_graph.strong import strong_components
+from drystone.l05_graph.words import BEFORE_SERVING
+
+
+class TangleKind(StrEnum):
+    """What a tangle prevents, the worst first."""
+
+    DEADLOCK = "deadlock"
+    """After a loss of all, none of its members ever serves again by itself."""
+    CO_START = "co-start"
+    """Its members only work together: all must be in place before one serves."""
+    SOFT = "soft"
+    """It is a circle only because of soft dependencies: it slows a recovery down and does not prevent it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tangle:
+    """A tangle. Those of hard dependencies share no member; a soft one may lie around some of them.
+
+    Attributes:
+        kind: What it prevents.
+        members: Its vertices, ascending.
+        edges: The edges between them that make it one, ascending.
+        stuck: Those members of a deadlock, ascending, that cannot even be brought into place.
+    """
+
+    kind: TangleKind
+    members: Numbers
+    edges: Numbers
+    stuck: Numbers
+
+
+def tangles(graph: Graph) -> list[Tangle]:
+    """Find every tangle.
+
+    Returns:
+        The worst kind first, the largest of a kind first.
+    """
+    hard = tangle_of(graph, graph.hard)
+    found = [_hard_tangle(graph, members) for members in members_of(hard)]
+    every = np.ones(len(graph.source), np.bool_)
+    nobody = np.zeros(0, np.int64)
+    for members in members_of(tangle_of(graph, every)):
+        known = hard[members]
+        if known[0] < 0 or np.any(known != known[0]):
+            edges = _inside(graph, members, every)
+            found.append(Tangle(kind=TangleKind.SOFT, members=members, edges=edges, stuck=nobody))
+    order = list(TangleKind)
+    return sorted(found, key=lambda t: (order.index(t.kind), -len(t.members), int(t.members[0])))
+
+
+def tangle_of(graph: Graph, edges: Flags) -> Numbers:
+    """Return the strong component of each vertex by these edges; -1 for a vertex that is one by itself."""
+    _, of = strong_components(graph.size, graph.source[edges], graph.target[edges])
+    return np.where(np.bincount(of, minlength=1)[of] > 1, of, -1)
+
+
+def members_of(sets: Numbers) -> list[Numbers]:
+    """Return the vertices of each set, ascending, given the set of each vertex (-1 for none)."""
+    order = np.argsort(sets, kind="stable")
+    order = order[sets[order] >= 0]
+    if not len(order):
+        return []
+    return list(np.split(order, np.nonzero(np.diff(sets[order]))[0] + 1))
+
+
+def _hard_tangle(graph: Graph, members: Numbers) -> Tangle:
+    edges = _inside(graph, members, graph.hard)
+    before = edges[graph.needed_at(*BEFORE_SERVING)[edges]]
+    return Tangle(
+        kind=TangleKind.DEADLOCK if len(before) else TangleKind.CO_START,
+        members=members,
+        edges=edges,
+        stuck=np.unique(graph.source[before]),
+    )
+
+
+def _inside(graph: Graph, members: Numbers, edges: Flags) -> Numbers:
+    inside = np.zeros(graph.size, np.bool_)
+    inside[members] = True
+    return np.nonzero(edges & inside[graph.source] & inside[graph.target])[0]
