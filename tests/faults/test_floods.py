@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from drystone.l10_engines.proxy.errors import ProxyUnavailable
 from drystone.testing.conformance.engines import short_home
 from faults import raw_http as h
 from faults.neighbours import Attacked, attacked
@@ -267,21 +268,52 @@ async def test_what_is_too_much_for_the_edge_is_refused_stream_by_stream(
     assert edge.heap_is_bounded()
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(20, marks=pytest.mark.slow)])
-async def test_streams_whose_client_takes_nothing_cost_little(edge: Attacked, count: int) -> None:
-    """A hundred answers of 8 MB on each connection, and a window of zero bytes for them."""
-    nothing = frame(h.SETTINGS, 0, 0, b"\0\4\0\0\0\0")
+UNREAD = h.PREFACE + frame(h.SETTINGS, 0, 0, b"\0\4\0\0\0\0") + streams(100, "/big")
+"""A hundred answers of 8 MB, and a window of zero bytes for them."""
+
+
+async def test_streams_whose_client_takes_nothing_cost_little(edge: Attacked) -> None:
     asked = edge.victim.seen["GET /big"]
-    sent = h.PREFACE + nothing + streams(100, "/big")
-    async with edge.undisturbed(), clients(edge, count, sent):
+    async with edge.undisturbed(), clients(edge, 1, UNREAD):
 
         async def are_served() -> bool:
-            return edge.victim.seen["GET /big"] >= asked + 100 * count
+            return edge.victim.seen["GET /big"] >= asked + 100
 
         await until(are_served)
         await edge.until_quiet("http.edge.downstream_cx_rx_bytes_total")
         assert edge.heap_is_bounded()
     await edge.until_alone()
+
+
+@pytest.mark.parametrize(
+    ("memory", "count"), [(48 << 20, 8), pytest.param(256 << 20, 26, marks=pytest.mark.slow)]
+)
+async def test_unread_answers_that_memory_has_no_room_for_are_ended_while_others_are_answered(
+    memory: int, count: int
+) -> None:
+    """Each stream costs up to 128 kB: were none ended, the edge would refuse everybody while they stay."""
+    with short_home() as home:
+        async with attacked(home, memory=memory) as edge:
+            async with clients(edge, count, UNREAD):
+                await until_enough_were_ended(edge)
+                async with edge.undisturbed():
+                    await until(edge.heap_is_bounded_again)
+            await edge.until_alone()
+
+
+async def until_enough_were_ended(edge: Attacked) -> None:
+    ended = 0
+
+    async def are_enough() -> bool:
+        nonlocal ended
+        await asyncio.sleep(0.5)
+        with suppress(ProxyUnavailable):  # it is busy
+            last = ended
+            ended = await edge.stat("envoy.overload_actions.reset_high_memory_stream.count")
+            return 0 < ended == last
+        return False
+
+    await until(are_enough)
 
 
 @pytest.mark.parametrize("most", [50, pytest.param(2000, marks=pytest.mark.slow)])

@@ -33,7 +33,7 @@ class Rig:
         self.access_log = home / "access.json"
         self.ads = Ads(home / "xds.sock")
         self._log_limit = 1 << 20
-        self._connections = 20_000
+        self._connections, self._memory = 20_000, 256 << 20
         self.envoy = self._envoy()
         self._http = httpx2.AsyncClient(trust_env=False, timeout=20)
 
@@ -43,6 +43,7 @@ class Rig:
             access_log=self.access_log,
             access_log_limit=self._log_limit,
             connections=self._connections,
+            memory=self._memory,
             linger=timedelta(seconds=2),
         )
         return Envoy(self.home / "edge", ads=self.ads, settings=settings)
@@ -51,8 +52,8 @@ class Rig:
         self._log_limit = size
         self.envoy = self._envoy()
 
-    def bound_connections(self, most: int) -> None:
-        self._connections = most
+    def bound(self, *, connections: int, memory: int) -> None:
+        self._connections, self._memory = connections, memory
         self.envoy = self._envoy()
 
     async def live(self, snapshot: Snapshot | None = None) -> None:

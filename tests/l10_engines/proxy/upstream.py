@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 from collections import Counter
 from typing import Self
@@ -34,7 +35,8 @@ class Upstream:
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port)
+        # As many may wait as with servers of applications: the edge connects for each of its streams at once.
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port, backlog=2048)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -126,6 +128,8 @@ async def _length_of_body(reader: asyncio.StreamReader, headers: dict[str, str])
 
 
 async def _send_much(writer: asyncio.StreamWriter) -> None:
+    # Two thousand at once would otherwise fill all that the kernel has for TCP, and slow down everybody.
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % BIG)
     for _ in range(BIG >> 16):
         writer.write(bytes(1 << 16))

@@ -20,15 +20,24 @@ _XDS = "*xds"  # no service can have this name
 
 # What the overload manager does, and from which share of the memory on; a pair is the span in which it grows.
 _ACTIONS: Mapping[str, float | tuple[float, float]] = {
-    "shrink_heap": 0.85,
-    # Streams that hold the most memory go first: those of clients that ask for much and read nothing.
-    "reset_high_memory_stream": (0.85, 0.95),
+    "shrink_heap": 0.5,
+    # Streams that hold the most memory go first: those of clients that ask for much and read nothing. Envoy ends
+    # fifty whenever the share has changed, but none where the span has ended: so it begins long before others are
+    # refused, and its end is never reached.
+    "reset_high_memory_stream": (0.7, 2.0),
     "disable_http_keepalive": 0.92,
     "stop_accepting_requests": 0.95,
     "stop_accepting_connections": 0.98,
 }
-_SMALLEST_TRACKED = 14
-"""Power of two of the bytes from which a stream's memory is counted."""
+_WHOLE = 2
+"""Envoy counts shares up to one; that is so many times the memory."""
+
+_SMALLEST_TRACKED = 10
+"""Power of two of the bytes from which a stream's memory is counted.
+
+Streams are sorted into eight classes from here on, each for twice the bytes, and at the begin of the span above only
+the upper ones are ended. One whose client reads nothing holds 64 to 128 kB, which makes it the last class but one.
+"""
 
 # Envoy connects again within a second of the agent's return; its default grows to half a minute.
 _RECONNECT = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
@@ -102,6 +111,8 @@ def _bounds(settings: ProxySettings) -> dict[str, Any]:
     fixed = {
         # A client that sends hundreds of requests at once gets its turn with the others, not before them.
         "http.max_requests_per_io_cycle": 1,
+        # What is given back counts at once, and not when the allocator has returned it to the system.
+        "envoy.reloadable_features.fixed_heap_use_allocated": True,
         # Strangers alone are counted: services that call each other and the agent come by other listeners. Envoy's
         # bound on all listeners together would count a slot as free whenever one of those exempted from it closes.
         f"envoy.resource_limits.listener.{LISTENER}.connection_limit": connections,
@@ -110,13 +121,13 @@ def _bounds(settings: ProxySettings) -> dict[str, Any]:
     clients = f"{monitors}.downstream_connections.v3.DownstreamConnectionsConfig"
     return {
         "overload_manager": {
-            "refresh_interval": "0.25s",
+            "refresh_interval": "0.1s",
             "resource_monitors": [
                 {
                     "name": _HEAP,
                     "typed_config": {
                         "@type": f"{TYPE_PREFIX}{monitors}.fixed_heap.v3.FixedHeapConfig",
-                        "max_heap_size_bytes": settings.memory,
+                        "max_heap_size_bytes": _WHOLE * settings.memory,
                     },
                 },
                 {  # never met, but without it Envoy warns at every start that nothing bounds connections
@@ -138,8 +149,11 @@ def _action(name: str, share: float | tuple[float, float]) -> dict[str, Any]:
     if isinstance(share, tuple):
         begin, full = share
         when: dict[str, Any] = {
-            "scaled": {"scaling_threshold": begin, "saturation_threshold": full}
+            "scaled": {
+                "scaling_threshold": begin / _WHOLE,
+                "saturation_threshold": full / _WHOLE,
+            }
         }
     else:
-        when = {"threshold": {"value": share}}
+        when = {"threshold": {"value": share / _WHOLE}}
     return {"name": f"envoy.overload_actions.{name}", "triggers": [{"name": _HEAP, **when}]}
