@@ -123,6 +123,20 @@ def test_a_long_trail_may_be_cut_to_what_is_kept_and_not_further() -> None:
         assert (expected.settle(State("v5", trail), 9) is None) == is_right
 
 
+@pytest.mark.parametrize(("kept", "is_right"), [(3, True), (2, True), (1, False)])
+def test_what_a_deploy_had_forgotten_does_not_come_back_with_a_rollback(
+    kept: int, is_right: bool
+) -> None:
+    expected = begun()
+    for number in range(1, 5):
+        expected.deployed(f"v{number}", Outcome.DONE, number)
+    assert expected.settle(State("v4", ("v1", "v2", "v3")), 5) is None
+    expected.deployed("v5", Outcome.DONE, 6)
+    expected.rolled_back(Outcome.DONE, 7)
+    trail = ("v1", "v2", "v3")[-kept:]
+    assert (expected.settle(State("v4", trail), 9) is None) == is_right
+
+
 DONE = {"step": "done", "text": "rows.dev serves version v1", "state": "info"}
 
 

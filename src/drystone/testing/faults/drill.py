@@ -213,8 +213,9 @@ class Drill:
     def _judge_answers(self) -> None:
         """Hold what clients saw against what might serve, and against what was killed."""
         for subject, version in self._deployed:
-            releases = self._site.documents.releases(ENVIRONMENT, subject.name)
-            if all(r.version != version or r.state == "failed" for r in releases):
+            # Not the releases: what served and was gone back from need not be kept.
+            events = self._site.documents.history(ENVIRONMENT, subject.name)
+            if all((e.event, e.version) != ("deploy done", version) for e in events):
                 subject.expectation.never_served(version)
         self._deployed = []
         for name, traffic in self._site.traffic.items():

@@ -30,18 +30,22 @@ class State(msgspec.Struct, frozen=True):
     Attributes:
         active: The one that serves.
         trail: Those that served before, oldest first: where a rollback leads.
+        kept: How many of them, the newest, are kept for certain; a deploy may have had older ones forgotten.
     """
 
     active: str
     trail: tuple[str, ...] = ()
+    kept: int = 0
 
-    def deployed(self, version: str) -> State:
-        """Return the state after a deploy."""
-        return State(version, (*self.trail, self.active))
+    def deployed(self, version: str, keep: int) -> State:
+        """Return the state after a deploy by which so many earlier ones are kept."""
+        return State(version, (*self.trail, self.active), min(self.kept + 1, keep))
 
     def rolled_back(self) -> State:
         """Return the state after a rollback; the same when there is nowhere to go."""
-        return State(self.trail[-1], self.trail[:-1]) if self.trail else self
+        if not self.trail:
+            return self
+        return State(self.trail[-1], self.trail[:-1], max(self.kept - 1, 0))
 
 
 class Span(msgspec.Struct):
@@ -80,7 +84,9 @@ class Expectation:
 
     def deployed(self, version: str, outcome: Outcome, at: float) -> None:
         """Take note of what the command of a deploy told."""
-        self._after(frozenset(state.deployed(version) for state in self.states), outcome, at)
+        self._after(
+            frozenset(state.deployed(version, self._keep) for state in self.states), outcome, at
+        )
 
     def rollback_began(self, at: float) -> None:
         """From now on the version before may answer, too."""
@@ -108,16 +114,17 @@ class Expectation:
             )
         else:
             problem = None
-        self.states = frozenset({seen})
+        kept = min(len(seen.trail), self._keep)
+        self.states = frozenset({msgspec.structs.replace(seen, kept=kept)})
         self._only({seen.active}, at)
         return problem
 
-    def _agrees(self, seen: State, state: State) -> bool:
+    @staticmethod
+    def _agrees(seen: State, state: State) -> bool:
         """Compare, knowing that the oldest of a long trail are forgotten."""
-        kept = len(seen.trail)
-        begins = len(state.trail) - kept
-        enough = kept >= min(len(state.trail), self._keep)
-        return seen.active == state.active and enough and state.trail[begins:] == seen.trail
+        forgotten = len(state.trail) - len(seen.trail)
+        is_end = forgotten >= 0 and state.trail[forgotten:] == seen.trail
+        return seen.active == state.active and is_end and len(seen.trail) >= state.kept
 
     def never_served(self, version: str) -> None:
         """Take note that a version's operation was undone: none of its answers was right."""
