@@ -38,7 +38,7 @@ bench:  ## measure; prints the tables of docs/benchmarks.md
 bench-peers:  ## the same with other programs beside it, which it installs first
 	@tools/bootstrap
 	@$(PY) -m benchmarks.peers.install
-	@$(PY) -m benchmarks --only peers-switch --only peers-in-flight --only peers-first --only peers-recovery --only peers-edge
+	@$(PY) -m benchmarks --only peers-switch --only peers-in-flight --only peers-first --only peers-recovery --only peers-edge --only edge-parts
 
 .PHONY: lock
 lock:  ## rewrite the locked requirements

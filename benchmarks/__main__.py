@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.edge import edge
+from benchmarks.edge_parts import edge_parts
 from benchmarks.in_flight import deploys_in_flight
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
@@ -200,6 +201,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "peers-first": first_responses,
     "peers-recovery": recoveries,
     "peers-edge": edge,
+    "edge-parts": edge_parts,
 }
 
 
