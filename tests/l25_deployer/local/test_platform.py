@@ -11,6 +11,7 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l25_deployer.local.documents import UnreadableDocument
+from drystone.l25_deployer.local.reserve import FILES
 from l25_deployer.small_platform import (
     ASKING,
     ByHand,
@@ -155,3 +156,11 @@ async def test_services_that_need_each_other_come_up_in_waves(home: Home) -> Non
         ready = {step.name: step.layer for step in steps if step.state == "ready"}
 
     assert ready["base.dev"] < ready["middle.dev"] < ready["top.dev"]
+
+
+async def test_room_for_the_hour_of_need_is_there_before_anything_can_be_asked_for(
+    home: Home,
+) -> None:
+    async with by_hand(home.path, home.port) as p:
+        assert (await p.deployer.status(ASKING)).ready
+        assert len(list((home.path / "services/.reserve").iterdir())) == FILES

@@ -103,6 +103,8 @@ class Platform:
             PARTS_UP.reach()
             await self._remove_strays()
             STRAYS_GONE.reach()
+            with suppress(OSError):  # it is tried again
+                await asyncio.to_thread(self._services.machine.documents.reserve.fill)
             self.is_open.set()
             for height, wave in enumerate(self._service_waves()):
                 await asyncio.gather(*(self._start_service(kept, height) for kept in wave))
