@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.reserve import FILES
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l25_deployer.local.documents import UnreadableDocument
-from drystone.l25_deployer.local.reserve import FILES
 from l25_deployer.small_platform import (
     ASKING,
     ByHand,
