@@ -11,6 +11,7 @@ from drystone.l25_deployer import dependencies
 from drystone.l25_deployer.api import PlanChange, PlanView, Source
 from drystone.l25_deployer.descriptor import Merged, read, resolve
 from drystone.l25_deployer.errors import DescriptorRefused
+from drystone.l25_deployer.exposure import of_service
 from drystone.l25_deployer.local.records import ReleaseRecord
 from drystone.l25_deployer.stacks.acted_on import not_acted_on
 from drystone.l25_deployer.stacks.compile import compile_stacks
@@ -35,6 +36,11 @@ class Wanted(msgspec.Struct, frozen=True):
     merged: Merged
     stacks: Stacks
     folder: Path
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Environment and service."""
+        return (self.merged.environment, self.service)
 
 
 class Intake:
@@ -124,6 +130,11 @@ class Intake:
             not_yet=[f"line {n.line}: {n.path}: {n.sentence}" for n in made.accepted_not_acted_on],
             notes=[*made.findings, *_kept_data(wanted, kept)],
             runtime=self._isolation(wanted.stacks),
+            exposed=of_service(
+                wanted.stacks.resources.artifact,
+                self.runtime_for(wanted.stacks),
+                builds_isolated=services.machine.artifacts.are_isolated,
+            ),
         )
 
     def release(self, wanted: Wanted, source: Source, number: int, by: str) -> ReleaseRecord:

@@ -32,6 +32,7 @@ from drystone.l25_deployer.api import (
 )
 from drystone.l25_deployer.dependencies import hard_needs
 from drystone.l25_deployer.errors import NothingToAbort, PlanRefused
+from drystone.l25_deployer.exposure import of_platform
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local import operations, views
 from drystone.l25_deployer.local.ahead import look_ahead
@@ -90,6 +91,9 @@ class Deployer(DeployerApi):
             startup=startup.final(),
             services=[views.summary(kept) for kept in every],
             away=self._platform.presence.absence,
+            exposed=of_platform(
+                self._intake.runtime, builds_isolated=self._machine.artifacts.are_isolated
+            ),
             problems=[
                 *fault_points.remarks(),
                 *(
@@ -167,6 +171,8 @@ class Deployer(DeployerApi):
                 _refuse(view)
                 for notice in view.not_yet:
                     tell.info("check", f"accepted, not acted on yet: {notice}")
+                for sentence in view.exposed:
+                    tell.info("check", f"not isolated: {sentence}")
             release = self._intake.release(wanted, source, number, by)
             await operations.deploy(
                 kept, release, tell, folder=wanted.folder, by=by, confirmed=confirmed

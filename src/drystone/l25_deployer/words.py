@@ -80,6 +80,7 @@ class PlanView(msgspec.Struct, frozen=True):
         not_yet: What is accepted but not acted on yet, each with its line.
         notes: Findings of the dependency check and other remarks.
         runtime: What would isolate the instances, in words.
+        exposed: What would not be isolated at all, and how it could be.
     """
 
     service: str
@@ -91,6 +92,7 @@ class PlanView(msgspec.Struct, frozen=True):
     not_yet: list[str]
     notes: list[str]
     runtime: str
+    exposed: list[str] = []
 
 
 class InstanceView(msgspec.Struct, frozen=True):
@@ -251,6 +253,7 @@ class PlatformStatus(msgspec.Struct, frozen=True):
 
     Attributes:
         away: For how long nobody looked after it before this agent came; None when it was stopped before.
+        exposed: What is not isolated at all on this machine, and how it could be.
     """
 
     version: str
@@ -266,3 +269,4 @@ class PlatformStatus(msgspec.Struct, frozen=True):
     services: list[ServiceSummary]
     problems: list[str]
     away: AbsenceView | None = None
+    exposed: list[str] = []

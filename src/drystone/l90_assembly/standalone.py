@@ -134,7 +134,13 @@ async def assemble(
     """
     engines = _engines(home, settings, log)
     runtimes, chosen = await choose_runtimes(settings.runtime)
-    artifacts = Artifacts(home.artifacts, home.downloads, environ)
+    sandbox = runtimes.get(Bubblewrap.name)
+    artifacts = Artifacts(
+        home.artifacts,
+        home.downloads,
+        environ,
+        sandbox if isinstance(sandbox, Bubblewrap) else None,
+    )
     ports = PortBook(home.path / PORTS)
     machine = Machine(
         label=label_of(home),

@@ -37,6 +37,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 """A package that builds itself, so that nothing has to be fetched (PEP 517, in-tree backends)."""
 
 WITHOUT_NETWORK = {"UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
+OWNER = ("dev", "shop")
 INSTALL = ("uv", "pip", "install")
 
 
@@ -65,7 +66,7 @@ from pathlib import Path
 from drystone.l25_deployer.builds.artifacts import Artifacts
 place = Path(sys.argv[1])
 store = Artifacts(place / "artifacts", place / "downloads", {})
-asyncio.run(store.build(place / "service", setup=("sh", "-c", "touch ../begun; sleep 100")))
+asyncio.run(store.build(place / "service", ("dev", "shop"), setup=("sh", "-c", "touch ../begun; sleep 100")))
 """
 
 
@@ -88,9 +89,9 @@ def shell(script: str) -> tuple[str, ...]:
 async def test_an_artefact_is_a_copy_that_changes_of_the_folder_do_not_reach(
     store: Artifacts, folder: Path
 ) -> None:
-    first = await store.build(folder)
+    first = await store.build(folder, OWNER)
     (folder / "app.py").write_text("print('changed')\n")
-    second = await store.build(folder)
+    second = await store.build(folder, OWNER)
 
     assert (first.source / "app.py").read_text() == "print('hello')\n"
     assert (second.source / "app.py").read_text() == "print('changed')\n"
@@ -104,8 +105,8 @@ async def test_the_same_content_is_built_once_however_many_ask_at_once(
     count = tmp_path / "count"
     setup = shell(f"echo x >> {count}; sleep 0.1")
 
-    built = await asyncio.gather(*(store.build(folder, setup=setup) for _ in range(4)))
-    again = await store.build(folder, setup=setup)
+    built = await asyncio.gather(*(store.build(folder, OWNER, setup=setup) for _ in range(4)))
+    again = await store.build(folder, OWNER, setup=setup)
 
     assert count.read_text() == "x\n"
     assert {*built, again} == {again}
@@ -115,11 +116,11 @@ async def test_the_name_depends_on_the_set_up_and_the_runtime(
     store: Artifacts, folder: Path
 ) -> None:
     names = {
-        await store.name_of(folder),
-        await store.name_of(folder, setup=("true",)),
-        await store.name_of(folder, setup=("false",)),
-        await store.name_of(folder, runtime="python"),
-        await store.name_of(folder, runtime="python", setup=("make",)),
+        await store.name_of(folder, OWNER),
+        await store.name_of(folder, OWNER, setup=("true",)),
+        await store.name_of(folder, OWNER, setup=("false",)),
+        await store.name_of(folder, OWNER, runtime="python"),
+        await store.name_of(folder, OWNER, runtime="python", setup=("make",)),
     }
 
     assert len(names) == 5
@@ -132,8 +133,8 @@ async def test_the_name_depends_on_the_set_up_and_the_runtime(
 async def test_the_name_is_known_before_anything_is_built(
     store: Artifacts, folder: Path, runtime: str | None, setup: tuple[str, ...]
 ) -> None:
-    name = await store.name_of(folder, runtime=runtime, setup=setup)
-    built = await store.build(folder, runtime=runtime, setup=setup)
+    name = await store.name_of(folder, OWNER, runtime=runtime, setup=setup)
+    built = await store.build(folder, OWNER, runtime=runtime, setup=setup)
 
     assert built.digest == name
     assert built.source.parent.name == name
@@ -142,7 +143,7 @@ async def test_the_name_is_known_before_anything_is_built(
 async def test_a_set_up_works_in_the_copy_and_leaves_the_folder_alone(
     store: Artifacts, folder: Path
 ) -> None:
-    built = await store.build(folder, setup=shell("echo made > made.txt"))
+    built = await store.build(folder, OWNER, setup=shell("echo made > made.txt"))
 
     assert (built.source / "made.txt").read_text() == "made\n"
     assert [path.name for path in folder.iterdir()] == ["app.py"]
@@ -152,7 +153,7 @@ async def test_a_set_up_may_be_a_program_of_the_folder(store: Artifacts, folder:
     (folder / "prepare").write_text("#!/bin/sh\necho $1 > made.txt\n")
     (folder / "prepare").chmod(0o755)
 
-    built = await store.build(folder, setup=("./prepare", "now"))
+    built = await store.build(folder, OWNER, setup=("./prepare", "now"))
 
     assert (built.source / "made.txt").read_text() == "now\n"
 
@@ -164,10 +165,10 @@ async def test_a_failed_set_up_shows_its_last_lines_and_leaves_nothing_that_coun
     setup = shell(f"echo half > made.txt; seq 50; echo no compiler >&2; test -e {once}")
 
     with pytest.raises(BuildFailed) as failed:
-        await store.build(folder, setup=setup)
+        await store.build(folder, OWNER, setup=setup)
 
     lines = failed.value.message.splitlines()
-    assert lines[0].endswith("ended with 1; its last lines:")
+    assert lines[0].endswith("ended with exit code 1; its last lines:")
     assert lines[-1] == "  no compiler"
     assert "  50" in lines
     assert "  31" not in lines
@@ -177,18 +178,18 @@ async def test_a_failed_set_up_shows_its_last_lines_and_leaves_nothing_that_coun
     second = shell(
         f"test ! -e made.txt; echo half > made.txt; seq 50; echo no compiler >&2; test -e {once}"
     )
-    built = await store.build(folder, setup=second)
+    built = await store.build(folder, OWNER, setup=second)
     assert (built.source / "made.txt").read_text() == "half\n"
 
 
 async def test_a_build_that_was_cut_short_is_begun_anew(store: Artifacts, folder: Path) -> None:
     setup = shell("test ! -e made.txt && touch made.txt")
-    built = await store.build(folder, setup=setup)
+    built = await store.build(folder, OWNER, setup=setup)
     (built.source.parent / "complete").unlink()
     (built.source / "app.py").write_text("half")
     (built.source / "left over").write_text("")
 
-    again = await store.build(folder, setup=setup)
+    again = await store.build(folder, OWNER, setup=setup)
 
     assert again == built
     assert sorted(path.name for path in again.source.iterdir()) == ["app.py", "made.txt"]
@@ -198,11 +199,11 @@ async def test_a_build_that_was_cut_short_is_begun_anew(store: Artifacts, folder
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("no-such-program",), "there is no program 'no-such-program'"),
-        (("./no-such-program",), "there is no program './no-such-program'"),
-        (("./app.py",), "there is no program './app.py'"),
-        (("./broken",), r"set-up: .*/broken does not start"),
-        (shell("kill -9 $$"), "ended with -9"),
+        (("no-such-program",), "'no-such-program' was not found on PATH"),
+        (("./no-such-program",), "'./no-such-program' does not exist"),
+        (("./app.py",), "'./app.py' may not be executed"),
+        (("./broken",), "asks for the interpreter /no/such/interpreter"),
+        (shell("kill -9 $$"), "was ended by SIGKILL"),
     ],
 )
 async def test_a_set_up_that_cannot_run_says_why(
@@ -212,7 +213,7 @@ async def test_a_set_up_that_cannot_run_says_why(
     (folder / "broken").chmod(0o755)
 
     with pytest.raises(BuildFailed, match=said):
-        await store.build(folder, setup=command)
+        await store.build(folder, OWNER, setup=command)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,7 @@ async def test_a_set_up_that_cannot_run_says_why(
 async def test_daemons_of_a_set_up_end_with_it(
     store: Artifacts, folder: Path, tmp_path: Path, daemon: str
 ) -> None:
-    await store.build(folder, setup=shell(f"{daemon} echo $! > {tmp_path}/pid"))
+    await store.build(folder, OWNER, setup=shell(f"{daemon} echo $! > {tmp_path}/pid"))
 
     assert left_in(tmp_path) == []
 
@@ -232,9 +233,9 @@ async def test_a_build_that_is_given_up_ends_its_processes_and_is_begun_anew(
 ) -> None:
     go = tmp_path / "go"
     setup = shell(f"setsid sleep 3600 & touch {tmp_path}/begun; test -e {go} || sleep 3600")
-    building = asyncio.create_task(store.build(folder, setup=setup))
+    building = asyncio.create_task(store.build(folder, OWNER, setup=setup))
     await until((tmp_path / "begun").exists, "the set-up")
-    waiting = asyncio.create_task(store.build(folder, setup=setup))
+    waiting = asyncio.create_task(store.build(folder, OWNER, setup=setup))
 
     building.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -258,7 +259,7 @@ async def test_a_set_up_is_given_the_environment_of_installations_and_nothing_el
     }
     store = Artifacts(tmp_path / "artifacts", tmp_path / "downloads", environ)
 
-    built = await store.build(folder, setup=shell("env > env.txt"))
+    built = await store.build(folder, OWNER, setup=shell("env > env.txt"))
 
     lines = (built.source / "env.txt").read_text().splitlines()
     given = dict(line.split("=", 1) for line in lines)
@@ -291,11 +292,11 @@ async def test_versions_of_the_code_share_an_environment_until_their_requirement
     (folder / "requirements.txt").write_text(f"{tmp_path}/lib\n")
     setup = (*INSTALL, "-r", "requirements.txt")
 
-    first = await store.build(folder, runtime="python", setup=setup)
+    first = await store.build(folder, OWNER, runtime="python", setup=setup)
     (folder / "app.py").write_text("print('changed')\n")
-    second = await store.build(folder, runtime="python", setup=setup)
+    second = await store.build(folder, OWNER, runtime="python", setup=setup)
     (folder / "requirements.txt").write_text(f"# again\n{tmp_path}/lib\n")
-    third = await store.build(folder, runtime="python", setup=setup)
+    third = await store.build(folder, OWNER, runtime="python", setup=setup)
 
     assert run(first) == "hello"
     assert first.runtime == second.runtime != third.runtime
@@ -308,9 +309,9 @@ async def test_an_environment_that_holds_the_code_is_made_anew_with_it(
 ) -> None:
     package(folder, "old")
     setup = (*INSTALL, what)
-    first = await store.build(folder, runtime="python", setup=setup)
+    first = await store.build(folder, OWNER, runtime="python", setup=setup)
     package(folder, "new")
-    second = await store.build(folder, runtime="python", setup=setup)
+    second = await store.build(folder, OWNER, runtime="python", setup=setup)
 
     assert (run(first), run(second)) == ("old", "new")
 
@@ -320,7 +321,9 @@ async def test_what_a_set_up_installs_into_the_folder_is_there(
 ) -> None:
     package(folder, "vendored")
 
-    built = await store.build(folder, runtime="python", setup=(*INSTALL, "--target", "vendor", "."))
+    built = await store.build(
+        folder, OWNER, runtime="python", setup=(*INSTALL, "--target", "vendor", ".")
+    )
 
     assert (built.source / "vendor/greetings.py").exists()
 
@@ -335,7 +338,7 @@ async def test_a_set_up_that_fails_after_it_wrote_into_the_folder_leaves_no_half
 
     for _ in range(2):  # the second finds nothing of the first
         with pytest.raises(BuildFailed, match="not yet"):
-            await store.build(folder, runtime="python", setup=setup)
+            await store.build(folder, OWNER, runtime="python", setup=setup)
         assert not list((tmp_path / "artifacts").glob("*/complete"))
 
 
@@ -346,15 +349,15 @@ async def test_pip_installs_where_the_descriptor_asks_for_it(
     package(folder, "by pip")
     setup = ("pip", "install", "--no-build-isolation", ".")
 
-    built = await store.build(folder, runtime="python", setup=setup)
+    built = await store.build(folder, OWNER, runtime="python", setup=setup)
 
     assert run(built) == "by pip"
 
 
 async def test_an_environment_needs_no_set_up(store: Artifacts, folder: Path) -> None:
-    first = await store.build(folder, runtime="python", setup=())
+    first = await store.build(folder, OWNER, runtime="python", setup=())
     (folder / "pyproject.toml").write_text(PYPROJECT)
-    second = await store.build(folder, runtime="python", setup=())
+    second = await store.build(folder, OWNER, runtime="python", setup=())
 
     assert run(first, "import sys; print(sys.prefix)") == str(first.runtime)
     assert first.runtime == second.runtime
@@ -363,15 +366,15 @@ async def test_an_environment_needs_no_set_up(store: Artifacts, folder: Path) ->
 async def test_a_sweep_keeps_what_is_needed_and_what_is_being_built(
     store: Artifacts, folder: Path, tmp_path: Path
 ) -> None:
-    kept = await store.build(folder, runtime="python")
-    dropped = await store.build(folder, setup=shell("true"))
+    kept = await store.build(folder, OWNER, runtime="python")
+    dropped = await store.build(folder, OWNER, setup=shell("true"))
     with pytest.raises(BuildFailed):
-        await store.build(folder, setup=shell("false"))
+        await store.build(folder, OWNER, setup=shell("false"))
     setup = shell(f"touch {tmp_path}/begun; while ! test -e {tmp_path}/go; do sleep 0.05; done")
-    building = asyncio.create_task(store.build(folder, setup=setup))
+    building = asyncio.create_task(store.build(folder, OWNER, setup=setup))
     await until((tmp_path / "begun").exists, "the set-up")
 
-    removed = store.sweep(kept.parts())
+    removed = store.sweep(kept.parts(), [OWNER])
     (tmp_path / "go").touch()
     built = await building
 
@@ -387,6 +390,6 @@ async def test_a_folder_that_is_refused_leaves_nothing(
     (folder / "pipe").symlink_to("/dev/null")
 
     with pytest.raises(ArtefactRefused):
-        await store.build(folder)
+        await store.build(folder, OWNER)
 
     assert not (tmp_path / "artifacts").exists()

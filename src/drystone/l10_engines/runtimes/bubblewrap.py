@@ -13,10 +13,10 @@ Signals are for pid 2: the monitor would die of them and pull the sandbox down i
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from typing_extensions import override
@@ -27,48 +27,24 @@ from drystone.l10_engines.processes.brief import run_briefly
 from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.runtimes import proc_table
 from drystone.l10_engines.runtimes.cgroups import Cgroups
-from drystone.l10_engines.runtimes.errors import CommandNotFound, InstanceFailed, SpecInvalid
+from drystone.l10_engines.runtimes.errors import CommandNotFound, InstanceFailed
 from drystone.l10_engines.runtimes.hosted import HostedRuntime, Launch, home_of
 from drystone.l10_engines.runtimes.interpreters import needed_paths
 from drystone.l10_engines.runtimes.port import InstanceSpec, Isolation
+from drystone.l10_engines.runtimes.sandbox import View, require_hidden
+from drystone.l10_engines.runtimes.sandbox import options as sandbox_options
 from drystone.l10_engines.runtimes.shell_guard import (
     FILTER_DESCRIPTOR,
+    FILTER_FILE,
     INFO_DESCRIPTOR,
     INFO_FILE,
+    SHELL,
 )
 from drystone.l10_engines.runtimes.system_calls import filter_program
 
-_ROOT_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_PUBLIC_ETC = [
-    "alternatives",
-    "ca-certificates",
-    "crypto-policies",
-    "fonts",
-    "gai.conf",
-    "group",
-    "host.conf",
-    "hosts",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "localtime",
-    "mime.types",
-    "nsswitch.conf",
-    "passwd",
-    "pki",
-    "protocols",
-    "resolv.conf",
-    "services",
-    "ssl",
-    "timezone",
-]
-# Linux lets uid 0 write these without any capability: core_pattern alone would be a way out.
-_KERNEL_SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "mtrr")
-# What it lets uid 0 read without any capability: memory, keys and addresses of the whole machine.
-_KERNEL_SECRETS = (
-    *("kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags"),
-    *("latency_stats", "sched_debug", "slabinfo", "timer_list", "vmallocinfo"),
-)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _COMPLAINT = "bwrap: "
 _MAIN_INSIDE = 2
 
@@ -112,7 +88,7 @@ class Bubblewrap(HostedRuntime):
         if self._program is None:
             return "bubblewrap is not installed; try: apt install bubblewrap"
         try:
-            trial = await run_briefly([self._program, *_sandbox(), "/bin/true"], env={})
+            trial = await run_briefly([self._program, *sandbox_options(), "/bin/true"], env={})
         except Unavailable as e:
             return f"bubblewrap does not work here: {e}"
         if trial.code == 0:
@@ -127,13 +103,8 @@ class Bubblewrap(HostedRuntime):
         home = home_of(spec)
         directory = spec.directory or home
         shown = [*needed_paths(program), directory]
-        for path in shown:
-            if spec.state.is_relative_to(path):
-                raise SpecInvalid(
-                    f"{spec.id}: showing {path} to the instance would show the platform's own files; "
-                    "run it from a folder that does not contain them"
-                )
-        words = [self._program, "--info-fd", str(INFO_DESCRIPTOR), *_sandbox()]
+        require_hidden(spec.state, shown, to=spec.id)
+        words = [self._program, "--info-fd", str(INFO_DESCRIPTOR), *sandbox_options()]
         if self._filter is not None:
             words += ["--seccomp", str(FILTER_DESCRIPTOR)]
         for path in shown:
@@ -144,6 +115,30 @@ class Bubblewrap(HostedRuntime):
         words += ["--bind", str(home), str(home), "--chdir", str(directory)]
         command = [*words, "--", str(program), *spec.command[1:]]
         return Launch(command, with_info=True, call_filter=self._filter)
+
+    def enclose(self, command: Sequence[str], view: View, *, scratch: Path) -> tuple[str, ...]:
+        """Return what runs a command that is no instance in a sandbox; its processes end when it does.
+
+        Args:
+            command: Program, an absolute path, and arguments.
+            view: What it sees.
+            scratch: A folder that it does not see, for what must be there while it begins.
+
+        Raises:
+            SpecInvalid: It would see what it must not.
+            InstanceFailed: Bubblewrap is not installed.
+        """
+        if self._program is None:
+            raise InstanceFailed("bubblewrap is not installed; try: apt install bubblewrap")
+        needed = needed_paths(Path(command[0]))
+        require_hidden(view.hidden, (*needed, *view.readable), to="the set-up")
+        words = [self._program, "--die-with-parent", *sandbox_options(), *view.options(needed)]
+        if self._filter is None:
+            return (*words, "--", *command)
+        (scratch / FILTER_FILE).write_bytes(self._filter)
+        opening = f'exec {FILTER_DESCRIPTOR}<"$0"; exec "$@"'
+        words += ["--seccomp", str(FILTER_DESCRIPTOR), "--", *command]
+        return (SHELL, "-c", opening, str(scratch / FILTER_FILE), *words)
 
     @override
     async def _main(
@@ -179,34 +174,6 @@ class Bubblewrap(HostedRuntime):
                 f"{spec.command[0]!r} cannot be executed in the sandbox of {spec.id}: {reason}"
             )
         return InstanceFailed(f"bubblewrap could not make the sandbox of {spec.id}: {reason}")
-
-
-def _sandbox() -> list[str]:
-    """Return the options that every sandbox has."""
-    words = ["--unshare-ipc", "--unshare-uts", "--unshare-pid", "--unshare-cgroup-try"]
-    if os.geteuid() == 0:
-        words += ["--cap-drop", "ALL"]
-    words += ["--ro-bind", "/usr", "/usr"]
-    for name in _ROOT_FOLDERS:
-        folder = Path("/", name)
-        if folder.is_symlink():
-            words += ["--symlink", str(folder.readlink()), str(folder)]
-        elif folder.is_dir():
-            words += ["--ro-bind", str(folder), str(folder)]
-    for pattern in _PUBLIC_ETC:
-        for path in Path("/etc").glob(pattern):
-            words += ["--ro-bind-try", str(path), str(path)]
-    words += ["--proc", "/proc"]
-    for name in _KERNEL_SETTINGS:
-        words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
-    for name in _KERNEL_SECRETS:
-        if Path("/proc", name).exists():
-            words += [
-                "--ro-bind",
-                "/dev/null",
-                f"/proc/{name}",
-            ]  # a device where none may be opened
-    return [*words, "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108
 
 
 def _children(pid: int) -> list[int]:

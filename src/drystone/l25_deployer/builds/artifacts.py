@@ -13,45 +13,34 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
-import shutil
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
-import uv
 
 from drystone.l00_kernel.atomic import read_if_exists, sync_file_system, write_atomically
-from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.removal import remove_tree
 from drystone.l00_kernel.shortage import needs_room, room_at
-from drystone.l10_engines.processes.identity import wait
-from drystone.l10_engines.processes.spawn import spawn
-from drystone.l10_engines.runtimes import proc_table
-from drystone.l10_engines.runtimes.hosted import kill_all
-from drystone.l10_engines.runtimes.logs import LogFile
+from drystone.l10_engines.runtimes.shell_guard import FILTER_FILE
 from drystone.l25_deployer.builds.folder import copy_folder, digest, read_folder
 from drystone.l25_deployer.builds.manifests import manifests
+from drystone.l25_deployer.builds.set_up import HOME, TEMPORARY, SetUps, Step
 from drystone.l25_deployer.errors import BuildFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from pathlib import Path
 
+    from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
     from drystone.l25_deployer.builds.folder import Entry
 
-SETUP_LIMIT = timedelta(minutes=15)
-PASSED_ON = ("PIP_", "UV_", "NPM_CONFIG_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_")
-"""Variables of the platform's own environment that an installation needs to reach its registry."""
+Owner: TypeAlias = tuple[str, str]
+"""Environment and name of the service for which something is built."""
 
-LOG_LINES = 20
-MAX_LINE = 500
 _WRITES_ELSEWHERE = re.compile(r"--(target|prefix|root|src)(=|$)|-t")
 """Options by which pip and uv install into another place than the environment."""
 
@@ -88,14 +77,19 @@ class Artifacts:
     Args:
         root: The folder that holds them.
         downloads: Folder in which uv keeps what it downloaded, for the next set-up.
-        environ: The platform's own environment; set-ups get an excerpt (see ``PASSED_ON``).
+        environ: The platform's own environment; set-ups get an excerpt of it.
+        sandbox: Encloses set-ups; None where it does not work.
     """
 
-    def __init__(self, root: Path, downloads: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        downloads: Path,
+        environ: Mapping[str, str],
+        sandbox: Bubblewrap | None = None,
+    ) -> None:
         self._root = root
-        self._downloads = downloads
-        self._environ = environ
-        self._mark = {"DRYSTONE_BUILDS_OF": str(root)}
+        self._set_ups = SetUps(root, downloads, environ, sandbox)
         self._building: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def end_left(self) -> None:
@@ -104,15 +98,26 @@ class Artifacts:
         Raises:
             PlatformError: One is still there after being killed again and again.
         """
-        await kill_all(partial(_carrying, self._mark), f"the set-ups of {self._root}")
+        await self._set_ups.end_left()
+
+    @property
+    def are_isolated(self) -> bool:
+        """Whether set-ups run in a sandbox."""
+        return self._set_ups.sandbox is not None
 
     async def build(
-        self, folder: Path, *, runtime: str | None = None, setup: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        owner: Owner,
+        *,
+        runtime: str | None = None,
+        setup: tuple[str, ...] = (),
     ) -> Artifact:
-        """Turn a folder into an artefact; at once when the same content was built before.
+        """Turn a folder into an artefact; at once when the same service had the same content before.
 
         Args:
             folder: The service's folder; it is read, never written.
+            owner: Whose it is.
             runtime: ``python`` to give it a virtual environment.
             setup: Program and arguments, run once in the copied folder.
 
@@ -127,8 +132,10 @@ class Artifacts:
             COPIED.reach()
 
         async def make_environment(place: Path) -> None:
+            (place / "runtime").mkdir(mode=0o755)
             command = _new_environment(place / "runtime", setup)
-            await self._run(command, place, None, place)
+            step = Step(command=command, place=place, owner=owner, directory=place)
+            await self._set_ups.run(step)
 
         async def copy_and_install(place: Path) -> None:
             await copy(place)
@@ -136,27 +143,40 @@ class Artifacts:
                 await make_environment(place)
             if setup:
                 environment = place / "runtime" if runtime == "python" else None
-                await self._run(setup, place / "source", environment, place)
+                step = Step(
+                    command=setup,
+                    place=place,
+                    owner=owner,
+                    directory=place / "source",
+                    environment=environment,
+                )
+                await self._set_ups.run(step)
 
-        name = _name(entries, runtime, setup)
+        name = _name(entries, owner, runtime, setup)
         if runtime != "python" or not _only_installs(setup):
             place = await self._make(name, copy_and_install)
             environment = place / "runtime" if runtime == "python" else None
             return Artifact(name, place / "source", environment)
         place = await self._make(name, copy)
         relevant = await asyncio.to_thread(manifests, folder, entries, setup) if setup else ()
-        shared = await self._make(digest(relevant, runtime, setup, sys.version), copy_and_install)
+        parts = (relevant, owner, runtime, setup, sys.version)
+        shared = await self._make(digest(*parts), copy_and_install)
         return Artifact(name, place / "source", shared / "runtime")
 
     async def name_of(
-        self, folder: Path, *, runtime: str | None = None, setup: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        owner: Owner,
+        *,
+        runtime: str | None = None,
+        setup: tuple[str, ...] = (),
     ) -> str:
         """Return the digest that :meth:`build` would give the artefact; builds nothing.
 
         Raises:
             ArtefactRefused: The folder cannot be taken as it is.
         """
-        return _name(await asyncio.to_thread(read_folder, folder), runtime, setup)
+        return _name(await asyncio.to_thread(read_folder, folder), owner, runtime, setup)
 
     async def _make(self, name: str, work: Callable[[Path], Awaitable[None]]) -> Path:
         """Fill the place of a name unless it is complete; whoever wants the same meanwhile waits for it."""
@@ -176,66 +196,16 @@ class Artifacts:
         """Return those of some stored folders that are not there, or not whole."""
         return [name for name in sorted(names) if not _is_complete(self._root / name)]
 
-    async def _run(
-        self, command: tuple[str, ...], where: Path, environment: Path | None, place: Path
-    ) -> None:
-        """Run one command of a build and wait for its end; nothing that it started outlives it.
-
-        Raises:
-            BuildFailed: It failed or took longer than ``SETUP_LIMIT``.
-        """
-        log = place / "build.log"
-        variables = self._variables(environment, place)
-        program = _program(command[0], variables["PATH"], where)
-        if program is None:
-            raise BuildFailed(
-                f"set-up: there is no program '{command[0]}'; uv is there and, with 'runtime: python', pip;"
-                " others must be installed on this machine",
-                program=command[0],
-            )
-        mark = {"DRYSTONE_BUILD": secrets.token_hex(16)} | self._mark
-        try:
-            process = spawn(
-                (program, *command[1:]), output=log, env=variables | mark, directory=where
-            )
-        except Unavailable as e:
-            raise BuildFailed(f"set-up: {e}", program=command[0]) from e
-        try:
-            async with asyncio.timeout(SETUP_LIMIT.total_seconds()):
-                code = await wait(process)
-        except TimeoutError as e:
-            raise BuildFailed(_failure(command, f"took more than {SETUP_LIMIT}", log)) from e
-        finally:
-            await kill_all(partial(_carrying, mark), f"the set-up of {place.name}")
-            await wait(process)
-        if code != 0:
-            raise BuildFailed(_failure(command, f"ended with {code}", log))
-
-    def _variables(self, environment: Path | None, place: Path) -> dict[str, str]:
-        path = "/usr/local/bin:/usr/bin:/bin"
-        home = place / "home"
-        home.mkdir(exist_ok=True)
-        kept = {k: v for k, v in self._environ.items() if k.upper().startswith(PASSED_ON)}
-        return kept | {
-            "PATH": path if environment is None else f"{environment}/bin:{path}",
-            "HOME": str(home),
-            "LANG": "C.UTF-8",
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "PIP_NO_INPUT": "1",
-            "UV_CACHE_DIR": str(self._downloads),
-            "UV_LINK_MODE": "copy",  # what a service does to its files must not reach the next one's
-            "UV_COMPILE_BYTECODE": "1",
-            **({} if environment is None else {"VIRTUAL_ENV": str(environment)}),
-        }
-
-    def sweep(self, keep: frozenset[str]) -> list[str]:
+    def sweep(self, keep: frozenset[str], owners: Iterable[Owner]) -> list[str]:
         """Remove what no release needs; return the names removed.
 
         What a release needs and is not whole stays, for whoever wants to find out what became of it.
 
         Args:
             keep: Names from :meth:`Artifact.parts` of every kept release.
+            owners: Every service that is there.
         """
+        self._set_ups.sweep(frozenset(owners))
         removed = []
         for place in self._root.iterdir():
             lock = self._building.get(place.name)
@@ -260,24 +230,26 @@ async def _leaving_nothing(place: Path) -> AsyncIterator[None]:
             yield
     except BaseException as e:
         room = room_at(place)
-        await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+        with suppress(OSError):
+            await asyncio.to_thread(remove_tree, place)
         if isinstance(e, BuildFailed) and room.is_full:
             raise BuildFailed(f"{e}\n{room.sentence()}", **e.details) from e
         raise
 
 
-def _name(entries: tuple[Entry, ...], runtime: str | None, setup: tuple[str, ...]) -> str:
-    """Name an artefact; one that holds an environment depends on Python as well."""
+def _name(
+    entries: tuple[Entry, ...], owner: Owner, runtime: str | None, setup: tuple[str, ...]
+) -> str:
+    """Name an artefact.
+
+    A mere copy is what its content says. What a set-up makes of it depends on what earlier ones of its owner left
+    behind as well; if it holds an environment, on Python, too.
+    """
     if runtime != "python":
-        return digest(entries, runtime, setup)
-    installs = _only_installs(setup)
-    return digest(entries, runtime, () if installs else setup, "" if installs else sys.version)
-
-
-def _carrying(mark: dict[str, str]) -> set[int]:
-    """Look for whatever carries a mark, daemons included."""
-    rows = proc_table.table()
-    return proc_table.with_relatives(rows, proc_table.carrying(rows, mark))
+        return digest(entries, runtime, setup, *([owner] if setup else []))
+    if _only_installs(setup):
+        return digest(entries, runtime, (), "")
+    return digest(entries, owner, runtime, setup, sys.version)
 
 
 def _only_installs(setup: tuple[str, ...]) -> bool:
@@ -296,12 +268,6 @@ def _new_environment(environment: Path, setup: tuple[str, ...]) -> tuple[str, ..
     return (sys.executable, "-m", "venv", str(environment))
 
 
-def _program(name: str, path: str, where: Path) -> str | None:
-    """Find a program on the path, or in the folder; uv is the platform's own unless the path has one."""
-    found = shutil.which(str(where / name) if "/" in name else name, path=path)
-    return uv.find_uv_bin() if found is None and name == "uv" else found
-
-
 def _is_complete(place: Path) -> bool:
     """Tell whether a folder has its mark; an empty one is what a lost power supply leaves of it."""
     return bool(read_if_exists(place / "complete"))
@@ -309,8 +275,9 @@ def _is_complete(place: Path) -> bool:
 
 def _mark_complete(place: Path) -> None:
     """Mark a folder as whole, once all that is in it has reached the disk."""
-    with suppress(OSError):
-        remove_tree(place / "home")
+    for name in (HOME, TEMPORARY, FILTER_FILE):
+        with suppress(OSError):
+            remove_tree(place / name)
     sync_file_system(place)
     write_atomically(place / "complete", b"complete\n")
 
@@ -318,8 +285,3 @@ def _mark_complete(place: Path) -> None:
 def _start_over(place: Path) -> None:
     remove_tree(place)
     place.mkdir(mode=0o755, parents=True)
-
-
-def _failure(command: tuple[str, ...], how: str, log: Path) -> str:
-    lines = [line.text[:MAX_LINE] for line in LogFile(log).tail(LOG_LINES)]
-    return f"set-up '{' '.join(command)}' {how}; its last lines:\n  " + "\n  ".join(lines)

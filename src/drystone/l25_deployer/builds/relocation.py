@@ -8,8 +8,11 @@ where it stands in a text or is the target of a link. What stands in a binary st
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from drystone.l00_kernel.atomic import write_atomically
@@ -17,9 +20,14 @@ from drystone.l00_kernel.atomic import write_atomically
 LARGEST = 1024 * 1024
 """Bytes of the largest file that is taken for a text; environments hold some scripts that large, and no larger."""
 
+_LONGEST = 4000
+"""Bytes of the longest path that is opened; Linux takes 4095, and a document is written under a longer name."""
+
 
 def relocate(artifacts: Path, former: Path, *, now: Path | None = None) -> list[Path]:
     """Replace the path of a folder of artefacts wherever an artefact names it. Idempotent.
+
+    What a set-up has closed to its owner, or put deeper than any path leads, stays as it is.
 
     Args:
         artifacts: The folder.
@@ -31,9 +39,8 @@ def relocate(artifacts: Path, former: Path, *, now: Path | None = None) -> list[
     """
     old, new = (os.fsencode(f"{path}/") for path in (former, now or artifacts))
     changed = []
-    for folder, names, files in os.walk(artifacts):
-        for name in (*names, *files):
-            path = Path(folder, name)
+    for path in _everything_in(artifacts):
+        with suppress(PermissionError):
             entry = path.lstat()
             if stat.S_ISLNK(entry.st_mode):
                 is_changed = _relink(path, old, new)
@@ -43,6 +50,20 @@ def relocate(artifacts: Path, former: Path, *, now: Path | None = None) -> list[
             if is_changed:
                 changed.append(path)
     return changed
+
+
+def _everything_in(folder: Path) -> Iterator[Path]:
+    """Iterate over all files, links and folders; unlike :func:`os.walk` however deep they lie."""
+    waiting = [str(folder)]
+    while waiting:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except OSError as e:
+            if e.errno in {errno.EACCES, errno.ENAMETOOLONG, errno.ENOENT}:
+                continue
+            raise
+        waiting += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        yield from (Path(e.path) for e in entries if len(os.fsencode(e.path)) < _LONGEST)
 
 
 def _relink(link: Path, old: bytes, new: bytes) -> bool:

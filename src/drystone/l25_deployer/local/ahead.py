@@ -37,10 +37,13 @@ async def _name(wanted: Wanted, machine: Machine) -> str:
     match artifact:
         case ProcessArtifact():
             return await machine.artifacts.name_of(
-                wanted.folder / artifact.dir, runtime=artifact.runtime, setup=artifact.setup
+                wanted.folder / artifact.dir,
+                wanted.key,
+                runtime=artifact.runtime,
+                setup=artifact.setup,
             )
         case StaticArtifact():
-            return await machine.artifacts.name_of(wanted.folder / artifact.dir)
+            return await machine.artifacts.name_of(wanted.folder / artifact.dir, wanted.key)
         case ImageArtifact():
             return await machine.images.resolve_image(artifact.ref)
         case _:

@@ -109,11 +109,15 @@ class Deploy:
                     folder = self._folder / artifact.dir
                     self._keep_built(
                         await machine.artifacts.build(
-                            folder, runtime=artifact.runtime, setup=artifact.setup
+                            folder,
+                            self._kept.record.key,
+                            runtime=artifact.runtime,
+                            setup=artifact.setup,
                         )
                     )
                 case StaticArtifact():
-                    self._keep_built(await machine.artifacts.build(self._folder / artifact.dir))
+                    folder = self._folder / artifact.dir
+                    self._keep_built(await machine.artifacts.build(folder, self._kept.record.key))
                 case ImageArtifact():
                     pinned = await machine.images.resolve_image(artifact.ref)
                     places.BUILT.reach()

@@ -176,11 +176,14 @@ class Platform:
                 self._services.drop_if_empty(kept)
 
     async def _sweep(self) -> None:
-        """Remove artefacts that no release needs; never while one is being built."""
+        """Remove artefacts that no release needs; never while one is being built, or a record cannot be read."""
+        if self._services.unreadable:
+            return
         every = self._services.all()
         if not any(kept.lock.locked() for kept in every):
             needed = frozenset(name for kept in every for name in kept.artifact_folders())
-            await asyncio.to_thread(self._services.machine.artifacts.sweep, needed)
+            owners = [kept.record.key for kept in every]
+            await asyncio.to_thread(self._services.machine.artifacts.sweep, needed, owners)
 
     async def _start_service(self, kept: KeptService, height: int) -> None:
         """Recover one service; on failure go on trying in the background."""

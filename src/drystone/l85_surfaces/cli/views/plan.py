@@ -40,6 +40,8 @@ def plan(view: PlanView, *, paint: Paint = PLAIN) -> Iterator[str]:
     )
     yield from _list("accepted, not acted on yet", view.not_yet, paint, Style.WARN)
     yield from _list("worth knowing", view.notes, paint, Style.QUIET)
+    exposed = [line for text in view.exposed for line in textwrap.wrap(text, 76)]
+    yield from _list("not isolated", exposed, paint, Style.WARN)
     yield from _list("isolation", textwrap.wrap(view.runtime, 76), paint, Style.QUIET)
 
 

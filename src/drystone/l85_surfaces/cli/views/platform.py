@@ -44,6 +44,7 @@ def status(
         ("home", [view.home]),
         ("agent", [f"pid {view.agent_pid}, up {age(view.since, now)}"]),
         ("runtime", used or [view.runtime, *view.isolation]),
+        ("exposed", view.exposed),
         ("unattended", unattended(view.away)),
         ("problem", view.problems),
     ]
