@@ -119,6 +119,21 @@ def is_shortage(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in _SHORT
 
 
+def in_words(error: BaseException) -> str:
+    """Say why the system refused something; for what this machine can run out of, with what to do."""
+    match error.errno if isinstance(error, OSError) else None:
+        case errno.EAGAIN:
+            return (
+                "no further process can be made: a limit of processes (pids.max of a control group, `ulimit -u`) is"
+                " reached; end some or raise it"
+            )
+        case errno.EMFILE | errno.ENFILE:
+            return "no further file can be opened: the limit (`ulimit -n`, fs.file-max) is reached; raise it"
+        case errno.ENOMEM:
+            return "there is no memory for a further process; end something"
+    return str(error)
+
+
 @contextmanager
 def needs_room(place: Path) -> Iterator[None]:
     """Name the disk when something fails because it is full.

@@ -24,7 +24,9 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Barrier
 
 import uvicorn
 import uvloop
@@ -48,6 +50,7 @@ MOST_CONNECTIONS = 1000
 LEAST_FILES = 128
 """Open files that the agent, the edge and each engine may have; the object store alone takes 71 before it is used."""
 
+THREADS = 8
 REFUSED = 3
 """Trying again would not help; the keeper does not."""
 
@@ -96,6 +99,20 @@ def raise_limits() -> None:
             f"a process may open {hard} files here, and a platform needs at least {LEAST_FILES}: raise the hard limit"
             " where it is set (`ulimit -Hn`, LimitNOFILE= of a systemd unit, --ulimit nofile= of a container)"
         )
+
+
+def take_threads(loop: asyncio.AbstractEventLoop) -> None:
+    """Start every thread that this loop will use now: where no process can be made, no thread can either.
+
+    The work of threads then never fails for want of one, and whoever asked for it need not expect that.
+
+    Raises:
+        RuntimeError: There is no room for them now.
+    """
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="agent")
+    loop.set_default_executor(threads)
+    together = Barrier(THREADS)
+    wait([threads.submit(together.wait) for _ in range(THREADS)])
 
 
 def most_connections() -> int:
@@ -162,6 +179,7 @@ def lock_home(home: Home) -> int:
 
 async def run(home: Home, environ: Mapping[str, str]) -> None:
     """Bring the platform up and look after it until it is stopped or this process is told to leave."""
+    take_threads(asyncio.get_running_loop())
     clock = SystemClock()
     log = LineLog(sys.stderr, clock)
     for said in fault_points.arm(environ.get(fault_points.VARIABLE, ""), home.run, log.warning):

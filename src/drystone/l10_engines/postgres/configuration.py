@@ -17,8 +17,8 @@ def memory_settings(memory: int) -> dict[str, str]:
     """Share out a memory bound in bytes.
 
     A quarter goes to shared buffers, as PostgreSQL's documentation advises; sorts and maintenance get
-    what many of them at once can take. PostgreSQL has no hard limit on a backend: the bound is what
-    ordinary load stays within, not a wall.
+    what many of them at once can take. All of them together have no hard limit: the bound is what
+    ordinary load stays within. It is a wall for each single one of them.
     """
     megabytes = max(memory // MEBIBYTE, 64)
     return {

@@ -29,6 +29,7 @@ from drystone.l10_engines.supervision.port import Engine
 
 SUPERUSER = "postgres"
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+_BOUND = 'ulimit -d "$0" 2>/dev/null; exec "$@"'
 _PATIENCE = Patience(stop=timedelta(minutes=1))  # it writes all that is dirty before it ends
 _INITDB = (
     f"--username={SUPERUSER}",
@@ -252,11 +253,20 @@ class Postgres(LocalEngine, PostgresEngine):
             write_atomically(self.data / name, text.encode(), owner=owner)
         postgres = binaries.program(self._reachable_installation(account), "postgres")
         return Launch(
-            command=(str(postgres), "-D", str(self.data.resolve())),
+            command=(*self._bounded(), str(postgres), "-D", str(self.data.resolve())),
             env=_ENVIRONMENT,
             user=account.user if account else None,
             group=account.group if account else None,
         )
+
+    def _bounded(self) -> tuple[str, ...]:
+        """Return words before a command that bound the private memory of each of its processes (setrlimit(2)).
+
+        A statement that wants more fails with "out of memory" and its session goes on. Without a bound it would take
+        the machine's last memory, and the kernel would end others for it, or a backend, and with that the server
+        ends every session to be sure of the memory that they share.
+        """
+        return ("/bin/sh", "-c", _BOUND, str(self.memory // 1024))
 
     @override
     async def ask_version(self) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from drystone.l00_kernel.errors import DeadlineExceeded, Unavailable
+from drystone.l00_kernel.shortage import in_words
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -77,7 +78,9 @@ def _run(
                 command=command[0],
             ) from e
         except OSError as e:
-            raise Unavailable(f"{command[0]} does not start: {e}", command=command[0]) from e
+            raise Unavailable(
+                f"{command[0]} does not start: {in_words(e)}", command=command[0]
+            ) from e
         output.seek(0)
         complaint.seek(0)
         said = complaint.read().decode(errors="replace").strip()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from drystone.l00_kernel.errors import Unavailable
-from drystone.l00_kernel.shortage import needs_room
+from drystone.l00_kernel.shortage import in_words, needs_room
 from drystone.l10_engines.processes.identity import ProcessId, identify_child
 from drystone.l10_engines.processes.sacrifice import offer
 
@@ -71,7 +71,7 @@ def spawn(
             start_new_session=True,
         )
     except (OSError, ValueError) as e:
-        raise Unavailable(f"{command[0]} does not start: {e}", command=command[0]) from e
+        raise Unavailable(f"{command[0]} does not start: {in_words(e)}", command=command[0]) from e
     finally:
         os.close(descriptor)
     offer(sacrifice, child.pid)
