@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-MOST_NAMED = 5
-
 
 class Ledger:
     """The keys of one service: those that were sent, and those whose writing was acknowledged.
@@ -34,7 +32,7 @@ class Ledger:
         self._acknowledged.add(key)
 
     def judge(self, kept: list[str], promised: frozenset[str]) -> list[str]:
-        """Say what is wrong with what a service keeps.
+        """Say what is wrong with what a service keeps; the same words again while it only becomes worse.
 
         Args:
             kept: What it says it has.
@@ -42,14 +40,9 @@ class Ledger:
         """
         found = []
         if lost := sorted(promised.difference(kept)):
-            found.append(f"{len(lost)} acknowledged keys are lost: {_some(lost)}")
+            found.append(f"acknowledged keys are lost; the first is {lost[0]}")
         if foreign := sorted(set(kept) - self._sent):
-            found.append(f"{len(foreign)} keys were never sent: {_some(foreign)}")
+            found.append(f"keys were never sent; the first is {foreign[0]}")
         if again := sorted(key for key, often in Counter(kept).items() if often > 1):
-            found.append(f"{len(again)} keys were written more than once: {_some(again)}")
+            found.append(f"keys were written more than once; the first is {again[0]}")
         return found
-
-
-def _some(keys: list[str]) -> str:
-    more = ", …" if len(keys) > MOST_NAMED else ""
-    return ", ".join(keys[:MOST_NAMED]) + more
