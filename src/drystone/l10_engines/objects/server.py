@@ -15,6 +15,7 @@ import secrets
 import shutil
 import signal
 import sysconfig
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -183,6 +184,16 @@ class Objects(LocalEngine, ObjectsEngine):
         return tuple(f"-{name}={value}" for name, value in options.items())
 
     @override
+    def suits(self, purpose: str, port: int) -> bool:
+        """Tell whether the socket that belongs to a port can be made; another user may have taken its name."""
+        socket = _socket(purpose, port)
+        if socket is None:
+            return True
+        with suppress(OSError):  # a folder, or in a folder where only its owner may remove it
+            socket.unlink(missing_ok=True)
+        return not os.path.lexists(socket)
+
+    @override
     async def ask_version(self) -> str:
         asked = await run_briefly([program(), "version"], env={})
         return asked.output.decode().split()[2]
@@ -201,7 +212,10 @@ class Objects(LocalEngine, ObjectsEngine):
     async def stop(self) -> None:
         await super().stop()
         if self._known() is not None:
-            _remove_sockets(self.ports)
+            for purpose, port in self.ports.items():
+                if socket := _socket(purpose, port):
+                    with suppress(OSError):  # it is not ours
+                        socket.unlink(missing_ok=True)
 
     @override
     async def allow(self, access: BucketAccess) -> None:
@@ -256,10 +270,10 @@ def program() -> str:
     return found
 
 
-def _remove_sockets(ports: dict[str, int]) -> None:
-    """Remove the sockets that SeaweedFS leaves in a folder that cannot be chosen."""
-    for purpose, part in _GRPC_PARTS.items():
-        Path("/tmp", f"seaweedfs-{part}-grpc-{ports[purpose]}.sock").unlink(missing_ok=True)  # noqa: S108
+def _socket(purpose: str, port: int) -> Path | None:
+    """Return where SeaweedFS listens besides a port, in a folder that cannot be chosen; None where it does not."""
+    part = _GRPC_PARTS.get(purpose)
+    return Path("/tmp", f"seaweedfs-{part}-grpc-{port}.sock") if part else None  # noqa: S108
 
 
 def _sync_files(folder: Path) -> None:

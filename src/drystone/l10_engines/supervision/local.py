@@ -139,6 +139,10 @@ class LocalEngine(Engine):
         """Return those of the engine's processes that a clean end begins with."""
         return found
 
+    def suits(self, _purpose: str, _port: int) -> bool:
+        """Tell whether a port that is free can serve a purpose."""
+        return True
+
     def is_passing(self, _last_lines: str) -> bool:
         """Tell from its last words whether a start that failed may work a moment later."""
         return False
@@ -269,7 +273,7 @@ class LocalEngine(Engine):
             await self._clear()
             attempts += 1
             last_lines = files.tail(self.log, since=offset)
-            taken = attempts < ATTEMPTS and not all(is_free(port) for port in ports.values())
+            taken = attempts < ATTEMPTS and not all(self._is_free(*pair) for pair in ports.items())
             passing = self.is_passing(last_lines)
             if (
                 taken
@@ -295,10 +299,15 @@ class LocalEngine(Engine):
         chosen: dict[str, int] = {}
         for purpose in self.purposes:
             port = before.get(purpose, 0)
-            if not port or not is_free(port):
-                port = free_port(taken={*chosen.values(), *before.values()})
+            passed = {*chosen.values(), *before.values()}
+            while not port or not self._is_free(purpose, port):
+                passed.add(port)
+                port = free_port(taken=passed)
             chosen[purpose] = port
         return chosen
+
+    def _is_free(self, purpose: str, port: int) -> bool:
+        return is_free(port) and self.suits(purpose, port)
 
     def _spawn(self, ports: dict[str, int]) -> Record:
         # Written first as well: should the starter die in between, others know that the engine is wanted,
