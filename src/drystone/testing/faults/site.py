@@ -12,7 +12,6 @@ from drystone.l00_kernel.contract import ANONYMOUS, Context, connect
 from drystone.l00_kernel.home import Home
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
-from drystone.l10_engines.proxy.ads import EDGE
 from drystone.l10_engines.proxy.generation import generations
 from drystone.l10_engines.runtimes.records import STARTED, read_record
 from drystone.l10_engines.supervision import record
@@ -99,10 +98,10 @@ class Site:
 
     def state(self, service: str) -> State:
         """Read which versions a service has; nothing may be in progress on it."""
-        known = self.record(service)
-        trail = tuple(self.version(service, number) for number in known.trail)
+        record = self.record(service)
+        trail = tuple(self.version(service, number) for number in record.trail)
         return State(
-            "nothing" if known.active is None else self.version(service, known.active), trail
+            "nothing" if record.active is None else self.version(service, record.active), trail
         )
 
     def resources(self) -> list[tuple[Owner, Resource]]:
@@ -135,7 +134,7 @@ class Site:
 
     def engine(self, name: str) -> list[ProcessId]:
         """Return the main processes of an engine that live: two of Envoy's while one replaces the other."""
-        folder = self.home.engines / ("proxy" if name == EDGE else name)
+        folder = self.home.engines / name
         envoys = [one.envoy() for one in generations(folder)]
         known = record.read(folder / "record.json")
         every = [*envoys, known.process if known else None]
