@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.reserve import FILES
+from drystone.l00_kernel.shortage import DiskFull
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.runtimes.processes import Processes
-from drystone.l25_deployer.local.documents import UnreadableDocument
+from drystone.l25_deployer.errors import DeployFailed
+from drystone.l25_deployer.local.documents import Documents, UnreadableDocument
+from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
 from l25_deployer.small_platform import (
     ASKING,
     ByHand,
@@ -31,6 +35,18 @@ class Sandbox(Processes):
     """A runtime that a later start does not find."""
 
     name = "sandbox"
+
+
+class Cramped(Documents):
+    """Documents on a disk that has no room for how a deploy failed, until it is given back."""
+
+    has_room = False
+
+    @override
+    def save_release(self, record: ServiceRecord, release: ReleaseRecord) -> None:
+        if release.state == "failed" and not self.has_room:
+            raise DiskFull("no room")
+        super().save_release(record, release)
 
 
 class Home:
@@ -164,3 +180,19 @@ async def test_room_for_the_hour_of_need_is_there_before_anything_can_be_asked_f
     async with by_hand(home.path, home.port) as p:
         assert (await p.deployer.status(ASKING)).ready
         assert len(list((home.path / "services/.reserve").iterdir())) == FILES
+
+
+async def test_a_failed_release_that_found_no_room_is_remembered_when_there_is_some(
+    home: Home,
+) -> None:
+    async with by_hand(home.path, home.port, Fakes(documents=Cramped)) as p:
+        await home.deploy(p, "plain")
+        with pytest.raises(DeployFailed):
+            await home.deploy(p, "plain", "deploy: {migrate: [\"false\"]}\n")
+        kept = p.kept("plain")
+        documents = kept.documents
+        assert isinstance(documents, Cramped)
+        assert kept.owed
+        documents.has_room = True
+        kept.owed.settle()
+        assert [release.state for release in kept.releases()] == ["failed", "active"]

@@ -1,4 +1,8 @@
-"""Requests over a unix socket: HTTP/1.1 (RFC 9112), a connection for each."""
+"""Requests over a unix socket: HTTP/1.1 (RFC 9112), a connection for each.
+
+Every command comes this way. Parsers of others were weighed: the import of h11, which uvicorn brings, alone takes 11 ms
+of processor time, where a command may take 40.
+"""
 
 from __future__ import annotations
 

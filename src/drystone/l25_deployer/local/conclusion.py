@@ -174,7 +174,8 @@ def prune(kept: KeptService) -> None:
     keep = active.stacks.route.keep if active else FAILED_KEPT
     back = record.trail[-keep:] if keep else ()
     needed = {record.active, *back, *record.warm}
-    every = kept.releases()
+    # As they are, which on a full disk is not yet what it says of them.
+    every = [kept.release(release.number) for release in kept.releases()]
     failed = [r.number for r in every if r.state == "failed" and r.number not in needed]
     needed.update(sorted(failed)[-max(1, keep) :])
     kept.note(trail=back)
