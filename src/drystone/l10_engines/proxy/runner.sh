@@ -24,8 +24,7 @@ while [ -z "$ended" ] && [ -e stay ]; do
     date +%s >>restarts
     [ -e "$last_good" ] && config=$last_good
     if [ $((failures % 2)) -eq 1 ] && [ -e "$least_good" ]; then config=$least_good; fi
-    sleep "$failures" &
-    wait $!
+    if [ "$failures" -gt 0 ]; then sleep "$failures" & wait $!; fi
     # An Envoy that lived for a while starts again at once, one that cannot live ever more slowly.
     if [ $(($(date +%s) - began)) -ge 10 ]; then failures=0; elif [ "$failures" -lt 5 ]; then failures=$((failures + 1)); fi
 done
