@@ -26,6 +26,7 @@ from statistics import median
 from benchmarks.edge import edge
 from benchmarks.edge_parts import edge_parts
 from benchmarks.in_flight import deploys_in_flight
+from benchmarks.killed_platform import agents, edges
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
 from benchmarks.recovery import recoveries
@@ -193,6 +194,8 @@ BENCHMARKS: dict[str, Callable[[int], Awaitable[str]]] = {
     "many": many,
     "registered": registered,
     "memory": memory,
+    "killed-agent": agents,
+    "killed-edge": edges,
 }
 
 COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {

@@ -46,7 +46,7 @@ async def many(count: int) -> str:
     """A platform with fifty services: its start, `status`, and what it takes when nothing happens."""
     rounds = max(3, count // 3)
     async with stand("processes") as one:
-        await _fill(one, MANY)
+        await fill(one, MANY)
         before = _cpu(one.drystone.home)
         await asyncio.sleep(IDLE.total_seconds())
         used = _cpu(one.drystone.home)
@@ -68,7 +68,7 @@ async def registered(count: int) -> str:
     """The same commands beside one service and beside five hundred."""
     async with stand("processes") as one:
         few = await _commands(one, count)
-        await _fill(one, REGISTERED)
+        await fill(one, REGISTERED)
         full = await _commands(one, count)
     rows = [
         [
@@ -107,7 +107,7 @@ async def _commands(one: Stand, count: int) -> dict[str, list[float]]:
     return took
 
 
-async def _fill(one: Stand, number: int) -> None:
+async def fill(one: Stand, number: int) -> None:
     """Deploy services until there are so many, several at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
     async with connect(DeployerApi, uds=Home(one.drystone.home).agent_socket) as api:
@@ -120,7 +120,7 @@ async def _fill(one: Stand, number: int) -> None:
                     pass
 
         there = len((await api.status(ASKING)).services)
-        await asyncio.gather(*(deploy(f"many-{n:03}") for n in range(number - there)))
+        await asyncio.gather(*(deploy(f"many-{n:03}") for n in range(there, number)))
 
 
 def _cpu(home: Path) -> dict[str, float]:
