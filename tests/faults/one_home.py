@@ -17,11 +17,13 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.home import Home
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.runtimes.cgroups import Cgroups
-from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l25_deployer.api import DeployerApi, HistoryEvent, ServiceView
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
+from drystone.l25_deployer.stacks.model import Volume
 from drystone.l90_assembly.standalone import label_of
+from faults.held_engines import held_in_engines
+from faults.kinds import VOLUMES, Kind
 from l25_deployer.agents import client_of, start_agent, until_it_listens
 from l25_deployer.small_platform import ASKING, ask, folder_of, source
 
@@ -29,7 +31,8 @@ ENVIRONMENT = "dev"
 PATIENCE_S = 60
 
 SERVER = """
-import os, socket, sys, time
+import os, signal, socket, sys, time
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # the first process of a container has to
 if sys.argv[1] == "tick":
     time.sleep(3600)
 listening = socket.create_server(("127.0.0.1", int(sys.argv[1])))
@@ -44,23 +47,25 @@ while True:
 """Answers with its release, and badly at ``/broken``."""
 
 KEEP_WARM = "keep_warm: 10m"
-BASE = "{notes: {type: volume}, photos: {type: volume, protect: false}}"
-NEXT = "{notes: {type: volume}, drawings: {type: volume, protect: false}}"
 
 
-def descriptor(name: str, resources: str = BASE, deploy: str = KEEP_WARM, smoke: str = "/") -> str:
+def descriptor(
+    name: str, kind: Kind, image: str, *, resources: str, deploy: str, smoke: str
+) -> str:
     """Write the descriptor of a small service that has all that a deploy looks after."""
+    command = f'command: [{kind.program}, "${{port}}"]'
+    runs = f"image: {image}\n{command}" if kind.runs_image else f"process: {{{command}}}"
     return f"""
 schema: 1
 service: {name}
 owner: tests
-process: {{command: [python3, -S, -E, server.py, "${{port}}"]}}
+{runs}
 health: {{path: /, interval: 100ms, timeout: 2s, healthy: 1, unhealthy: 3, grace: 30s}}
 stop: {{drain: 1s, grace: 2s}}
-workers: {{ticker: {{command: [python3, -S, -E, server.py, tick]}}}}
+workers: {{ticker: {{command: [{kind.program}, tick]}}}}
 dependencies: {{mail: {{needs: soft, without: mails wait}}}}
 resources: {resources}
-deploy: {{keep: 1, migrate: ["true"], smoke: [GET {smoke}], {deploy}}}
+deploy: {{keep: 1, migrate: [{kind.migration}], smoke: [GET {smoke}], {deploy}}}
 """
 
 
@@ -69,11 +74,17 @@ class OneHome:
 
     Args:
         folder: Holds the home and the service's folder; its path is short.
+        kind: What the service needs.
+        image: What it runs, if it is a container.
         name: Of the service.
     """
 
-    def __init__(self, folder: Path, name: str = "greeter") -> None:
+    def __init__(
+        self, folder: Path, kind: Kind = VOLUMES, image: str = "", name: str = "greeter"
+    ) -> None:
         self.folder = folder
+        self.kind = kind
+        self._image = image
         self.home = folder / "h"
         self.port = free_port()
         self.name = name
@@ -134,12 +145,15 @@ class OneHome:
     async def deploy(
         self,
         api: DeployerApi,
-        resources: str = BASE,
+        resources: str = "",
         deploy: str = KEEP_WARM,
         smoke: str = "/",
     ) -> list[str]:
         """Deploy the service, with changed code; return the steps."""
-        text = descriptor(self.name, resources, deploy, smoke)
+        wanted = resources or self.kind.base
+        text = descriptor(
+            self.name, self.kind, self._image, resources=wanted, deploy=deploy, smoke=smoke
+        )
         told = api.deploy(
             ASKING, source=source(text, self.changed_source()), environment=ENVIRONMENT
         )
@@ -239,7 +253,8 @@ def _hold_records(one: OneHome, view: ServiceView) -> None:
     assert record.active is not None
     assert record.eternal == releases[record.active].stacks.eternal.resources
     volumes = one.home / "volumes/dev" / one.name
-    assert {path.name for path in volumes.glob("*")} == set(record.eternal)
+    wanted = {name for name, wish in record.eternal.items() if isinstance(wish, Volume)}
+    assert {path.name for path in volumes.glob("*")} == wanted
     states = {release.number: release.state for release in view.releases}
     assert set(states) == set(releases)
     assert states.pop(record.active) == "active"
@@ -270,10 +285,11 @@ async def _hold_leavings(one: OneHome, view: ServiceView | None) -> None:
     """Nothing runs and nothing lies about but what the records name."""
     label = label_of(Home(one.home))
     known = frozenset(i.id for i in view.instances) if view else frozenset()
-    strays = await Processes().strays(label, known)
+    runtime = one.kind.runtime()
+    strays = await runtime.strays(label, known)
     assert strays == [], (view, one.releases())
     runs = {i.id for i in view.instances if i.pid is not None} if view else set()
-    assert {stray.id for stray in await Processes().strays(label, frozenset())} == runs
+    assert {stray.id for stray in await runtime.strays(label, frozenset())} == runs
     for group in Cgroups().groups(label, "any"):
         there = {path.name for path in group.parent.glob("*/")}
         assert there <= known, f"groups of nobody: {there - known}"
@@ -285,6 +301,7 @@ async def _hold_leavings(one: OneHome, view: ServiceView | None) -> None:
     assert left == [], left
     generations = [path.name for path in (one.home / "engines/proxy").glob("g*/")]
     assert len(generations) == 1, generations
+    assert await held_in_engines(one.home, one.port) == []
 
 
 def partials_of_the_dead(home: Path) -> list[Path]:

@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
 import msgspec
 
 from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.errors import PlatformError
-from faults.one_home import KEEP_WARM, NEXT, OneHome
+from drystone.l25_deployer.local.ports import PortBook
+from faults.kinds import BUCKET, CONTAINER, POSTGRES, VOLUMES, Kind
+from faults.one_home import KEEP_WARM, OneHome
 from l25_deployer.agents import AgentEnded, until_it_listens
 from l25_deployer.small_platform import ASKING
 
 REACHED = Path(__file__).with_name("reached.json")
 SWITCH = "switch.record.written"
 
+EVERY_WRITE = "document.partial.written"
+WRITES = {
+    "document.write.begun",
+    EVERY_WRITE,
+    "document.rename.done",
+    "history.line.begun",
+    "history.line.written",
+}
+"""The places that every write passes, whatever it writes."""
+
 Work = Callable[[OneHome], Awaitable[None]]
+
+
+class Twin(msgspec.Struct, frozen=True):
+    """A stretch of an operation in which every state is that of another operation, for all that recovery reads.
+
+    Attributes:
+        of: The scenario in which these states are met.
+        last: The point with which the stretch ends.
+        first: The point with which it begins; empty where it does so with the operation.
+    """
+
+    of: str
+    last: str
+    first: str = ""
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -28,12 +54,21 @@ class Scenario(msgspec.Struct, frozen=True):
         prepare: Brings the home, in any calm state, to where the operation begins.
         act: Asks the agent, which has the fault, for the operation; None when its start is all.
         fails: Whether the operation is to fail by itself.
+        twin: The part of it that need not be met again.
+        every_write: Whether it is met at each of its documents, even where nothing but the half-written
+            document is new.
+        kind: What its service needs.
+        about: How the points begin at which it is met, and that each time; empty for all, the first time.
     """
 
     name: str
     prepare: Work
     act: Work | None = None
     fails: bool = False
+    twin: Twin | None = None
+    every_write: bool = False
+    kind: Kind = VOLUMES
+    about: tuple[str, ...] = ()
 
 
 async def serving(one: OneHome, *, warm: bool = True) -> None:
@@ -64,6 +99,9 @@ async def gone(one: OneHome) -> None:
         record = one.record()
         if record is not None and (record.active is not None or record.eternal):
             await one.destroy(api, record.eternal)
+    # The port at which others reach a service is promised once and for all; a first deploy promises it.
+    one.kill()
+    PortBook.forget(one.home / "ports.json")
 
 
 async def gone_with_data_left(one: OneHome) -> None:
@@ -89,22 +127,22 @@ def dead_at(fault: str, act: Work) -> Work:
 
 async def deploy(one: OneHome) -> None:
     async with one.up() as api:
-        await one.deploy(api, NEXT)
+        await one.deploy(api, one.kind.next)
 
 
 async def deploy_cutover(one: OneHome) -> None:
     async with one.up() as api:
-        await one.deploy(api, NEXT, f"strategy: cutover, {KEEP_WARM}")
+        await one.deploy(api, one.kind.next, f"strategy: cutover, {KEEP_WARM}")
 
 
 async def deploy_broken(one: OneHome) -> None:
     async with one.up() as api:
-        await one.deploy(api, NEXT, smoke="/broken")
+        await one.deploy(api, one.kind.next, smoke="/broken")
 
 
 async def deploy_broken_cutover(one: OneHome) -> None:
     async with one.up() as api:
-        await one.deploy(api, NEXT, f"strategy: cutover, {KEEP_WARM}", smoke="/broken")
+        await one.deploy(api, one.kind.next, f"strategy: cutover, {KEEP_WARM}", smoke="/broken")
 
 
 async def roll_back(one: OneHome) -> None:
@@ -123,25 +161,71 @@ async def down(one: OneHome) -> None:
         _ = [step async for step in api.stop(ASKING)]
 
 
+# Its release brings another strategy, which nothing reads before the old release is to end.
+AS_DEPLOY = Twin("deploy", "migrate.command.ended")
+# Another smoke test, which nothing reads before it is asked.
+FAILS = Twin("deploy", "warm-up.requests.done")
+FAILS_CUTOVER = Twin("cutover", "warm-up.requests.done")
+# What was left of data has been settled by then, and what is made here does not depend on it.
+ONTO_DATA = Twin("first deploy", "smoke.tests.passed", "build.place.made")
+# No service has been looked at by then: its state is that of the death before.
+ADOPTS = Twin("adoption", "up.parts.started")
+
+
+def with_engine(kind: Kind, *about: str) -> tuple[Scenario, ...]:
+    """Return the operations that change what an engine or a runtime of containers holds.
+
+    Args:
+        kind: What the service needs.
+        about: How the points begin at which that changes.
+    """
+
+    def scenario(name: str, prepare: Work, work: Work | None = None, *more: str) -> Scenario:
+        met = (*about, *more, SWITCH)
+        fails = work is deploy_broken_cutover
+        return Scenario(f"{name} with {kind.name}", prepare, work, fails, kind=kind, about=met)
+
+    unfinished = dead_at("health.instances.well", deploy)
+    return (
+        scenario("first deploy", gone, deploy),
+        scenario("deploy", serving, deploy, "document.write.begun"),
+        scenario("failing cutover", serving, deploy_broken_cutover),
+        scenario("cold rollback", served_cold, roll_back),
+        scenario("destroy", serving, destroy),
+        scenario("up", stopped),
+        scenario("recovery before the switch", unfinished),
+        scenario("recovery after the switch", dead_at(SWITCH, deploy)),
+        scenario("recovery of a destroy", dead_at("destroy.releases.ended", destroy)),
+    )
+
+
+OF_DATA = ("resources.", "remove.", "undo.resources.", "undo.settings.", "recover.resources.")
+OF_INSTANCES = ("start.", "stop.", "end.", "recover.releases.", "recover.active.")
+
 SCENARIOS = (
-    Scenario("first deploy", gone, deploy),
-    Scenario("deploy onto data", gone_with_data_left, deploy),
-    Scenario("deploy", serving, deploy),
-    Scenario("cutover", serving, deploy_cutover),
-    Scenario("failing deploy", serving, deploy_broken, fails=True),
-    Scenario("failing cutover", serving, deploy_broken_cutover, fails=True),
+    Scenario("first deploy", gone, deploy, every_write=True),
+    Scenario("deploy onto data", gone_with_data_left, deploy, twin=ONTO_DATA),
+    Scenario("deploy", serving, deploy, every_write=True),
+    Scenario("cutover", serving, deploy_cutover, twin=AS_DEPLOY),
+    Scenario("failing deploy", serving, deploy_broken, fails=True, twin=FAILS),
+    Scenario("failing cutover", serving, deploy_broken_cutover, fails=True, twin=FAILS_CUTOVER),
     Scenario("warm rollback", serving, roll_back),
     Scenario("cold rollback", served_cold, roll_back),
     Scenario("destroy", serving, destroy),
-    Scenario("up", stopped),
+    Scenario("up", stopped, every_write=True),
     Scenario("adoption", serving),
-    Scenario("recovery before the switch", dead_at("health.instances.well", deploy)),
-    Scenario("recovery after the switch", dead_at(SWITCH, deploy)),
-    Scenario("recovery of a cutover", dead_at("cutover.old.ended", deploy_cutover)),
-    Scenario("recovery of a rollback", dead_at("rollback.beginning.told", roll_back)),
-    Scenario("recovery of a destroy", dead_at("destroy.releases.ended", destroy)),
-    Scenario("recovery of an unrecorded start", dead_at("start.process.found", deploy)),
+    Scenario("recovery before the switch", dead_at("health.instances.well", deploy), twin=ADOPTS),
+    Scenario("recovery after the switch", dead_at(SWITCH, deploy), twin=ADOPTS),
+    Scenario("recovery of a cutover", dead_at("cutover.old.ended", deploy_cutover), twin=ADOPTS),
+    Scenario("recovery of a rollback", dead_at("rollback.beginning.told", roll_back), twin=ADOPTS),
+    Scenario("recovery of a destroy", dead_at("destroy.releases.ended", destroy), twin=ADOPTS),
+    Scenario(
+        "recovery of an unrecorded start", dead_at("start.process.found", deploy), twin=ADOPTS
+    ),
     Scenario("down", serving, down),
+    *with_engine(POSTGRES, "postgres.", *OF_DATA),
+    *with_engine(BUCKET, "objects.", *OF_DATA),
+    *with_engine(CONTAINER, *OF_INSTANCES),
 )
 
 
@@ -179,6 +263,49 @@ class Reached(msgspec.Struct, frozen=True):
         before = self.start.count(name)
         return range(before + 1, before + self.operation.count(name) + 1)
 
+    def deaths(self, scenario: Scenario) -> list[tuple[str, int]]:
+        """Return at which points, and which time of each, a death leaves what it leaves nowhere else.
+
+        A named point is met when it is reached for the first time. Of the places that every write passes, those
+        before it leave what the point before left, and those after it what the point that follows leaves. A
+        half-written document is met where what it follows has no point that is met.
+        """
+        found = []
+        twins = self._twins(scenario.twin)
+        for i, name in enumerate(self.operation):
+            is_first = name not in self.operation[:i]
+            if scenario.about:
+                wanted = name not in WRITES
+            elif name == EVERY_WRITE:
+                # Between the two lies nothing but the beginning of the write.
+                before = self.operation[max(0, i - 2)]
+                is_met = before not in WRITES and before not in self.operation[: max(0, i - 2)]
+                wanted = scenario.every_write or not is_met
+            else:
+                wanted = is_first and (name not in WRITES or scenario.name == "deploy")
+            if wanted and i not in twins:
+                found.append((name, self.times(name)[self.operation[:i].count(name)]))
+        return found
+
+    def failures(self, scenario: Scenario, writing: Collection[str]) -> list[tuple[str, int]]:
+        """Return at which points, and which time of each, a write is to fail, of those in ``writing``.
+
+        In what people ask for every time; in what an agent does by itself, the first.
+        """
+        found = []
+        twins = self._twins(scenario.twin)
+        for i, name in enumerate(self.operation):
+            is_met = scenario.act is not None or name not in self.operation[:i]
+            if name in writing and is_met and i not in twins:
+                found.append((name, self.times(name)[self.operation[:i].count(name)]))
+        return found
+
+    def _twins(self, twin: Twin | None) -> range:
+        if twin is None:
+            return range(0)
+        first = self.operation.index(twin.first) if twin.first else 0
+        return range(first, self.operation.index(twin.last) + 1)
+
 
 async def note(one: OneHome, scenario: Scenario) -> Reached:
     """Find out which points a scenario reaches."""
@@ -198,7 +325,11 @@ async def note(one: OneHome, scenario: Scenario) -> Reached:
     if one.agent is not None and one.agent.poll() is not None:  # it was told to stop
         one.agent = None
     one.kill()
-    return Reached(start, found[len(start) :])
+    told = scenario.about or ("",)
+    return Reached(
+        [name for name in start if name.startswith(told)],
+        [name for name in found[len(start) :] if name.startswith(told)],
+    )
 
 
 def reached() -> dict[str, Reached]:

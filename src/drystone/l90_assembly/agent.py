@@ -40,6 +40,7 @@ from drystone.l00_kernel.errors import Conflict, PlatformError, Unavailable
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.migrations import forget_earlier
+from drystone.l00_kernel.ports import Log
 from drystone.l00_kernel.settings import Settings
 from drystone.l10_engines.processes.sacrifice import AGENT, offer
 from drystone.l90_assembly.arrival import arrive
@@ -210,7 +211,7 @@ async def run(home: Home, environ: Mapping[str, str]) -> None:
     with _listening(home.agent_socket) as listener:
         LISTENS.reach()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        starting = asyncio.create_task(_start(home, whole))
+        starting = asyncio.create_task(_start(home, whole, log))
         await _first(stopped, leaving)
         starting.cancel()
         server.should_exit = True
@@ -219,8 +220,13 @@ async def run(home: Home, environ: Mapping[str, str]) -> None:
         await _part(whole, log)
 
 
-async def _start(home: Home, whole: Standalone) -> None:
-    await whole.platform.start()
+async def _start(home: Home, whole: Standalone, log: Log) -> None:
+    try:
+        await whole.platform.start()
+    except Exception as e:
+        # Nobody waits for this before the agent leaves; whoever looks for what is missing finds it in the log.
+        log.error("the start broke off", error=e)  # noqa: TRY400 - not a logger of the library
+        raise
     if not whole.platform.startup.failures:
         await asyncio.to_thread(forget_earlier, home)
 

@@ -21,8 +21,9 @@ from drystone.l10_engines.objects.access import BucketAccess
 from drystone.l10_engines.objects.buckets import Buckets
 from drystone.l10_engines.objects.calls import client_of as new_client
 from drystone.l10_engines.objects.external import ExternalObjects, parse_url
+from drystone.l10_engines.objects.identities import Credential, Identities
 from drystone.l10_engines.objects.probe import ask
-from drystone.l10_engines.objects.server import Objects
+from drystone.l10_engines.objects.server import RELOAD_LIMIT, Objects
 from drystone.l10_engines.supervision.errors import EngineFailed
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.testing.conformance.engines import eventually, short_home
@@ -139,6 +140,32 @@ async def test_a_new_secret_replaces_the_old_one(buckets: Buckets, name: str) ->
     client = client_of(access)
     refused = await refusal(lambda: client.get_object(Bucket=access.bucket, Key="k"))
     assert refused == "SignatureDoesNotMatch"
+
+
+async def test_a_key_that_the_store_was_not_told_of_is_told_the_next_time(
+    buckets: Buckets, store: Objects, name: str
+) -> None:
+    before = await provision(buckets, name)
+    # Whoever wrote the new key died before the store read it.
+    Identities(store.directory / "identities.json").allow(
+        before.bucket, Credential("KEYOFTHEDEAD", "secret-of-KEYOFTHEDEAD")
+    )
+    access = await provision(buckets, name, "KEYOFTHEDEAD")
+    assert await ask(access, access.bucket) == 200
+    assert await ask(before, before.bucket) == 403
+
+
+async def test_a_key_whose_end_the_store_was_not_told_of_ends_the_next_time(
+    buckets: Buckets, store: Objects, name: str
+) -> None:
+    access = await provision(buckets, name)
+    Identities(store.directory / "identities.json").refuse(access.bucket)
+    assert await ask(access, access.bucket) == 200
+    await buckets.drop(name, and_data=True)
+    async with asyncio.timeout(RELOAD_LIMIT.total_seconds()):
+        # A key that still worked would learn that there is no such bucket.
+        while await ask(access, access.bucket) != 403:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)
 
 
 async def test_only_a_public_bucket_can_be_read_without_a_key(buckets: Buckets, name: str) -> None:

@@ -244,3 +244,34 @@ async def test_a_warm_release_whose_resource_is_gone_is_ended_by_the_next_agent(
     async with by_hand(mortal.home, mortal.port) as p:
         assert p.kept().record.warm == {}
         assert await running_instances(p) == {one.id for one in p.kept().release(2).instances}
+
+
+async def test_after_a_rollback_it_is_still_the_release_before_that_is_kept_warm(
+    mortal: Mortal,
+) -> None:
+    async with by_hand(mortal.home, mortal.port) as p:
+        for _ in range(2):
+            await mortal.deploy(p, RESOURCES)
+        async for _ in p.deployer.rollback(ASKING, environment="dev", service="greeter"):
+            pass
+        assert set(p.kept().record.warm) == {2}
+        await mortal.deploy(p, RESOURCES)
+        assert (p.kept().record.active, set(p.kept().record.warm)) == (3, {1})
+        assert await whole(p, mortal) == 3
+
+
+async def test_no_release_that_is_kept_warm_runs_beside_the_new_one_of_a_cutover(
+    mortal: Mortal,
+) -> None:
+    async with by_hand(mortal.home, mortal.port) as p:
+        for _ in range(2):
+            await mortal.deploy(p, RESOURCES)
+        told = await mortal.deploy(p, f"{RESOURCES}\n{CUTOVER}")
+        stopped = [n for n, progress in enumerate(told) if progress.step == "stop"]
+        started = [n for n, progress in enumerate(told) if progress.step == "start"]
+        assert len(stopped) >= 4, (
+            "the one that serves and the one that is kept warm, begun and ended"
+        )
+        assert max(stopped) < min(started)
+        assert set(p.kept().running) == {3}
+        assert await whole(p, mortal) == 3

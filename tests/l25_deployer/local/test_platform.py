@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local.documents import Documents, UnreadableDocument
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
+from drystone.l25_deployer.local.resources.port import Owner
+from drystone.l25_deployer.local.resources.volume import Volumes
+from drystone.l25_deployer.stacks.model import Volume
 from l25_deployer.small_platform import (
     ASKING,
     ByHand,
@@ -188,7 +193,7 @@ async def test_a_failed_release_that_found_no_room_is_remembered_when_there_is_s
     async with by_hand(home.path, home.port, Fakes(documents=Cramped)) as p:
         await home.deploy(p, "plain")
         with pytest.raises(DeployFailed):
-            await home.deploy(p, "plain", "deploy: {migrate: [\"false\"]}\n")
+            await home.deploy(p, "plain", 'deploy: {migrate: ["false"]}\n')
         kept = p.kept("plain")
         documents = kept.documents
         assert isinstance(documents, Cramped)
@@ -196,3 +201,26 @@ async def test_a_failed_release_that_found_no_room_is_remembered_when_there_is_s
         documents.has_room = True
         kept.owed.settle()
         assert [release.state for release in kept.releases()] == ["failed", "active"]
+
+
+class OddVolumes(Volumes):
+    """Volumes on a disk that fails."""
+
+    @override
+    async def apply(self, owner: Owner, wanted: Volume) -> dict[str, str]:
+        if owner.service == "unlucky":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return await super().apply(owner, wanted)
+
+
+async def test_a_service_whose_disk_fails_keeps_no_other_down(home: Home) -> None:
+    async with by_hand(home.path, home.port) as p:
+        for name in ("unlucky", "plain"):
+            await home.deploy(p, name, "resources: {notes: {type: volume}}")
+        await suspended(p)
+
+    async with by_hand(home.path, home.port, Fakes(volumes=OddVolumes)) as p:
+        assert (await home.answer("plain")).startswith("200")
+        assert p.kept("unlucky").problems == ["[Errno 5] Input/output error"]
+        status = await p.deployer.status(ASKING)
+        assert [s.name for s in status.startup if s.state == "failed"] == ["unlucky.dev"]

@@ -6,12 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import Conflict
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.objects.access import BucketAccess
 from drystone.l10_engines.objects.names import bucket_name
 from drystone.l10_engines.objects.server import ObjectsEngine
 
 if TYPE_CHECKING:
     from drystone.l10_engines.objects.calls import Calls
+
+BUCKET_MADE = FaultPoint("objects.bucket.made", "a bucket exists; its key may not open it")
+BUCKET_CLOSED = FaultPoint("objects.bucket.closed", "no key opens a bucket, which is to go")
 
 
 class Buckets:
@@ -42,6 +46,7 @@ class Buckets:
         """
         admin, bucket = self._store.admin(), bucket_name(name)
         await asyncio.to_thread(lambda: self._calls().make(bucket, public_read=public_read))
+        BUCKET_MADE.reach()
         access = BucketAccess(
             endpoint=admin.endpoint,
             region=admin.region,
@@ -79,6 +84,7 @@ class Buckets:
                     bucket=bucket,
                 )
             await self._store.refuse(bucket)
+            BUCKET_CLOSED.reach()
             await asyncio.to_thread(lambda: self._calls().remove(bucket))
         await self._store.refuse(bucket)
 

@@ -83,11 +83,12 @@ class Identities:
         """Take away the key of a bucket.
 
         Returns:
-            Whether the file changed.
+            Whether the store may have to read the file: it names a key, or did when the store last started.
         """
         if all(identity.name != _owner(bucket) for identity in self._read()):
             return False
-        return self._put(Identity(_owner(bucket), disabled=True))
+        self._put(Identity(_owner(bucket), disabled=True))
+        return True
 
     def credential(self, bucket: str) -> Credential | None:
         """Return the key of a bucket, or None if it has none."""

@@ -23,6 +23,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from drystone.l00_kernel.errors import Unavailable
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.objects.access import BucketAccess, StoreAccess
 from drystone.l10_engines.objects.identities import Credential, Identities
 from drystone.l10_engines.objects.probe import ask
@@ -35,6 +36,11 @@ from drystone.l10_engines.supervision.port import Engine
 
 MEBIBYTE = 1024 * 1024
 RELOAD_LIMIT = timedelta(seconds=10)
+_ACCEPTED, _REFUSED = 200, 403
+
+KEYS_WRITTEN = FaultPoint(
+    "objects.keys.written", "the file of keys is as it is to be; the store may not have read it"
+)
 _VOLUME_MEBIBYTES = 1024
 _MOST_VOLUMES = 10_000
 _GRPC_PARTS = {
@@ -220,14 +226,19 @@ class Objects(LocalEngine, ObjectsEngine):
     @override
     async def allow(self, access: BucketAccess) -> None:
         credential = Credential(access.access_key, access.secret_key)
-        if self._identities.allow(access.bucket, credential):
+        changed = self._identities.allow(access.bucket, credential)
+        KEYS_WRITTEN.reach()
+        # An agent that died may have written the key and not said so to the store.
+        if changed or await ask(access, access.bucket) != _ACCEPTED:
             self._reload()
         await self._until(access, access.bucket, accepted=True)
 
     @override
     async def refuse(self, bucket: str) -> None:
         before = self._identities.credential(bucket)
+        # An agent that died may have taken the key out of the file and not said so to the store.
         if self._identities.refuse(bucket):
+            KEYS_WRITTEN.reach()
             self._reload()
         if before is not None:
             access = StoreAccess(
@@ -241,7 +252,7 @@ class Objects(LocalEngine, ObjectsEngine):
             identity.send(self._record.process, signal.SIGHUP)
 
     async def _until(self, access: StoreAccess, bucket: str, *, accepted: bool) -> None:
-        wanted = 200 if accepted else 403
+        wanted = _ACCEPTED if accepted else _REFUSED
         try:
             async with asyncio.timeout(RELOAD_LIMIT.total_seconds()):
                 pause = 0.01

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from drystone.l10_engines.postgres import places  # noqa: F401 - for faults, which are armed before
 from drystone.l10_engines.postgres.access import DatabaseAccess
 from drystone.l10_engines.postgres.names import identifier
 from drystone.l10_engines.postgres.server import PostgresEngine

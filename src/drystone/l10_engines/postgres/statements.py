@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from drystone.l00_kernel.errors import Invalid, Unavailable
+from drystone.l10_engines.postgres import places
 from drystone.l10_engines.postgres.access import DatabaseAccess
 
 Connection = psycopg.AsyncConnection[TupleRow]
@@ -44,7 +45,9 @@ async def make(
         await _check_connections(connection, connections)
         await _check_extensions(connection, extensions)
         await _make_role(connection, who, password=access.password, connections=connections)
+        places.ROLE_MADE.reach()
         await _make_database(connection, who)
+        places.DATABASE_MADE.reach()
         await _close_shared_databases(connection)
         async with _connected(structs.replace(admin, database=who)) as inside:
             await _furnish(inside, who, extensions)
@@ -70,6 +73,7 @@ async def drop(admin: DatabaseAccess, who: str) -> None:
         if await _connection_limit(connection, who) is not None:
             await _drop_slots(connection, who)
             await _run(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", who)
+        places.DATABASE_GONE.reach()
         if await _role_exists(connection, who):
             await _run(connection, "DROP OWNED BY {}", who)
             await _run(connection, "DROP ROLE IF EXISTS {}", who)

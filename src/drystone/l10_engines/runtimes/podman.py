@@ -24,7 +24,8 @@ from pathlib import Path
 import msgspec
 from typing_extensions import override
 
-from drystone.l00_kernel.errors import DeadlineExceeded
+from drystone.l00_kernel.errors import DeadlineExceeded, PlatformError
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l10_engines.processes import identity, proc_files
 from drystone.l10_engines.processes.identity import ProcessId
@@ -66,6 +67,12 @@ _BEGIN_LIMIT = timedelta(milliseconds=500)
 _MONITOR_LIMIT = timedelta(seconds=10)
 _PAUSE = 0.002
 _REMOVALS = 4
+
+CONTAINER_FOUND = FaultPoint("start.container.found", "a container runs; nothing is recorded")
+CONTAINER_RECORDED = FaultPoint("start.container.written", "a container runs and can be adopted")
+CONTAINER_ENDED = FaultPoint(
+    "stop.container.ended", "a container has ended, and how is recorded; podman still lists it"
+)
 
 
 class _Record(msgspec.Struct, frozen=True):
@@ -119,6 +126,7 @@ class PodmanInstance(RecordedInstance):
             return known
         with suppress(DiskFull):  # then nobody who comes later learns how it ended
             write_record(self.state / ENDED, ended)
+        CONTAINER_ENDED.reach()
         await _remove(self._podman, self._record.container)
         return ended
 
@@ -209,7 +217,14 @@ class Podman(Runtime):
         if answer.code != 0:
             await _remove(self._podman, _name(spec))
             raise explain(answer, instance=spec.id, image=spec.image)
-        instance = self._begun(spec)
+        try:
+            CONTAINER_FOUND.reach()
+            instance = self._begun(spec)
+        except (PlatformError, OSError, ValueError):
+            # Nobody else knows of it yet, and it would run for as long as this agent lives.
+            await _remove(self._podman, _name(spec))
+            raise
+        CONTAINER_RECORDED.reach()
         await _wait_until_executed(instance, info.host.oci_runtime.path)
         if not instance.is_running():
             await self._explain_end_at_once(instance, spec, before)

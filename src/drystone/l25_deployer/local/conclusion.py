@@ -41,7 +41,8 @@ async def finish(kept: KeptService, tell: Teller, note_end: Callable[[], None]) 
         if active.number in kept.running:
             await kept.running[active.number].wake()
             places.WOKEN.reach()
-        last = max(kept.record.warm, default=None)
+        # The one that served before this one was written last; after a rollback its number may be the lower.
+        last = next(reversed(kept.record.warm), None)
         for number in sorted(kept.record.warm):
             is_kept = number == last and active.stacks.route.keep_warm
             if not is_kept or _needs_what_goes(kept, number, active):

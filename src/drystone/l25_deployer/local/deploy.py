@@ -7,7 +7,7 @@ The steps, in order, each named as in :class:`~drystone.l25_deployer.api.Progres
 
 Until ``switch`` writes the record that names the new release, everything can be undone and is; from there on
 everything is finished forward: :mod:`~drystone.l25_deployer.local.conclusion`. With the strategy ``cutover`` the old
-release ends before the new one starts; undoing starts it again.
+release, and one that is kept warm, end before the new one starts; undoing starts the old one again.
 """
 
 from __future__ import annotations
@@ -165,6 +165,10 @@ class Deploy:
 
     async def _start(self) -> RunningRelease:
         kept = self._kept
+        if self._is_cutover:
+            for number in tuple(kept.record.warm):
+                with self._tell.step("stop", f"release {number}, kept warm (cutover)"):
+                    await kept.cool(number)
         if self._is_cutover and self._previous is not None:
             with self._tell.step("stop", f"release {self._previous.number} (cutover)"):
                 await self._stand_down(self._previous)

@@ -203,13 +203,14 @@ class Platform:
 
         Raises:
             PlatformError: It did not come up.
+            OSError: The machine did not give what it needs, such as room on a disk.
         """
         tell = Teller(lambda _: None, self._services.machine.clock)
         async with kept.lock:
             try:
                 adopted = await recover(kept, tell)
                 await kept.publish()
-            except PlatformError as e:
+            except (PlatformError, OSError) as e:
                 kept.problems = [str(e)]
                 raise
             finally:
@@ -233,7 +234,7 @@ class Platform:
     async def _retry(self, kept: KeptService) -> None:
         while kept.problems:
             await asyncio.sleep(RETRY_AFTER.total_seconds())
-            with suppress(PlatformError):
+            with suppress(PlatformError, OSError):
                 await self._recover(kept)
 
     async def _remove_strays(self) -> None:

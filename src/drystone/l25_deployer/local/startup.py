@@ -114,7 +114,7 @@ class Startup:
             PART_BEGUN.reach()
             remark = await part.start()
             PART_STARTED.reach()
-        except PlatformError as e:
+        except (PlatformError, OSError) as e:
             seconds = round(time.monotonic() - begun, 3)
             self.add(StartupStep(part.layer, part.name, "failed", seconds, str(e)))
             return False

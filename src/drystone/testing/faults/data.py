@@ -38,7 +38,7 @@ def _owners(site: Site, kind: type) -> list[Owner]:
 
 
 class NoStrayRole(Invariant):
-    """The database server has the roles and databases of the subjects' resources, and no other."""
+    """The database server has the databases of the subjects' resources, a role with its limit for each, and no other."""
 
     name = "no stray role"
 
@@ -49,18 +49,18 @@ class NoStrayRole(Invariant):
             return []
         psql = binaries.program(binaries.installed_root(), "psql")
         statement = (
-            "select 'role ' || rolname from pg_roles"
+            "select 'role ' || rolname || ' of ' || rolconnlimit from pg_roles"
             " where rolname !~ '^pg_' and rolname <> 'postgres' union all"
             " select 'database ' || datname from pg_database"
             " where not datistemplate and datname <> 'postgres'"
         )
         words = (str(psql), "-Atq", "-c", statement, server.admin().url())
         present = await asyncio.to_thread(said, *words, limit=20)
-        wanted = {
-            f"{what} {identifier(owner.name)}"
-            for owner in _owners(site, PostgresResource)
-            for what in ("role", "database")
-        }
+        wanted = set[str]()
+        for owner, resource in site.resources():
+            if isinstance(resource, PostgresResource):
+                name = identifier(owner.name)
+                wanted |= {f"role {name} of {resource.connections}", f"database {name}"}
         return differences(set(present.splitlines()), wanted)
 
 
