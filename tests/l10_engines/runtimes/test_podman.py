@@ -16,7 +16,8 @@ import pytest
 from drystone.l10_engines.processes.proc_files import content
 from drystone.l10_engines.runtimes.errors import ImageNotFound, SpecInvalid
 from drystone.l10_engines.runtimes.podman import Podman, PodmanInstance
-from drystone.l10_engines.runtimes.port import Instance, Mount
+from drystone.l10_engines.runtimes.port import Exit, Instance, Mount
+from drystone.l10_engines.runtimes.records import ENDED, write_record
 from drystone.testing.conformance.engines import eventually
 from drystone.testing.conformance.runtime_bench import Workbench
 from drystone.testing.conformance.runtimes import Bench, RuntimeConformance
@@ -80,6 +81,19 @@ class TestPodman(RuntimeConformance):
         instance = await work.start(work.spec())
         assert (await instance.wait()).is_success
         assert instance.log.read_text() == "1234\n"
+
+    async def test_a_container_whose_end_is_recorded_is_removed_by_whoever_looks_next(
+        self, work: Workbench
+    ) -> None:
+        spec = work.spec()
+        instance = await work.runtime.start(spec)
+        # Whoever saw its end wrote that, and died before the container was removed.
+        write_record(spec.state / ENDED, Exit(0))
+        found = await work.runtime.find(spec.state)
+        assert found is not None
+        assert (await found.wait()).code == 0
+        assert not instance.is_running()
+        assert await work.runtime.strays(spec.home_label, frozenset()) == []
 
     async def test_an_image_is_resolved_to_an_id_that_stays(
         self, work: Workbench, image: str

@@ -118,6 +118,8 @@ class PodmanInstance(RecordedInstance):
         if read_record(self.state / STARTED, _Record) != self._record:
             return Exit(None)  # the folder is that of a later instance now
         if (known := self._known_exit()) is not None:
+            # Whoever wrote that may have died before the container was removed.
+            await _remove(self._podman, self._record.container)
             return known
         ended = _exit(await self._podman.state(self._record.container), kills, limit)
         if (
@@ -388,9 +390,8 @@ async def _remove(podman: PodmanCommand, container: str) -> None:
         InstanceNotStopped: Podman cannot.
     """
     answer = None
-    for _ in range(
-        _REMOVALS
-    ):  # the first may only find out that the monitor and the container died
+    # The first may only find out that the monitor and the container died.
+    for _ in range(_REMOVALS):
         answer = await podman("rm", "--force", "--ignore", "--time", "0", "--volumes", container)
         if answer.code == 0:
             return
