@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from drystone.l00_kernel.errors import Invalid, NotFound
+from drystone.l00_kernel.errors import Conflict, Invalid, NotFound
 
 MOST_SHOWN = 20
 
@@ -44,3 +44,7 @@ class ModelInvalid(Invalid):
 
 class ComponentNotFound(NotFound):
     """The model has no component of that name."""
+
+
+class ScenarioStale(Conflict):
+    """The scenario was made for another model."""

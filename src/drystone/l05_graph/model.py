@@ -14,7 +14,7 @@ from functools import cached_property
 
 import msgspec
 
-from drystone.l05_graph.errors import ComponentNotFound, Mistake, ModelInvalid
+from drystone.l05_graph.errors import MOST_SHOWN, ComponentNotFound, Mistake, ModelInvalid
 from drystone.l05_graph.words import Kind, Phase, Plane, Resilience, Risk, Strength
 
 
@@ -289,8 +289,11 @@ def _mistakes(model: Model) -> Iterable[tuple[object, str]]:
         for message in _of_component(component):
             yield component, f"{component.name}: {message}"
     keys: dict[Key, Dependency] = {}
+    guesses = MOST_SHOWN
     for one in model.dependencies:
-        for message in _of_dependency(one, seen):
+        # What may be meant is guessed for those that are shown alone: a guess looks at every name.
+        for message in _of_dependency(one, seen, guess=guesses > 0):
+            guesses -= 1
             yield one, message
         other = keys.setdefault(one.key, one)
         if other is not one:
@@ -309,6 +312,8 @@ def _of_component(component: Component) -> Iterable[str]:
         least, likely, most = msgspec.structs.astuple(component.recovery)
         if not timedelta() <= least <= likely <= most:
             yield "recovery takes at least, likely and at most so long: they must not fall"
+    if component.break_glass is not None and component.break_glass.takes < timedelta():
+        yield f"break_glass takes {component.break_glass.takes}; a duration is not negative"
     for what, cost in _costs(component):
         if not 0 <= cost < float("inf"):
             yield f"the cost {what} is {cost}; a cost is a number and not negative"
@@ -322,12 +327,12 @@ def _costs(component: Component) -> Iterable[tuple[str, float]]:
         yield "of pillar.adoption", component.pillar.adoption
 
 
-def _of_dependency(one: Dependency, known: set[str]) -> Iterable[str]:
+def _of_dependency(one: Dependency, known: set[str], *, guess: bool) -> Iterable[str]:
     if one.source == one.target:
         yield f"{one.source} depends on itself; a component always has itself: remove the line"
     for name in dict.fromkeys((one.source, one.target)):
         if name not in known:
-            yield f"{one.source} → {one.target}: {unknown(name, known)}"
+            yield f"{one.source} → {one.target}: {unknown(name, known if guess else ())}"
     if not one.at or tuple(sorted(set(one.at), key=list(Phase).index)) != one.at:
         yield f"{one.source} → {one.target}: say when it is needed, each phase once and in order"
     for word, cost in (("cost_remove", one.cost_remove), ("cost_soften", one.cost_soften)):
@@ -336,17 +341,17 @@ def _of_dependency(one: Dependency, known: set[str]) -> Iterable[str]:
 
 
 def _of_groups(model: Model) -> Iterable[tuple[object, str]]:
-    members: dict[tuple[str, str], int] = {}
+    members: dict[tuple[str, str], list[Dependency]] = {}
     for one in model.dependencies:
         if one.group is not None:
-            members[one.source, one.group] = members.get((one.source, one.group), 0) + 1
+            members.setdefault((one.source, one.group), []).append(one)
     declared: set[tuple[str, str]] = set()
     for group in model.groups:
         key = (group.component, group.name)
         if key in declared:
             yield group, f"{group.component} has two groups {group.name!r}; rename one"
         declared.add(key)
-        count = members.get(key, 0)
+        count = len(members.get(key, ()))
         if not 1 <= group.at_least <= count:
             yield (
                 group,
@@ -354,7 +359,8 @@ def _of_groups(model: Model) -> Iterable[tuple[object, str]]:
                 " dependencies; let it need at least one and at most all",
             )
     for source, name in sorted(members.keys() - declared):
-        yield None, f"{source} names the group {name!r}, which is not declared"
+        which = members[source, name][0]
+        yield which, f"{source} names the group {name!r}, which is not declared"
 
 
 def phases(words: Iterable[Phase]) -> tuple[Phase, ...]:

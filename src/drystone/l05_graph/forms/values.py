@@ -1,0 +1,121 @@
+"""From text to value, one function for each kind of value: what YAML, CSV and scenarios have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from drystone.l00_kernel.yaml_text.problems import nearest, one_of, quoted
+
+Word = TypeVar("Word", bound=StrEnum)
+
+UNITS = {
+    "us": timedelta(microseconds=1),
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "y": timedelta(days=365),
+}
+_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3})?")
+_WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
+_DURATION = re.compile(r"([0-9]{1,17}(?:\.[0-9]{1,6})?)([a-z]+)")
+_LONGEST = timedelta(days=36_500)
+_FLAGS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+class Unfit(Exception):
+    """A text is not of its kind; the message says what would be."""
+
+
+def text(written: str) -> str:
+    """Take it as it is."""
+    return written
+
+
+def number(written: str) -> float:
+    """Read ``3``, ``0.5`` or ``1e-3``."""
+    if not _NUMBER.fullmatch(written):
+        raise Unfit(f"expected a number, got {quoted(written)}")
+    return float(written)
+
+
+def whole(written: str) -> int:
+    """Read a whole number."""
+    if not _WHOLE.fullmatch(written):
+        raise Unfit(f"expected a whole number, got {quoted(written)}")
+    return int(written)
+
+
+def share(written: str) -> float:
+    """Read ``0.999`` or ``99.9%``."""
+    try:
+        if written.endswith("%"):
+            # One division of exact decimals, so that 99.9% is the same number as 0.999.
+            return float(f"{number(written[:-1].strip())!r}e-2")
+        return number(written)
+    except Unfit as unfit:
+        raise Unfit(f"expected a share such as 0.999 or 99.9%, got {quoted(written)}") from unfit
+
+
+def duration(written: str) -> timedelta:
+    """Read ``90m``, ``2h`` or ``1.5d``."""
+    found = _DURATION.fullmatch(written)
+    unit = UNITS.get(found[2]) if found else None
+    if found is None or unit is None:
+        raise Unfit(f"expected a duration such as 90s, 30m, 2h or 1d, got {quoted(written)}")
+    if float(found[1]) * unit.total_seconds() > _LONGEST.total_seconds():
+        raise Unfit(f"{quoted(written)} is longer than a hundred years; write a shorter duration")
+    return int(found[1]) * unit if "." not in found[1] else float(found[1]) * unit
+
+
+def day(written: str) -> date:
+    """Read ``2027-01-31``."""
+    expected = f"expected a day such as 2027-01-31, got {quoted(written)}"
+    if len(written) != 10:
+        raise Unfit(expected)
+    try:
+        return date.fromisoformat(written)
+    except ValueError as error:
+        raise Unfit(expected) from error
+
+
+def flag(written: str) -> bool:
+    """Read ``true`` or ``false``."""
+    found = _FLAGS.get(written.lower())
+    if found is None:
+        raise Unfit(f"expected true or false, got {quoted(written)}")
+    return found
+
+
+def word(kind: type[Word], synonyms: Mapping[str, str] | None = None) -> Callable[[str], Word]:
+    """Return what reads one of the words of a kind.
+
+    Args:
+        kind: The words.
+        synonyms: What else is taken for one of them.
+    """
+    known = {str(one): one for one in kind}
+    also = {name: known[ours] for name, ours in (synonyms or {}).items()}
+
+    def read(written: str) -> Word:
+        found = known.get(written) or also.get(written) or known.get(written.strip().lower())
+        if found is None:
+            near = nearest(written, known)
+            meant = f"; did you mean {near}?" if near else ""
+            raise Unfit(f"expected {one_of(list(known))}, got {quoted(written)}{meant}")
+        return found
+
+    return read
+
+
+def show_duration(value: timedelta) -> str:
+    """Write a duration in the largest unit up to days that divides it."""
+    for unit in ("d", "h", "m", "s", "ms"):
+        if value and value % UNITS[unit] == timedelta():
+            return f"{value // UNITS[unit]}{unit}"
+    return f"{value // UNITS['us']}us" if value else "0s"
