@@ -134,7 +134,7 @@ async def assemble(
     """
     engines = _engines(home, settings, log)
     runtimes, chosen = await choose_runtimes(settings.runtime)
-    sandbox = runtimes.get(Bubblewrap.name)
+    sandbox, podman = runtimes.get(Bubblewrap.name), runtimes.get(Podman.name)
     artifacts = Artifacts(
         home.artifacts,
         home.downloads,
@@ -151,7 +151,7 @@ async def assemble(
         artifacts=artifacts,
         provisioner=_provisioner(home, settings, engines),
         runtimes=runtimes,
-        images=Podman(),
+        images=podman if isinstance(podman, Podman) else Podman(),
         ports=ports,
         edge=Edge(
             engines.envoy,

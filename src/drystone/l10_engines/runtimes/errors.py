@@ -28,6 +28,10 @@ class RuntimeMissing(Unavailable):
     """This machine cannot run instances in the way that was asked for."""
 
 
+class PodmanSilent(Unavailable):
+    """Podman has not answered since it was first asked; what needs it can be tried again."""
+
+
 class InstanceFailed(PlatformError):
     """The runtime could not start the instance."""
 

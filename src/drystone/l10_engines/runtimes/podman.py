@@ -37,6 +37,7 @@ from drystone.l10_engines.runtimes.errors import (
     ImageNotFound,
     InstanceFailed,
     InstanceNotStopped,
+    PodmanSilent,
     RuntimeMissing,
     SpecInvalid,
 )
@@ -64,6 +65,7 @@ from drystone.l10_engines.runtimes.system_calls import narrowed
 
 _HOME, _INSTANCE = "drystone.home", "drystone.instance"
 _BEGIN_LIMIT = timedelta(milliseconds=500)
+_ANSWER_LIMIT = timedelta(seconds=3)
 _MONITOR_LIMIT = timedelta(seconds=10)
 _PAUSE = 0.002
 _REMOVALS = 4
@@ -145,13 +147,19 @@ class Podman(Runtime):
 
     name = "podman"
 
+    may_be_silent = True
+
     def __init__(self) -> None:
         self._podman = PodmanCommand()
+        self._started_ids: set[str] = set()
 
     @override
     async def available(self) -> str | None:
         try:
-            await self._podman.info()
+            async with asyncio.timeout(_ANSWER_LIMIT.total_seconds()):
+                await self._podman.info()
+        except (PodmanSilent, TimeoutError):
+            pass  # it may answer later, and what runs is adopted without it
         except RuntimeMissing as e:
             return e.message
         if not self.isolation().pids:
@@ -170,6 +178,10 @@ class Podman(Runtime):
             return controller in self._podman.controllers
         is_unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
         return os.access(Path("/sys/fs/cgroup", "" if is_unified else controller), os.W_OK)
+
+    @override
+    def begun(self) -> frozenset[str]:
+        return frozenset(self._started_ids)
 
     async def resolve_image(self, reference: str) -> str:
         """Return the id of an image, which never changes its meaning as a tag does.
@@ -202,6 +214,7 @@ class Podman(Runtime):
         with needs_room(spec.state):
             await self._prepare(spec)
         info = await self._podman.info()
+        self._started_ids.add(spec.id)
         options = [*_options(spec, self.isolation()), *self._call_filter(spec)]
         try:
             words, variables = environment_words(spec)

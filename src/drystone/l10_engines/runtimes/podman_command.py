@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import shutil
@@ -17,11 +18,12 @@ from drystone.l10_engines.runtimes.errors import (
     CommandNotFound,
     ImageNotFound,
     InstanceFailed,
+    PodmanSilent,
     RuntimeMissing,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from drystone.l00_kernel.errors import PlatformError
 
@@ -41,6 +43,14 @@ _PASSED_ON = [
 _SYSTEM_PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MOST_FILES = 1_048_576
 LIMIT = timedelta(minutes=2)
+PATIENCE = timedelta(seconds=10)
+"""How long after the first question podman's first answer is waited for."""
+
+_LEAST = timedelta(milliseconds=500)
+"""How long one waits who comes later."""
+
+_ASKING_LIMIT = timedelta(seconds=15)
+"""How long podman itself may take for it before it is asked anew."""
 
 
 class _Conmon(msgspec.Struct):
@@ -95,11 +105,17 @@ class Listed(msgspec.Struct, rename="pascal"):
 
 
 class PodmanCommand:
-    """Runs podman commands; knows what ``podman info`` says."""
+    """Runs podman commands; knows what ``podman info`` says.
+
+    Podman that hangs must not hold up what can do without it: until it has answered once, nothing else is asked, and
+    whoever wants something is told soon.
+    """
 
     def __init__(self) -> None:
         self._program = shutil.which("podman")
         self._info: Info | None = None
+        self._asking: asyncio.Task[Info] | None = None
+        self._asked_at: float | None = None
 
     @property
     def controllers(self) -> frozenset[str]:
@@ -127,9 +143,20 @@ class PodmanCommand:
                 the kernel kills for want of memory.
 
         Raises:
-            RuntimeMissing: Podman is not installed.
+            RuntimeMissing: Podman is not installed, or does not work.
+            PodmanSilent: It has never answered so far.
             DeadlineExceeded: It did not end within two minutes and was killed.
         """
+        await self.info()
+        return await self._run(words, environment, directory, LIMIT)
+
+    async def _run(
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str] | None,
+        directory: Path,
+        limit: timedelta,
+    ) -> Outcome:
         if self._program is None:
             raise RuntimeMissing("podman is not installed; try: apt install podman runc")
         own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -138,7 +165,7 @@ class PodmanCommand:
             [self._program, *words],
             env={**(environment or {}), **own},
             directory=directory,
-            limit=LIMIT,
+            limit=limit,
             umask=0o022,  # a container's own users read the files that podman makes for it
         )
 
@@ -147,16 +174,37 @@ class PodmanCommand:
 
         Raises:
             RuntimeMissing: Podman is not installed or does not work.
+            PodmanSilent: It does not answer.
         """
-        if self._info is None:
-            try:
-                answer = await self("info", "--format", "json")
-            except DeadlineExceeded as e:
-                raise RuntimeMissing(f"podman does not work here: {e}") from e
-            if answer.code != 0:
-                raise RuntimeMissing(f"podman does not work here: {_reason(answer.complaint)}")
-            self._info = msgspec.json.decode(answer.output, type=Info)
+        if self._info is not None:
+            return self._info
+        now = asyncio.get_running_loop().time()
+        if self._asked_at is None:
+            self._asked_at = now
+        left = self._asked_at + PATIENCE.total_seconds() - now
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask(), name="ask podman")
+            self._asking.add_done_callback(self._answered)
+        try:
+            async with asyncio.timeout(max(left, _LEAST.total_seconds())):
+                return await asyncio.shield(self._asking)
+        except (TimeoutError, DeadlineExceeded) as e:
+            raise PodmanSilent(
+                "podman does not answer; what needs it starts when it does. See what `podman info` says"
+            ) from e
+
+    async def _ask(self) -> Info:
+        answer = await self._run(("info", "--format", "json"), None, Path("/"), _ASKING_LIMIT)
+        if answer.code != 0:
+            raise RuntimeMissing(f"podman does not work here: {_reason(answer.complaint)}")
+        self._info = msgspec.json.decode(answer.output, type=Info)
         return self._info
+
+    def _answered(self, asking: asyncio.Task[Info]) -> None:
+        """Let the next one ask anew; that nobody waits for a failure any more is no mistake."""
+        self._asking = None
+        if not asking.cancelled():
+            asking.exception()
 
     async def state(self, container: str) -> State | None:
         """Return a container's state; None when there is no such container."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -268,6 +269,8 @@ class Runtime(abc.ABC):
     """A way to run instances on this machine."""
 
     name: str
+    may_be_silent: ClassVar[bool] = False
+    """Whether it asks a program that may not answer, for which the rest of the platform does not wait."""
 
     @abc.abstractmethod
     async def available(self) -> str | None:
@@ -298,6 +301,10 @@ class Runtime(abc.ABC):
     @abc.abstractmethod
     async def strays(self, home_label: str, known_ids: frozenset[str]) -> list[Stray]:
         """Return what runs, or is left, of instances of this home whose id is not known."""
+
+    def begun(self) -> frozenset[str]:
+        """Return the ids of what was started by this object, where strays may be looked for meanwhile."""
+        return frozenset()
 
     @abc.abstractmethod
     async def remove_stray(self, stray: Stray) -> None:

@@ -19,12 +19,12 @@ from drystone.l25_deployer.dependencies import waves
 from drystone.l25_deployer.local.presence import NOTABLE, NOTE_EVERY, sentence
 from drystone.l25_deployer.local.recovery import recover
 from drystone.l25_deployer.local.startup import ADOPTED, Part, Startup, stop_parts
+from drystone.l25_deployer.local.strays import remove_strays
 from drystone.l25_deployer.local.telling import Teller
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from drystone.l10_engines.runtimes.port import Runtime
     from drystone.l10_engines.supervision.port import EngineStatus
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.machine import Machine
@@ -221,7 +221,9 @@ class Platform:
 
     def _go_on(self, work: Coroutine[None, None, None], name: str) -> None:
         """Do something in the background until the platform stops."""
-        task = asyncio.create_task(work, name=name)
+        self._keep_task(asyncio.create_task(work, name=name))
+
+    def _keep_task(self, task: asyncio.Task[None]) -> None:
         self._retrying.add(task)
         task.add_done_callback(self._retrying.discard)
 
@@ -244,24 +246,8 @@ class Platform:
         """
         if self._services.unreadable:
             return
-        machine = self._services.machine
         known = frozenset(name for kept in self._services.all() for name in kept.instance_ids())
-
-        async def clear(runtime: Runtime) -> None:
-            try:
-                for stray in await runtime.strays(machine.label, known):
-                    machine.log.warning("stray removed", instance=stray.id)
-                    await runtime.remove_stray(stray)
-            except PlatformError as e:
-                machine.log.warning("strays not removed", error=e, runtime=runtime.name)
-
-        async def clear_builds() -> None:
-            try:
-                await machine.artifacts.end_left()
-            except PlatformError as e:
-                machine.log.warning("set-ups not ended", error=e)
-
-        await asyncio.gather(clear_builds(), *(clear(r) for r in machine.runtimes.values()))
+        await remove_strays(self._services.machine, known, self._keep_task)
 
     async def stop(self) -> AsyncIterator[StartupStep]:
         """End every service and every part, from the top; data stays, and so do the records."""
