@@ -7,16 +7,22 @@ import json
 import os
 import resource
 import socket
+import sys
 import time
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
+from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.runtimes.shell_guard import most_files
-from journeys.place import Place, eventually, place, small_service
+from drystone.l90_assembly.agent import LEAST_FILES
+from drystone.testing.command_line import CommandLine, short_home
+from journeys.place import Place, eventually, place, remove, small_service
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -157,3 +163,100 @@ async def test_an_instance_that_leaks_descriptors_meets_its_own_limit(tmp_path: 
         count = int(text.partition(" open:")[0].split()[-1])
         assert count < most_files()
         assert await platform.version(neighbour) == "1"
+
+
+async def _up_with(platform: Place, files: int) -> tuple[int, str]:
+    """Bring a platform up whose processes may open so many files; exit code and complaint."""
+    process = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", 'ulimit -n "$0"; exec "$@"', str(files)),
+        *(str(Path(sys.executable).with_name("drystone")), "up", "--detach"),
+        *("--port", str(platform.port)),
+        stdout=DEVNULL,
+        stderr=PIPE,
+        env={**os.environ, "DRYSTONE_HOME": str(platform.home), "DRYSTONE_RUNTIME": "processes"},
+    )
+    _, said = await process.communicate()
+    return await process.wait(), said.decode()
+
+
+async def test_a_platform_that_may_open_too_few_files_says_so_and_with_just_enough_it_works(
+    tmp_path: Path,
+) -> None:
+    platform = Place(CommandLine(short_home("few")), free_port())
+    try:
+        code, said = await _up_with(platform, LEAST_FILES - 1)
+        assert code == 1
+        assert f"may open {LEAST_FILES - 1} files here, and a platform needs at least" in said
+        assert "LimitNOFILE" in said
+
+        code, said = await _up_with(platform, LEAST_FILES)
+        assert code == 0, said
+        name = platform.name()
+        assert (await platform.deploy(small_service(tmp_path / "app", name))).code == 0
+        proxy = await _proxy(platform)
+        # More clients than the edge has descriptors for: those that come too late are turned away.
+        idle = [
+            await asyncio.open_connection("127.0.0.1", platform.port) for _ in range(LEAST_FILES)
+        ]
+        try:
+            refused = sum([await _is_refused(client) for client in idle[LEAST_FILES // 2 :]])
+            assert refused == LEAST_FILES // 2
+            reader, writer = idle[0]
+            writer.write(f"GET / HTTP/1.1\r\nhost: {name}.dev.localhost\r\n\r\n".encode())
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        finally:
+            for _, writer in idle:
+                writer.close()
+        await eventually(lambda: _answers(platform, name))
+        assert await _proxy(platform) == proxy
+    finally:
+        await remove(platform)
+
+
+async def _proxy(platform: Place) -> int:
+    return next(
+        engine["pid"]
+        for engine in (await platform.drystone.ask("status"))["engines"]
+        if engine["name"] == "proxy"
+    )
+
+
+async def _answers(platform: Place, name: str) -> bool:
+    with suppress(httpx2.TransportError):
+        return await platform.version(name) == "1"
+    return False
+
+
+@pytest.mark.parametrize("many", [40, pytest.param(400, marks=pytest.mark.slow)])
+async def test_many_who_follow_a_log_all_get_its_lines_and_the_agent_goes_on(
+    tmp_path: Path, many: int
+) -> None:
+    async with place({"DRYSTONE_RUNTIME": "processes"}) as platform:
+        name = platform.name()
+        descriptor = small_service(tmp_path / "app", name)
+        assert (await platform.deploy(descriptor)).code == 0
+        agent = (await platform.drystone.ask("status"))["agent_pid"]
+        before = len(list(Path(f"/proc/{agent}/fd").iterdir()))
+        clients = [await _client(platform) for _ in range(many)]
+        try:
+            path = f"/v1/environments/dev/services/{name}/logs?follow=true&lines=0"
+            for _, writer in clients:
+                writer.write(f"GET {path} HTTP/1.1\r\nhost: agent\r\n\r\n".encode())
+            for reader, _ in clients:
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            (one,) = await platform.instances(name)
+            log = platform.home / "instances" / one["id"] / "log"
+            with log.open("a") as stream:
+                stream.write("one line for everybody\n")
+            for reader, _ in clients:
+                assert b"one line for everybody" in await reader.readuntil(b"everybody")
+            assert (await platform.deploy(descriptor, "--version", "2")).code == 0
+        finally:
+            for _, writer in clients:
+                writer.close()
+
+        async def are_gone() -> bool:
+            return len(list(Path(f"/proc/{agent}/fd").iterdir())) < before + many // 4
+
+        await eventually(are_gone)
+        assert (await platform.drystone.ask("status"))["agent_pid"] == agent
