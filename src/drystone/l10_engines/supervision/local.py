@@ -1,7 +1,8 @@
 """An engine that runs on this machine, as a process that outlives the one who started it.
 
 The directory of an engine holds ``record.json`` (which process, which ports), ``log``, ``data``,
-in which the process works, and ``reserve``, room that it gives up to come back on a full disk. What runs is read from the kernel, not from the record alone: a process is
+in which the process works, and ``reserve``, room that it gives up to come back on a full disk.
+What runs is read from the kernel, not from the record alone: a process is
 this engine's if it runs the engine's program in the engine's data directory (see
 :func:`~drystone.l10_engines.supervision.record.processes_in`).
 """
