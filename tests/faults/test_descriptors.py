@@ -214,11 +214,7 @@ async def test_a_platform_that_may_open_too_few_files_says_so_and_with_just_enou
 
 
 async def _proxy(platform: Place) -> int:
-    return next(
-        engine["pid"]
-        for engine in (await platform.drystone.ask("status"))["engines"]
-        if engine["name"] == "proxy"
-    )
+    return (await platform.pids())["proxy"]
 
 
 async def _answers(platform: Place, name: str) -> bool:
