@@ -168,6 +168,28 @@ async def test_an_operation_that_cannot_write_ends_with_a_reason_and_leaves_no_t
             await hold(one, api, serves_after_death(one))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", [one.name for one in SCENARIOS if one.act and not one.about])
+async def test_an_agent_that_stands_still_at_every_step_is_only_late(
+    scenario: str, homes: Homes
+) -> None:
+    known = BY_NAME[scenario]
+    with homes.lend(known.kind) as one:
+        await known.prepare(one)
+        points = dict.fromkeys(reached()[scenario].operation)
+        error = await act(one, known, ",".join(f"{name}:stall=0.5" for name in points))
+        fired = (one.home / "run" / fault_points.FIRED).read_text().split()
+        assert {wish.partition(":")[0] for wish in fired} == set(points)
+        assert (error is not None) == known.fails, error
+        assert one.agent is not None
+        if scenario == "down":
+            assert one.agent.wait(20) == 0
+            one.agent = None
+        async with one.up() as api:
+            await hold(one, api, serves_after_death(one))
+            assert (await one.deploy(api))[-1] == "done"
+
+
 def test_every_point_is_reached_by_an_operation() -> None:
     found = {name for places in reached().values() for name in places.operation}
     ours = {point.name for point in declared() if not point.name.startswith("testing.")}
