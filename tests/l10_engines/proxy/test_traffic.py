@@ -15,7 +15,7 @@ import pytest
 from drystone.l10_engines.loopback_ports import free_port, is_free
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.spawn import spawn
-from drystone.l10_engines.proxy.edge import EdgeService
+from drystone.l10_engines.proxy.edge import EdgeService, edge_snapshot
 from drystone.testing.conformance.engines import eventually
 from drystone.testing.load import Load, run
 from l10_engines.proxy import upstream as upstream_module
@@ -360,3 +360,18 @@ async def test_a_service_that_goes_is_not_found_and_never_unavailable(
     stop.set()
     await run_of_load
     assert statuses <= {200, 404}
+
+
+async def test_a_slow_service_takes_so_many_connections_and_no_more_and_its_others_wait(
+    rig: Rig, blue: Upstream, green: Upstream
+) -> None:
+    other = shop(("g", 1, [green]), name="other", hosts=("other.localhost",))
+    services = (shop(("blue", 1, [blue])), other)
+    snapshot = edge_snapshot(services, port=rig.port, access_log=rig.access_log, connections=2)
+    await rig.envoy.publish(snapshot)
+    slow = [asyncio.create_task(rig.get("/slow")) for _ in range(5)]
+    await eventually(lambda: blue.seen["GET /slow"] == 2)
+    assert (await rig.get(host="other.localhost")).text == "green"
+    assert blue.seen["GET /slow"] == 2
+    blue.release.set()
+    assert [answer.text for answer in await asyncio.gather(*slow)] == ["blue"] * 5

@@ -13,10 +13,17 @@ text, in host patterns, regular expressions and ``%COMMAND%`` operators, only co
 from __future__ import annotations
 
 import ipaddress
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 
-from drystone.l10_engines.proxy.edge_clusters import cluster, cluster_name, endpoints, protocols_of
+from drystone.l10_engines.proxy.edge_clusters import (
+    MOST_CONNECTIONS,
+    cluster,
+    cluster_name,
+    endpoints,
+    protocols_of,
+)
 from drystone.l10_engines.proxy.edge_listener import LISTENER, listener
 from drystone.l10_engines.proxy.edge_routes import (
     ROUTES,
@@ -42,11 +49,22 @@ __all__ = [
     "Endpoint",
     "Pool",
     "Protocol",
+    "connections_here",
     "edge_snapshot",
     "internal_listener",
 ]
 
 INDEX_HOSTS = ("localhost", "127.0.0.1")
+
+
+def connections_here() -> int:
+    """Return how many connections to the instances of one service leave open files for all the others.
+
+    Over HTTP/2 a client has a hundred requests on one connection, and each takes one to an instance: without a bound,
+    two clients of a slow service would use up what the proxy may open.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, hard // 3)
 
 
 def internal_listener(service: str) -> str:
@@ -61,6 +79,7 @@ def edge_snapshot(
     access_log: Path,
     address: str = "127.0.0.1",
     index_hosts: Sequence[str] = INDEX_HOSTS,
+    connections: int = MOST_CONNECTIONS,
 ) -> Snapshot:
     """Return the whole configuration of the edge.
 
@@ -70,6 +89,7 @@ def edge_snapshot(
         access_log: File for one JSON object per request.
         address: IP address on which it listens.
         index_hosts: Hosts at which a page lists the services; a service that claims one of them wins.
+        connections: How many there may be to the instances of one service; see :func:`connections_here`.
 
     Raises:
         InvalidProxyConfig: Something in it cannot be; see ``check_services``.
@@ -100,7 +120,8 @@ def edge_snapshot(
     spoken = [(service, protocol) for service in ordered for protocol in protocols_of(service)]
     return Snapshot(
         clusters={
-            cluster_name(s.name, protocol): cluster(s.name, protocol) for s, protocol in spoken
+            cluster_name(s.name, protocol): cluster(s.name, protocol, connections)
+            for s, protocol in spoken
         },
         endpoints={
             cluster_name(s.name, protocol): endpoints(s, protocol) for s, protocol in spoken

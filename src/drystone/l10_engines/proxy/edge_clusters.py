@@ -23,6 +23,9 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _UPSTREAM_IDLE = timedelta(seconds=1.5)
 _NO_LIMIT = 100_000
 
+MOST_CONNECTIONS = 100_000
+"""Connections to the instances of one service; fewer where the system allows fewer open files."""
+
 BUFFER = 32 << 10
 """Bytes of a message that Envoy holds on either side while the other does not take them.
 
@@ -76,8 +79,14 @@ def shares_of(service: EdgeService) -> dict[str, int]:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def cluster(name: str, protocol: Protocol) -> Config:
-    """Return a ``Cluster`` of a service; it is the same whatever its instances are."""
+def cluster(name: str, protocol: Protocol, connections: int = MOST_CONNECTIONS) -> Config:
+    """Return a ``Cluster`` of a service; it is the same whatever its instances are.
+
+    Args:
+        name: The service.
+        protocol: What its instances speak.
+        connections: How many there may be to them; a request beyond waits for one that becomes free.
+    """
     return {
         "name": cluster_name(name, protocol),
         "type": "EDS",
@@ -95,7 +104,7 @@ def cluster(name: str, protocol: Protocol) -> Config:
         "circuit_breakers": {
             "thresholds": [
                 {
-                    "max_connections": _NO_LIMIT,
+                    "max_connections": connections,
                     "max_pending_requests": _NO_LIMIT,
                     "max_requests": _NO_LIMIT,
                     # When half of the instances die at once, half of the requests need a retry.

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drystone.l10_engines.proxy.edge import EdgeService, Pool, edge_snapshot, internal_listener
+from drystone.l10_engines.proxy.edge import (
+    EdgeService,
+    Pool,
+    connections_here,
+    edge_snapshot,
+    internal_listener,
+)
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.envoy import Envoy
@@ -62,6 +68,7 @@ class Edge:
         self._ports = ports
         self._port = port
         self._access_log = access_log
+        self._connections = connections_here()
         self._routings: dict[str, Routing] = {}
         self._is_current = False
         self._publishing = asyncio.Lock()
@@ -140,7 +147,12 @@ class Edge:
             )
             try:
                 await self._envoy.publish(
-                    edge_snapshot(services, port=self._port, access_log=self._access_log)
+                    edge_snapshot(
+                        services,
+                        port=self._port,
+                        access_log=self._access_log,
+                        connections=self._connections,
+                    )
                 )
             except BaseException:
                 self._is_current = False
