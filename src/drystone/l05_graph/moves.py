@@ -1,0 +1,282 @@
+"""Untangle a model: the cheapest moves after which no tangle, or no deadlock, is left.
+
+Edges are removed, made soft, or needed no longer before serving but at run time only; or a *pillar* is made: a low fallback
+that those who need a component take in its place, dear once and cheap for each. The choice among them is exact
+(:mod:`~drystone.l05_graph.covering`) and comes with a lower bound.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+import numpy as np
+
+from drystone.l05_graph.arcs import Arcs, merged
+from drystone.l05_graph.arrays import Costs, Flags, Graph, Numbers
+from drystone.l05_graph.covering import Prover
+from drystone.l05_graph.cut import representatives
+from drystone.l05_graph.limits import Limit, OnProgress, say_nothing
+from drystone.l05_graph.model import Model, Pillar
+from drystone.l05_graph.resolving import Options, Resolving
+from drystone.l05_graph.words import BEFORE_SERVING, Phase
+
+LATER_SHARE = 0.8
+"""To need something at run time only costs so much of making the need soft."""
+
+
+class Goal(StrEnum):
+    """What must not be left."""
+
+    NO_TANGLE = "no-tangle"
+    """No cycle of hard edges at all."""
+    NO_DEADLOCK = "no-deadlock"
+    """No cycle of hard edges through one that is needed before serving; circles that start together may stay."""
+
+
+class Move(StrEnum):
+    """What can be done."""
+
+    REMOVE = "remove"
+    SOFTEN = "soften"
+    LATER = "later"
+    """Need it at run time only."""
+    PILLAR = "pillar"
+    """Make a fallback, which some take in place of the component."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One move.
+
+    Attributes:
+        move: What is done.
+        edges: To which edges; for a pillar those whose sources take it, ascending.
+        vertex: What the pillar is for.
+        cost: Of it.
+    """
+
+    move: Move
+    edges: Numbers
+    vertex: int | None
+    cost: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untangling:
+    """The moves.
+
+    Attributes:
+        steps: Pillars first, then by edge.
+        cost: Of all.
+        bound: No moves that reach the goal cost less.
+        witnesses: Cycles, as the edges of them that can be changed, that show the bound.
+        impossible: Cycles of which nothing can be changed: one of each tangle of such. They stay.
+    """
+
+    steps: tuple[Step, ...]
+    cost: float
+    bound: float
+    witnesses: tuple[Numbers, ...]
+    impossible: tuple[Numbers, ...]
+
+    @property
+    def gap(self) -> float:
+        """Share of the cost, 0 to 1, that may be too much."""
+        return (self.cost - self.bound) / self.cost if self.cost > 0 else 0.0
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether nothing cheaper exists."""
+        return self.cost - self.bound <= 1e-6 * max(1.0, self.cost)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """How to search.
+
+    Attributes:
+        time_limit: An answer and a bound are returned after it; without one the search ends with the proof.
+        seed: Of the search.
+        on_progress: Told the cost and the bound.
+        clock: Returns seconds.
+    """
+
+    time_limit: timedelta | None = None
+    seed: int = 0
+    on_progress: OnProgress = say_nothing
+    clock: Callable[[], float] = time.monotonic
+
+
+DEFAULT_SEARCH = Search()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowed:
+    """Which moves may be made.
+
+    Attributes:
+        moves: Of these kinds.
+        pillars: For which vertices a fallback could be made.
+        later: What it costs, for each edge, to need it at run time only; a share of softening it when None.
+    """
+
+    moves: frozenset[Move] = frozenset(Move)
+    pillars: Mapping[int, Pillar] = field(default_factory=dict)
+    later: Costs | None = None
+
+
+def pillars_of(model: Model) -> dict[int, Pillar]:
+    """Return what a pillar would cost, by vertex, for the components that say so."""
+    every = enumerate(model.components)
+    return {number: one.pillar for number, one in every if one.pillar is not None}
+
+
+def untangle(
+    graph: Graph,
+    goal: Goal = Goal.NO_TANGLE,
+    allowed: Allowed | None = None,
+    search: Search = DEFAULT_SEARCH,
+) -> Untangling:
+    """Find the cheapest moves that reach the goal.
+
+    Alternatives of a group are taken as if each were needed.
+
+    Args:
+        graph: Its soft edges are not looked at; those that cannot be changed are never touched.
+        goal: What must not be left.
+        allowed: Which moves may be made; removing, softening and needing later when None.
+        search: How to search.
+    """
+    edges = _Edges(graph, goal, allowed or Allowed())
+    puzzle = Resolving(edges.options, search.seed)
+    limit = Limit(search.time_limit, search.clock)
+    answer = Prover(puzzle, limit, search.on_progress).prove()
+    cut, adopt, relieve, pillar = puzzle.parts(answer.chosen.astype(np.float64))
+    steps = [*edges.by_pillar(pillar > 0, adopt > 0), *edges.singly(cut > 0, relieve > 0)]
+    return Untangling(
+        steps=tuple(steps),
+        cost=answer.cost,
+        bound=answer.bound,
+        witnesses=tuple(edges.first(puzzle.cycle_of(row)) for row in answer.demands),
+        impossible=tuple(edges.first(cycle) for cycle in puzzle.impossible),
+    )
+
+
+def break_glass(
+    graph: Graph, costs: Costs | None = None, search: Search = DEFAULT_SEARCH
+) -> Untangling:
+    """Find the cheapest dependencies to do without while everything is brought back.
+
+    What is left has no deadlock: no cycle of hard edges has one that is needed before serving. Groups that start together
+    may stay, and may have to be broken as well, so that they are not taken together first.
+
+    Args:
+        graph: Its soft edges are not looked at.
+        costs: What each edge costs to do without, infinite where that cannot be; what removing it costs when None.
+        search: How to search.
+
+    Returns:
+        The dependencies, as removals.
+    """
+    if costs is None:
+        costs = np.where(graph.can_change, graph.cost, np.inf)
+    can = np.isfinite(costs)
+    waived = Graph(
+        names=graph.names,
+        source=graph.source,
+        target=graph.target,
+        cost=np.where(can, costs, 0.0),
+        soften=graph.soften,
+        hard=graph.hard,
+        at=graph.at,
+        can_change=can,
+    )
+    return untangle(waived, Goal.NO_DEADLOCK, Allowed(moves=frozenset({Move.REMOVE})), search)
+
+
+def waive_costs(model: Model, graph: Graph) -> Costs:
+    """Return what it costs to bring each component up without a dependency: what its break-glass says, or else removing it."""
+    costs = np.where(graph.can_change, graph.cost, np.inf)
+    for number, one in enumerate(model.dependencies):
+        prepared = model.by_name[one.source].break_glass
+        if prepared is not None:
+            costs[number] = prepared.cost
+    return costs
+
+
+class _Edges:
+    """The edges behind the arcs."""
+
+    def __init__(self, graph: Graph, goal: Goal, allowed: Allowed) -> None:
+        self._graph, self._allowed = graph, allowed
+        self._edges = edges = np.nonzero(graph.hard)[0]
+        can = graph.can_change[edges]
+        nobody = np.full(len(edges), np.inf)
+        moves = allowed.moves
+        remove = graph.cost[edges] if Move.REMOVE in moves else nobody
+        soften = graph.soften[edges] if Move.SOFTEN in moves else nobody
+        self._softens = soften < remove
+        single = np.where(can, np.minimum(remove, soften), np.inf)
+        arcs, self._arc_of = merged(graph.size, graph.source[edges], graph.target[edges], single)
+        before = graph.needed_at(*BEFORE_SERVING)[edges]
+        self._relief = np.where(before, np.minimum(single, self._later(can)), 0.0)
+        self._is_later = before & (self._relief < single)
+        self._before = before
+        self.options = self._options(arcs, goal, can)
+
+    def _later(self, can: Flags) -> Costs:
+        given = self._allowed.later
+        later = self._graph.soften * LATER_SHARE if given is None else given
+        able = can & self._graph.needed_at(Phase.RUN)[self._edges]
+        allowed = able & (Move.LATER in self._allowed.moves)
+        return np.where(allowed, later[self._edges], np.inf)
+
+    def _options(self, arcs: Arcs, goal: Goal, can: Flags) -> Options:
+        count = arcs.count
+        changes = np.bincount(self._arc_of, weights=~can, minlength=count) == 0
+        marked = np.ones(count, np.bool_)
+        relieve = np.full(count, np.inf)
+        if goal is Goal.NO_DEADLOCK:
+            marked = np.bincount(self._arc_of, weights=self._before, minlength=count) > 0
+            sums = np.bincount(self._arc_of, weights=self._relief, minlength=count)
+            relieve = np.where(marked & (sums < arcs.cost), sums, np.inf)
+        fixed, adoption = np.full(arcs.size, np.inf), np.full(arcs.size, np.inf)
+        if Move.PILLAR in self._allowed.moves:
+            for vertex, one in self._allowed.pillars.items():
+                fixed[vertex], adoption[vertex] = one.cost, one.adoption
+        adopt = np.where(changes, adoption[arcs.target], np.inf)
+        return Options(arcs=arcs, marked=marked, relieve=relieve, adopt=adopt, pillar=fixed)
+
+    def first(self, arcs: Numbers) -> Numbers:
+        """Return an edge of each arc."""
+        can = self._graph.can_change[self._edges]
+        found = representatives(self._arc_of, can, self.options.arcs.count)
+        return self._edges[found[arcs]]
+
+    def by_pillar(self, pillar: Flags, adopt: Flags) -> list[Step]:
+        """Return the pillars."""
+        steps, options = [], self.options
+        for vertex in np.nonzero(pillar)[0].tolist():
+            arcs = np.nonzero(adopt & (options.arcs.target == vertex))[0]
+            cost = float(options.pillar[vertex] + options.adopt[arcs].sum())
+            edges = self._edges[np.isin(self._arc_of, arcs)]
+            steps.append(Step(move=Move.PILLAR, edges=edges, vertex=vertex, cost=cost))
+        return steps
+
+    def singly(self, cut: Flags, relieve: Flags) -> list[Step]:
+        """Return the moves of single edges."""
+        steps = []
+        changed = cut[self._arc_of] | (relieve[self._arc_of] & self._before)
+        for one in np.nonzero(changed)[0].tolist():
+            edge = self._edges[one]
+            later = self._is_later[one] and not cut[self._arc_of[one]]
+            single = Move.SOFTEN if self._softens[one] else Move.REMOVE
+            costs = self._graph.soften if self._softens[one] else self._graph.cost
+            cost = float(self._relief[one] if later else costs[edge])
+            move = Move.LATER if later else single
+            steps.append(Step(move=move, edges=np.array([edge]), vertex=None, cost=cost))
+        return steps

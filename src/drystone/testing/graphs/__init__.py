@@ -1,0 +1,1 @@
+"""Dependency graphs whose best untangling is known because it was planted."""
