@@ -9,24 +9,14 @@ every edge inside a strong component lies on a cycle, and on that cycle nobody c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from drystone.l05_graph.arrays import Flags, Graph, Numbers
 from drystone.l05_graph.strong import strong_components
-from drystone.l05_graph.words import BEFORE_SERVING
+from drystone.l05_graph.words import BEFORE_SERVING, TangleKind
 
-
-class TangleKind(StrEnum):
-    """What a tangle prevents, the worst first."""
-
-    DEADLOCK = "deadlock"
-    """After a loss of all, none of its members ever serves again by itself."""
-    CO_START = "co-start"
-    """Its members only work together: all must be in place before one serves."""
-    SOFT = "soft"
-    """It is a circle only because of soft dependencies: it slows a recovery down and does not prevent it."""
+__all__ = ["Tangle", "TangleKind", "members_of", "tangle_of", "tangles"]
 
 
 @dataclass(frozen=True, kw_only=True)

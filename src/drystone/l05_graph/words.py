@@ -82,3 +82,14 @@ class Resilience(StrEnum):
     def height(self) -> int:
         """Order them: 0 for the weakest claim."""
         return list(Resilience).index(self)
+
+
+class TangleKind(StrEnum):
+    """What a tangle prevents, the worst first."""
+
+    DEADLOCK = "deadlock"
+    """After a loss of all, none of its members ever serves again by itself."""
+    CO_START = "co-start"
+    """Its members only work together: all must be in place before one serves."""
+    SOFT = "soft"
+    """It is a circle only because of soft dependencies: it slows a recovery down and does not prevent it."""

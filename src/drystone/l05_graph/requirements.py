@@ -1,0 +1,64 @@
+"""What must work for a component to work: of so many others, at least so many.
+
+A hard dependency outside of a group is a requirement by itself. A group is one requirement on all of its members, if any
+of them is hard. What is soft, or is needed in another phase, is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from drystone.l05_graph.model import Dependency, Model
+from drystone.l05_graph.words import Phase
+
+WHILE_SERVING = frozenset({Phase.RUN})
+
+
+class Requirement(msgspec.Struct, frozen=True):
+    """Of these, at least so many.
+
+    Attributes:
+        at_least: How many must work.
+        members: Components, each once.
+    """
+
+    at_least: int
+    members: tuple[str, ...]
+
+
+def requirements(
+    model: Model, at: Collection[Phase] = WHILE_SERVING
+) -> Mapping[str, tuple[Requirement, ...]]:
+    """Return what each component requires in one of these phases; one that requires nothing has no entry.
+
+    A group of which fewer members are needed in these phases than must work requires all of those.
+    """
+    at_least = {(group.component, group.name): group.at_least for group in model.groups}
+    wanted = frozenset(at)
+    found: dict[str, tuple[Requirement, ...]] = {}
+    for name, every in model.needs.items():
+        mine = _of(name, [one for one in every if not wanted.isdisjoint(one.at)], at_least)
+        if mine:
+            found[name] = mine
+    return found
+
+
+def _of(
+    name: str, needs: Sequence[Dependency], at_least: Mapping[tuple[str, str], int]
+) -> tuple[Requirement, ...]:
+    alone: dict[str, None] = {}
+    groups: dict[str, dict[str, bool]] = {}
+    for one in needs:
+        if one.group is not None:
+            members = groups.setdefault(one.group, {})
+            members[one.target] = members.get(one.target, False) or one.is_hard
+        elif one.is_hard:
+            alone[one.target] = None
+    found = [Requirement(1, (target,)) for target in alone]
+    for group, members in groups.items():
+        if any(members.values()):
+            count = min(at_least[name, group], len(members))
+            found.append(Requirement(count, tuple(members)))
+    return tuple(found)

@@ -1,0 +1,280 @@
+"""Rules of a sound architecture, and where a model breaks them.
+
+Every finding has a witness, the path of dependencies that proves it, and says what can be done. A risk that somebody has
+accepted covers what it is attached to until its last day; from then on it is a finding itself.
+
+Pure Python: a deploy asks this of a few hundred services, and the agent never loads numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from drystone.l05_graph.availability import Availabilities
+from drystone.l05_graph.circles import circles
+from drystone.l05_graph.cones import Cones
+from drystone.l05_graph.findings import Finding, Rule, Rules, Severity
+from drystone.l05_graph.model import Component, Dependency, Model
+from drystone.l05_graph.reach import Matters, Path, is_hard, path, shown
+from drystone.l05_graph.words import BEFORE_SERVING, Phase, Plane, Resilience, Strength, TangleKind
+
+
+def check(model: Model, rules: Rules, today: date) -> list[Finding]:
+    """Find where a model breaks rules.
+
+    Args:
+        model: Which.
+        rules: What to check.
+        today: For acceptances.
+
+    Returns:
+        The worst first, then in the order of the rules and of the subjects in the model.
+    """
+    found = [one for one in _Check(model, rules, today).findings() if one is not None]
+    severities, order = list(Severity), list(Rule)
+    return sorted(
+        found,
+        key=lambda f: (
+            severities.index(f.severity),
+            order.index(f.rule),
+            model.numbers[f.subject],
+        ),
+    )
+
+
+class _Check:
+    def __init__(self, model: Model, rules: Rules, today: date) -> None:
+        self._model = model
+        self._rules = rules
+        self._today = today
+
+    def findings(self) -> Iterator[Finding | None]:
+        yield from self._tangles()
+        for one in self._model.dependencies:
+            yield from self._direct(one)
+        for claim in _CLAIMS:
+            if claim.rule in self._rules.levels:
+                yield from self._reached(claim)
+        if Rule.SLO in self._rules.levels:
+            yield from self._slos()
+
+    def _finding(
+        self, rule: Rule, subject: str, sentence: str, proof: Path, advice: str
+    ) -> Finding | None:
+        severity = self._rules.levels.get(rule)
+        if severity is None:
+            return None
+        accepted = next((one.accepted for one in proof if self._covers(one)), None)
+        return Finding(
+            rule=rule,
+            severity=severity if accepted is None else Severity.NOTE,
+            subject=subject,
+            sentence=sentence,
+            path=proof,
+            advice=advice,
+            accepted=accepted if rule is not Rule.ACCEPTED else None,
+        )
+
+    def _covers(self, one: Dependency) -> bool:
+        return one.accepted is not None and self._today <= one.accepted.until
+
+    def _tangles(self) -> Iterator[Finding | None]:
+        """Tell each tangle; one that is only there because of accepted dependencies is a note."""
+        left = self._circles(lambda one: one.is_hard and not self._covers(one))
+        tangled = {name for together in left for name in together}
+        for together in left:
+            yield self._tangle(together, lambda one: one.is_hard and not self._covers(one), is_hard)
+        for together in self._circles(is_hard):
+            if not tangled.issuperset(together):
+                yield self._tangle(together, is_hard, self._covers)
+
+    def _circles(self, matters: Matters) -> list[list[str]]:
+        needs = self._model.needs
+
+        def below(name: str) -> list[str]:
+            return [one.target for one in needs.get(name, ()) if matters(one)]
+
+        return [every for every in circles(self._model.by_name, below) if len(every) > 1]
+
+    def _tangle(self, together: list[str], matters: Matters, through: Matters) -> Finding | None:
+        inside = set(together)
+        kind, proof = circle(self._model, inside, matters, through)
+        rule = Rule.DEADLOCK if kind is TangleKind.DEADLOCK else Rule.CO_START
+        count = f"{len(together)} components need each other in a circle"
+        if rule is Rule.DEADLOCK:
+            what, advice = "none of them can be the first after a loss of all", "remove or soften a"
+        else:
+            what, advice = "they can only start together", "soften or remove a"
+        first = min(together, key=self._model.numbers.__getitem__)
+        return self._finding(
+            rule,
+            first,
+            f"{count}, so that {what}: {shown(proof)}",
+            proof,
+            f"{advice} dependency of it",
+        )
+
+    def _direct(self, one: Dependency) -> Iterator[Finding | None]:
+        source, target = self._model.by_name[one.source], self._model.by_name[one.target]
+        if one.is_hard:
+            yield self._layer(one, source, target)
+            yield self._region(one, source, target)
+        if one.strength is Strength.UNKNOWN:
+            what = f"nobody has said how much {one.source} needs {one.target}; it counts as hard"
+            yield self._finding(Rule.STRENGTH, one.source, what, (one,), "say hard or soft")
+        elif one.strength is Strength.SOFT and not one.without:
+            what = f"{one.source} can do without {one.target}, but nobody has said how"
+            yield self._finding(Rule.WITHOUT, one.source, what, (one,), "write it into without")
+        if one.accepted is not None and not self._covers(one):
+            said = one.accepted
+            what = f"{said.by} had accepted {one.sentence()} until {said.until}: {said.reason}"
+            advice = "mend it, or accept it anew with a new day"
+            yield self._finding(Rule.ACCEPTED, one.source, what, (one,), advice)
+        yield from self._patterns(one)
+
+    def _layer(self, one: Dependency, source: Component, target: Component) -> Finding | None:
+        if source.layer is None or target.layer is None or target.layer < source.layer:
+            return None
+        where = "the same layer" if target.layer == source.layer else "a higher layer"
+        what = (
+            f"{one.source} (layer {source.layer}) needs {one.target} on {where} ({target.layer});"
+            " a hard dependency leads downwards"
+        )
+        advice = f"soften it, remove it, or move {one.target} below layer {source.layer}"
+        return self._finding(Rule.LAYER, one.source, what, (one,), advice)
+
+    def _region(self, one: Dependency, source: Component, target: Component) -> Finding | None:
+        missing = [region for region in source.regions if region not in target.regions]
+        if not missing or not target.regions:
+            return None
+        what = f"{one.source} runs in {', '.join(missing)}, where {one.target} does not"
+        advice = f"bring {one.target} to {', '.join(missing)}, or soften the dependency"
+        return self._finding(Rule.REGION, one.source, what, (one,), advice)
+
+    def _patterns(self, one: Dependency) -> Iterator[Finding | None]:
+        for pattern in self._rules.forbidden:
+            if pattern.fits(one):
+                why = f": {pattern.reason}" if pattern.reason else ""
+                what = f"{one.sentence()} is forbidden by {pattern.source} → {pattern.target}{why}"
+                yield self._finding(Rule.FORBIDDEN, one.source, what, (one,), "remove it")
+        mine = [
+            pattern
+            for pattern in self._rules.allowed
+            if (one.is_hard or not pattern.hard_only) and fnmatchcase(one.source, pattern.source)
+        ]
+        if mine and not any(pattern.fits(one) for pattern in mine):
+            allowed = ", ".join(pattern.target for pattern in mine)
+            what = f"{one.sentence()} is not allowed; {one.source} may need {allowed}"
+            yield self._finding(Rule.FORBIDDEN, one.source, what, (one,), "remove it, or allow it")
+
+    def _reached(self, claim: _Claim) -> Iterator[Finding | None]:
+        cones = Cones(self._model, claim.weakness, claim.matters)
+        for component in self._model.components:
+            claimed = claim.promises(component)
+            if claimed is None or cones.worst(component.name) <= claimed:
+                continue
+            proof = cones.path(component.name)
+            last = self._model.by_name[proof[-1].target]
+            over = f": {shown(proof)}" if len(proof) > 1 else ""
+            what = f"{component.name} ({claim.said(component)}) needs {last.name} ({claim.said(last)}){over}"
+            advice = f"soften or remove a dependency on the way, or {claim.advice}"
+            yield self._finding(claim.rule, component.name, what, proof, advice)
+
+    def _slos(self) -> Iterator[Finding | None]:
+        claiming = [one for one in self._model.components if one.slo is not None]
+        every = Availabilities(self._model) if claiming else None
+        for component in claiming:
+            if every is None or component.slo is None:
+                continue
+            highest = every.bound(component.name)
+            if component.slo <= highest * (1 + 1e-12):
+                continue
+            points = every.single_points(component.name)
+            weakest = min(points, key=lambda n: self._model.by_name[n].availability or 1.0)
+            proof = path(self._model, component.name, weakest, _hard_at_run) or ()
+            what = (
+                f"{component.name} promises {component.slo:.6g}, and can reach {highest:.6g} at most"
+                f" with its {len(points) - 1} single points of failure; the weakest is {weakest}"
+            )
+            advice = f"promise less, or make it work without {weakest}"
+            yield self._finding(Rule.SLO, component.name, what, proof, advice)
+
+
+class _Claim(msgspec.Struct, frozen=True):
+    """What a component promises, and must not need anything that promises less.
+
+    ``weakness`` grows as promises become weaker; -1 for what promises nothing.
+    """
+
+    rule: Rule
+    matters: Matters
+    advice: str
+
+    def weakness(self, component: Component) -> float:
+        """Return how weak its promise is."""
+        match self.rule:
+            case Rule.TIER:
+                return -1.0 if component.tier is None else component.tier
+            case Rule.RESILIENCE:
+                said = component.resilience
+                return -1.0 if said is None else len(Resilience) - said.height
+            case _:
+                return float(component.plane is Plane.CONTROL)
+
+    def promises(self, component: Component) -> float | None:
+        """Return the weakest that it may need; None if anything."""
+        if self.rule is Rule.PLANE:
+            return 0.0 if component.plane is Plane.DATA else None
+        found = self.weakness(component)
+        return None if found < 0 else found
+
+    def said(self, component: Component) -> str:
+        """Name its promise."""
+        match self.rule:
+            case Rule.TIER:
+                return f"tier {component.tier}"
+            case Rule.RESILIENCE:
+                return str(component.resilience)
+            case _:
+                return f"{component.plane} plane"
+
+
+def _hard_at_run(one: Dependency) -> bool:
+    return one.is_hard and Phase.RUN in one.at
+
+
+_CLAIMS = (
+    _Claim(Rule.TIER, is_hard, "make what is needed as important as what needs it"),
+    _Claim(Rule.RESILIENCE, _hard_at_run, "make what is needed survive as much"),
+    _Claim(Rule.PLANE, _hard_at_run, "let it go on with what it knew last"),
+)
+
+
+def circle(
+    model: Model, inside: set[str], matters: Matters, through: Matters = is_hard
+) -> tuple[TangleKind, Path]:
+    """Return what kind of tangle some components are that need each other in a circle, and a short circle in it.
+
+    Args:
+        model: Where.
+        inside: The members of a strong component by what matters.
+        matters: Which dependencies do.
+        through: The circle leads through one of these, if any of them is inside.
+    """
+
+    def within(one: Dependency) -> bool:
+        return one.target in inside and matters(one)
+
+    every: Iterable[Dependency] = (
+        one for name in model.by_name if name in inside for one in model.needs.get(name, ())
+    )
+    edges = [one for one in every if within(one)]
+    before = [one for one in edges if not BEFORE_SERVING.isdisjoint(one.at)]
+    first = next(filter(through, before), None) or next(filter(through, edges), edges[0])
+    back = path(model, first.target, first.source, within)
+    assert back is not None  # noqa: S101 - in a strong component everything leads back
+    return TangleKind.DEADLOCK if before else TangleKind.CO_START, (first, *back)
