@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drystone.l25_deployer.dependencies import Deployed, Key, check, hard_needs, path_back, waves
+from drystone.l25_deployer.dependencies import check, hard_needs, path_back
+from drystone.l25_deployer.dependency_model import Deployed, Key, waves
 from drystone.l25_deployer.stacks.model import Dependency, EnvironmentStack
 
 NAMES = "abcdef"

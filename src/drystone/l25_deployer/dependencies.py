@@ -1,4 +1,4 @@
-"""Check a service's dependencies against what is deployed: before a deploy, and for the order of recovery.
+"""Check a service's dependencies against what is deployed, before a deploy.
 
 A small check on names: hard needs that are missing, tangles, layers. Services are vertices, keyed by
 environment and name.
@@ -6,16 +6,10 @@ environment and name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
-from typing import TypeAlias
-
 import msgspec
 
+from drystone.l25_deployer.dependency_model import Deployed, Key
 from drystone.l25_deployer.stacks.model import EnvironmentStack
-
-Key: TypeAlias = tuple[str, str]
-Deployed: TypeAlias = Mapping[Key, EnvironmentStack]
 
 NEEDED_NOW = frozenset({"deploy", "start", "runtime"})
 """Moments at which the other service must be there already when this one is deployed."""
@@ -104,27 +98,3 @@ def path_back(start: Key, goal: Key, deployed: Deployed) -> list[Key]:
                 came_from[following] = here
                 waiting.append(following)
     return []
-
-
-def waves(deployed: Deployed) -> Sequence[Sequence[Key]]:
-    """Put services into waves: each starts after what it cannot start or run without.
-
-    A tangle, which no deploy lets in, would be cut at its last edge rather than keep everything down.
-    """
-    edges = {
-        key: [need for need in hard_needs(stack) if need in deployed]
-        for key, stack in deployed.items()
-    }
-    while True:
-        sorter = TopologicalSorter(edges)
-        try:
-            sorter.prepare()
-        except CycleError as e:
-            cycle = e.args[1]
-            edges[cycle[1]].remove(cycle[0])
-            continue
-        found: list[list[Key]] = []
-        while ready := sorter.get_ready():
-            found.append(sorted(ready))
-            sorter.done(*ready)
-        return found

@@ -31,6 +31,7 @@ from drystone.l10_engines.runtimes.podman import Podman
 from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l10_engines.supervision.supervisor import EngineEvent, Supervisor
 from drystone.l25_deployer.builds.artifacts import Artifacts
+from drystone.l25_deployer.dependency_model import start_order
 from drystone.l25_deployer.descriptor import Descriptor, read
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
@@ -50,7 +51,6 @@ from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
-from drystone.l25_deployer.stacks.order import order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -227,7 +227,7 @@ def recovery_order() -> Sequence[Sequence[str]]:
     Raises:
         PlatformError: They wait for each other, or one needs a higher layer.
     """
-    ordered = order(platform_descriptors())
+    ordered = start_order(platform_descriptors())
     if ordered.problems:
         raise PlatformError("\n".join(ordered.problems))
     return ordered.waves
