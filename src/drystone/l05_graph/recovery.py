@@ -134,7 +134,8 @@ class _Climb:
                 return
             for group in groups:
                 self.together.append(group)
-                wave = max(self._next_wave(one, among=set(group)) for one in group)
+                among = set(group)
+                wave = max(self._next_wave(one, among) for one in group)
                 for one in group:
                     self._serve(one, wave)
             ready = [
