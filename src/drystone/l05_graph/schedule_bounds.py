@@ -140,8 +140,11 @@ class Bounder:
         """Return which pairs can not go on at once, because of a resource or because one comes after the other."""
         if self._after is None:
             return None
-        together = self._demands[:, None, :] + self._demands[None, :, :]
-        apart = np.any(together > self._capacities, axis=2) & ~np.eye(self.size, dtype=np.bool_)
+        apart = np.zeros((self.size, self.size), np.bool_)
+        for kind, capacity in enumerate(self._capacities.tolist()):
+            demands = self._demands[:, kind]
+            apart |= demands[:, None] + demands[None, :] > capacity
+        apart &= ~np.eye(self.size, dtype=np.bool_)
         lasts = self._durations > 0
         return np.asarray(apart & lasts[:, None] & lasts[None, :], np.bool_)
 
