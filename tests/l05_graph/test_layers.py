@@ -47,7 +47,7 @@ def cheapest(graph: Graph, pins: dict[int, int]) -> float:
     return best
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(graphs(most=5, most_edges=9), st.dictionaries(st.integers(0, 4), st.integers(0, 3)))
 def test_layers_follow_every_decision_at_the_least_cost(
     graph: Graph, wanted: dict[int, int]
@@ -63,6 +63,7 @@ def test_layers_follow_every_decision_at_the_least_cost(
     assert found.is_proven
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     graphs(most=6, most_edges=12), st.dictionaries(st.integers(0, 5), st.integers(0, 3)), st.data()
 )

@@ -57,7 +57,7 @@ def changed(graph: Graph, steps: tuple[object, ...]) -> Graph:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(graphs(most=5, most_edges=9))
 def test_removing_reaches_each_goal_at_the_least_cost(graph: Graph) -> None:
     for goal in Goal:
@@ -69,6 +69,7 @@ def test_removing_reaches_each_goal_at_the_least_cost(graph: Graph) -> None:
         assert not found.impossible
 
 
+@settings(max_examples=60, deadline=None)
 @given(graphs(most=6, most_edges=14))
 def test_more_kinds_of_moves_never_cost_more_and_reach_the_goal_too(graph: Graph) -> None:
     for goal in Goal:
@@ -81,6 +82,7 @@ def test_more_kinds_of_moves_never_cost_more_and_reach_the_goal_too(graph: Graph
         assert is_reached(changed(graph, many.steps), goal)
 
 
+@settings(max_examples=60, deadline=None)
 @given(graphs(most=7, most_edges=18))
 def test_a_recovery_waives_no_more_than_an_untangling_cuts(graph: Graph) -> None:
     waived = break_glass(graph)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from drystone.l05_graph.arcs import Arcs
-from drystone.l05_graph.arrays import Numbers
+from drystone.l05_graph.arcs import Arcs, ranks
+from drystone.l05_graph.arrays import Flags, Numbers
 from drystone.l05_graph.limits import Limit
+
+NARROW = 1e-9
+"""Less room than this is none; places are whole numbers at first."""
 
 
 def put_back(arcs: Arcs, place: Numbers, limit: Limit) -> Numbers:
@@ -24,14 +27,14 @@ def put_back(arcs: Arcs, place: Numbers, limit: Limit) -> Numbers:
         if number % 64 == 0 and limit.is_over:
             break
         order.add(int(arcs.source[arc]), int(arcs.target[arc]))
-    return np.array(order.place, np.int64)
+    return ranks(np.array(order.place))
 
 
 class _Order:
     """An order of the vertices in which no arc leads upwards, while arcs are added."""
 
-    def __init__(self, arcs: Arcs, place: Numbers, up: np.ndarray) -> None:
-        self.place: list[int] = place.tolist()
+    def __init__(self, arcs: Arcs, place: Numbers, up: Flags) -> None:
+        self.place: list[float] = place.astype(np.float64).tolist()
         self._needs: list[list[int]] = [[] for _ in range(arcs.size)]
         self._users: list[list[int]] = [[] for _ in range(arcs.size)]
         for source, target in zip(
@@ -40,49 +43,74 @@ class _Order:
             self._needs[source].append(target)
             self._users[target].append(source)
 
-    def add(self, source: int, target: int) -> bool:
+    def add(self, source: int, target: int) -> None:
         """Add an arc, unless it closes a cycle."""
-        place = self.place
-        if place[source] < place[target]:
-            met = self._between(source, target)
-            if met is None:
-                return False
-            self._mend(*met)
+        if self.place[source] < self.place[target] and not self._make_room(source, target):
+            return
         self._needs[source].append(target)
         self._users[target].append(source)
+
+    def _make_room(self, source: int, target: int) -> bool:
+        """Move the target below the source, unless it needs it.
+
+        One search goes down from the target, another up from the source, by turns, so that the smaller one decides: when
+        they meet there is a cycle; when one has seen all that lies between, that alone is moved past the other end.
+        """
+        low, high = self.place[source], self.place[target]
+        below = _Side(self._needs, target, low, -1)
+        above = _Side(self._users, source, high, 1)
+        while True:
+            if below.is_done:
+                return self._settle(below.found, max(below.end, low - 1.0), low)
+            if above.is_done:
+                return self._settle(above.found, high, min(above.end, high + 1.0))
+            if below.goes_on(self.place, above) or above.goes_on(self.place, below):
+                return False
+
+    def _settle(self, moved: list[int], low: float, high: float) -> bool:
+        """Give these, in their order, places between the two.
+
+        Others may lie there too: those have no arc to any of these, so that it does not matter which is higher.
+        """
+        width = (high - low) / (len(moved) + 1)
+        if low + width <= low or high - width >= high or width < NARROW:
+            return False
+        for number, vertex in enumerate(sorted(moved, key=self.place.__getitem__), 1):
+            self.place[vertex] = low + number * width
         return True
 
-    def _between(self, source: int, target: int) -> tuple[list[int], list[int]] | None:
-        """Return what the target needs and what needs the source, as far as it lies between; None when they meet.
 
-        Both searches go on by turns, so that whether they meet is known by the smaller one.
-        """
-        place = self.place
-        lowest, highest = place[source], place[target]
-        below, above = [target], [source]
-        seen_below, seen_above = {target}, {source}
-        down = up = 0
-        while down < len(below) or up < len(above):
-            if down < len(below):
-                for other in self._needs[below[down]]:
-                    if other in seen_above:
-                        return None
-                    if place[other] > lowest and other not in seen_below:
-                        seen_below.add(other)
-                        below.append(other)
-                down += 1
-            if up < len(above):
-                for other in self._users[above[up]]:
-                    if other in seen_below:
-                        return None
-                    if place[other] < highest and other not in seen_above:
-                        seen_above.add(other)
-                        above.append(other)
-                up += 1
-        return below, above
+class _Side:
+    """A search to one side, through vertices whose place lies inside a bound.
 
-    def _mend(self, low: list[int], high: list[int]) -> None:
-        by_place = self.place.__getitem__
-        moved = sorted(low, key=by_place) + sorted(high, key=by_place)
-        for vertex, where in zip(moved, sorted(map(by_place, moved)), strict=True):
-            self.place[vertex] = where
+    Attributes:
+        found: What it has seen.
+        end: The place nearest to the bound that is outside of it and has an arc to what it has seen.
+    """
+
+    def __init__(self, arcs_of: list[list[int]], start: int, bound: float, sign: int) -> None:
+        self.found = [start]
+        self.end = sign * float("inf")
+        self._arcs_of, self._bound, self._sign = arcs_of, bound, sign
+        self._seen, self._next = {start}, 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has seen all."""
+        return self._next == len(self.found)
+
+    def goes_on(self, place: list[float], other: _Side) -> bool:
+        """Look at what is next to one vertex more; returns whether it meets the other side."""
+        sign, bound, seen, theirs = self._sign, self._bound * self._sign, self._seen, other._seen
+        for near in self._arcs_of[self.found[self._next]]:
+            if near in theirs:
+                return True
+            where = place[near] * sign
+            if where >= bound:
+                if where < self.end * sign:
+                    self.end = where * sign
+            elif near not in seen:
+                seen.add(near)
+                self.found.append(near)
+        self._next += 1
+        return False
