@@ -15,25 +15,38 @@ from drystone.l05_graph.model import Component, Dependency, Model
 from drystone.l05_graph.reach import Matters, Path
 
 
+class Followed:
+    """The dependencies of a model that matter, and its strong components by them, each after all that it needs.
+
+    Args:
+        model: Which.
+        matters: Which dependencies are followed.
+    """
+
+    def __init__(self, model: Model, matters: Matters) -> None:
+        self.model = model
+        self.needs = {
+            name: [one for one in every if matters(one)] for name, every in model.needs.items()
+        }
+        self.targets = {name: [one.target for one in every] for name, every in self.needs.items()}
+        self.order = circles(model.by_name, lambda name: self.targets.get(name, ()))
+
+
 class Cones:
     """What is worst among all that a component needs, itself included.
 
     Args:
-        model: Where.
+        followed: Where, and which dependencies are followed.
         value: How bad a component is.
-        matters: Which dependencies are followed.
     """
 
-    def __init__(self, model: Model, value: Callable[[Component], float], matters: Matters) -> None:
-        self._value = {name: value(component) for name, component in model.by_name.items()}
-        self._needs = {
-            name: [one for one in every if matters(one)] for name, every in model.needs.items()
-        }
-        self._targets = {name: [one.target for one in every] for name, every in self._needs.items()}
+    def __init__(self, followed: Followed, value: Callable[[Component], float]) -> None:
+        self._value = {name: value(one) for name, one in followed.model.by_name.items()}
+        self._needs, self._targets = followed.needs, followed.targets
         self._worst: dict[str, float] = {}
         self._steps: dict[str, int] = {}
         self._next: dict[str, Dependency | None] = {}
-        for together in circles(model.by_name, lambda name: self._targets.get(name, ())):
+        for together in followed.order:
             self._settle(together)
 
     def worst(self, name: str) -> float:

@@ -15,8 +15,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from drystone.l05_graph.availability import Availabilities
-from drystone.l05_graph.circles import circles
-from drystone.l05_graph.cones import Cones
+from drystone.l05_graph.cones import Cones, Followed
 from drystone.l05_graph.findings import Finding, Rule, Rules, Severity
 from drystone.l05_graph.model import Component, Dependency, Model
 from drystone.l05_graph.reach import Matters, Path, is_hard, path, shown
@@ -51,6 +50,8 @@ class _Check:
         self._model = model
         self._rules = rules
         self._today = today
+        self._hard = Followed(model, is_hard)
+        self._hard_at_run = Followed(model, _hard_at_run)
 
     def findings(self) -> Iterator[Finding | None]:
         yield from self._tangles()
@@ -84,21 +85,18 @@ class _Check:
 
     def _tangles(self) -> Iterator[Finding | None]:
         """Tell each tangle; one that is only there because of accepted dependencies is a note."""
-        left = self._circles(lambda one: one.is_hard and not self._covers(one))
-        tangled = {name for together in left for name in together}
+        tangled = [together for together in self._hard.order if len(together) > 1]
+        if any(self._covers(one) for one in self._model.dependencies):
+            uncovered = Followed(self._model, lambda one: one.is_hard and not self._covers(one))
+            left = [together for together in uncovered.order if len(together) > 1]
+        else:
+            left = tangled
+        known = {name for together in left for name in together}
         for together in left:
             yield self._tangle(together, lambda one: one.is_hard and not self._covers(one), is_hard)
-        for together in self._circles(is_hard):
-            if not tangled.issuperset(together):
+        for together in tangled:
+            if not known.issuperset(together):
                 yield self._tangle(together, is_hard, self._covers)
-
-    def _circles(self, matters: Matters) -> list[list[str]]:
-        needs = self._model.needs
-
-        def below(name: str) -> list[str]:
-            return [one.target for one in needs.get(name, ()) if matters(one)]
-
-        return [every for every in circles(self._model.by_name, below) if len(every) > 1]
 
     def _tangle(self, together: list[str], matters: Matters, through: Matters) -> Finding | None:
         inside = set(together)
@@ -172,7 +170,8 @@ class _Check:
             yield self._finding(Rule.FORBIDDEN, one.source, what, (one,), "remove it, or allow it")
 
     def _reached(self, claim: _Claim) -> Iterator[Finding | None]:
-        cones = Cones(self._model, claim.weakness, claim.matters)
+        followed = self._hard if claim.rule is Rule.TIER else self._hard_at_run
+        cones = Cones(followed, claim.weakness)
         for component in self._model.components:
             claimed = claim.promises(component)
             if claimed is None or cones.worst(component.name) <= claimed:
@@ -211,7 +210,6 @@ class _Claim(msgspec.Struct, frozen=True):
     """
 
     rule: Rule
-    matters: Matters
     advice: str
 
     def weakness(self, component: Component) -> float:
@@ -248,9 +246,9 @@ def _hard_at_run(one: Dependency) -> bool:
 
 
 _CLAIMS = (
-    _Claim(Rule.TIER, is_hard, "make what is needed as important as what needs it"),
-    _Claim(Rule.RESILIENCE, _hard_at_run, "make what is needed survive as much"),
-    _Claim(Rule.PLANE, _hard_at_run, "let it go on with what it knew last"),
+    _Claim(Rule.TIER, "make what is needed as important as what needs it"),
+    _Claim(Rule.RESILIENCE, "make what is needed survive as much"),
+    _Claim(Rule.PLANE, "let it go on with what it knew last"),
 )
 
 
