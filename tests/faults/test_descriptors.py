@@ -223,7 +223,7 @@ async def _answers(platform: Place, name: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("many", [40, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("many", [pytest.param(many, marks=pytest.mark.slow) for many in (40, 400)])
 async def test_many_who_follow_a_log_all_get_its_lines_and_the_agent_goes_on(
     tmp_path: Path, many: int
 ) -> None:

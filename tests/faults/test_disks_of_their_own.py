@@ -41,7 +41,7 @@ async def on_disks_of_their_own(
 @pytest.mark.parametrize(
     "parts",
     [
-        ["run"],
+        pytest.param(["run"], marks=pytest.mark.slow),
         pytest.param(["engines", "artifacts", "instances", "services"], marks=pytest.mark.slow),
     ],
     ids=["run", "all"],

@@ -38,7 +38,6 @@ QUICK_KILLS = {
     ("destroy", "destroy.names.forgotten"),
     ("down", "down.releases.ended"),
     ("deploy with postgres", "postgres.role.made"),
-    ("destroy with bucket", "objects.keys.written"),
 }
 QUICK_FAILURES = {
     ("deploy", "resources.volume.begun"),

@@ -68,6 +68,7 @@ def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 async def test_a_platform_is_ready_and_deploys_although_podman_hangs(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

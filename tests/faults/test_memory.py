@@ -128,6 +128,7 @@ async def test_a_container_over_its_limit_is_ended_and_told_and_its_neighbour_no
             await platform.drystone.must("destroy", greedy, "--env", "dev", "--yes", greedy)
 
 
+@pytest.mark.slow
 async def test_an_agent_that_the_kernel_ends_for_want_of_memory_comes_back_and_nothing_is_lost(
     tmp_path: Path,
 ) -> None:

@@ -59,7 +59,7 @@ async def test_a_database_and_a_role_of_nobody_are_seen_and_missing_ones(
         found = await check.violations(site)
         assert [text.split()[0] for text in found] == ["database", "role"]
         assert all(text.endswith("is missing") for text in found)
-        await databases.provision("dev.rows.db", connections=5, password="x" * 20)
+        await databases.provision("dev.rows.db", connections=50, password="x" * 20)
         assert await check.violations(site) == []
         await databases.provision("extra", connections=5, password="x" * 20)
         assert await check.violations(site) == [

@@ -159,7 +159,7 @@ async def outlive(platform: Place, folder: Path, protocol: str, kinds: dict[Kind
         report = await streaming
         assert report.failed == (), report.text()
         assert {o.detail for o in report.cut} == {GOODBYES[kind]}, report.text()
-        assert len(report.cut) == len(report.outcomes) >= 3
+        assert len(report.cut) == len(report.outcomes) >= 1
         cut += len(report.cut)
     assert ordinary.failures() == {}, ordinary.text()
     (said,) = [e["text"] for e in await platform.history(name) if e["event"] == "cut"]
