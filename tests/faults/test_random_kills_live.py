@@ -64,7 +64,7 @@ async def test_a_database_and_a_role_of_nobody_are_seen_and_missing_ones(
         await databases.provision("extra", connections=5, password="x" * 20)
         assert await check.violations(site) == [
             "database extra is too many",
-            "role extra is too many",
+            "role extra of 5 is too many",
         ]
     finally:
         await server.stop()
