@@ -48,7 +48,9 @@ def kept_warm(folder: Path, span: str) -> Path:
     return small_service(folder, "steady", deploy={"keep_warm": span})
 
 
-@pytest.mark.parametrize("step", [DAY, -DAY], ids=["forward", "back"])
+@pytest.mark.parametrize(
+    "step", [pytest.param(DAY, marks=pytest.mark.slow), -DAY], ids=["forward", "back"]
+)
 async def test_a_warm_release_stays_as_long_as_was_said_whatever_the_clock_says(
     tmp_path: Path, step: timedelta
 ) -> None:
@@ -79,6 +81,7 @@ async def test_a_warm_release_stays_as_long_as_was_said_whatever_the_clock_says(
         assert await where.version("steady") == "3"
 
 
+@pytest.mark.slow
 async def test_a_deploy_is_not_disturbed_and_history_says_times_as_they_were(
     tmp_path: Path,
 ) -> None:
@@ -116,6 +119,7 @@ SPRING, AUTUMN = datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1,
 """When clocks in Berlin are set forward and back."""
 
 
+@pytest.mark.slow
 async def test_daylight_saving_changes_what_is_shown_and_nothing_else(tmp_path: Path) -> None:
     async with clocked(tmp_path, "Europe/Berlin") as (where, clock):
         for change in (SPRING, AUTUMN):

@@ -179,6 +179,7 @@ async def _up_with(platform: Place, files: int) -> tuple[int, str]:
     return await process.wait(), said.decode()
 
 
+@pytest.mark.slow
 async def test_a_platform_that_may_open_too_few_files_says_so_and_with_just_enough_it_works(
     tmp_path: Path,
 ) -> None:

@@ -68,6 +68,7 @@ async def test_a_moved_home_comes_back_with_code_data_and_the_way_back(tmp_path:
         assert (await second.drystone.ask("status"))["problems"] == []
 
 
+@pytest.mark.slow
 async def test_a_home_that_was_moved_while_services_ran_ends_them_before_it_starts_anew(
     tmp_path: Path,
 ) -> None:

@@ -51,6 +51,7 @@ def runs_in(runtime: str) -> Callable[[Place], None]:
     return choose
 
 
+@pytest.mark.slow
 async def test_after_two_restarts_of_the_machine_every_service_is_back_in_its_order(
     tmp_path: Path, stranger: ProcessId
 ) -> None:
@@ -160,6 +161,7 @@ async def test_a_restart_in_the_middle_of_a_deploy_leaves_one_release_or_the_oth
         assert await where.version("notes") == "3"
 
 
+@pytest.mark.slow
 async def test_a_port_that_somebody_else_took_meanwhile_is_replaced(
     tmp_path: Path, stranger: ProcessId
 ) -> None:
@@ -292,6 +294,7 @@ async def test_what_cannot_be_healed_is_refused_with_what_to_do(broken: Place) -
     assert await remembered(broken, "notes") == ["kept"]
 
 
+@pytest.mark.slow
 async def test_damage_to_one_service_is_reported_and_the_platform_runs(broken: Place) -> None:
     for name, (tear, what, remedy) in REPORTED.items():
         kept = {p: p.read_bytes() for p in broken.home.glob("services/*/*/**/*.json")}

@@ -17,6 +17,7 @@ from journeys.place import eventually, place, small_service
 pytestmark = pytest.mark.timeout(200)
 
 
+@pytest.mark.slow
 async def test_a_deploy_that_can_start_nothing_is_undone_and_an_ended_instance_comes_back_later(
     tmp_path: Path,
 ) -> None:

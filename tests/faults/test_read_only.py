@@ -84,7 +84,9 @@ async def test_a_running_platform_goes_on_serving_and_finishes_when_it_may_write
         assert await remembered(where, "notes") == ["kept"]
 
 
-@pytest.mark.parametrize("step", ["build", "health", "switch"])
+@pytest.mark.parametrize(
+    "step", ["health", *(pytest.param(s, marks=pytest.mark.slow) for s in ("build", "switch"))]
+)
 async def test_a_deploy_during_which_the_home_becomes_read_only_is_undone_or_finished(
     tmp_path: Path, step: str
 ) -> None:

@@ -115,6 +115,7 @@ async def test_requests_go_on_without_an_agent_and_the_next_one_tells_what_happe
         assert victim["id"] in shown.out
 
 
+@pytest.mark.slow
 async def test_a_platform_that_was_stopped_was_not_unattended(tmp_path: Path) -> None:
     async with place() as platform:
         await deploy(platform, tmp_path, "single", scale=1)
@@ -125,6 +126,7 @@ async def test_a_platform_that_was_stopped_was_not_unattended(tmp_path: Path) ->
         assert "unattended" not in {event["event"] for event in events}
 
 
+@pytest.mark.slow
 async def test_a_stopped_agent_is_named_and_all_is_well_when_it_goes_on(tmp_path: Path) -> None:
     async with place() as platform:
         await deploy(platform, tmp_path, "single", scale=1)

@@ -169,7 +169,7 @@ async def test_the_edge_comes_back_on_its_own_port_after_it_was_killed(
     assert after == before
 
 
-@pytest.mark.parametrize("victim", ["agent", "everything"])
+@pytest.mark.parametrize("victim", [pytest.param("agent", marks=pytest.mark.slow), "everything"])
 async def test_a_platform_whose_processes_were_all_killed_recovers(
     victim: str, tmp_path: Path
 ) -> None:

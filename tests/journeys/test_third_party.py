@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import boto3
+import pytest
 
 from journeys.place import EXAMPLES, Place, eventually
 
@@ -50,6 +51,7 @@ async def test_kinto_keeps_its_records_across_a_deploy(platform: Place) -> None:
     assert [record["title"] for record in found] == ["dry stone"]
 
 
+@pytest.mark.slow
 async def test_a_file_written_in_jupyter_is_an_object_in_its_bucket(platform: Place) -> None:
     await deployed(platform, "jupyter")
     bucket = await variables(platform, "jupyter")

@@ -103,7 +103,13 @@ def test_nobody_else_may_reach_the_agent_or_look_into_its_home(folder: Path) -> 
         assert modes[name] == 0o700, name
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGKILL,
+        *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGINT)),
+    ],
+)
 async def test_whatever_ends_an_agent_requests_are_answered_and_the_next_one_adopts(
     folder: Path, number: signal.Signals
 ) -> None:
@@ -154,7 +160,9 @@ async def test_what_died_meanwhile_is_started_by_the_next_agent(folder: Path) ->
     assert after["greeter-dev-r1-web-0"] not in {None, instance}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 async def test_a_deploy_that_its_agent_did_not_survive_is_undone(
     folder: Path, number: signal.Signals
 ) -> None:
