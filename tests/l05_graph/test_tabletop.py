@@ -131,6 +131,14 @@ def test_equal_seeds_give_equal_spreads(disaster: tuple[Model, Scenario], seed: 
     assert set(first.many.criticality) == {one.component for one in first.chain}
 
 
+def test_where_nothing_can_come_back_it_is_over_at_once() -> None:
+    pair = [Component(name=name, recovery=hours(1), crew="x") for name in ("a", "b")]
+    model = checked(pair, [need("a", "b", START), need("b", "a", START)])
+    found = tabletop(model, Scenario(components=("a", "b")), runs=3, seed=1)
+    assert found.many is not None
+    assert found.lasts == found.many.lasts.p50 == timedelta()
+
+
 def test_uncertain_durations_spread_and_the_longer_branch_is_critical_more_often() -> None:
     wide = Estimate(least=HOUR, likely=HOUR * 2, most=HOUR * 6)
     narrow = Estimate(least=HOUR * 2, likely=HOUR * 2, most=HOUR * 3)

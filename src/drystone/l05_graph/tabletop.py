@@ -114,7 +114,7 @@ def _many(
         )
         run = Run(plan, drawn.astype(np.int64).tolist(), by_hand)
         run.go()
-        lasts.append(max(run.served, default=0))
+        lasts.append(max(0, *run.served))
         critical[[work.component for work in chain_of(run)]] += 1
         for name, members in products.items():
             back[name].append(_all_back(run, members))
@@ -159,7 +159,7 @@ class _Telling:
     def __init__(self, plan: Plan, run: Run) -> None:
         self._plan, self._run = plan, run
         self._names = plan.needs.names
-        self._lasts = max(run.served, default=0)
+        self._lasts = max(0, *run.served)
 
     def told(self, many: Many | None, spreads: Mapping[str, Spread]) -> Tabletop:
         plan, run, names = self._plan, self._run, self._names
