@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drystone.l00_kernel.yaml_text.reader import resolve
+from drystone.l00_kernel.yaml_text.scalars import resolve
 from drystone.l00_kernel.yaml_text.tree import Scalar, Span
 from drystone.l25_deployer.descriptor import quantities, references, words
 from drystone.l25_deployer.descriptor.compiled import shape_of

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 from drystone.l00_kernel.yaml_text import tree
-from drystone.l00_kernel.yaml_text.reader import Subject
+from drystone.l00_kernel.yaml_text.subject import Subject
 from drystone.l05_graph.changes import (
     AddComponent,
     AddDependency,

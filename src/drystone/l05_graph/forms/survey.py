@@ -33,7 +33,8 @@ import msgspec
 
 from drystone.l00_kernel.yaml_text import tree
 from drystone.l00_kernel.yaml_text.problems import quoted
-from drystone.l00_kernel.yaml_text.reader import Subject, read_document
+from drystone.l00_kernel.yaml_text.reader import read_document
+from drystone.l00_kernel.yaml_text.subject import Subject
 from drystone.l05_graph.errors import Mistake, ModelInvalid
 from drystone.l05_graph.forms.attributes import COMPONENT, DEPENDENCY, STRENGTH, Single
 from drystone.l05_graph.forms.blocks import ABSENT, Notes, attributes, complete

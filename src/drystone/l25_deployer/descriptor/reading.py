@@ -9,7 +9,8 @@ import msgspec
 
 from drystone.l00_kernel.errors import Invalid
 from drystone.l00_kernel.yaml_text.problems import Problem, render
-from drystone.l00_kernel.yaml_text.reader import Subject, read_document
+from drystone.l00_kernel.yaml_text.reader import read_document
+from drystone.l00_kernel.yaml_text.subject import Subject
 from drystone.l00_kernel.yaml_text.tree import Mapping, Path, at, dotted
 from drystone.l25_deployer.descriptor import overlays
 from drystone.l25_deployer.descriptor.compiled import Keyed, Tagged, shape_of
