@@ -23,13 +23,13 @@ from typing import TypeVar
 
 from benchmarks.stand import table
 
+from drystone.l05_graph.disaster import Disaster
 from drystone.l05_graph.forms.sm import read_sm
 from drystone.l05_graph.model import Component, Dependency, Model, checked
 from drystone.l05_graph.project import Project
 from drystone.l05_graph.recovery import recovery_order
 from drystone.l05_graph.rehearsal import Run
 from drystone.l05_graph.rehearsal_plan import Plan
-from drystone.l05_graph.scenario import Scenario
 from drystone.l05_graph.schedule import Schedule, schedule
 from drystone.l05_graph.words import Phase, Strength
 
@@ -116,15 +116,15 @@ def costs(count: int) -> str:
     for one in model.dependencies:
         if one.is_hard:
             edges[one.source].append(one.target)
-    scenario = Scenario(everything=True, people=3)
-    plan = Plan(model, scenario)
+    disaster = Disaster(everything=True, people=3)
+    plan = Plan(model, disaster)
     parts: list[tuple[str, Callable[[], object]]] = [
         (
             "`graphlib`, hard dependencies alone",
             lambda: list(TopologicalSorter(edges).static_order()),
         ),
         ("recovery order", lambda: recovery_order(model)),
-        ("plan of a rehearsal", lambda: Plan(model, scenario)),
+        ("plan of a rehearsal", lambda: Plan(model, disaster)),
         ("one rehearsal", lambda: Run(plan, plan.likely).go()),
     ]
     taken = [(name, min(_timed(what)[1] for _ in range(count))) for name, what in parts]

@@ -8,6 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drystone.l05_graph.disaster import (
+    Crew,
+    Disaster,
+    Discovery,
+    FailsAgain,
+    PeopleChange,
+    Shift,
+    TakesLonger,
+)
 from drystone.l05_graph.errors import ComponentNotFound
 from drystone.l05_graph.exercise import Facilitator, NotNow, OtherModel
 from drystone.l05_graph.exercise_state import (
@@ -20,15 +29,6 @@ from drystone.l05_graph.exercise_state import (
     Inject,
 )
 from drystone.l05_graph.model import BreakGlass, Component, Estimate, Model, checked
-from drystone.l05_graph.scenario import (
-    Crew,
-    Discovery,
-    FailsAgain,
-    PeopleChange,
-    Scenario,
-    Shift,
-    TakesLonger,
-)
 from drystone.l05_graph.tabletop import tabletop
 from drystone.l05_graph.words import Phase
 from l05_graph.recovering import models, need, recovered
@@ -50,7 +50,7 @@ def small() -> Model:
     )
 
 
-SCENARIO = Scenario(everything=True, soft_factor=0)
+DISASTER = Disaster(everything=True, soft_factor=0)
 
 
 def play(leads: Facilitator, *actions: Action) -> Exercise:
@@ -62,7 +62,7 @@ def lines(state: Exercise) -> list[str]:
 
 
 def test_a_whole_exercise_is_played_step_by_step() -> None:
-    leads = Facilitator(small(), SCENARIO)
+    leads = Facilitator(small(), DISASTER)
     state = leads.begin()
     assert [(one.component, one.crew, one.is_free) for one in leads.startable(state)] == [
         ("db", "storage", True),
@@ -102,13 +102,13 @@ def test_a_whole_exercise_is_played_step_by_step() -> None:
 def test_a_step_that_cannot_be_done_says_why(
     before: tuple[Action, ...], action: Action, message: str
 ) -> None:
-    leads = Facilitator(small(), SCENARIO)
+    leads = Facilitator(small(), DISASTER)
     with pytest.raises(NotNow, match=message):
         leads.step(play(leads, *before), action)
 
 
 def test_an_unknown_component_is_refused_with_a_proposal() -> None:
-    leads = Facilitator(small(), SCENARIO)
+    leads = Facilitator(small(), DISASTER)
     for action in (
         Begin(component="shpo"),
         Failed(component="shpo"),
@@ -119,25 +119,25 @@ def test_an_unknown_component_is_refused_with_a_proposal() -> None:
 
 
 def test_the_state_survives_being_written_down() -> None:
-    leads = Facilitator(small(), SCENARIO)
+    leads = Facilitator(small(), DISASTER)
     event = Inject(event=FailsAgain(at=HOUR * 4, component="db"))
     state = play(leads, Begin(component="db"), event, NEXT)
     again = msgspec.json.decode(msgspec.json.encode(state), type=Exercise)
     assert again == state
-    other = Facilitator(small(), SCENARIO)
+    other = Facilitator(small(), DISASTER)
     assert other.step(again, NEXT) == leads.step(state, NEXT)
     assert other.undo(again) == leads.undo(state)
 
 
 def test_an_exercise_goes_on_with_its_own_model_alone() -> None:
-    state = Facilitator(small(), SCENARIO).begin()
-    stranger = Facilitator(checked([component("db", 1, "x")], []), SCENARIO)
-    with pytest.raises(OtherModel, match="another model or scenario"):
+    state = Facilitator(small(), DISASTER).begin()
+    stranger = Facilitator(checked([component("db", 1, "x")], []), DISASTER)
+    with pytest.raises(OtherModel, match="another model or disaster"):
         stranger.step(state, NEXT)
 
 
 def test_what_fails_takes_down_what_needs_it_and_can_be_brought_back() -> None:
-    leads = Facilitator(small(), SCENARIO)
+    leads = Facilitator(small(), DISASTER)
     state = play(leads, Done(component="db"), Done(component="shop"), Failed(component="db"))
     assert leads.serving(state) == frozenset()
     assert lines(state)[-3:] == [
@@ -151,13 +151,13 @@ def test_what_fails_takes_down_what_needs_it_and_can_be_brought_back() -> None:
 
 def test_events_of_the_scenario_and_of_the_facilitator_happen_in_their_time() -> None:
     shift = Shift(begins=HOUR * 0, lasts=HOUR * 10)
-    scenario = Scenario(
+    disaster = Disaster(
         everything=True,
         soft_factor=0,
         crews=(Crew(name="storage", awake=(shift,)),),
         events=(PeopleChange(at=HOUR * 3, crew="web", by=-1),),
     )
-    leads = Facilitator(small(), scenario)
+    leads = Facilitator(small(), disaster)
     late = Inject(event=TakesLonger(at=HOUR, component="db", factor=3))
     state = play(leads, Begin(component="db"), late, Advance(by=HOUR))
     assert state.tasks[0].ends == HOUR * 4
@@ -170,7 +170,7 @@ def test_events_of_the_scenario_and_of_the_facilitator_happen_in_their_time() ->
 
 
 def test_a_discovery_stops_the_work_until_what_is_needed_serves() -> None:
-    leads = Facilitator(small(), SCENARIO)
+    leads = Facilitator(small(), DISASTER)
     found = Inject(event=Discovery(at=timedelta(), component="logs", needs="db"))
     state = play(leads, Begin(component="logs"), found)
     assert state.tasks == ()
@@ -186,7 +186,7 @@ def test_break_glass_is_offered_after_the_ordinary_work() -> None:
         [component("a", 1, "x", break_glass=glass), component("b", 1, "y")],
         [need("a", "b", Phase.START), need("b", "a", Phase.START)],
     )
-    leads = Facilitator(model, SCENARIO)
+    leads = Facilitator(model, DISASTER)
     (offered,) = leads.startable(leads.begin())
     assert (offered.component, offered.by_hand, offered.takes) == ("a", True, HOUR * 5)
     state = play(leads, Begin(component="a", by_hand=True), NEXT, Begin(component="b"), NEXT)
@@ -208,7 +208,7 @@ def games(leads: Facilitator, draw: Callable[[st.SearchStrategy[object]], object
 
 @given(models(), st.data())
 def test_undo_leads_back_and_replay_leads_to_the_same(model: Model, data: st.DataObject) -> None:
-    leads = Facilitator(model, SCENARIO)
+    leads = Facilitator(model, DISASTER)
     state = games(leads, data.draw)
     assert leads.replay(state.actions) == state
     if state.actions:
@@ -217,7 +217,7 @@ def test_undo_leads_back_and_replay_leads_to_the_same(model: Model, data: st.Dat
 
 @given(models())
 def test_who_does_all_that_is_offered_brings_up_all_that_can_be(model: Model) -> None:
-    leads = Facilitator(model, SCENARIO)
+    leads = Facilitator(model, DISASTER)
     state = leads.begin()
     while True:
         free = [one for one in leads.startable(state) if one.is_free]
@@ -228,7 +228,7 @@ def test_who_does_all_that_is_offered_brings_up_all_that_can_be(model: Model) ->
         else:
             break
     assert leads.serving(state) == recovered(model)
-    rehearsed = tabletop(model, SCENARIO)
+    rehearsed = tabletop(model, DISASTER)
     assert leads.serving(state) == set(rehearsed.serves)
     # The most urgent first, as the rehearsal does, with one crew for all.
     assert state.now == max((bar.ends for bar in rehearsed.bars), default=timedelta())

@@ -12,6 +12,16 @@ from datetime import timedelta
 import msgspec
 
 from drystone.l00_kernel.errors import Conflict
+from drystone.l05_graph.disaster import (
+    NOTHING,
+    Disaster,
+    Discovery,
+    Event,
+    FailsAgain,
+    PeopleChange,
+    TakesLonger,
+    check_event,
+)
 from drystone.l05_graph.errors import ComponentNotFound
 from drystone.l05_graph.exercise_state import (
     Action,
@@ -27,16 +37,6 @@ from drystone.l05_graph.exercise_state import (
 )
 from drystone.l05_graph.model import Model, unknown
 from drystone.l05_graph.rehearsal_plan import Plan
-from drystone.l05_graph.scenario import (
-    NOTHING,
-    Discovery,
-    Event,
-    FailsAgain,
-    PeopleChange,
-    Scenario,
-    TakesLonger,
-    check_event,
-)
 
 
 class NotNow(Conflict):
@@ -48,18 +48,18 @@ class OtherModel(Conflict):
 
 
 class Facilitator:
-    """Leads exercises with one model and scenario.
+    """Leads exercises with one model and disaster.
 
     Args:
         model: The components.
-        scenario: What is lost.
+        disaster: What is lost.
 
     Raises:
         ModelInvalid: They do not fit together.
     """
 
-    def __init__(self, model: Model, scenario: Scenario) -> None:
-        self._plan = Plan(model, scenario)
+    def __init__(self, model: Model, disaster: Disaster) -> None:
+        self._plan = Plan(model, disaster)
         self._model = model
         self._names = self._plan.needs.names
 
@@ -68,10 +68,10 @@ class Facilitator:
         there = zip(self._names, self._plan.lost, strict=True)
         return Exercise(
             model=self._model.digest,
-            scenario=self._plan.scenario,
+            disaster=self._plan.disaster,
             placed=frozenset(name for name, gone in there if not gone),
             people={crew.name: crew.people for crew in self._plan.crews},
-            pending=_in_time(self._plan.scenario.events),
+            pending=_in_time(self._plan.disaster.events),
         )
 
     def step(self, state: Exercise, action: Action) -> Exercise:
@@ -79,12 +79,12 @@ class Facilitator:
 
         Raises:
             NotNow: It cannot be done in this state; the message says why.
-            OtherModel: The exercise was begun with another model or scenario.
+            OtherModel: The exercise was begun with another model or disaster.
             ComponentNotFound: It names a component that is not there.
         """
-        if state.model != self._model.digest or state.scenario != self._plan.scenario:
+        if state.model != self._model.digest or state.disaster != self._plan.disaster:
             raise OtherModel(
-                "the exercise was begun with another model or scenario; lead it with the same ones"
+                "the exercise was begun with another model or disaster; lead it with the same ones"
             )
         after = self._stepped(state, action)
         return msgspec.structs.replace(after, actions=(*state.actions, action))
@@ -285,7 +285,7 @@ class Facilitator:
         takes = glass if by_hand and glass is not None else self._plan.likely[one]
         soft = self._plan.needs.soft[one]
         missing = [serving[need] for need in soft].count(False)
-        slow = 1 + self._plan.scenario.soft_factor * missing / len(soft) if soft else 1
+        slow = 1 + self._plan.disaster.soft_factor * missing / len(soft) if soft else 1
         return int(takes * slow * state.slower.get(self._names[one], 1.0))
 
     def _why_nobody(self, crew: int, state: Exercise) -> str | None:

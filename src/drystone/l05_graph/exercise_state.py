@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import msgspec
 
-from drystone.l05_graph.scenario import NOTHING, Event, Scenario
+from drystone.l05_graph.disaster import NOTHING, Disaster, Event
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True, tag="begin"):
@@ -65,7 +65,7 @@ class Exercise(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         model: Digest of the model that it is played with.
-        scenario: What it begins with.
+        disaster: What it begins with.
         actions: All steps so far.
         now: How much time has passed in it.
         placed: What is in place, by name.
@@ -78,7 +78,7 @@ class Exercise(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     model: str
-    scenario: Scenario
+    disaster: Disaster
     actions: tuple[Action, ...] = ()
     now: timedelta = NOTHING
     placed: frozenset[str] = frozenset()

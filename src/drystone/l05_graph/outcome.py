@@ -1,4 +1,4 @@
-"""What a tabletop exercise says, in words and times after the begin of its scenario."""
+"""What a tabletop exercise says, in words and times after the begin of its disaster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """Work of a crew on a component.
 
     Attributes:
-        begins: After the begin of the scenario.
+        begins: After the begin of the disaster.
         ends: The same.
         reason: Why it began then and no earlier.
         because: The component that it waited for, or that its crew worked on before.

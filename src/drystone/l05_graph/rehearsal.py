@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from drystone.l05_graph.disaster import Event, FailsAgain, PeopleChange, TakesLonger
 from drystone.l05_graph.needs import circles
 from drystone.l05_graph.rehearsal_plan import Plan, Reason, Work
-from drystone.l05_graph.scenario import Event, FailsAgain, PeopleChange, TakesLonger
 
 NEVER = -1
 
@@ -60,7 +60,7 @@ class Run:
         self._events: list[tuple[int, int, int, int]] = []
         self._count = 0
         self._now = 0
-        self._planned = list(plan.scenario.events) if self.has_events else []
+        self._planned = list(plan.disaster.events) if self.has_events else []
 
     def go(self) -> None:
         """Rehearse until nothing goes on any more."""
@@ -169,9 +169,9 @@ class Run:
     def _slowness(self, one: int) -> float:
         soft = self.plan.needs.soft[one]
         factor = self._slower.get(one, 1.0)
-        if soft and self.plan.scenario.soft_factor:
+        if soft and self.plan.disaster.soft_factor:
             missing = [self._serving[need] for need in soft].count(False)
-            factor *= 1 + self.plan.scenario.soft_factor * missing / len(soft)
+            factor *= 1 + self.plan.disaster.soft_factor * missing / len(soft)
         return factor
 
     def _finish(self, one: int) -> None:
@@ -339,7 +339,7 @@ class Run:
 
     def _break_glass(self) -> bool:
         """Bring up the cheapest component that holds others up, without what it needs."""
-        if not self.plan.scenario.may_break_glass:
+        if not self.plan.disaster.may_break_glass:
             return False
         down = [one for one in range(self.plan.needs.size) if not self._serving[one]]
         one = self._cheapest(down)

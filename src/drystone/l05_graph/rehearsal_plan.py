@@ -1,4 +1,4 @@
-"""What all rehearsals of a scenario share: who needs what, what is lost, who works on what, and what is urgent."""
+"""What all rehearsals of a disaster share: who needs what, what is lost, who works on what, and what is urgent."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from drystone.l05_graph.disaster import Crew, Disaster, crew_of, lost
 from drystone.l05_graph.model import Model
 from drystone.l05_graph.needs import Needs, circles, needs_of, turned
-from drystone.l05_graph.scenario import Crew, Scenario, crew_of, lost
 from drystone.l05_graph.working_time import WorkingTime
 
 
@@ -44,43 +44,43 @@ class Work:
 
 
 class Plan:
-    """What all runs of a scenario share: who needs what, who is lost, who works on what.
+    """What all runs of a disaster share: who needs what, who is lost, who works on what.
 
     Args:
         model: The components.
-        scenario: What happens to them.
+        disaster: What happens to them.
 
     Raises:
         ModelInvalid: They do not fit together.
     """
 
-    def __init__(self, model: Model, scenario: Scenario) -> None:
-        self.model, self.scenario = model, scenario
-        self.needs: Needs = needs_of(model, scenario.waived)
-        gone = lost(model, scenario)
+    def __init__(self, model: Model, disaster: Disaster) -> None:
+        self.model, self.disaster = model, disaster
+        self.needs: Needs = needs_of(model, disaster.waived)
+        gone = lost(model, disaster)
         self.lost = [one.name in gone for one in model.components]
         numbers: dict[str, int] = {}
         self.crew = [numbers.setdefault(crew_of(one), len(numbers)) for one in model.components]
-        for crew in scenario.crews:
+        for crew in disaster.crews:
             numbers.setdefault(crew.name, len(numbers))
         self.crew_numbers = numbers
-        known = {crew.name: crew for crew in scenario.crews}
-        self.crews = [known.get(name, Crew(name=name, people=scenario.people)) for name in numbers]
-        self.times = [WorkingTime(crew.awake, scenario.begins) for crew in self.crews]
+        known = {crew.name: crew for crew in disaster.crews}
+        self.crews = [known.get(name, Crew(name=name, people=disaster.people)) for name in numbers]
+        self.times = [WorkingTime(crew.awake, disaster.begins) for crew in self.crews]
         self.likely = self._durations()
         self.glass = [
             None if one.break_glass is None else int(one.break_glass.takes.total_seconds())
             for one in model.components
         ]
-        self.waiving = {model.numbers[key[0]] for key in scenario.waived if key[0] in model.numbers}
+        self.waiving = {model.numbers[key[0]] for key in disaster.waived if key[0] in model.numbers}
         self._index()
 
     def _durations(self) -> list[int]:
-        data = frozenset(self.scenario.data)
+        data = frozenset(self.disaster.data)
         return [
             int(
-                (one.recovery or self.scenario.recovery).likely.total_seconds()
-                * (self.scenario.data_factor if one.name in data else 1)
+                (one.recovery or self.disaster.recovery).likely.total_seconds()
+                * (self.disaster.data_factor if one.name in data else 1)
             )
             for one in self.model.components
         ]

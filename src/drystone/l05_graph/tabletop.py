@@ -13,6 +13,7 @@ from datetime import timedelta
 import msgspec
 import numpy as np
 
+from drystone.l05_graph.disaster import DAY, NOTHING, Disaster
 from drystone.l05_graph.model import Model
 from drystone.l05_graph.outcome import (
     Bar,
@@ -29,12 +30,11 @@ from drystone.l05_graph.outcome import (
 from drystone.l05_graph.recovery import recovery_order
 from drystone.l05_graph.rehearsal import NEVER, Run
 from drystone.l05_graph.rehearsal_plan import Plan, Reason, Work
-from drystone.l05_graph.scenario import DAY, NOTHING, Scenario
 
 
 def tabletop(
     model: Model,
-    scenario: Scenario,
+    disaster: Disaster,
     *,
     runs: int = 0,
     seed: int = 0,
@@ -44,15 +44,15 @@ def tabletop(
 
     Args:
         model: The components.
-        scenario: What is lost, and who brings it back.
+        disaster: What is lost, and who brings it back.
         runs: How many times to rehearse it with durations drawn at random; 0 for the likely ones alone.
         seed: Of the durations.
         on_progress: Told after each run how many there were.
 
     Raises:
-        ModelInvalid: The scenario does not fit the model.
+        ModelInvalid: The disaster does not fit the model.
     """
-    plan = Plan(model, scenario)
+    plan = Plan(model, disaster)
     # Without any time passing, what then does not serve never would: that is brought up by hand from the begin.
     dry = Run(plan, [0] * plan.needs.size, has_events=False)
     dry.go()
@@ -93,13 +93,13 @@ def _many(
 ) -> tuple[Many, Mapping[str, Spread]]:
     """Rehearse many times; returns what that says, and the spread of each product."""
     source, size = np.random.default_rng(seed), plan.needs.size
-    estimates = [one.recovery or plan.scenario.recovery for one in plan.model.components]
+    estimates = [one.recovery or plan.disaster.recovery for one in plan.model.components]
     shape = np.array(
         [[part.total_seconds() for part in msgspec.structs.astuple(one)] for one in estimates]
     ).reshape(size, 3)
-    lost_data = frozenset(plan.scenario.data)
+    lost_data = frozenset(plan.disaster.data)
     factor = [
-        plan.scenario.data_factor if one.name in lost_data else 1.0 for one in plan.model.components
+        plan.disaster.data_factor if one.name in lost_data else 1.0 for one in plan.model.components
     ]
     least, likely, most = shape.T * np.array(factor)
     is_fixed = most <= least
@@ -164,7 +164,7 @@ class _Telling:
     def told(self, many: Many | None, spreads: Mapping[str, Spread]) -> Tabletop:
         plan, run, names = self._plan, self._run, self._names
         gone = {name for name, lost in zip(names, plan.lost, strict=True) if lost}
-        order = recovery_order(plan.model, plan.scenario.waived)
+        order = recovery_order(plan.model, plan.disaster.waived)
         waves = (tuple(name for name in wave if name in gone) for wave in order.waves)
         return Tabletop(
             lost=tuple(name for name in names if name in gone),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from drystone.l05_graph.scenario import Shift
+from drystone.l05_graph.disaster import Shift
 
 DAY_S = 86_400
 
 
 class WorkingTime:
-    """The times of each day at which a crew works; all times are whole seconds after the begin of the scenario.
+    """The times of each day at which a crew works; all times are whole seconds after the begin of the disaster.
 
     Args:
         awake: The shifts; the crew always works when there is none.

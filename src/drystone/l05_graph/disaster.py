@@ -74,8 +74,8 @@ class TakesLonger(msgspec.Struct, frozen=True, kw_only=True, tag="takes-longer")
 Event = FailsAgain | PeopleChange | Discovery | TakesLonger
 
 
-class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """A disaster. All times count from its begin.
+class Disaster(msgspec.Struct, frozen=True, kw_only=True):
+    """What is lost, who brings it back and what happens meanwhile; all times count from its begin.
 
     Attributes:
         title: For people.
@@ -120,21 +120,21 @@ def crew_of(component: Component) -> str:
     return component.crew or component.owner or "nobody in particular"
 
 
-def lost(model: Model, scenario: Scenario) -> frozenset[str]:
+def lost(model: Model, disaster: Disaster) -> frozenset[str]:
     """Return what is lost.
 
     Raises:
-        ModelInvalid: The scenario contradicts itself or the model; every mistake is in it.
+        ModelInvalid: The disaster contradicts itself or the model; every mistake is in it.
     """
-    check(model, scenario)
-    named = {*scenario.components, *scenario.data}
-    gone = frozenset(scenario.regions)
+    check(model, disaster)
+    named = {*disaster.components, *disaster.data}
+    gone = frozenset(disaster.regions)
     return frozenset(
         one.name
         for one in model.components
         if one.name in named
-        or (scenario.everything and one.kind != "external")
-        or one.layer in scenario.layers
+        or (disaster.everything and one.kind != "external")
+        or one.layer in disaster.layers
         or _falls_with(one, gone)
     )
 
@@ -146,13 +146,13 @@ def _falls_with(one: Component, gone: frozenset[str]) -> bool:
     return mine <= gone or one.resilience is not Resilience.MULTI_REGION
 
 
-def check(model: Model, scenario: Scenario) -> None:
-    """Check that a scenario fits a model.
+def check(model: Model, disaster: Disaster) -> None:
+    """Check that a disaster fits a model.
 
     Raises:
         ModelInvalid: It does not; every mistake is in it.
     """
-    mistakes = [Mistake(message) for message in _mistakes(model, scenario)]
+    mistakes = [Mistake(message) for message in _mistakes(model, disaster)]
     if mistakes:
         raise ModelInvalid(mistakes)
 
@@ -174,30 +174,30 @@ def _components_of(event: Event) -> tuple[str, ...]:
     return (event.component, event.needs) if isinstance(event, Discovery) else (event.component,)
 
 
-def _mistakes(model: Model, scenario: Scenario) -> list[str]:
-    named = [*scenario.components, *scenario.data]
-    named += [name for event in scenario.events for name in _components_of(event)]
+def _mistakes(model: Model, disaster: Disaster) -> list[str]:
+    named = [*disaster.components, *disaster.data]
+    named += [name for event in disaster.events for name in _components_of(event)]
     found = [
         unknown(name, model.by_name) for name in dict.fromkeys(named) if name not in model.by_name
     ]
-    names = [crew.name for crew in scenario.crews]
+    names = [crew.name for crew in disaster.crews]
     crews = {*names, *map(crew_of, model.components)}
     found += [
         f"no component has the crew {event.crew!r}, whose people change; name one that has work"
-        for event in scenario.events
+        for event in disaster.events
         if isinstance(event, PeopleChange) and event.crew not in crews
     ]
     found += [f"the crew {name!r} is there twice" for name in set(names) if names.count(name) > 1]
-    for crew in scenario.crews:
+    for crew in disaster.crews:
         if crew.people < 0:
             found.append(f"the crew {crew.name!r} has {crew.people} people")
         for shift in crew.awake:
             if not (NOTHING <= shift.begins < DAY and NOTHING < shift.lasts <= DAY):
                 found.append(f"a shift of {crew.name!r} begins within a day and lasts at most one")
-    if scenario.people < 1:
-        found.append(f"people is {scenario.people}; a crew has at least one")
-    if scenario.data_factor < 1 or scenario.soft_factor < 0:
+    if disaster.people < 1:
+        found.append(f"people is {disaster.people}; a crew has at least one")
+    if disaster.data_factor < 1 or disaster.soft_factor < 0:
         found.append("data_factor is at least 1 and soft_factor at least 0")
-    if any(event.at < NOTHING for event in scenario.events):
+    if any(event.at < NOTHING for event in disaster.events):
         found.append("an event happens before the begin")
     return found
