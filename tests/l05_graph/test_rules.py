@@ -81,7 +81,7 @@ def test_the_tangle_of_train_ticket_is_found() -> None:
 
 def test_a_hard_dependency_on_the_same_layer_is_found_and_a_soft_one_upwards_is_not() -> None:
     text = "components: {a: {layer: 3, needs: {b: hard, c: soft}}, b: {layer: 3}, c: {layer: 9}}"
-    (one,) = only(text, Rule.LAYER)
+    (one,) = only(text, Rule.SAME_LAYER)
     assert one.sentence == (
         "a (layer 3) needs b on the same layer (3); a hard dependency leads downwards"
     )

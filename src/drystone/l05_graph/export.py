@@ -18,7 +18,9 @@ FORMAT = "drystone-model"
 VERSION = 1
 
 
-class _Document(msgspec.Struct, forbid_unknown_fields=True):
+class Document(msgspec.Struct, forbid_unknown_fields=True):
+    """A model as JSON, which may contradict itself."""
+
     format: str
     version: int
     title: str = ""
@@ -37,7 +39,7 @@ def to_json(model: Model) -> bytes:
 
     Durations are written by ISO 8601 (``PT1H``), as are days.
     """
-    document = _Document(
+    document = Document(
         FORMAT,
         VERSION,
         model.title,
@@ -56,14 +58,7 @@ def from_json(text: str | bytes) -> Model:
         NoModel: It is none, or of a later version.
         ModelInvalid: It contradicts itself.
     """
-    try:
-        found = msgspec.json.decode(text, type=_Document)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NoModel(f"this is no model as JSON: {error}") from error
-    if (found.format, found.version) != (FORMAT, VERSION):
-        raise NoModel(
-            f"expected format {FORMAT!r}, version {VERSION}; got {found.format!r}, {found.version}"
-        )
+    found = document(text)
     return checked(
         found.components,
         found.dependencies,
@@ -71,6 +66,23 @@ def from_json(text: str | bytes) -> Model:
         title=found.title,
         parent=found.parent,
     )
+
+
+def document(text: str | bytes) -> Document:
+    """Read what :func:`to_json` writes, without a look at what it means.
+
+    Raises:
+        NoModel: It is none, or of a later version.
+    """
+    try:
+        found = msgspec.json.decode(text, type=Document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NoModel(f"this is no model as JSON: {error}") from error
+    if (found.format, found.version) != (FORMAT, VERSION):
+        raise NoModel(
+            f"expected format {FORMAT!r}, version {VERSION}; got {found.format!r}, {found.version}"
+        )
+    return found
 
 
 def to_dot(model: Model, *, marked: Collection[Key] = ()) -> str:

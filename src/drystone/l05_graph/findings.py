@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from drystone.l05_graph.model import Acceptance, Dependency
+from drystone.l05_graph.model import Acceptance, Component, Dependency
 from drystone.l05_graph.reach import Path, shown
 
 
@@ -28,7 +28,9 @@ class Rule(StrEnum):
     CO_START = "co-start"
     """Nothing needs itself in a circle at run time."""
     LAYER = "layer"
-    """A hard dependency leads to a lower layer, not to the same or a higher one."""
+    """A hard dependency does not lead to a higher layer."""
+    SAME_LAYER = "same-layer"
+    """Nor to the same one."""
     TIER = "tier"
     """What is important needs nothing that is less so."""
     RESILIENCE = "resilience"
@@ -53,6 +55,7 @@ LEVELS: Mapping[Rule, Severity] = {
     Rule.DEADLOCK: Severity.ERROR,
     Rule.CO_START: Severity.ERROR,
     Rule.LAYER: Severity.ERROR,
+    Rule.SAME_LAYER: Severity.ERROR,
     Rule.TIER: Severity.ERROR,
     Rule.RESILIENCE: Severity.ERROR,
     Rule.REGION: Severity.WARNING,
@@ -66,27 +69,51 @@ LEVELS: Mapping[Rule, Severity] = {
 
 
 class Pattern(msgspec.Struct, frozen=True, kw_only=True):
-    """Dependencies, by patterns of names (``*``, ``?``, ``[…]``).
+    """Dependencies, by patterns (``*``, ``?``, ``[…]``) of names, of products, or of both.
 
     Attributes:
         source: Of who needs.
         target: Of what is needed.
+        source_product: Of a product of who needs; None when it does not matter.
+        target_product: Of a product of what is needed.
         hard_only: Whether soft ones do not matter.
         reason: Why; it is told.
     """
 
     source: str = "*"
     target: str = "*"
+    source_product: str | None = None
+    target_product: str | None = None
     hard_only: bool = False
     reason: str = ""
 
-    def fits(self, one: Dependency) -> bool:
-        """Whether a dependency is one of these."""
-        return (
-            (one.is_hard or not self.hard_only)
-            and fnmatchcase(one.source, self.source)
-            and fnmatchcase(one.target, self.target)
-        )
+    def is_about(self, one: Dependency, source: Component) -> bool:
+        """Whether a dependency of this component matters, wherever it leads."""
+        return (one.is_hard or not self.hard_only) and _is(source, self.source, self.source_product)
+
+    def fits(self, one: Dependency, source: Component, target: Component) -> bool:
+        """Whether a dependency between two components is one of these."""
+        return self.is_about(one, source) and _is(target, self.target, self.target_product)
+
+    def sentence(self) -> str:
+        """Name it in a message."""
+        return f"{_named(self.source, self.source_product)} → {self.goal()}"
+
+    def goal(self) -> str:
+        """Name what may be needed."""
+        return _named(self.target, self.target_product)
+
+
+def _is(component: Component, name: str, product: str | None) -> bool:
+    return fnmatchcase(component.name, name) and (
+        product is None or any(fnmatchcase(one, product) for one in component.products)
+    )
+
+
+def _named(name: str, product: str | None) -> str:
+    if product is None:
+        return name
+    return f"product {product}" if name == "*" else f"{name} of product {product}"
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from fnmatch import fnmatchcase
 
 import msgspec
 
@@ -132,18 +131,20 @@ class _Check:
             what = f"{said.by} had accepted {one.sentence()} until {said.until}: {said.reason}"
             advice = "mend it, or accept it anew with a new day"
             yield self._finding(Rule.ACCEPTED, one.source, what, (one,), advice)
-        yield from self._patterns(one)
+        yield from self._patterns(one, source, target)
 
     def _layer(self, one: Dependency, source: Component, target: Component) -> Finding | None:
         if source.layer is None or target.layer is None or target.layer < source.layer:
             return None
-        where = "the same layer" if target.layer == source.layer else "a higher layer"
+        is_same = target.layer == source.layer
+        where = "the same layer" if is_same else "a higher layer"
         what = (
             f"{one.source} (layer {source.layer}) needs {one.target} on {where} ({target.layer});"
             " a hard dependency leads downwards"
         )
         advice = f"soften it, remove it, or move {one.target} below layer {source.layer}"
-        return self._finding(Rule.LAYER, one.source, what, (one,), advice)
+        rule = Rule.SAME_LAYER if is_same else Rule.LAYER
+        return self._finding(rule, one.source, what, (one,), advice)
 
     def _region(self, one: Dependency, source: Component, target: Component) -> Finding | None:
         missing = [region for region in source.regions if region not in target.regions]
@@ -153,19 +154,17 @@ class _Check:
         advice = f"bring {one.target} to {', '.join(missing)}, or soften the dependency"
         return self._finding(Rule.REGION, one.source, what, (one,), advice)
 
-    def _patterns(self, one: Dependency) -> Iterator[Finding | None]:
+    def _patterns(
+        self, one: Dependency, source: Component, target: Component
+    ) -> Iterator[Finding | None]:
         for pattern in self._rules.forbidden:
-            if pattern.fits(one):
+            if pattern.fits(one, source, target):
                 why = f": {pattern.reason}" if pattern.reason else ""
-                what = f"{one.sentence()} is forbidden by {pattern.source} → {pattern.target}{why}"
+                what = f"{one.sentence()} is forbidden by {pattern.sentence()}{why}"
                 yield self._finding(Rule.FORBIDDEN, one.source, what, (one,), "remove it")
-        mine = [
-            pattern
-            for pattern in self._rules.allowed
-            if (one.is_hard or not pattern.hard_only) and fnmatchcase(one.source, pattern.source)
-        ]
-        if mine and not any(pattern.fits(one) for pattern in mine):
-            allowed = ", ".join(pattern.target for pattern in mine)
+        mine = [pattern for pattern in self._rules.allowed if pattern.is_about(one, source)]
+        if mine and not any(pattern.fits(one, source, target) for pattern in mine):
+            allowed = ", ".join(pattern.goal() for pattern in mine)
             what = f"{one.sentence()} is not allowed; {one.source} may need {allowed}"
             yield self._finding(Rule.FORBIDDEN, one.source, what, (one,), "remove it, or allow it")
 

@@ -42,7 +42,8 @@ from drystone.l05_graph.changes import (
 from drystone.l05_graph.errors import ModelInvalid
 from drystone.l05_graph.forms.attributes import COMPONENT, DEPENDENCY, Attribute, Single
 from drystone.l05_graph.forms.blocks import ABSENT, Notes, attributes, complete
-from drystone.l05_graph.forms.survey import defaults_of, document, in_order, said_of
+from drystone.l05_graph.forms.parts import in_order
+from drystone.l05_graph.forms.survey import defaults_of, document, said_of
 from drystone.l05_graph.forms.survey_text import flow, scalar
 from drystone.l05_graph.forms.values import text, whole
 from drystone.l05_graph.model import Component, Dependency, Group

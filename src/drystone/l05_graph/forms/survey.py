@@ -35,11 +35,11 @@ from drystone.l00_kernel.yaml_text import tree
 from drystone.l00_kernel.yaml_text.problems import quoted
 from drystone.l00_kernel.yaml_text.reader import read_document
 from drystone.l00_kernel.yaml_text.subject import Subject
-from drystone.l05_graph.errors import Mistake, ModelInvalid
 from drystone.l05_graph.forms.attributes import COMPONENT, DEPENDENCY, STRENGTH, Single
 from drystone.l05_graph.forms.blocks import ABSENT, Notes, attributes, complete
+from drystone.l05_graph.forms.parts import Parts
 from drystone.l05_graph.forms.values import text, whole
-from drystone.l05_graph.model import Component, Dependency, Group, Model, checked
+from drystone.l05_graph.model import Component, Dependency, Group, Model
 
 SURVEY = Subject(
     name="survey",
@@ -61,15 +61,18 @@ def read(written: str | bytes, *, file: str = "survey.yaml") -> Model:
     Raises:
         ModelInvalid: It has mistakes; all of them are in it, each with file, line and column.
     """
+    return parts(written, file=file).model()
+
+
+def parts(written: str | bytes, *, file: str = "survey.yaml") -> Parts:
+    """Read what a survey says, with the places and the mistakes of it."""
     notes = Notes(file)
     root = document(written, notes, SURVEY)
     found = _Reading(notes)
     if root is not None:
         found.read(root)
-    if notes.mistakes:
-        # What the parts contradict is told as well, as far as they could be read.
-        raise ModelInvalid(in_order([*notes.mistakes, *found.contradictions()]))
-    return found.model()
+    found.parts.mistakes = notes.mistakes
+    return found.parts
 
 
 def document(written: str | bytes, notes: Notes, subject: Subject) -> tree.Mapping | None:
@@ -81,60 +84,21 @@ def document(written: str | bytes, notes: Notes, subject: Subject) -> tree.Mappi
     return found.root
 
 
-def in_order(mistakes: list[Mistake]) -> list[Mistake]:
-    """Sort mistakes by line and column."""
-
-    def key(mistake: Mistake) -> list[int]:
-        return [int(part) for part in mistake.place.split(":")[-2:] if part.isdigit()]
-
-    return sorted(mistakes, key=key)
-
-
 class _Reading:
     """What has been read of a survey so far."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
-        self._components: list[Component] = []
-        self._dependencies: list[Dependency] = []
-        self._groups: list[Group] = []
-        self._places: dict[int, str] = {}
-        self._top: dict[str, Any] = {}
+        self.parts = Parts()
         self._of_components: Mapping[str, Any] = {}
         self._of_dependencies: Mapping[str, Any] = {}
-
-    def model(self) -> Model:
-        """Put the model together.
-
-        Raises:
-            ModelInvalid: Its parts contradict each other.
-        """
-        return checked(
-            self._components,
-            self._dependencies,
-            self._groups,
-            title=self._top.get("title", ""),
-            parent=self._top.get("parent"),
-            places=self._places,
-        )
-
-    def contradictions(self) -> tuple[Mistake, ...]:
-        """Return what the parts that could be read contradict.
-
-        A need for a component that is there but could not be read is no contradiction, so every declared component takes
-        part, with what could be read of it.
-        """
-        try:
-            self.model()
-        except ModelInvalid as refused:
-            return refused.mistakes
-        return ()
 
     def read(self, root: tree.Mapping) -> None:
         """Read the whole."""
         known = ("defaults", "components")
         said = attributes(root.entries, _TOP, self._notes, "the survey", known)
-        self._top = complete(said, {})
+        top = complete(said, {})
+        self.parts.title, self.parts.parent = top.get("title", ""), top.get("parent")
         if (entry := root.entries.get("defaults")) is not None:
             self._defaults(self._notes.mapping(entry.node, "defaults"))
         entry = root.entries.get("components")
@@ -158,8 +122,8 @@ class _Reading:
         entries = self._notes.mapping(entry.node, name)
         said = attributes(entries, COMPONENT, self._notes, name, ("groups", "needs"))
         component = Component(name=name, **complete(said, self._of_components))
-        self._components.append(component)
-        self._places[id(component)] = self._notes.place(entry.key)
+        self.parts.components.append(component)
+        self.parts.places[id(component)] = self._notes.place(entry.key)
         if "groups" in entries:
             self._groups_of(name, entries["groups"].node)
         if "needs" in entries:
@@ -178,8 +142,8 @@ class _Reading:
             else:
                 said = attributes(self._notes.mapping(inner, what), table, self._notes, what)
             found = Group(component=name, name=group, **complete(said, {}))
-            self._groups.append(found)
-            self._places[id(found)] = self._notes.place(entry.key)
+            self.parts.groups.append(found)
+            self.parts.places[id(found)] = self._notes.place(entry.key)
 
     def _need(self, source: str, target: str, entry: tree.Entry) -> None:
         if not isinstance(entry.node, tree.Sequence):
@@ -205,8 +169,8 @@ class _Reading:
             )
             return
         found = Dependency(source=source, target=target, **complete(said, self._of_dependencies))
-        self._dependencies.append(found)
-        self._places[id(found)] = self._notes.place(span)
+        self.parts.dependencies.append(found)
+        self.parts.places[id(found)] = self._notes.place(span)
 
 
 def said_of(value: msgspec.Struct, names: Iterable[str]) -> dict[str, Any]:

@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 
 from drystone.l00_kernel.yaml_text.problems import quoted
 from drystone.l00_kernel.yaml_text.tree import Span
-from drystone.l05_graph.errors import Mistake, ModelInvalid
+from drystone.l05_graph.errors import Mistake
 from drystone.l05_graph.forms.attributes import COMPONENT, DEPENDENCY, Attribute, Block, Several
 from drystone.l05_graph.forms.blocks import Notes
-from drystone.l05_graph.forms.survey import in_order, said_of
+from drystone.l05_graph.forms.parts import Parts
+from drystone.l05_graph.forms.survey import said_of
 from drystone.l05_graph.forms.survey_text import scalar
 from drystone.l05_graph.forms.values import Unfit, text, whole
-from drystone.l05_graph.model import Component, Dependency, Group, Model, checked
+from drystone.l05_graph.model import Component, Dependency, Group, Model
 
 MOST_BYTES = 256 * 1024 * 1024
 MOST_LINES = 2_000_000
@@ -107,31 +108,40 @@ def read(
     Raises:
         ModelInvalid: There are mistakes; each has its file and line.
     """
+    return parts(dependencies, components, files=files, title=title).model()
+
+
+def parts(
+    dependencies: str | bytes | None,
+    components: str | bytes | None = None,
+    *,
+    files: tuple[str, str] = ("dependencies.csv", "components.csv"),
+    title: str = "",
+) -> Parts:
+    """Read what the tables say, with the places and the mistakes of them; see :func:`read`."""
     notes = [Notes(file) for file in files]
-    found: list[Component] = []
-    places: dict[int, str] = {}
+    found = Parts(title=title)
     of_components = _Table(COMPONENT_COLUMNS, COMPONENT, ("name",), notes[1])
     of_dependencies = _Table(DEPENDENCY_COLUMNS, DEPENDENCY, ("source", "target"), notes[0])
     for line, values in _rows(components, of_components):
         component = Component(**values)
-        found.append(component)
-        places[id(component)] = f"{files[1]}:{line}"
-    every: list[Dependency] = []
+        found.components.append(component)
+        found.places[id(component)] = f"{files[1]}:{line}"
     groups: dict[tuple[str, str], Group] = {}
     for line, values in _rows(dependencies, of_dependencies):
         at_least = values.pop("at_least", None)
         one = Dependency(**values)
-        every.append(one)
-        places[id(one)] = f"{files[0]}:{line}"
+        found.dependencies.append(one)
+        found.places[id(one)] = f"{files[0]}:{line}"
         _group(one, at_least, groups, notes[0], line)
-    places.update({id(group): files[0] for group in groups.values()})
+    found.groups += groups.values()
+    found.places.update({id(group): files[0] for group in found.groups})
     if components is None:
-        mentioned = dict.fromkeys(name for one in every for name in (one.source, one.target))
-        found = [Component(name=name) for name in mentioned]
-    mistakes = in_order([*notes[1].mistakes, *notes[0].mistakes])
-    if mistakes:
-        raise ModelInvalid(mistakes)
-    return checked(found, every, groups.values(), title=title, places=places)
+        every = found.dependencies
+        found.implied = dict.fromkeys(name for one in every for name in (one.source, one.target))
+    found.mistakes = [*notes[1].mistakes, *notes[0].mistakes]
+    found.is_whole = not found.mistakes
+    return found
 
 
 def _group(
