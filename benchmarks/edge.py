@@ -15,6 +15,7 @@ from benchmarks.peers.proxies import (
     DrystoneEdge,
     Haproxy,
     Nginx,
+    OneRoute,
     Proxy,
     Traefik,
     cpu_seconds,
@@ -92,7 +93,7 @@ http {{
     return port
 
 
-async def measure(proxy: Proxy, cost: Cost, length: timedelta = LENGTH) -> None:
+async def measure(proxy: OneRoute, cost: Cost, length: timedelta = LENGTH) -> None:
     """Send as much as it takes for a while, whole seconds, then as long at a fixed rate."""
     url = f"http://127.0.0.1:{proxy.port}/"
     before = cpu_seconds(proxy.pids())

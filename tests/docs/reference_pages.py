@@ -228,7 +228,7 @@ def fault_points_page() -> str:
 
 def fault_points() -> list[FaultPoint]:
     """Return every fault point of the agent; what only tests declare is left out."""
-    importlib.import_module("drystone.l90_assembly.agent")
+    importlib.import_module("drystone.l90_assembly.life")
     return [point for point in declared() if not point.name.startswith("testing.")]
 
 

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.fault_points import declared
-from drystone.l90_assembly import agent  # so that every point has been declared
+from drystone.l90_assembly import life  # so that every point has been declared
 from drystone.testing.python_image import python_image
 from faults.kinds import Kind
 from faults.one_home import SERVER, OneHome, hold
@@ -189,7 +189,7 @@ def test_every_point_is_reached_by_an_operation() -> None:
     ours = {point.name for point in declared() if not point.name.startswith("testing.")}
     assert sorted(ours ^ found) == []
     assert set(reached()) == set(BY_NAME)
-    assert agent.LISTENS.name in ours
+    assert life.LISTENS.name in ours
 
 
 @pytest.mark.slow

@@ -47,6 +47,7 @@ from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Volume
+from drystone.l90_assembly.runtimes import Trials
 from drystone.l90_assembly.standalone import Standalone, assemble, label_of
 
 ASKING = Context(Caller("tester"))
@@ -168,6 +169,7 @@ async def embedded(folder: Path, chosen: Settings | None = None) -> AsyncIterato
     whole = await assemble(
         home,
         chosen or settings(home),
+        trials=Trials(),
         clock=SystemClock(),
         log=NullLog(),
         environ={},

@@ -10,9 +10,9 @@ from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.ports import NullLog
 from drystone.l00_kernel.settings import Settings
 from drystone.l10_engines.runtimes.errors import RuntimeMissing
+from drystone.l90_assembly.runtimes import Trials
 from drystone.l90_assembly.standalone import (
     assemble,
-    choose_runtimes,
     label_of,
     platform_descriptors,
     recovery_order,
@@ -41,14 +41,14 @@ def test_homes_are_told_apart_by_their_labels(tmp_path: Path) -> None:
 
 
 async def test_plain_processes_work_everywhere() -> None:
-    works, chosen = await choose_runtimes("processes")
+    works, chosen = await Trials().chosen("processes")
 
     assert chosen == "processes"
     assert "processes" in works
 
 
 async def test_the_strongest_runtime_that_works_is_chosen() -> None:
-    works, chosen = await choose_runtimes("auto")
+    works, chosen = await Trials().chosen("auto")
 
     assert chosen == ("bubblewrap" if "bubblewrap" in works else "processes")
 
@@ -59,8 +59,8 @@ async def test_a_runtime_that_does_not_work_is_not_silently_replaced(
     monkeypatch.setenv("PATH", "/nowhere")
 
     with pytest.raises(RuntimeMissing, match="the settings ask for bubblewrap"):
-        await choose_runtimes("bubblewrap")
-    assert (await choose_runtimes("auto"))[1] == "processes"
+        await Trials().chosen("bubblewrap")
+    assert (await Trials().chosen("auto"))[1] == "processes"
 
 
 async def test_a_key_that_cannot_be_read_is_told_before_anything_starts(tmp_path: Path) -> None:
@@ -78,6 +78,7 @@ async def test_a_key_that_cannot_be_read_is_told_before_anything_starts(tmp_path
         await assemble(
             home,
             Settings.load(home, environ),
+            trials=Trials(),
             clock=SystemClock(),
             log=NullLog(),
             environ={},

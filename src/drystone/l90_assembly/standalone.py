@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -26,9 +25,7 @@ from drystone.l10_engines.postgres.server import PostgresEngine
 from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
 from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
-from drystone.l10_engines.runtimes.errors import RuntimeMissing
 from drystone.l10_engines.runtimes.podman import Podman
-from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l10_engines.supervision.supervisor import EngineEvent, Supervisor
 from drystone.l25_deployer.builds.artifacts import Artifacts
 from drystone.l25_deployer.dependency_model import start_order
@@ -59,7 +56,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import ObjectsSettings, Settings
-    from drystone.l10_engines.runtimes.port import Runtime
+    from drystone.l90_assembly.runtimes import Trials
 
 DESCRIPTORS = (
     "drystone.l10_engines.proxy",
@@ -114,6 +111,7 @@ async def assemble(
     home: Home,
     settings: Settings,
     *,
+    trials: Trials,
     clock: Clock,
     log: Log,
     environ: Environ,
@@ -124,6 +122,7 @@ async def assemble(
     Args:
         home: Where it keeps everything.
         settings: What its owner decided.
+        trials: Finds what can run here.
         clock: The time.
         log: Where it reports.
         environ: The agent's environment.
@@ -133,7 +132,7 @@ async def assemble(
         PlatformError: The settings ask for what this machine does not have.
     """
     engines = _engines(home, settings, log)
-    runtimes, chosen = await choose_runtimes(settings.runtime)
+    runtimes, chosen = await trials.chosen(settings.runtime)
     sandbox, podman = runtimes.get(Bubblewrap.name), runtimes.get(Podman.name)
     artifacts = Artifacts(
         home.artifacts,
@@ -309,32 +308,6 @@ def _objects_url(settings: ObjectsSettings) -> str:
             f"the key file {e.filename} of the object store cannot be read: {e.strerror}"
         ) from e
     return f"{scheme}://{':'.join(keys)}@{rest}"
-
-
-async def choose_runtimes(wanted: str) -> tuple[dict[str, Runtime], str]:
-    """Find the runtimes that work here and the one for processes.
-
-    Args:
-        wanted: A runtime's name, or ``auto`` for the strongest that works.
-
-    Returns:
-        Those that work, by name, and the name of the chosen one. Plain processes always work.
-
-    Raises:
-        RuntimeMissing: The wanted one does not work here; the message says why.
-    """
-    every: tuple[Runtime, ...] = (Bubblewrap(), Podman(), Processes())
-    works: dict[str, Runtime] = {}
-    reasons = await asyncio.gather(*(runtime.available() for runtime in every))
-    for runtime, reason in zip(every, reasons, strict=True):
-        if reason is None:
-            works[runtime.name] = runtime
-        elif runtime.name == wanted:
-            raise RuntimeMissing(
-                f"the settings ask for {wanted}, which does not work here: {reason}"
-            )
-    strongest = "bubblewrap" if "bubblewrap" in works else "processes"
-    return works, strongest if wanted in {"auto", "podman"} else wanted
 
 
 def _parts(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE
 from drystone.l10_engines.proxy.edge_listener import LISTENER
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX
-from drystone.l10_engines.proxy.settings import ProxySettings
+from drystone.l10_engines.proxy.settings import ProxySettings, connections_here
 from drystone.l10_engines.proxy.snapshot import Snapshot, static_resources
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -39,8 +38,8 @@ Streams are sorted into eight classes from here on, each for twice the bytes, an
 the upper ones are ended. One whose client reads nothing holds 64 to 128 kB, which makes it the last class but one.
 """
 
-# Envoy connects again within a second of the agent's return; its default grows to half a minute.
-_RECONNECT = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
+# Envoy connects again soon after the return of an agent, however long that was away; its default grows to half a minute.
+_RECONNECT = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "0.25s"}}
 
 
 def ads_bootstrap(socket: Path, settings: ProxySettings) -> dict[str, Any]:
@@ -104,10 +103,6 @@ def admin_override(socket: str) -> str:
 
 def _bounds(settings: ProxySettings) -> dict[str, Any]:
     """Bound memory and connections of the whole Envoy; each request takes up to two descriptors."""
-    connections = settings.connections
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard != resource.RLIM_INFINITY:
-        connections = min(connections, hard // 3)
     fixed = {
         # A client that sends hundreds of requests at once gets its turn with the others, not before them.
         "http.max_requests_per_io_cycle": 1,
@@ -115,7 +110,9 @@ def _bounds(settings: ProxySettings) -> dict[str, Any]:
         "envoy.reloadable_features.fixed_heap_use_allocated": True,
         # Strangers alone are counted: services that call each other and the agent come by other listeners. Envoy's
         # bound on all listeners together would count a slot as free whenever one of those exempted from it closes.
-        f"envoy.resource_limits.listener.{LISTENER}.connection_limit": connections,
+        f"envoy.resource_limits.listener.{LISTENER}.connection_limit": connections_here(
+            settings.connections
+        ),
     }
     monitors = "envoy.extensions.resource_monitors"
     clients = f"{monitors}.downstream_connections.v3.DownstreamConnectionsConfig"

@@ -13,7 +13,6 @@ text, in host patterns, regular expressions and ``%COMMAND%`` operators, only co
 from __future__ import annotations
 
 import ipaddress
-import resource
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,22 +48,11 @@ __all__ = [
     "Endpoint",
     "Pool",
     "Protocol",
-    "connections_here",
     "edge_snapshot",
     "internal_listener",
 ]
 
 INDEX_HOSTS = ("localhost", "127.0.0.1")
-
-
-def connections_here() -> int:
-    """Return how many connections to the instances of one service leave open files for all the others.
-
-    Over HTTP/2 a client has a hundred requests on one connection, and each takes one to an instance: without a bound,
-    two clients of a slow service would use up what the proxy may open.
-    """
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, hard // 3)
 
 
 def internal_listener(service: str) -> str:
@@ -89,7 +77,9 @@ def edge_snapshot(
         access_log: File for one JSON object per request.
         address: IP address on which it listens.
         index_hosts: Hosts at which a page lists the services; a service that claims one of them wins.
-        connections: How many there may be to the instances of one service; see :func:`connections_here`.
+        connections: How many there may be to the instances of one service; over HTTP/2 a client has a hundred requests on one
+            connection, and each takes one to an instance: without a bound, two clients of a slow service would use up
+            what the proxy may open.
 
     Raises:
         InvalidProxyConfig: Something in it cannot be; see ``check_services``.

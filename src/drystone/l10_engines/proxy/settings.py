@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,3 +31,9 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
     patience: timedelta = timedelta(seconds=15)
     linger: timedelta = timedelta(seconds=30)
     grace: timedelta = timedelta(seconds=5)
+
+
+def connections_here(most: int) -> int:
+    """Return how many connections leave enough open files for everything else: a third of them, ``most`` at most."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return most if hard == resource.RLIM_INFINITY else min(most, hard // 3)

@@ -13,10 +13,11 @@ import msgspec
 from drystone.l10_engines.proxy.edge import (
     EdgeService,
     Pool,
-    connections_here,
     edge_snapshot,
     internal_listener,
 )
+from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS
+from drystone.l10_engines.proxy.settings import connections_here
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.envoy import Envoy
@@ -68,7 +69,7 @@ class Edge:
         self._ports = ports
         self._port = port
         self._access_log = access_log
-        self._connections = connections_here()
+        self._connections = connections_here(MOST_CONNECTIONS)
         self._routings: dict[str, Routing] = {}
         self._is_current = False
         self._publishing = asyncio.Lock()
