@@ -39,8 +39,8 @@ while True:
 """
 IDLE = "import time\nprint('idle', flush=True)\ntime.sleep(3600)"
 STUBBORN = """
-import signal, time
-signal.signal(signal.SIGTERM, lambda *_: print("no", flush=True))
+import os, signal, time
+signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"no\\n"))
 print("up", flush=True)
 while True: time.sleep(3600)
 """
