@@ -21,7 +21,7 @@ from drystone.l10_engines.cache.server import Valkey, answers
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.supervision import record
 from drystone.l10_engines.supervision.errors import EngineFailed
-from drystone.l10_engines.supervision.local import Patience
+from drystone.l10_engines.supervision.launch import Patience
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.testing.conformance.engines import short_home
 

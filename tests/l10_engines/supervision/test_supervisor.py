@@ -16,7 +16,8 @@ from drystone.l00_kernel.errors import Conflict, Unavailable
 from drystone.l10_engines.processes.identity import ProcessId, is_alive
 from drystone.l10_engines.supervision import record
 from drystone.l10_engines.supervision.errors import EngineFailed, EngineNotFound
-from drystone.l10_engines.supervision.local import Launch, LocalEngine, Patience
+from drystone.l10_engines.supervision.launch import Launch, Patience
+from drystone.l10_engines.supervision.local import LocalEngine
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.l10_engines.supervision.supervisor import (
     EngineEvent,

@@ -22,7 +22,8 @@ from drystone.l10_engines.cache.access import CacheAccess
 from drystone.l10_engines.cache.configuration import Eviction
 from drystone.l10_engines.cache.resp import Refused, Reply, connected
 from drystone.l10_engines.supervision.errors import EngineFailed
-from drystone.l10_engines.supervision.local import Launch, LocalEngine, Patience
+from drystone.l10_engines.supervision.launch import Launch, Patience
+from drystone.l10_engines.supervision.local import LocalEngine
 from drystone.l10_engines.supervision.port import Engine
 
 MEBIBYTE = 1024 * 1024

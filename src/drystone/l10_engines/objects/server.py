@@ -31,7 +31,8 @@ from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.brief import run_briefly
 from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.supervision.errors import EngineFailed
-from drystone.l10_engines.supervision.local import Launch, LocalEngine, Patience
+from drystone.l10_engines.supervision.launch import Launch, Patience
+from drystone.l10_engines.supervision.local import LocalEngine
 from drystone.l10_engines.supervision.port import Engine
 
 MEBIBYTE = 1024 * 1024

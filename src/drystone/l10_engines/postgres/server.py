@@ -24,7 +24,8 @@ from drystone.l10_engines.processes.identity import ProcessId
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.supervision import files
 from drystone.l10_engines.supervision.errors import EngineFailed
-from drystone.l10_engines.supervision.local import Launch, LocalEngine, Patience
+from drystone.l10_engines.supervision.launch import Launch, Patience
+from drystone.l10_engines.supervision.local import LocalEngine
 from drystone.l10_engines.supervision.port import Engine
 
 SUPERUSER = "postgres"

@@ -29,7 +29,6 @@ from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l10_engines.processes import identity, proc_files
 from drystone.l10_engines.processes.identity import ProcessId
-from drystone.l10_engines.processes.sacrifice import INSTANCE
 from drystone.l10_engines.runtimes import cgroups, proc_table
 from drystone.l10_engines.runtimes.command_check import check_spec
 from drystone.l10_engines.runtimes.errors import (
@@ -46,9 +45,9 @@ from drystone.l10_engines.runtimes.podman_command import (
     PodmanCommand,
     State,
     explain,
-    ulimits,
 )
 from drystone.l10_engines.runtimes.podman_environment import environment_words
+from drystone.l10_engines.runtimes.podman_options import HOME, INSTANCE, container_name, options
 from drystone.l10_engines.runtimes.port import (
     LOG_NAME,
     Exit,
@@ -63,7 +62,6 @@ from drystone.l10_engines.runtimes.recorded import RecordedInstance
 from drystone.l10_engines.runtimes.records import ENDED, STARTED, Owner, read_record, write_record
 from drystone.l10_engines.runtimes.system_calls import narrowed
 
-_HOME, _INSTANCE = "drystone.home", "drystone.instance"
 _BEGIN_LIMIT = timedelta(milliseconds=500)
 _ANSWER_LIMIT = timedelta(seconds=3)
 _MONITOR_LIMIT = timedelta(seconds=10)
@@ -215,29 +213,29 @@ class Podman(Runtime):
             await self._prepare(spec)
         info = await self._podman.info()
         self._started_ids.add(spec.id)
-        options = [*_options(spec, self.isolation()), *self._call_filter(spec)]
+        given = [*options(spec, self.isolation()), *self._call_filter(spec)]
         try:
             words, variables = environment_words(spec)
             answer = await self._podman(
                 *("--runtime", info.host.oci_runtime.path, "--conmon", str(spec.state / "conmon")),
-                *("run", "--detach", *options, *words, "--", spec.image, *spec.command),
+                *("run", "--detach", *given, *words, "--", spec.image, *spec.command),
                 environment=variables,
                 directory=spec.state,
             )
         except DeadlineExceeded as e:
-            await _remove(self._podman, _name(spec))
+            await _remove(self._podman, container_name(spec))
             raise InstanceFailed(f"{spec.id} cannot be started: {e}") from e
         finally:
             (spec.state / "environment").unlink(missing_ok=True)
         if answer.code != 0:
-            await _remove(self._podman, _name(spec))
+            await _remove(self._podman, container_name(spec))
             raise explain(answer, instance=spec.id, image=spec.image)
         try:
             CONTAINER_FOUND.reach()
             instance = self._begun(spec)
         except (PlatformError, OSError, ValueError):
             # Nobody else knows of it yet, and it would run for as long as this agent lives.
-            await _remove(self._podman, _name(spec))
+            await _remove(self._podman, container_name(spec))
             raise
         CONTAINER_RECORDED.reach()
         await _wait_until_executed(instance, info.host.oci_runtime.path)
@@ -303,10 +301,10 @@ class Podman(Runtime):
     async def strays(self, home_label: str, known_ids: frozenset[str]) -> list[Stray]:
         if await self.available() is not None:  # then no container of ours can run either
             return []
-        await _until_others_end(f"--label={_HOME}={home_label}")
+        await _until_others_end(f"--label={HOME}={home_label}")
         found = []
-        for entry in await self._podman.listed(f"{_HOME}={home_label}"):
-            name = entry.labels.get(_INSTANCE, "")
+        for entry in await self._podman.listed(f"{HOME}={home_label}"):
+            name = entry.labels.get(INSTANCE, "")
             if name not in known_ids:
                 found.append(Stray(name, entry.id, _inhabitants(entry.pid)))
         return found
@@ -314,48 +312,6 @@ class Podman(Runtime):
     @override
     async def remove_stray(self, stray: Stray) -> None:
         await _remove(self._podman, stray.handle)
-
-
-def _options(spec: InstanceSpec, isolation: Isolation) -> list[str]:
-    """Return the options of ``podman run`` for an instance, without its environment."""
-    limits = {
-        "memory": f"--memory={spec.limits.memory}",
-        "cpu": f"--cpus={spec.limits.cpu:g}",
-        "pids": f"--pids-limit={spec.limits.pids}",
-    }
-    words = [
-        f"--name={_name(spec)}",
-        "--replace",
-        f"--label={_HOME}={spec.home_label}",
-        f"--label={_INSTANCE}={spec.id}",
-        f"--cidfile={spec.state / 'container'}",
-        f"--pidfile={spec.state / 'pid'}",
-        f"--conmon-pidfile={spec.state / 'monitor'}",
-        "--log-driver=passthrough",
-        "--network=host",
-        "--pull=never",
-        "--cap-drop=ALL",
-        "--security-opt=no-new-privileges",
-        f"--oom-score-adj={INSTANCE}",
-        "--read-only",
-        "--tmpfs=/tmp:rw,exec,nosuid,nodev,mode=1777",
-        "--no-healthcheck",
-        *ulimits(),
-        *(word for name, word in limits.items() if getattr(isolation, name)),
-    ]
-    for mount in spec.mounts:
-        if "," in f"{mount.source}{mount.target}":
-            raise SpecInvalid(f"{spec.id}: podman mounts no path with a comma: {mount}")
-        mode = ",readonly=true" if mount.read_only else ""
-        words.append(f"--mount=type=bind,source={mount.source},destination={mount.target}{mode}")
-    if spec.directory is not None:
-        words.append(f"--workdir={spec.directory}")
-    return words
-
-
-def _name(spec: InstanceSpec) -> str:
-    # An id has no dot, so no other label and id make the same name.
-    return f"drystone-{spec.home_label}.{spec.id}"
 
 
 def _exit(state: State | None, kills: int, limit: int | None) -> Exit:

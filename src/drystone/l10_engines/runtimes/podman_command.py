@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -41,7 +40,6 @@ _PASSED_ON = [
     "DBUS_SESSION_BUS_ADDRESS",
 ]
 _SYSTEM_PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_MOST_FILES = 1_048_576
 LIMIT = timedelta(minutes=2)
 PATIENCE = timedelta(seconds=10)
 """How long after the first question podman's first answer is waited for."""
@@ -231,23 +229,6 @@ def explain(answer: Outcome, *, instance: str, image: str) -> PlatformError:
     if answer.code in {126, 127} and ("exec: " in reason or "exec /" in reason):
         return CommandNotFound(f"{instance}: the command cannot be executed: {reason}")
     return InstanceFailed(f"podman did not start {instance}: {reason}")
-
-
-def ulimits() -> list[str]:
-    """Return options that keep podman from raising limits, which it may not do without CAP_SYS_RESOURCE."""
-    files = _cap(resource.getrlimit(resource.RLIMIT_NOFILE)[1], _MOST_FILES)
-    # Podman lowers its own limit of processes to the kernel's largest pid before it starts anything.
-    largest_pid = int(Path("/proc/sys/kernel/pid_max").read_text())
-    processes = _cap(resource.getrlimit(resource.RLIMIT_NPROC)[1], largest_pid)
-    return [
-        f"--ulimit=nofile={files}:{files}",
-        f"--ulimit=nproc={processes}:{processes}",
-        "--ulimit=core=0:0",
-    ]
-
-
-def _cap(value: int, most: int) -> int:
-    return most if value == resource.RLIM_INFINITY else min(value, most)
 
 
 def _reason(complaint: str) -> str:

@@ -14,10 +14,8 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-import msgspec
 from msgspec import structs
 from typing_extensions import override
 
@@ -31,6 +29,7 @@ from drystone.l10_engines.processes.sacrifice import ENGINE
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.supervision import files, record
 from drystone.l10_engines.supervision.errors import EngineFailed
+from drystone.l10_engines.supervision.launch import Launch, Patience
 from drystone.l10_engines.supervision.port import Engine, EngineState, EngineStatus
 from drystone.l10_engines.supervision.record import Record
 
@@ -38,38 +37,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ATTEMPTS = 3
-
-
-class Launch(msgspec.Struct, frozen=True):
-    """How to start an engine's process.
-
-    Attributes:
-        command: Program and arguments.
-        env: Its whole environment; nothing of the agent's own reaches it.
-        user: Numeric user to run as; this process's own when None.
-        group: Numeric group to run as.
-    """
-
-    command: tuple[str, ...]
-    env: dict[str, str]
-    user: int | None = None
-    group: int | None = None
-
-
-class Patience(msgspec.Struct, frozen=True):
-    """How long an engine is waited for.
-
-    Attributes:
-        silence: How long it may say nothing at all while it starts.
-        start: How long a start may take that shows signs of life, such as the replay of a log.
-        stop: How long it may take to end when it is asked to.
-        leftovers: How long its children may outlive its main process.
-    """
-
-    silence: timedelta = timedelta(seconds=30)
-    start: timedelta = timedelta(minutes=10)
-    stop: timedelta = timedelta(seconds=20)
-    leftovers: timedelta = timedelta(seconds=5)
 
 
 class LocalEngine(Engine):
