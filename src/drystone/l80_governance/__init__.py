@@ -1,0 +1,1 @@
+"""What helps people to keep an overview of everything that runs."""

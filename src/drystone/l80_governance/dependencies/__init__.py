@@ -1,0 +1,1 @@
+"""The view of the dependency model: pages that are made on the server and work without scripts."""

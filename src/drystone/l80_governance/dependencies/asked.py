@@ -1,0 +1,83 @@
+"""What the address of a page asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from drystone.l80_governance.dependencies.errors import QuestionUnclear
+
+LONGEST = 2000
+Word = TypeVar("Word", bound=StrEnum)
+
+
+class Asked:
+    """The state of a page, as its address says it.
+
+    Args:
+        pairs: Keys and values, in order.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._values: dict[str, list[str]] = {}
+        for key, value in pairs:
+            self._values.setdefault(key, []).append(value[:LONGEST])
+
+    def text(self, key: str) -> str:
+        """Return what is said, without spaces around it; empty when nothing is."""
+        return self._values.get(key, [""])[-1].strip()
+
+    def texts(self, key: str) -> list[str]:
+        """Return all that is said of one kind."""
+        return [value.strip() for value in self._values.get(key, [])]
+
+    def number(self, key: str, otherwise: int, *, least: int = 0, most: int = 10**9) -> int:
+        """Return a whole number.
+
+        Raises:
+            QuestionUnclear: It is none, or too small or large.
+        """
+        said = self.text(key)
+        if not said:
+            return otherwise
+        if not (said.isascii() and said.isdecimal() and len(said) < 12):
+            raise QuestionUnclear(f"{key} is {said[:40]!r}; give a whole number")
+        if not least <= int(said) <= most:
+            raise QuestionUnclear(f"{key} is {int(said)}; it lies between {least} and {most}")
+        return int(said)
+
+    def word(self, key: str, words: type[Word], otherwise: Word | None = None) -> Word | None:
+        """Return one of some words.
+
+        Raises:
+            QuestionUnclear: It is none of them.
+        """
+        said = self.text(key)
+        if not said:
+            return otherwise
+        if said not in list(words):
+            raise QuestionUnclear(f"{key} is {said[:40]!r}; choose one of {', '.join(words)}")
+        return words(said)
+
+    def choice(self, key: str, choices: Mapping[str, str] | Iterable[str], otherwise: str) -> str:
+        """Return one of some choices.
+
+        Raises:
+            QuestionUnclear: It is none of them.
+        """
+        said = self.text(key)
+        if not said:
+            return otherwise
+        if said not in choices:
+            raise QuestionUnclear(f"{key} is {said[:40]!r}; choose one of {', '.join(choices)}")
+        return said
+
+    def is_on(self, key: str) -> bool:
+        """Whether a box is ticked."""
+        return self.text(key) == "on"
+
+    def without(self, *keys: str) -> dict[str, str]:
+        """Return the state without some keys, for links that change these."""
+        found = {key: values[-1] for key, values in self._values.items() if key not in keys}
+        return {key: value for key, value in found.items() if value}

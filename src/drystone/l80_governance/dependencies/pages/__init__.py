@@ -1,0 +1,1 @@
+"""The pages: each a pure function from a view to a page."""
