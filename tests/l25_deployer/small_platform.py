@@ -35,6 +35,7 @@ from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.edge import Edge
 from drystone.l25_deployer.local.kept_service import KeptService
+from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.machine import Machine
 from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
@@ -48,7 +49,7 @@ from drystone.l25_deployer.local.startup import Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Volume
 from drystone.l90_assembly.runtimes import Trials
-from drystone.l90_assembly.standalone import Standalone, assemble, label_of
+from drystone.l90_assembly.standalone import Standalone, assemble, label_of, platform_descriptors
 
 ASKING = Context(Caller("tester"))
 
@@ -265,7 +266,13 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         news=News(services),
     )
     intake = Intake(runtime=runtime.name, runtimes=machine.runtimes, clock=clock)
-    deployer = Deployer(home=home.path, services=services, intake=intake, platform=platform)
+    deployer = Deployer(
+        home=home.path,
+        services=services,
+        intake=intake,
+        platform=platform,
+        dependencies=LiveDependencies(platform_descriptors(), services),
+    )
     try:
         await platform.start()
         yield ByHand(deployer, platform, services)

@@ -15,6 +15,7 @@ from drystone.l00_kernel.shortage import DiskFull
 from drystone.l25_deployer import errors
 from drystone.l25_deployer.words import (
     AbsenceView,
+    DependencyModel,
     EngineView,
     ExecOutput,
     HistoryEvent,
@@ -34,6 +35,7 @@ from drystone.l25_deployer.words import (
 
 __all__ = [
     "AbsenceView",
+    "DependencyModel",
     "DeployerApi",
     "EngineView",
     "ExecOutput",
@@ -162,6 +164,11 @@ class DeployerApi(Api):
             ServiceNotFound: It is not deployed there.
             PlanRefused: Another service cannot run without it.
         """
+
+    @call("GET", "/v1/dependencies")
+    @abc.abstractmethod
+    async def dependencies(self, ctx: Context) -> DependencyModel:
+        """Tell what needs what on this platform, and in which order it came up."""
 
     @call("GET", "/v1/services")
     @abc.abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -11,7 +11,9 @@ from drystone.l05_graph.model import Component, Dependency, Model, checked, phas
 from drystone.l05_graph.model import Key as DependencyKey
 from drystone.l05_graph.recovery import recovery_order
 from drystone.l05_graph.words import Kind, Phase, Strength
+from drystone.l25_deployer.descriptor.schema import surroundings
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
+from drystone.l25_deployer.stacks import model as stacks
 from drystone.l25_deployer.stacks.model import EnvironmentStack
 
 Key: TypeAlias = tuple[str, str]
@@ -47,11 +49,11 @@ def model_of_descriptors(descriptors: Iterable[Descriptor]) -> Model:
         for name, one in services.items()
     ]
     dependencies = [
-        _dependency(name, target, need.needs, need.at)
+        _dependency(name, target, need)
         for name, one in services.items()
         for target, need in one.dependencies.items()
     ]
-    return _with_externals(components, dependencies)
+    return with_externals(components, dependencies)
 
 
 def model_of_deployed(deployed: Deployed) -> Model:
@@ -60,14 +62,16 @@ def model_of_deployed(deployed: Deployed) -> Model:
         Component(name=name_of(key), owner=one.owner, tier=one.tier, layer=one.layer)
         for key, one in deployed.items()
     ]
-    dependencies = [
-        _dependency(
-            name_of(key), name_of((need.environment or one.name, target)), need.needs, need.at
-        )
-        for key, one in deployed.items()
-        for target, need in one.dependencies.items()
+    return with_externals(components, [need for one in deployed.values() for need in declared(one)])
+
+
+def declared(stack: EnvironmentStack) -> list[Dependency]:
+    """Return the dependencies that a deployed service declares."""
+    name = name_of((stack.name, stack.service))
+    return [
+        _dependency(name, name_of((need.environment or stack.name, target)), need)
+        for target, need in stack.dependencies.items()
     ]
-    return _with_externals(components, dependencies)
 
 
 def name_of(key: Key) -> str:
@@ -116,23 +120,25 @@ _PHASES = {phase.value: phase for phase in Phase} | {"runtime": Phase.RUN}
 
 
 def _dependency(
-    source: str, target: str, needs: Literal["hard", "soft"], at: Collection[str]
+    source: str, target: str, need: surroundings.Dependency | stacks.Dependency
 ) -> Dependency:
     return Dependency(
         source=source,
         target=target,
-        strength=Strength(needs),
-        at=phases(_PHASES[word] for word in at),
+        strength=Strength(need.needs),
+        at=phases(_PHASES[word] for word in need.at),
     )
 
 
-def _with_externals(components: list[Component], dependencies: list[Dependency]) -> Model:
+def with_externals(
+    components: Sequence[Component], dependencies: Iterable[Dependency], *, title: str = ""
+) -> Model:
     """Put a model together; a service always has itself, whatever it says."""
     every = [one for one in dependencies if one.source != one.target]
     known = {one.name for one in components}
     outside = dict.fromkeys(one.target for one in every if one.target not in known)
     externals = [Component(name=name, kind=Kind.EXTERNAL) for name in outside]
-    return checked([*components, *externals], every)
+    return checked([*components, *externals], every, title=title)
 
 
 def _leading_to(names: Collection[str], model: Model) -> set[DependencyKey]:

@@ -15,7 +15,7 @@ from drystone.l25_deployer.exposure import of_service
 from drystone.l25_deployer.local.records import ReleaseRecord
 from drystone.l25_deployer.stacks.acted_on import not_acted_on
 from drystone.l25_deployer.stacks.compile import compile_stacks
-from drystone.l25_deployer.stacks.model import Eternal, ImageArtifact, Stacks, StaticArtifact
+from drystone.l25_deployer.stacks.model import ImageArtifact, Stacks, StaticArtifact
 from drystone.l25_deployer.stacks.origins import trace
 from drystone.l25_deployer.stacks.plan import plan
 from drystone.l25_deployer.stacks.show import value_text
@@ -102,7 +102,7 @@ class Intake:
         deployed = {other.record.key: stack for other in services.all() if (stack := other.stack())}
         findings = dependencies.check(wanted.stacks.environment, deployed)
         made = plan(
-            _previous(kept),
+            kept.deployed() if kept else None,
             wanted.stacks,
             trace(wanted.stacks, wanted.merged),
             confirm=confirm,
@@ -171,14 +171,6 @@ class Intake:
             if runtime
             else f"{name}: does not work here"
         )
-
-
-def _previous(kept: KeptService | None) -> Stacks | None:
-    """Return what is deployed, with the resources that exist rather than those of its descriptor."""
-    active = kept.active_release() if kept else None
-    if kept is None or active is None:
-        return None
-    return msgspec.structs.replace(active.stacks, eternal=Eternal(dict(kept.record.eternal)))
 
 
 def _changed_types(wanted: Wanted, kept: KeptService | None) -> list[str]:

@@ -15,8 +15,10 @@ from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.contract import Context, Page, make_cursor, read_cursor
 from drystone.l00_kernel.errors import Invalid, PlatformError, Unavailable
 from drystone.l00_kernel.shortage import full_disks
+from drystone.l05_graph.forms.survey_text import dump
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.l25_deployer.api import (
+    DependencyModel,
     DeployerApi,
     EngineView,
     ExecOutput,
@@ -37,6 +39,7 @@ from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local import operations, views
 from drystone.l25_deployer.local.ahead import look_ahead
 from drystone.l25_deployer.local.following import read_logs
+from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.one_off import execute
 from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.telling import Teller
@@ -57,15 +60,23 @@ class Deployer(DeployerApi):
         services: What is deployed.
         intake: Reads descriptors and plans.
         platform: Starts and stops the parts of the platform.
+        dependencies: What needs what.
     """
 
     def __init__(
-        self, *, home: Path, services: Services, intake: Intake, platform: Platform
+        self,
+        *,
+        home: Path,
+        services: Services,
+        intake: Intake,
+        platform: Platform,
+        dependencies: LiveDependencies,
     ) -> None:
         self._home = home
         self._services = services
         self._intake = intake
         self._platform = platform
+        self._dependencies = dependencies
         self._machine = services.machine
         self._since: datetime = self._machine.clock.now()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -225,6 +236,10 @@ class Deployer(DeployerApi):
 
         async for progress in self._operate(kept, work):
             yield progress
+
+    @override
+    async def dependencies(self, ctx: Context) -> DependencyModel:
+        return DependencyModel(dump(self._dependencies.model()), self._platform.followed)
 
     @override
     async def services(

@@ -270,3 +270,18 @@ class PlatformStatus(msgspec.Struct, frozen=True):
     problems: list[str]
     away: AbsenceView | None = None
     exposed: list[str] = []
+
+
+class DependencyModel(msgspec.Struct, frozen=True):
+    """The live platform as a dependency model, its own services included.
+
+    A deployed service is called ``environment/service``, a part of the platform ``platform/name``. What the platform adds by
+    itself is there too: what carries a service, and the engines that hold its data.
+
+    Attributes:
+        survey: The model as the YAML text of a survey.
+        order: The waves in which the last start brought everything up, by the names of the model: the first wave first.
+    """
+
+    survey: str
+    order: list[list[str]]

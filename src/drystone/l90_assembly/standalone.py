@@ -33,6 +33,7 @@ from drystone.l25_deployer.descriptor import Descriptor, read
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.edge import Edge
+from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.machine import Machine
 from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
@@ -166,9 +167,10 @@ async def assemble(
     services.load()
     news = News(services)
     engines.supervisor.also_report_to(news.of_engine)
+    own = platform_descriptors()
     parts = _parts(engines.supervisor, engines.ads, machine, services)
     platform = Platform(
-        waves=[[parts[name] for name in wave] for wave in recovery_order()],
+        waves=[[parts[name] for name in wave] for wave in recovery_order(own)],
         services=services,
         engines=engines.supervisor.statuses,
         on_stopped=on_stopped,
@@ -181,10 +183,26 @@ async def assemble(
         news=news,
     )
     intake = Intake(runtime=chosen, runtimes=runtimes, clock=clock)
-    deployer = Deployer(home=home.path, services=services, intake=intake, platform=platform)
+    deployer = Deployer(
+        home=home.path,
+        services=services,
+        intake=intake,
+        platform=platform,
+        dependencies=LiveDependencies(own, services, _elsewhere(settings)),
+    )
     return Standalone(
         deployer, platform, engines.supervisor, engines.ads, engines.envoy, artifacts, services
     )
+
+
+def _elsewhere(settings: Settings) -> list[str]:
+    """Name the engines that somebody else runs."""
+    given = {
+        "postgres": settings.postgres.url,
+        "objects": settings.objects.endpoint,
+        "cache": settings.cache.url,
+    }
+    return [name for name, address in given.items() if address]
 
 
 def _disks(home: Home) -> tuple[Path, ...]:
@@ -220,13 +238,16 @@ def platform_descriptors() -> list[Descriptor]:
     return found
 
 
-def recovery_order() -> Sequence[Sequence[str]]:
+def recovery_order(own: Sequence[Descriptor]) -> Sequence[Sequence[str]]:
     """Return the platform's own services in the order in which they are recovered.
+
+    Args:
+        own: Their descriptors.
 
     Raises:
         PlatformError: They wait for each other, or one needs a higher layer.
     """
-    ordered = start_order(platform_descriptors())
+    ordered = start_order(own)
     if ordered.problems:
         raise PlatformError("\n".join(ordered.problems))
     return ordered.waves

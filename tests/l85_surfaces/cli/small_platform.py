@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from drystone.l00_kernel.contract import Context, Page
 from drystone.l25_deployer.api import (
+    DependencyModel,
     DeployerApi,
     EngineView,
     ExecOutput,
@@ -234,6 +235,13 @@ class SmallPlatform(DeployerApi):
             raise PlanRefused(f"protected, name them to delete their data: {', '.join(missing)}")
         del self.services_now[environment, service]
         yield _progress("done", "ended", f"{service} is gone from {environment}", 0.1)
+
+    @override
+    async def dependencies(self, ctx: Context) -> DependencyModel:
+        names = [f"{one.environment}/{one.name}" for one in self.services_now.values()]
+        lines = [f"  {name}: {{owner: tests, needs: {{platform/proxy: hard}}}}" for name in names]
+        survey = "\n".join(["components:", "  platform/proxy: {layer: 10}", *lines, ""])
+        return DependencyModel(survey, [["platform/proxy"], *([names] if names else [])])
 
     @override
     async def services(

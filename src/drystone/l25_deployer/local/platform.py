@@ -15,7 +15,8 @@ from drystone.l00_kernel.shortage import DiskFull, Room, full_disks, is_full
 from drystone.l10_engines.runtimes.logs import LogFile
 from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.api import StartupStep
-from drystone.l25_deployer.dependency_model import waves
+from drystone.l25_deployer.dependency_model import name_of, waves
+from drystone.l25_deployer.live_model import PLATFORM
 from drystone.l25_deployer.local.presence import NOTABLE, NOTE_EVERY, sentence
 from drystone.l25_deployer.local.recovery import recover
 from drystone.l25_deployer.local.startup import ADOPTED, Part, Startup, stop_parts
@@ -77,6 +78,8 @@ class Platform:
         news: News,
     ) -> None:
         self.startup = Startup()
+        self.followed: list[list[str]] = []
+        """The waves of the last start, by the names of the dependency model."""
         self.presence = presence
         self.is_open = asyncio.Event()
         self.engines = engines
@@ -97,6 +100,7 @@ class Platform:
             with suppress(PlatformError):  # then nothing of it can run, which its recovery tells
                 await kept.look()
             edge.note(kept.name, kept.routing())  # so that a new agent takes no route away
+        self.followed = [[f"{PLATFORM}/{part.name}" for part in wave] for wave in self._waves]
         try:
             for part in await self.startup.run(self._waves):
                 self._go_on(self._retry_part(part), f"start {part.name}")
@@ -106,7 +110,9 @@ class Platform:
             with suppress(OSError):  # it is tried again
                 await asyncio.to_thread(self._services.machine.documents.reserve.fill)
             self.is_open.set()
-            for height, wave in enumerate(self._service_waves()):
+            services = self._service_waves()
+            self.followed += [[name_of(kept.record.key) for kept in wave] for wave in services]
+            for height, wave in enumerate(services):
                 await asyncio.gather(*(self._start_service(kept, height) for kept in wave))
             ALL_UP.reach()
             self._report_absence()

@@ -8,12 +8,13 @@ import msgspec
 
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.local.owed import Owed
+from drystone.l25_deployer.stacks.model import Eternal
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l25_deployer.local.documents import Documents
     from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
-    from drystone.l25_deployer.stacks.model import EnvironmentStack
+    from drystone.l25_deployer.stacks.model import EnvironmentStack, Stacks
 
 
 class WrittenService:
@@ -98,6 +99,13 @@ class WrittenService:
         """Return the surroundings of the release that serves."""
         active = self.active_release()
         return active.stacks.environment if active else None
+
+    def deployed(self) -> Stacks | None:
+        """Return the stacks of the release that serves, with the resources that exist rather than those of its descriptor."""
+        active = self.active_release()
+        if active is None:
+            return None
+        return msgspec.structs.replace(active.stacks, eternal=Eternal(dict(self.record.eternal)))
 
     def active_release(self) -> ReleaseRecord | None:
         """Return the release that serves, if one does."""
