@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from conftest import Golden
 from drystone.l10_engines.proxy.bootstrap import ads_bootstrap, static_bootstrap
-from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool, edge_snapshot
+from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, OwnService, Pool, edge_snapshot
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from drystone.l10_engines.proxy.index_page import index_page
 from drystone.l10_engines.proxy.settings import ProxySettings
@@ -57,7 +57,8 @@ def test_the_whole_configuration(golden: Golden) -> None:
     drained = changed(
         name="dev/gone", hosts=("gone.dev.localhost",), pools=(Pool("v1", 0, GREEN.endpoints),)
     )
-    static = static_bootstrap(snapshot(SHOP, drained), SETTINGS)
+    own = OwnService(name="pages", title="Own pages", socket=Path("/run/pages.sock"))
+    static = static_bootstrap(snapshot(SHOP, drained, own=[own]), SETTINGS)
     # These depend on the limits of the machine.
     static.pop("overload_manager")
     fixed = static["layered_runtime"]["layers"][0]["static_layer"]
@@ -213,3 +214,17 @@ def test_nothing_a_service_is_called_becomes_markup(name: str, host: str) -> Non
     plain.feed(index_page([EdgeService(name="a", hosts=("b",))], 1))
     odd.feed(index_page([EdgeService(name=name, hosts=(host,))], 1))
     assert odd.seen == plain.seen
+
+
+@pytest.mark.parametrize("name", ["", "A", "a/b", "a b", "-", "%PATH%", "dev/shop"])
+def test_an_own_service_whose_name_is_no_part_of_a_path_is_refused(name: str) -> None:
+    with pytest.raises(InvalidProxyConfig, match="cannot name a service of the platform"):
+        snapshot(SHOP, own=[OwnService(name=name, title="", socket=Path("/s"))])
+
+
+def test_an_own_service_takes_no_name_that_somebody_has() -> None:
+    one = OwnService(name="pages", title="", socket=Path("/s"))
+    with pytest.raises(InvalidProxyConfig, match="two services are called pages"):
+        snapshot(changed(name="pages"), own=[one])
+    with pytest.raises(InvalidProxyConfig, match="two services are called pages"):
+        snapshot(own=[one, one])

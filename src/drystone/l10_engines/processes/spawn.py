@@ -35,6 +35,7 @@ def spawn(
     user: int | None = None,
     group: int | None = None,
     sacrifice: int = 0,
+    hand_over: Sequence[int] = (),
 ) -> ProcessId:
     """Start a command that survives the end of this process.
 
@@ -49,6 +50,7 @@ def spawn(
         user: Numeric user to run as; only root may change it.
         group: Numeric group to run as.
         sacrifice: See :mod:`~drystone.l10_engines.processes.sacrifice`.
+        hand_over: Open files of this process that the command gets too, under the same numbers.
 
     Raises:
         Unavailable: The program does not exist or may not be executed, or this machine has no room or no
@@ -69,6 +71,7 @@ def spawn(
             group=group,
             extra_groups=None if user is None else [],
             start_new_session=True,
+            pass_fds=hand_over,
         )
     except (OSError, ValueError) as e:
         raise Unavailable(f"{command[0]} does not start: {in_words(e)}", command=command[0]) from e

@@ -24,6 +24,7 @@ from drystone.l10_engines.proxy.edge_clusters import (
     protocols_of,
 )
 from drystone.l10_engines.proxy.edge_listener import LISTENER, listener
+from drystone.l10_engines.proxy.edge_own import OwnService, check_own, own_cluster, own_routes
 from drystone.l10_engines.proxy.edge_routes import (
     ROUTES,
     index_host,
@@ -46,6 +47,7 @@ __all__ = [
     "INDEX_HOSTS",
     "EdgeService",
     "Endpoint",
+    "OwnService",
     "Pool",
     "Protocol",
     "edge_snapshot",
@@ -68,6 +70,7 @@ def edge_snapshot(
     address: str = "127.0.0.1",
     index_hosts: Sequence[str] = INDEX_HOSTS,
     connections: int = MOST_CONNECTIONS,
+    own: Sequence[OwnService] = (),
 ) -> Snapshot:
     """Return the whole configuration of the edge.
 
@@ -80,11 +83,13 @@ def edge_snapshot(
         connections: How many there may be to the instances of one service; over HTTP/2 a client has a hundred requests on one
             connection, and each takes one to an instance: without a bound, two clients of a slow service would use up
             what the proxy may open.
+        own: Services of the platform, below paths of the index.
 
     Raises:
-        InvalidProxyConfig: Something in it cannot be; see ``check_services``.
+        InvalidProxyConfig: Something in it cannot be; see ``check_services`` and ``check_own``.
     """
     check_services(services)
+    check_own(own, [service.name for service in services])
     try:
         ipaddress.ip_address(address)
     except ValueError as e:
@@ -106,12 +111,16 @@ def edge_snapshot(
     for host in index:
         check_host(host, "the index page")
     if index:
-        hosts.append(index_host(index, index_page(ordered, port)))
+        more = [route for one in own for route in own_routes(one)]
+        hosts.append(index_host(index, index_page(ordered, port, own), more))
     spoken = [(service, protocol) for service in ordered for protocol in protocols_of(service)]
     return Snapshot(
         clusters={
-            cluster_name(s.name, protocol): cluster(s.name, protocol, connections)
-            for s, protocol in spoken
+            **{
+                cluster_name(s.name, protocol): cluster(s.name, protocol, connections)
+                for s, protocol in spoken
+            },
+            **{one.name: own_cluster(one) for one in own},
         },
         endpoints={
             cluster_name(s.name, protocol): endpoints(s, protocol) for s, protocol in spoken

@@ -16,11 +16,11 @@ from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService, Po
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
 
 ADS_SOURCE = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "5s"}
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 # Servers close connections that are idle, uvicorn and Node after 5 s, gunicorn after 2 s; a request that
 # meets the close is lost. So the edge closes first.
-_UPSTREAM_IDLE = timedelta(seconds=1.5)
+UPSTREAM_IDLE = timedelta(seconds=1.5)
 _NO_LIMIT = 100_000
 
 MOST_CONNECTIONS = 100_000
@@ -117,9 +117,9 @@ def cluster(name: str, protocol: Protocol, connections: int = MOST_CONNECTIONS) 
         },
         "outlier_detection": _outlier_detection(),
         "typed_extension_protocol_options": {
-            _HTTP_OPTIONS: {
-                "@type": TYPE_PREFIX + _HTTP_OPTIONS,
-                "common_http_protocol_options": {"idle_timeout": seconds(_UPSTREAM_IDLE)},
+            HTTP_OPTIONS: {
+                "@type": TYPE_PREFIX + HTTP_OPTIONS,
+                "common_http_protocol_options": {"idle_timeout": seconds(UPSTREAM_IDLE)},
                 "explicit_http_config": _PROTOCOLS[protocol],
             }
         },

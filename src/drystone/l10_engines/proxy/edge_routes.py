@@ -30,11 +30,11 @@ _SAID_OF_ITSELF = (
 )
 
 # A request that never reached the application may always be sent again.
-_UNSENT = ("connect-failure", "refused-stream")
-RETRY_SAFE = (*_UNSENT, "reset", "gateway-error")
+UNSENT = ("connect-failure", "refused-stream")
+RETRY_SAFE = (*UNSENT, "reset", "gateway-error")
 # A 502 or 503 of the application itself is its answer to a PUT; only a broken connection is none.
-RETRY_IDEMPOTENT = (*_UNSENT, "reset")
-RETRY_OTHERS = (*_UNSENT, "reset-before-request")
+RETRY_IDEMPOTENT = (*UNSENT, "reset")
+RETRY_OTHERS = (*UNSENT, "reset-before-request")
 
 
 def route_configuration(hosts: Sequence[Config], *, name: str = ROUTES) -> dict[str, Any]:
@@ -123,18 +123,18 @@ def _destination(service: EdgeService) -> dict[str, Any]:
     return {"weighted_clusters": {"clusters": clusters}}
 
 
-def index_host(hosts: Sequence[str], page: str) -> dict[str, Any]:
-    """Return the ``VirtualHost`` that answers every path with a page."""
-    return {
-        "name": "*index",  # no service can have this name
-        "domains": list(hosts),
-        "routes": [
-            {
-                "name": "index",
-                "match": {"path": "/"},
-                "direct_response": {"status": 200, "body": {"inline_string": page}},
-            }
-        ],
+def index_host(hosts: Sequence[str], page: str, more: Sequence[Config] = ()) -> dict[str, Any]:
+    """Return the ``VirtualHost`` that answers its root with a page.
+
+    Args:
+        hosts: Its domains.
+        page: HTML.
+        more: Its other routes.
+    """
+    index = {
+        "name": "index",
+        "match": {"path": "/"},
+        "direct_response": {"status": 200, "body": {"inline_string": page}},
         "response_headers_to_add": [
             _header("content-type", "text/html; charset=utf-8"),
             _header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
@@ -142,6 +142,8 @@ def index_host(hosts: Sequence[str], page: str) -> dict[str, Any]:
             _header("x-content-type-options", "nosniff"),
         ],
     }
+    # No service can have this name.
+    return {"name": "*index", "domains": list(hosts), "routes": [index, *more]}
 
 
 def _header(name: str, value: str) -> dict[str, Any]:

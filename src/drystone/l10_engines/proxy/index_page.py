@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from drystone.l10_engines.proxy.edge_own import OwnService
 from drystone.l10_engines.proxy.edge_services import EdgeService
 
 _STYLE = (
@@ -13,16 +14,22 @@ _STYLE = (
 )
 
 
-def index_page(services: Sequence[EdgeService], port: int) -> str:
-    """Return an HTML page with a link to every host of every service."""
+def index_page(services: Sequence[EdgeService], port: int, own: Sequence[OwnService] = ()) -> str:
+    """Return an HTML page with a link to every host of every service, and to the platform's own pages."""
     items = "\n".join(_item(service, port) for service in sorted(services, key=lambda s: s.name))
     body = f"<ul>\n{items}\n</ul>" if items else "<p>No service is deployed yet.</p>"
     return (
         '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>Drystone</title>'
         '<meta name="viewport" content="width=device-width">'
         f"<style>{_STYLE}</style></head>\n"
-        f"<body>\n<h1>Services on this host</h1>\n{body}\n</body>\n</html>\n"
+        f"<body>\n<h1>Services on this host</h1>\n{body}\n{_own(own)}</body>\n</html>\n"
     )
+
+
+def _own(own: Sequence[OwnService]) -> str:
+    """Return the links to the platform's own pages; they are relative, whatever port leads here."""
+    links = ", ".join(f'<a href="{escape(one.name)}/">{escape(one.title)}</a>' for one in own)
+    return f"<p>{links}</p>\n" if links else ""
 
 
 def _item(service: EdgeService, port: int) -> str:

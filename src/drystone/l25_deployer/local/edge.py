@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import msgspec
 
 from drystone.l10_engines.proxy.edge import (
     EdgeService,
+    OwnService,
     Pool,
     edge_snapshot,
     internal_listener,
@@ -53,6 +54,7 @@ class Edge:
         access_log: The file for the access log.
         ports: Knows at which port of their own services are reached by others.
         ensure: Starts the proxy if it does not run, and keeps it.
+        own: Services of the platform that people reach at the edge.
     """
 
     def __init__(
@@ -63,9 +65,11 @@ class Edge:
         access_log: Path,
         ports: PortBook,
         ensure: Callable[[], Awaitable[object]],
+        own: Sequence[OwnService] = (),
     ) -> None:
         self._envoy = envoy
         self._ensure = ensure
+        self._own = tuple(own)
         self._ports = ports
         self._port = port
         self._access_log = access_log
@@ -153,6 +157,7 @@ class Edge:
                         port=self._port,
                         access_log=self._access_log,
                         connections=self._connections,
+                        own=self._own,
                     )
                 )
             except BaseException:
