@@ -107,6 +107,16 @@ class Analysis:
         return np.bincount(self.graph.target, minlength=self.graph.size)
 
     @cached_property
+    def edges_from(self) -> dict[int, list[int]]:
+        """The edges by which each vertex needs others."""
+        return _listed(self.graph.source)
+
+    @cached_property
+    def edges_to(self) -> dict[int, list[int]]:
+        """The edges by which others need each vertex."""
+        return _listed(self.graph.target)
+
+    @cached_property
     def severities(self) -> Counter[Severity]:
         """How many findings of each severity there are."""
         return Counter(one.severity for one in self.findings)
@@ -171,3 +181,10 @@ def _spread(layer: Numbers, wish: Costs) -> Costs:
     rank = np.empty(len(layer), np.int64)
     rank[order] = np.arange(len(layer)) - starts[layer[order]]
     return np.asarray((rank + 0.5) / counts[layer], np.float64)
+
+
+def _listed(ends: Numbers) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for edge, vertex in enumerate(ends.tolist()):
+        found.setdefault(vertex, []).append(edge)
+    return found

@@ -18,12 +18,20 @@ from starlette.routing import Route
 
 from drystone.l00_kernel.clock import Clock, SystemClock
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l80_governance.dependencies.answers import HTML, Content, answer, content
+from drystone.l80_governance.dependencies.analysis import Analysis
+from drystone.l80_governance.dependencies.answers import BYTES, HTML, JSON, Content, answer, content
 from drystone.l80_governance.dependencies.asked import Asked
 from drystone.l80_governance.dependencies.errors import ForeignRequest, PageNotFound
+from drystone.l80_governance.dependencies.matrix import dots, labels
 from drystone.l80_governance.dependencies.models import Models
+from drystone.l80_governance.dependencies.pages.dependencies import dependencies
+from drystone.l80_governance.dependencies.pages.findings import findings
+from drystone.l80_governance.dependencies.pages.layers import layers
 from drystone.l80_governance.dependencies.pages.layout import document
+from drystone.l80_governance.dependencies.pages.matrix import matrix
 from drystone.l80_governance.dependencies.pages.overview import overview
+from drystone.l80_governance.dependencies.pages.service import service
+from drystone.l80_governance.dependencies.pages.services import services
 from drystone.l80_governance.dependencies.pages.trouble import trouble
 from drystone.l80_governance.dependencies.shelf import Shelf
 from drystone.l80_governance.dependencies.view import Page, View
@@ -33,6 +41,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 PAGES: Mapping[str, MakePage] = {
     "": overview,
+    "layers": layers,
+    "matrix": matrix,
+    "findings": findings,
+    "services": services,
+    "service": service,
+    "dependencies": dependencies,
 }
 """The pages that follow from a model and an address alone."""
 _FOREVER = "public, max-age=31536000, immutable"
@@ -73,6 +87,14 @@ class Site:
         ]
         return [
             *pages,
+            Route(
+                "/matrix.bin", self._safely(self._data("matrix.bin", dots, BYTES)), methods=["GET"]
+            ),
+            Route(
+                "/matrix.json",
+                self._safely(self._data("matrix.json", labels, JSON)),
+                methods=["GET"],
+            ),
             Route("/static/{name}", self._safely(self._send_static), methods=["GET"]),
             Route("/{rest:path}", self._safely(self._missing), methods=["GET", "POST"]),
         ]
@@ -119,6 +141,18 @@ class Site:
             if page.status == 200:
                 self._shelf.pages.put(key, made)
             return answer(request, made, status=page.status)
+
+        return endpoint
+
+    def _data(self, path: str, make: Callable[[Analysis], bytes], kind: str) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            view = await self.view(request)
+            key = (view.analysis.model.digest, view.analysis.today, path)
+            kept = self._shelf.pages.get(key)
+            if kept is None:
+                kept = await asyncio.to_thread(lambda: content(make(view.analysis), kind))
+                self._shelf.pages.put(key, kept)
+            return answer(request, kept)
 
         return endpoint
 

@@ -61,6 +61,12 @@ def link(path: str, /, **query: str | int | None) -> Link:
     return Link((path or "./") + ("?" + text if text else ""))
 
 
+def outside(text: str) -> Link | None:
+    """Return the address of a page on the web that people wrote down; None when it is not one."""
+    is_one = text.startswith(("https://", "http://")) and text.isprintable() and " " not in text
+    return Link(text) if is_one else None
+
+
 def fragment(name: str) -> Link:
     """Return the address of a place in the same page."""
     return Link(f"#{name}")

@@ -9,6 +9,11 @@ from drystone.l80_governance.dependencies.view import Page, View, short
 
 NAVIGATION: Mapping[str, str] = {
     "": "Overview",
+    "layers": "Layers",
+    "matrix": "Matrix",
+    "findings": "Findings",
+    "services": "Services",
+    "dependencies": "Dependencies",
 }
 """The pages that every page leads to, with their names; in this order."""
 BRAND = "Drystone dependencies"
