@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -81,6 +81,18 @@ def day(written: str) -> date:
     try:
         return date.fromisoformat(written)
     except ValueError as error:
+        raise Unfit(expected) from error
+
+
+def moment(written: str) -> datetime:
+    """Read ``2027-01-31T08:30:00Z``, or a day, which stands for its begin in universal time."""
+    expected = f"expected a time such as 2027-01-31T08:30:00Z, got {quoted(written)}"
+    try:
+        found = datetime.fromisoformat(written) if 10 <= len(written) <= 40 else None
+        if found is None:
+            raise Unfit(expected)
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise Unfit(expected) from error
 
 

@@ -10,7 +10,7 @@ refused with :class:`Unreadable`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -176,6 +176,9 @@ class ObservedSource:
         format: Where the format is described.
         shows_both_ends: Whether a component that it shows being called would also be shown calling others.
         read: Reads a file of it.
+        with_fields: Takes the fields of a line in their order, where files need not say it, and returns what reads these.
+        read_rows: Reads rows of which every field is named, such as those of a Parquet file, where such files are usual;
+            the file's name is for messages.
     """
 
     name: str
@@ -184,6 +187,8 @@ class ObservedSource:
     format: str
     shows_both_ends: bool
     read: ReadObserved
+    with_fields: Callable[[str], ReadObserved] | None = None
+    read_rows: Callable[[Iterable[Mapping[str, object]], str, Endpoints], Observed] | None = None
 
 
 Source = DeclaredSource | ObservedSource
