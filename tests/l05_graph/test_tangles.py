@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 
 from drystone.l05_graph.arrays import BITS, Graph, graph_of_edges
-from drystone.l05_graph.tangles import TangleKind, tangles
+from drystone.l05_graph.tangles import TangleKind, circle_in, tangles
 from drystone.l05_graph.words import BEFORE_SERVING, Phase
 from l05_graph.graphs import graphs
 
@@ -95,3 +95,17 @@ def test_a_soft_tangle_around_a_hard_one_is_named_and_one_that_is_the_same_is_no
 def test_an_empty_graph_has_no_tangle() -> None:
     assert tangles(graph_of_edges([], [], [])) == []
     assert tangles(graph_of_edges(["a"], [], [])) == []
+
+
+@given(graphs())
+def test_the_circle_of_a_tangle_leads_around_inside_it_and_shows_its_kind(graph: Graph) -> None:
+    for found in tangles(graph):
+        edges = circle_in(graph, found).tolist()
+        assert set(edges) <= set(found.edges.tolist())
+        starts = [int(graph.source[edge]) for edge in edges]
+        assert [int(graph.target[edge]) for edge in edges] == starts[1:] + starts[:1]
+        assert len(set(starts)) == len(starts)
+        if found.kind is TangleKind.DEADLOCK:
+            assert graph.needed_at(*BEFORE_SERVING)[edges].any()
+        if found.kind is TangleKind.SOFT:
+            assert not graph.hard[edges].all()

@@ -8,6 +8,7 @@ every edge inside a strong component lies on a cycle, and on that cycle nobody c
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,10 @@ from drystone.l05_graph.arrays import Flags, Graph, Numbers
 from drystone.l05_graph.strong import strong_components
 from drystone.l05_graph.words import BEFORE_SERVING, TangleKind
 
-__all__ = ["Tangle", "TangleKind", "members_of", "tangle_of", "tangles"]
+__all__ = ["Tangle", "TangleKind", "circle_in", "members_of", "tangle_of", "tangles"]
+
+MOST_TRIED = 16
+"""Through so many edges of a tangle a short circle is sought."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,50 @@ def tangles(graph: Graph) -> list[Tangle]:
             found.append(Tangle(kind=TangleKind.SOFT, members=members, edges=edges, stuck=nobody))
     order = list(TangleKind)
     return sorted(found, key=lambda t: (order.index(t.kind), -len(t.members), int(t.members[0])))
+
+
+def circle_in(graph: Graph, tangle: Tangle) -> Numbers:
+    """Return the edges of a short circle of a tangle that shows its kind, in order.
+
+    It leads through an edge that makes the tangle what it is: one that is needed before serving in a deadlock, a soft one
+    in a soft tangle.
+    """
+    edges = tangle.edges
+    telling = edges
+    if tangle.kind is TangleKind.DEADLOCK:
+        telling = edges[graph.needed_at(*BEFORE_SERVING)[edges]]
+    elif tangle.kind is TangleKind.SOFT:
+        telling = edges[~graph.hard[edges]]
+    below: dict[int, list[tuple[int, int]]] = {}
+    ends = zip(graph.source[edges].tolist(), graph.target[edges].tolist(), strict=True)
+    for edge, (source, target) in zip(edges.tolist(), ends, strict=True):
+        below.setdefault(source, []).append((edge, target))
+    best: list[int] = []
+    for edge in telling[:MOST_TRIED].tolist():
+        found = _way(below, int(graph.target[edge]), int(graph.source[edge]))
+        if not best or len(found) + 1 < len(best):
+            best = [edge, *found]
+    return np.array(best, np.int64)
+
+
+def _way(below: Mapping[int, Sequence[tuple[int, int]]], start: int, goal: int) -> list[int]:
+    """Return the edges of a shortest way; there is one."""
+    came: dict[int, tuple[int, int]] = {}
+    seen, wave = {start}, [start]
+    while goal not in seen:
+        step = []
+        for one in wave:
+            for edge, other in below.get(one, ()):
+                if other not in seen:
+                    seen.add(other)
+                    came[other] = (edge, one)
+                    step.append(other)
+        wave = step
+    way: list[int] = []
+    while goal != start:
+        edge, goal = came[goal]
+        way.append(edge)
+    return way[::-1]
 
 
 def tangle_of(graph: Graph, edges: Flags) -> Numbers:

@@ -29,7 +29,7 @@ def sample(
     """Take all kinds of arguments."""
 
 
-ARGUMENTS = arguments_of(sample, Shared)
+ARGUMENTS = arguments_of(sample)
 
 
 @pytest.mark.parametrize(

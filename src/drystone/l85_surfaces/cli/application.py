@@ -1,17 +1,17 @@
-"""Every command with its place, how a command line is carried out and how a failure is told."""
+"""How a command line is carried out, and how a failure is told."""
 
 from __future__ import annotations
 
 import difflib
-import importlib
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l85_surfaces.cli.catalogue import COMMANDS
+from drystone.l85_surfaces.cli.command import Command, Group
 from drystone.l85_surfaces.cli.errors import Interrupted, Misuse
-from drystone.l85_surfaces.cli.options import Shared
-from drystone.l85_surfaces.cli.parameters import Argument, arguments_of
+from drystone.l85_surfaces.cli.parameters import Argument, bundles_of
 from drystone.l85_surfaces.cli.parsing import END, parse
 from drystone.l85_surfaces.cli.terminal import (
     PLAIN,
@@ -25,132 +25,7 @@ from drystone.l85_surfaces.cli.terminal import (
 REFUSED, MISUSED, INTERRUPTED = 1, 2, 130
 HELP = {"--help", "-h"}
 
-
-class Command(NamedTuple):
-    """One command of the command line.
-
-    Attributes:
-        name: What the user types.
-        where: Module (below ``commands``) and function that carry it out.
-        examples: Command lines that work as they stand, for its help.
-    """
-
-    name: str
-    where: str
-    examples: tuple[str, ...]
-
-    def load(self) -> Callable[..., Any]:
-        """Return the function that carries it out."""
-        module, _, name = self.where.partition(":")
-        loaded = importlib.import_module(f"drystone.l85_surfaces.cli.commands.{module}")
-        function: Callable[..., Any] = getattr(loaded, name)
-        return function
-
-    def arguments(self) -> list[Argument]:
-        """Return what it takes."""
-        return arguments_of(self.load(), Shared)
-
-
-COMMANDS: dict[str, tuple[Command, ...]] = {
-    "The platform": (
-        Command(
-            "up",
-            "up:up",
-            ("drystone up", "drystone up --detach --port 8500 --home ./platform"),
-        ),
-        Command("down", "down:down", ("drystone down",)),
-        Command(
-            "status",
-            "status:status",
-            ("drystone status", "drystone status --json | jq .ready"),
-        ),
-    ),
-    "Change a service": (
-        Command(
-            "validate",
-            "validate:validate",
-            ("drystone validate service.yaml", "drystone validate services/*.yaml"),
-        ),
-        Command(
-            "plan",
-            "plan:plan",
-            ("drystone plan service.yaml", "drystone plan service.yaml --env prod"),
-        ),
-        Command(
-            "deploy",
-            "deploy:deploy",
-            (
-                "drystone deploy service.yaml",
-                "drystone deploy service.yaml --env prod --version 1.2",
-            ),
-        ),
-        Command(
-            "rollback",
-            "rollback:rollback",
-            ("drystone rollback orders", "drystone rollback orders --env prod"),
-        ),
-        Command(
-            "abort",
-            "abort:abort",
-            ("drystone abort orders",),
-        ),
-        Command(
-            "destroy",
-            "destroy:destroy",
-            (
-                "drystone destroy orders --env dev",
-                "drystone destroy orders --yes orders --delete-data db",
-            ),
-        ),
-    ),
-    "Look at services": (
-        Command(
-            "services",
-            "services:services",
-            ("drystone services", "drystone services --env prod --json"),
-        ),
-        Command(
-            "show",
-            "services:show",
-            ("drystone show orders", "drystone show orders --env prod"),
-        ),
-        Command(
-            "history",
-            "services:history",
-            ("drystone history orders", "drystone history orders -n 5"),
-        ),
-        Command(
-            "logs",
-            "logs:logs",
-            ("drystone logs orders", "drystone logs orders -f -n 20 --group web"),
-        ),
-        Command(
-            "exec",
-            "execute:execute",
-            ("drystone exec orders -- python -m orders.report", "drystone exec orders -- env"),
-        ),
-    ),
-    "Tools": (
-        Command(
-            "descriptor",
-            "descriptor:descriptor",
-            ("drystone descriptor schema > service.schema.json",),
-        ),
-        Command(
-            "completion",
-            "completion:completion",
-            (
-                "source <(drystone completion bash)",
-                "drystone completion fish > ~/.config/fish/completions/drystone.fish",
-            ),
-        ),
-        Command(
-            "version",
-            "version:version",
-            ("drystone version", "drystone version --json"),
-        ),
-    ),
-}
+One = TypeVar("One")
 
 
 def run(arguments: list[str]) -> int:
@@ -185,17 +60,18 @@ def tell_failures(work: Callable[[], int], *, json: bool) -> int:
 
 
 def _carry_out(words: list[str]) -> int:
-    command = _command(words[0])
-    end = words.index(END) if END in words else len(words)
-    if HELP & {*words[1:end]}:
+    command, rest = _found(words)
+    end = rest.index(END) if END in rest else len(rest)
+    if isinstance(command, Group) or HELP & {*rest[:end]}:
         sys.stdout.write(page_of(command, paint=Paint(colour=shows_colours(sys.stdout))))
         return 0
     function, arguments = command.load(), command.arguments()
     try:
-        given = parse(arguments, words[1:])
+        given = parse(arguments, rest)
     except Misuse as e:
         raise Misuse(f"{e.message}\nsee drystone {command.name} --help") from e
-    result = function(*_by_place(arguments, given), **_by_name(given))
+    places = _by_place(arguments, given)
+    result = function(*places, **_by_name(bundles_of(function), given))
     if isinstance(result, Coroutine):
         import asyncio  # noqa: PLC0415 - commands that ask nobody need none
 
@@ -214,41 +90,56 @@ def _by_place(arguments: list[Argument], given: dict[str, Any]) -> list[Any]:
     return found
 
 
-def _by_name(given: dict[str, Any]) -> dict[str, Any]:
+def _by_name(bundles: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Gather what several commands share."""
-    shared = {name: given.pop(name) for name in Shared._fields if name in given}
-    return {**given, "shared": Shared(**shared)}
+    made = {
+        name: bundle(**{field: given.pop(field) for field in bundle._fields if field in given})
+        for name, bundle in bundles.items()
+    }
+    return {**given, **made}
 
 
-def _command(word: str) -> Command:
-    """Return a command by its name.
+def _found(words: list[str]) -> tuple[Command | Group, list[str]]:
+    """Return the command that a line begins with, or a group that is asked for help; and the words after it.
 
     Raises:
         Misuse: There is none.
     """
-    commands = {command.name: command for group in COMMANDS.values() for command in group}
-    if command := commands.get(word):
-        return command
+    top = {one.name: one for group in COMMANDS.values() for one in group}
+    found, rest = _named(words[0], top, "drystone"), words[1:]
+    if not isinstance(found, Group) or not rest or rest[0] in HELP:
+        return found, rest
+    inside = {one.name.partition(" ")[2]: one for one in found.commands}
+    return _named(rest[0], inside, f"drystone {found.name}"), rest[1:]
+
+
+def _named(word: str, known: Mapping[str, One], where: str) -> One:
+    if found := known.get(word):
+        return found
     if word.startswith("-"):
-        raise Misuse(f"{word} comes after the command; see drystone --help")
-    near = difflib.get_close_matches(word, commands, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else "see drystone --help"
-    raise Misuse(f"there is no command '{word}'; {hint}")
+        raise Misuse(f"{word} comes after the command; see {where} --help")
+    near = difflib.get_close_matches(word, known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"see {where} --help"
+    wanted = f"{where} {word}".removeprefix("drystone ")
+    raise Misuse(f"there is no command '{wanted}'; {hint}")
 
 
-def page_of(command: Command, *, paint: Paint = PLAIN, width: int | None = None) -> str:
-    """Return the help page of a command.
+def page_of(command: Command | Group, *, paint: Paint = PLAIN, width: int | None = None) -> str:
+    """Return the help page of a command, or of a group of them.
 
     Args:
         command: Which.
         paint: How to colour.
         width: Columns; those of this terminal when None.
     """
-    from drystone.l85_surfaces.cli.help_page import page, width_here  # noqa: PLC0415 - only for help
+    from drystone.l85_surfaces.cli import help_page  # noqa: PLC0415 - only for help
 
+    columns = width or help_page.width_here()
+    if isinstance(command, Group):
+        rows = {one.name.partition(" ")[2]: about(one) for one in command.commands}
+        return help_page.group(command.name, command.about, rows, paint=paint, width=columns)
     text = command.load().__doc__ or ""
-    columns = width or width_here()
-    return page(
+    return help_page.page(
         command.name, text, command.arguments(), command.examples, paint=paint, width=columns
     )
 
@@ -262,8 +153,10 @@ def overview() -> str:
     )
 
 
-def about(command: Command) -> str:
+def about(command: Command | Group) -> str:
     """Return in one line what a command is for."""
+    if isinstance(command, Group):
+        return command.about
     return (command.load().__doc__ or "").partition("\n")[0]
 
 

@@ -34,7 +34,11 @@ class NotConfirmed(Conflict):
 
 
 class FileUnreadable(Invalid):
-    """The descriptor cannot be read."""
+    """The file cannot be read."""
+
+
+class TooManyEdges(Invalid):
+    """The edge list is too long for what was asked."""
 
 
 class DescriptorMistaken(Invalid):

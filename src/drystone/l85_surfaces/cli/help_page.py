@@ -64,6 +64,24 @@ def page(
     return "\n".join([*lines, "", "Examples:", *(f"  {line}" for line in examples), ""])
 
 
+def group(
+    name: str, text: str, commands: Mapping[str, str], *, paint: Paint = PLAIN, width: int = WIDTH
+) -> str:
+    """Return the page of a word that several commands begin with.
+
+    Args:
+        name: The word.
+        text: What they are about.
+        commands: What each is for.
+        paint: How to colour.
+        width: Columns.
+    """
+    lines = [f"Usage: drystone {name} COMMAND", "", *textwrap.wrap(text, width)]
+    lines += _titled("Commands", list(commands.items()), paint, width, least=_COMMANDS)
+    last = f"Run drystone {name} COMMAND --help for the options and examples of a command."
+    return "\n".join([*lines, "", last, ""])
+
+
 def width_here() -> int:
     """Return how wide a page may be on this terminal."""
     return min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)

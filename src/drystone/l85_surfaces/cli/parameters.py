@@ -73,12 +73,12 @@ class Argument(NamedTuple):
         return self.options[0] if self.options else self.name.upper()
 
 
-def arguments_of(command: Callable[..., Any], shared: type[NamedTuple] | Any) -> list[Argument]:
+def arguments_of(command: Callable[..., Any]) -> list[Argument]:
     """Return what a command takes, in the order of its help page.
 
     Args:
-        command: A function; what comes before ``/`` is told by its place, as is ``*args``.
-        shared: The type of the parameter whose fields are options of the command.
+        command: A function; what comes before ``/`` is told by its place, as is ``*args``. A parameter whose type is a
+            named tuple stands for options of several commands, which are its fields.
     """
     code = command.__code__
     hints = typing.get_type_hints(command, include_extras=True)
@@ -93,13 +93,23 @@ def arguments_of(command: Callable[..., Any], shared: type[NamedTuple] | Any) ->
         one = _argument(rest, hints[rest], {rest: ()}, by_place=True)
         found.append(one._replace(many=True, required=one.said.required))
     for name in named:
-        if hints[name] is shared:
-            fields = typing.get_type_hints(shared, include_extras=True)
-            own = shared._field_defaults
+        if _is_bundle(hints[name]):
+            fields = typing.get_type_hints(hints[name], include_extras=True)
+            own = hints[name]._field_defaults
             found += [_argument(field, fields[field], own, by_place=False) for field in own]
         else:
             found.append(_argument(name, hints[name], defaults, by_place=False))
     return found
+
+
+def bundles_of(command: Callable[..., Any]) -> dict[str, Any]:
+    """Return the parameters of a command that stand for several options, with their types."""
+    hints = typing.get_type_hints(command)
+    return {name: hint for name, hint in hints.items() if _is_bundle(hint)}
+
+
+def _is_bundle(hint: Any) -> bool:
+    return isinstance(hint, type) and hasattr(hint, "_field_defaults")
 
 
 def _argument(name: str, hint: Any, defaults: dict[str, Any], *, by_place: bool) -> Argument:

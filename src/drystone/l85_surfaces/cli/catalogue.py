@@ -1,0 +1,108 @@
+"""Every command with its place and its examples."""
+
+from __future__ import annotations
+
+from drystone.l85_surfaces.cli.command import Command, Group
+from drystone.l85_surfaces.cli.dependencies.catalogue import DEPENDENCIES
+
+COMMANDS: dict[str, tuple[Command | Group, ...]] = {
+    "The platform": (
+        Command(
+            "up",
+            "up:up",
+            ("drystone up", "drystone up --detach --port 8500 --home ./platform"),
+        ),
+        Command("down", "down:down", ("drystone down",)),
+        Command(
+            "status",
+            "status:status",
+            ("drystone status", "drystone status --json | jq .ready"),
+        ),
+    ),
+    "Change a service": (
+        Command(
+            "validate",
+            "validate:validate",
+            ("drystone validate service.yaml", "drystone validate services/*.yaml"),
+        ),
+        Command(
+            "plan",
+            "plan:plan",
+            ("drystone plan service.yaml", "drystone plan service.yaml --env prod"),
+        ),
+        Command(
+            "deploy",
+            "deploy:deploy",
+            (
+                "drystone deploy service.yaml",
+                "drystone deploy service.yaml --env prod --version 1.2",
+            ),
+        ),
+        Command(
+            "rollback",
+            "rollback:rollback",
+            ("drystone rollback orders", "drystone rollback orders --env prod"),
+        ),
+        Command(
+            "abort",
+            "abort:abort",
+            ("drystone abort orders",),
+        ),
+        Command(
+            "destroy",
+            "destroy:destroy",
+            (
+                "drystone destroy orders --env dev",
+                "drystone destroy orders --yes orders --delete-data db",
+            ),
+        ),
+    ),
+    "Look at services": (
+        Command(
+            "services",
+            "services:services",
+            ("drystone services", "drystone services --env prod --json"),
+        ),
+        Command(
+            "show",
+            "services:show",
+            ("drystone show orders", "drystone show orders --env prod"),
+        ),
+        Command(
+            "history",
+            "services:history",
+            ("drystone history orders", "drystone history orders -n 5"),
+        ),
+        Command(
+            "logs",
+            "logs:logs",
+            ("drystone logs orders", "drystone logs orders -f -n 20 --group web"),
+        ),
+        Command(
+            "exec",
+            "execute:execute",
+            ("drystone exec orders -- python -m orders.report", "drystone exec orders -- env"),
+        ),
+    ),
+    "Understand what depends on what": (DEPENDENCIES,),
+    "Tools": (
+        Command(
+            "descriptor",
+            "descriptor:descriptor",
+            ("drystone descriptor schema > service.schema.json",),
+        ),
+        Command(
+            "completion",
+            "completion:completion",
+            (
+                "source <(drystone completion bash)",
+                "drystone completion fish > ~/.config/fish/completions/drystone.fish",
+            ),
+        ),
+        Command(
+            "version",
+            "version:version",
+            ("drystone version", "drystone version --json"),
+        ),
+    ),
+}

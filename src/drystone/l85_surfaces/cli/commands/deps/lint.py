@@ -1,0 +1,78 @@
+"""``drystone deps lint``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from drystone.l05_graph.findings import Finding, Rules, Severity
+from drystone.l05_graph.forms import rules as rules_form
+from drystone.l05_graph.rules import check
+from drystone.l85_surfaces.cli.dependencies.options import (
+    LIVE,
+    Everything,
+    RulesFile,
+    Source,
+    SurveyPlace,
+)
+from drystone.l85_surfaces.cli.dependencies.reading import given, read_bytes
+from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
+from drystone.l85_surfaces.cli.parameters import Parameter
+from drystone.l85_surfaces.cli.terminal import Terminal
+from drystone.l85_surfaces.cli.views.deps import findings as views
+
+
+def lint(
+    survey: SurveyPlace = None,
+    /,
+    *,
+    source: Source = LIVE,
+    level: Annotated[
+        Literal["error", "warning", "note"],
+        Parameter(help="Exit with 1 for findings that are as bad as this, or worse."),
+    ] = "error",
+    rules: RulesFile = None,
+    output: Annotated[
+        Literal["text", "json", "github", "sarif"],
+        Parameter(name=("--format", "-f"), help="How to tell; json is the same as --json."),
+    ] = "text",
+    show_all: Everything = False,
+    shared: Shared = NOTHING_SAID,
+) -> int:
+    """Check a model against rules: tangles, layers, tiers, regions, promises.
+
+    Every finding says what is wrong, the path of dependencies that proves it, and what to do. A risk that somebody accepted
+    is a note until its last day. Without a survey, the live platform is checked.
+    """
+    today = datetime.now(UTC).date()
+    model = given(survey, source, shared)
+    found = check(model.model, rules_of(rules), today)
+    bad = _as_bad_as(found, Severity(level))
+    form = "json" if shared.json else output
+    out = Terminal(json=form == "json")
+    if form == "sarif":
+        Terminal(json=True).document(views.sarif(found, model))
+    elif form == "github":
+        out.lines(views.github(found, model))
+    else:
+        out.document(views.document(found, model, today))
+        text = views.findings(found, model, today, paint=out.paint, show_all=show_all)
+        out.lines(text)
+    return 1 if bad else 0
+
+
+def rules_of(file: str | None) -> Rules:
+    """Return the rules of a file; the usual ones without.
+
+    Raises:
+        FileUnreadable: It cannot be read.
+        ModelInvalid: It has mistakes.
+    """
+    if file is None:
+        return Rules()
+    return rules_form.read(read_bytes(file, rules_form.RULES.most_bytes), file=file)
+
+
+def _as_bad_as(found: list[Finding], level: Severity) -> list[Finding]:
+    worst = list(Severity)
+    return [one for one in found if worst.index(one.severity) <= worst.index(level)]

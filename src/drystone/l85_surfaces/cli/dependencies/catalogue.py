@@ -1,0 +1,26 @@
+"""The commands of ``drystone deps`` with their places and examples."""
+
+from __future__ import annotations
+
+from drystone.l85_surfaces.cli.command import Command, Group
+
+
+def _command(name: str, *examples: str) -> Command:
+    """Return the command of a module that is called like it."""
+    function = name.replace("-", "_")
+    lines = tuple(f"drystone deps {example}" for example in examples)
+    return Command(f"deps {name}", f"deps.{function}:{function}", lines)
+
+
+DEPENDENCIES = Group(
+    "deps",
+    "What depends on what: check it, untangle it, rehearse a recovery.",
+    (
+        _command(
+            "lint",
+            "lint survey.yaml",
+            "lint surveys/ --level warning --format github",
+        ),
+        _command("tangles", "tangles survey.yaml", "tangles --edges edges.txt --json"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""How what is found in a dependency model looks to a person."""
