@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, linprog, milp
 from scipy.sparse import coo_matrix, csr_matrix
 
 from drystone.l05_graph.arcs import grain
@@ -192,15 +192,17 @@ class Prover:
 
     def _linear(self, limit: Limit) -> Costs | None:
         columns, matrix, least = self._program()
-        solved = linprog(  # type: ignore[call-overload]  # The stubs know no sparse matrix here.
-            self._puzzle.cost[columns],
-            A_ub=-matrix,
-            b_ub=-least,
-            bounds=(0, None),
-            method="highs",
-            options={"time_limit": max(limit.left, 0.01)},
+        solved = limit.attend(
+            lambda: linprog(  # type: ignore[call-overload]  # The stubs know no sparse matrix here.
+                self._puzzle.cost[columns],
+                A_ub=-matrix,
+                b_ub=-least,
+                bounds=(0, None),
+                method="highs",
+                options={"time_limit": max(limit.left, 0.01)},
+            )
         )
-        if solved.status != 0:
+        if solved is None or solved.status != 0:
             return None
         share = np.zeros(len(self._puzzle.cost))
         share[columns] = np.clip(solved.x, 0.0, 1.0)
@@ -236,15 +238,9 @@ class Prover:
             columns, matrix, least = self._program()
             spare = self.cost - self._relaxed - self._grain + TOLERANCE * max(1.0, self.cost)
             useful = (self._reduced[columns] <= spare) | (self._puzzle.cost[columns] == 0)
-            left = self._limit.left
-            longest = max(0.01, left * 0.8 if left > 2 else left * 0.9)
-            solved = milp(
-                self._puzzle.cost[columns],
-                constraints=LinearConstraint(matrix, least, np.full(len(least), np.inf)),
-                bounds=Bounds(np.zeros(len(columns)), useful.astype(np.float64)),
-                integrality=np.ones(len(columns), np.int64),
-                options={"mip_rel_gap": 0.0, "time_limit": longest},
-            )
+            solved = self._solve_whole(columns, matrix, least, useful)
+            if solved is None:
+                break
             if solved.status == 2:  # Infeasible: nothing better than the best is left.
                 self._raise(self.cost)
                 break
@@ -261,6 +257,21 @@ class Prover:
                 break
             if not self._add(self._puzzle.unmet(share, self.best, self._limit)):
                 break
+
+    def _solve_whole(
+        self, columns: Numbers, matrix: csr_matrix, least: Costs, useful: Flags
+    ) -> OptimizeResult | None:
+        left = self._limit.left
+        longest = max(0.01, left * 0.8 if left > 2 else left * 0.9)
+        return self._limit.attend(
+            lambda: milp(
+                self._puzzle.cost[columns],
+                constraints=LinearConstraint(matrix, least, np.full(len(least), np.inf)),
+                bounds=Bounds(np.zeros(len(columns)), useful.astype(np.float64)),
+                integrality=np.ones(len(columns), np.int64),
+                options={"mip_rel_gap": 0.0, "time_limit": longest},
+            )
+        )
 
     def _proof(self) -> list[Numbers]:
         tight = self._duals > TOLERANCE

@@ -8,6 +8,7 @@ bound and, where time allows, the proof (:mod:`~drystone.l05_graph.covering`).
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ def feedback_arc_set(
     seed: int = 0,
     on_progress: OnProgress = say_nothing,
     clock: Callable[[], float] = time.monotonic,
+    stop: threading.Event | None = None,
 ) -> Cut:
     """Find the cheapest edges to cut so that no cycle of hard edges is left.
 
@@ -83,8 +85,9 @@ def feedback_arc_set(
         seed: Of the search.
         on_progress: Told the cost and the bound of the whole.
         clock: Returns seconds.
+        stop: Ends the search with the best answer so far when somebody sets it.
     """
-    limit = Limit(time_limit, clock)
+    limit = Limit(time_limit, clock, stop)
     edges = np.nonzero(graph.hard)[0]
     cost = np.where(graph.can_change[edges], graph.cost[edges], np.inf)
     arcs, arc_of = merged(graph.size, graph.source[edges], graph.target[edges], cost)

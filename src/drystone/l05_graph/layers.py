@@ -102,7 +102,7 @@ def assign_layers(
     """
     if min(pins.values(), default=0) < 0:
         raise ValueError("a decided layer is negative; the lowest is 0")
-    limit = Limit(search.time_limit, search.clock)
+    limit = search.begin()
     edges = np.nonzero(graph.hard)[0]
     cost = np.where(graph.can_change[edges], graph.cost[edges], np.inf)
     every, arc_of = merged(graph.size, graph.source[edges], graph.target[edges], cost)

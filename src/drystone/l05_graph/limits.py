@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+ATTENTION_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +44,17 @@ class Limit:
     Args:
         length: How long; without an end when None.
         clock: Returns seconds and never goes back.
+        stop: Once it is set the limit is over: somebody wants the best answer so far.
     """
 
     def __init__(
-        self, length: timedelta | None, clock: Callable[[], float] = time.monotonic
+        self,
+        length: timedelta | None,
+        clock: Callable[[], float] = time.monotonic,
+        stop: threading.Event | None = None,
     ) -> None:
         self._clock = clock
+        self._stop = stop
         self._began = clock()
         self._end = float("inf") if length is None else self._began + length.total_seconds()
 
@@ -55,14 +66,44 @@ class Limit:
     @property
     def left(self) -> float:
         """How many seconds are left, not below 0; infinite without an end."""
-        return max(0.0, self._end - self._clock())
+        return 0.0 if self._is_stopped else max(0.0, self._end - self._clock())
 
     @property
     def is_over(self) -> bool:
         """Whether nothing is left."""
-        return self._clock() >= self._end
+        return self._is_stopped or self._clock() >= self._end
+
+    @property
+    def _is_stopped(self) -> bool:
+        return self._stop is not None and self._stop.is_set()
 
     def part(self, share: float) -> Limit:
         """Return a limit that begins now and takes this share of what is left."""
         left = self.left
-        return Limit(None if left == float("inf") else timedelta(seconds=share * left), self._clock)
+        length = None if left == float("inf") else timedelta(seconds=share * left)
+        return Limit(length, self._clock, self._stop)
+
+    def attend(self, work: Callable[[], Result]) -> Result | None:
+        """Return the result of something that nobody can stop; None when it is not worth waiting for any more.
+
+        A solver hears of no interrupt until it returns. So it works in a thread of its own if there may be one, and is left
+        to itself when that comes.
+        """
+        if self._stop is None:
+            return work()
+        found: list[Result] = []
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                found.append(work())
+            except BaseException as error:  # noqa: BLE001 - it is raised below
+                failed.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        while thread.is_alive() and not self._is_stopped:
+            thread.join(ATTENTION_S)
+        if failed:
+            raise failed[0]
+        return found[0] if found else None

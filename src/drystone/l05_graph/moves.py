@@ -7,6 +7,7 @@ that those who need a component take in its place, dear once and cheap for each.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -103,12 +104,18 @@ class Search:
         seed: Of the search.
         on_progress: Told the cost and the bound.
         clock: Returns seconds.
+        stop: Ends the search with the best answer so far when somebody sets it.
     """
 
     time_limit: timedelta | None = None
     seed: int = 0
     on_progress: OnProgress = say_nothing
     clock: Callable[[], float] = time.monotonic
+    stop: threading.Event | None = None
+
+    def begin(self) -> Limit:
+        """Return the time limit, which begins now."""
+        return Limit(self.time_limit, self.clock, self.stop)
 
 
 DEFAULT_SEARCH = Search()
@@ -153,7 +160,7 @@ def untangle(
     """
     edges = _Edges(graph, goal, allowed or Allowed())
     puzzle = Resolving(edges.options, search.seed)
-    limit = Limit(search.time_limit, search.clock)
+    limit = search.begin()
     answer = Prover(puzzle, limit, search.on_progress).prove()
     cut, adopt, relieve, pillar = puzzle.parts(answer.chosen.astype(np.float64))
     steps = [*edges.by_pillar(pillar > 0, adopt > 0), *edges.singly(cut > 0, relieve > 0)]
