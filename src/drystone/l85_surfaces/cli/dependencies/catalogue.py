@@ -22,5 +22,10 @@ DEPENDENCIES = Group(
             "lint surveys/ --level warning --format github",
         ),
         _command("tangles", "tangles survey.yaml", "tangles --edges edges.txt --json"),
+        _command(
+            "untangle",
+            "untangle survey.yaml --goal no-deadlock",
+            "untangle --edges edges.txt --time-limit 60 --json",
+        ),
     ),
 )

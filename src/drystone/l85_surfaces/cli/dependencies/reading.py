@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import drystone
 from drystone.l05_graph.forms import surveys
 from drystone.l05_graph.model import Component, Dependency, Key, Model
 from drystone.l05_graph.words import Strength
-from drystone.l85_surfaces.cli.errors import FileUnreadable, Misuse, TooManyEdges
+from drystone.l85_surfaces.cli.errors import (
+    DescriptorMistaken,
+    FileUnreadable,
+    Misuse,
+    TooManyEdges,
+)
 from drystone.l85_surfaces.cli.sources import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from drystone.l05_graph.arrays import Graph
     from drystone.l05_graph.findings import Finding
+    from drystone.l25_deployer.descriptor import Descriptor
     from drystone.l85_surfaces.cli.dependencies.options import Source
     from drystone.l85_surfaces.cli.options import Shared
 
@@ -91,14 +97,14 @@ class Given:
 
 
 def given(survey: str | None, source: Source, shared: Shared) -> Given:
-    """Read the model that the command line names; the live platform's when it names none.
+    """Read the model that the command line names.
 
     Raises:
-        Misuse: It names several.
+        Misuse: It names none, or several.
         FileUnreadable: A file cannot be read.
         ModelInvalid: A survey has mistakes.
-        NoPlatform: None runs in the home.
     """
+    del shared
     file = survey if survey is not None else source.model
     if survey is not None and source.model is not None:
         raise Misuse(f"the model is given twice: {survey} and --model {source.model}")
@@ -108,9 +114,9 @@ def given(survey: str | None, source: Source, shared: Shared) -> Given:
         return _edges(source.edges)
     if source.platform:
         return platform_itself()
-    if file is not None:
-        return surveyed(file)
-    return live(shared)
+    if file is None:
+        raise Misuse("name a survey, --platform or --edges FILE")
+    return surveyed(file)
 
 
 def surveyed(file: str) -> Given:
@@ -168,25 +174,32 @@ def unreadable(file: str, e: OSError | ValueError) -> FileUnreadable:
     return FileUnreadable(f"{file} cannot be read: {why}", file=file)
 
 
-def live(shared: Shared) -> Given:
-    """Ask the platform of the home for its model.
+def platform_itself() -> Given:
+    """Read the platform's own descriptors.
 
     Raises:
-        NoPlatform: None runs there.
+        ModelInvalid: They contradict each other.
     """
-    from drystone.l85_surfaces.cli.reach import context, platform  # noqa: PLC0415 - asks nobody else
+    from drystone.l25_deployer.dependency_model import model_of_descriptors  # noqa: PLC0415
 
-    async def ask() -> str:
-        async with platform(shared.folder) as api:
-            return (await api.dependencies(context())).survey
-
-    placed = surveys.read({"the live platform": asyncio.run(ask()).encode()})
-    return Given("the live platform", placed.model)
+    files = own_descriptors()
+    model = model_of_descriptors(files.values())
+    return Given("the platform's own services", model, {d.service: f for f, d in files.items()})
 
 
-def platform_itself() -> Given:
-    """Read the platform's own descriptors."""
-    raise Misuse("not there yet")
+def own_descriptors() -> dict[str, Descriptor]:
+    """Return the descriptors of the platform's own services, by file."""
+    from drystone.l25_deployer.descriptor import read  # noqa: PLC0415 - for the platform alone
+
+    root = Path(drystone.__file__).parent
+    found = {}
+    for file in sorted(root.rglob("service.yaml")):
+        name = str(file.relative_to(root.parent))
+        reading = read(file.read_bytes(), file=name, embedded_allowed=True)
+        if reading.descriptor is None:
+            raise DescriptorMistaken(reading.report(), file=name)
+        found[name] = reading.descriptor
+    return found
 
 
 def _edges(file: str) -> Given:
