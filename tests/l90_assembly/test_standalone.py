@@ -27,7 +27,9 @@ def test_the_platforms_own_descriptors_name_a_layer_each() -> None:
 
 
 def test_the_deployer_is_recovered_after_the_proxy_it_steers() -> None:
-    height = {name: n for n, wave in enumerate(recovery_order(platform_descriptors())) for name in wave}
+    height = {
+        name: n for n, wave in enumerate(recovery_order(platform_descriptors())) for name in wave
+    }
 
     assert set(height) == {one.service for one in platform_descriptors()}
     assert height["proxy"] < height["deployer"]

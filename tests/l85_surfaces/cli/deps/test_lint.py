@@ -180,7 +180,7 @@ def test_many_findings_are_counted_and_few_of_each_rule_shown(
     whole = drystone("deps", "lint", "shop.yaml", "--all").out
 
     assert short.splitlines()[0] == "shop.yaml: 51 components, 50 dependencies; 50 notes"
-    assert short.splitlines()[-1] == "… and 45 more of note strength (--all)"
+    assert short.splitlines()[-1] == "… and 45 more, note strength (--all)"
     assert (short.count("note strength"), whole.count("note strength")) == (6, 50)
 
 

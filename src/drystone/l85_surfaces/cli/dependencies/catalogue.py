@@ -27,5 +27,15 @@ DEPENDENCIES = Group(
             "untangle survey.yaml --goal no-deadlock",
             "untangle --edges edges.txt --time-limit 60 --json",
         ),
+        _command("layers", "layers survey.yaml"),
+        _command("order", "order survey.yaml", "order --platform"),
+        _command(
+            "may-add",
+            "may-add orders mail --model survey.yaml",
+            "may-add flags orders --at deploy --soft",
+        ),
+        _command("impact", "impact database --model survey.yaml"),
+        _command("tree", "tree shop --model survey.yaml"),
+        _command("availability", "availability --model survey.yaml", "availability dev/orders"),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -23,6 +24,7 @@ from drystone.l85_surfaces.cli.sources import STANDARD_INPUT
 if TYPE_CHECKING:
     from drystone.l05_graph.arrays import Graph
     from drystone.l05_graph.findings import Finding
+    from drystone.l25_deployer.api import DependencyModel
     from drystone.l25_deployer.descriptor import Descriptor
     from drystone.l85_surfaces.cli.dependencies.options import Source
     from drystone.l85_surfaces.cli.options import Shared
@@ -97,14 +99,14 @@ class Given:
 
 
 def given(survey: str | None, source: Source, shared: Shared) -> Given:
-    """Read the model that the command line names.
+    """Read the model that the command line names; the live platform's when it names none.
 
     Raises:
-        Misuse: It names none, or several.
+        Misuse: It names several.
         FileUnreadable: A file cannot be read.
         ModelInvalid: A survey has mistakes.
+        NoPlatform: None runs in the home.
     """
-    del shared
     file = survey if survey is not None else source.model
     if survey is not None and source.model is not None:
         raise Misuse(f"the model is given twice: {survey} and --model {source.model}")
@@ -114,9 +116,9 @@ def given(survey: str | None, source: Source, shared: Shared) -> Given:
         return _edges(source.edges)
     if source.platform:
         return platform_itself()
-    if file is None:
-        raise Misuse("name a survey, --platform or --edges FILE")
-    return surveyed(file)
+    if file is not None:
+        return surveyed(file)
+    return live(shared)
 
 
 def surveyed(file: str) -> Given:
@@ -172,6 +174,28 @@ def unreadable(file: str, e: OSError | ValueError) -> FileUnreadable:
     """Return the refusal of a file that cannot be read."""
     why = (e.strerror if isinstance(e, OSError) else None) or str(e)
     return FileUnreadable(f"{file} cannot be read: {why}", file=file)
+
+
+def live(shared: Shared) -> Given:
+    """Ask the platform of the home for its model.
+
+    Raises:
+        NoPlatform: None runs there.
+    """
+    written = asyncio.run(ask_live(shared)).survey.encode()
+    return Given("the live platform", surveys.read({"the live platform": written}).model)
+
+
+async def ask_live(shared: Shared) -> DependencyModel:
+    """Ask the platform of the home for its model and the order of its last start.
+
+    Raises:
+        NoPlatform: None runs there.
+    """
+    from drystone.l85_surfaces.cli.reach import context, platform  # noqa: PLC0415 - asks nobody else
+
+    async with platform(shared.folder) as api:
+        return await api.dependencies(context())
 
 
 def platform_itself() -> Given:

@@ -43,7 +43,7 @@ def findings(
             yield from finding(one, given, today, paint=paint)
         if left_out:
             yield ""
-            yield paint(more(left_out, f"of {severity} {rule}"), Style.QUIET)
+            yield paint(more(left_out, f"{severity} {rule}"), Style.QUIET)
 
 
 def totals(found: Sequence[Finding], paint: Paint = PLAIN) -> str:

@@ -57,7 +57,7 @@ def bounded(every: Sequence[One], *, show_all: bool, most: int = MOST) -> tuple[
 
 def more(left_out: int, what: str = "") -> str:
     """Say that there are more, and how to see them."""
-    return f"… and {left_out:,} more{f' {what}' if what else ''} (--all)"
+    return f"… and {left_out:,} more{f', {what}' if what else ''} (--all)"
 
 
 def named(names: Iterable[str], *, most: int = 8) -> str:
@@ -103,4 +103,5 @@ def duration(value: timedelta) -> str:
 
 def percent(share: float, digits: int = 1) -> str:
     """Write a share as a percentage, without zeros at the end: ``99.95 %``."""
-    return f"{100 * share:.{digits}f}".rstrip("0").rstrip(".") + " %"
+    text = f"{100 * share:.{digits}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"

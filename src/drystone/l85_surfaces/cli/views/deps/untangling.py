@@ -60,7 +60,7 @@ def untangling(
         rest = sum(step.cost for step in steps[len(some) :])
         yield ""
         yield paint(more(left_out, f"for {cost(rest)}"), Style.QUIET)
-    yield from _stays(answer, graph, paint)
+    yield from _stays(answer, graph, paint, show_all=show_all)
 
 
 def _tangled(graph: Graph, paint: Paint) -> str:
@@ -97,14 +97,14 @@ def _edge(graph: Graph, step: Step) -> str:
     return f"{graph.names[int(graph.source[edge])]} → {graph.names[int(graph.target[edge])]}"
 
 
-def _stays(answer: Untangling, graph: Graph, paint: Paint) -> Iterator[str]:
+def _stays(answer: Untangling, graph: Graph, paint: Paint, *, show_all: bool) -> Iterator[str]:
     """Tell the tangles that are left: those that start together, and those that nobody can change."""
     stay = [one for one in tangles(left(graph, answer)) if one.kind is not TangleKind.SOFT]
     if not stay:
         return
     yield ""
     yield paint("what stays", Style.NAME)
-    some, left_out = bounded(stay, show_all=False, most=5)
+    some, left_out = bounded(stay, show_all=show_all, most=5)
     for one in some:
         names = [graph.names[vertex] for vertex in one.members.tolist()]
         is_fixed = one.kind is TangleKind.DEADLOCK or answer.impossible
