@@ -55,9 +55,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     while at < len(text):
         found = _TOKEN.match(text, at)
         if found is None:
-            raise Unreadable(
-                f"this is not JSON: {quoted(text[at : at + 20])}", place_after(text[:at])
-            )
+            raise Unreadable("this is not JSON", place_after(text[:at]))
         kind, token, end = found.lastgroup or "", found[0], found.end()
         if kind == "space":
             breaks = token.count("\n")
@@ -185,4 +183,6 @@ def _plain(token: _Token) -> str:
 
 
 def _unexpected(token: _Token) -> Unreadable:
-    return Unreadable(f"{quoted(token.text)} is not expected here", token.span)
+    # A text may be a secret, so only marks are shown.
+    what = quoted(token.text) if token.kind == "mark" else "a value"
+    return Unreadable(f"{what} is not expected here", token.span)
