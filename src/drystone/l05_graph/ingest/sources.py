@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from drystone.l05_graph.ingest import (
+    backstage,
+    cloudformation,
+    compose,
     dependency_links,
     envoy_access_log,
+    kubernetes,
     otlp_traces,
     service_graph_metrics,
+    terraform_graph,
+    terraform_state,
     vpc_flow,
 )
 from drystone.l05_graph.ingest.source import DeclaredSource, ObservedSource, Source
 
-DECLARED: tuple[DeclaredSource, ...] = ()
+DECLARED: tuple[DeclaredSource, ...] = (
+    backstage.SOURCE,
+    cloudformation.SOURCE,
+    compose.SOURCE,
+    kubernetes.SOURCE,
+    terraform_graph.SOURCE,
+    terraform_state.SOURCE,
+)
 OBSERVED: tuple[ObservedSource, ...] = (
     ObservedSource(
         name=envoy_access_log.NAME,

@@ -1,0 +1,127 @@
+"""Reading foreign YAML and JSON, and finding one's way in what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from drystone.l00_kernel.yaml_text import tree
+from drystone.l00_kernel.yaml_text.json_text import read_json
+from drystone.l00_kernel.yaml_text.reader import Documents, read_documents
+from drystone.l00_kernel.yaml_text.subject import Dialect, Subject
+from drystone.l05_graph.ingest.gathering import Gathering
+from drystone.l05_graph.ingest.source import File, Unreadable
+
+MOST_BYTES = 32 * 1024 * 1024
+MOST_VALUES = 1_000_000
+FOREIGN = Dialect(any_key=True)
+
+
+class Document:
+    """One document of a file.
+
+    Args:
+        file: The name of the file.
+        root: What it says.
+
+    Attributes:
+        root: The same.
+    """
+
+    def __init__(self, file: str, root: tree.Node) -> None:
+        self.file = file
+        self.root = root
+
+    def place(self, span: tree.Span | None = None) -> str:
+        """Write a place in it; its beginning when None."""
+        return f"{self.file}:{(span or self.root.span).line}"
+
+
+def documents(
+    files: Sequence[File], gathering: Gathering, what: str, dialect: Dialect = FOREIGN
+) -> Iterator[Document]:
+    """Read YAML and JSON files.
+
+    Args:
+        files: Which.
+        gathering: Takes mistakes of form as skips.
+        what: What one of them is called in messages.
+        dialect: What the texts may do.
+
+    Yields:
+        Their documents, the empty ones left out.
+
+    Raises:
+        Unreadable: None of them can be read.
+    """
+    subject = Subject(
+        name=what,
+        begin="is this the right file?",
+        too_large="divide it",
+        most_bytes=MOST_BYTES,
+        most_values=MOST_VALUES,
+    )
+    first, is_any = "", False
+    for file in files:
+        read = _read(file, subject, dialect)
+        for problem in read.problems:
+            help_ = f"; {problem.help}" if problem.help else ""
+            gathering.skips.add(f"{problem.message}{help_}", f"{file.name}:{problem.line}")
+        if read.is_cut:
+            last = read.problems[-1]
+            first = first or f"{file.name}:{last.line}:{last.column}: {last.message}"
+        is_any = is_any or bool(read.roots) or not read.is_cut
+        for root in read.roots:
+            yield Document(file.name, root)
+    if not is_any:
+        raise Unreadable(first or f"there is no {what} to read")
+
+
+def _read(file: File, subject: Subject, dialect: Dialect) -> Documents:
+    if file.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        found = read_json(file.content, file.name, subject)
+        if not found.is_cut or file.name.endswith(".json"):
+            return found
+    return read_documents(file.content, file.name, subject, dialect)
+
+
+def get(node: tree.Node | None, *keys: str) -> tree.Node | None:
+    """Follow keys downwards; None where one is missing."""
+    for key in keys:
+        entry = node.entries.get(key) if isinstance(node, tree.Mapping) else None
+        if entry is None:
+            return None
+        node = entry.node
+    return node
+
+
+def text(node: tree.Node | None, *keys: str) -> str:
+    """Return a single value as it was written; empty when it is missing, nothing, or no single value."""
+    found = get(node, *keys)
+    return found.text if isinstance(found, tree.Scalar) and found.value is not None else ""
+
+
+def is_true(node: tree.Node | None, *keys: str) -> bool | None:
+    """Return a truth value; None when it is none."""
+    found = get(node, *keys)
+    if isinstance(found, tree.Scalar) and isinstance(found.value, bool):
+        return found.value
+    return None
+
+
+def items(node: tree.Node | None, *keys: str) -> list[tree.Node]:
+    """Return the items of a list; none when it is missing or no list."""
+    found = get(node, *keys)
+    return found.items if isinstance(found, tree.Sequence) else []
+
+
+def pairs(node: tree.Node | None, *keys: str) -> list[tuple[str, tree.Entry]]:
+    """Return the keys and values of a mapping; none when it is missing or no mapping."""
+    found = get(node, *keys)
+    return list(found.entries.items()) if isinstance(found, tree.Mapping) else []
+
+
+def words(node: tree.Node | None, *keys: str) -> list[tuple[str, tree.Span]]:
+    """Return the single values of a list, or the one that stands in place of a list, each with its place."""
+    found = get(node, *keys)
+    every = [found] if isinstance(found, tree.Scalar) else items(found)
+    return [(text(one), one.span) for one in every if isinstance(one, tree.Scalar) and text(one)]

@@ -1,0 +1,231 @@
+"""What declarations have in common: many files, said by many people, become one model.
+
+Files contradict each other, name what no file declares, and depend on themselves. None of that stops the reading, and none of
+it goes by in silence: it becomes a note or a skip with its places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from drystone.l00_kernel.yaml_text.problems import quoted
+from drystone.l05_graph.errors import ModelInvalid
+from drystone.l05_graph.ingest.source import Declared, Skips, Unreadable
+from drystone.l05_graph.model import Component, Dependency, Group, Key, checked
+from drystone.l05_graph.words import Kind, Phase, Risk, Strength
+
+MOST_NOTES = 1000
+MOST_DEPENDENCIES = 2_000_000
+MOST_ALTERNATIVES = 100
+LONGEST_NAME = 300
+RUN = (Phase.RUN,)
+_SETTLED = "a choice of which one is needed in any case"
+_WEIGHT = {Strength.SOFT: 0, Strength.UNKNOWN: 1, Strength.HARD: 2}
+
+
+class Gathering:
+    """Collects what files declare.
+
+    Args:
+        title: What the files are, for the model and the notes of its dependencies: ``Compose``.
+
+    Attributes:
+        skips: What is left out.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.skips = Skips()
+        self._title = title
+        self._components: dict[str, tuple[Component, str]] = {}
+        self._mentioned: dict[str, tuple[Component, str]] = {}
+        self._dependencies: dict[Key, tuple[Dependency, str]] = {}
+        self._groups: dict[tuple[str, str], list[Key]] = {}
+        self._notes: dict[str, None] = {}
+        self._more_notes = 0
+
+    def note(self, sentence: str, place: str = "") -> None:
+        """Tell a guess, or something odd."""
+        told = f"{place}: {sentence}" if place else sentence
+        if len(self._notes) < MOST_NOTES:
+            self._notes[told] = None
+        elif told not in self._notes:
+            self._more_notes += 1
+
+    def has(self, name: str) -> bool:
+        """Whether a component was declared."""
+        return name in self._components
+
+    def component(self, component: Component, place: str) -> bool:
+        """Take a component, unless its name will not do or stands for another already.
+
+        Returns:
+            Whether it was taken.
+        """
+        name = component.name
+        if not self._is_name(name, place):
+            return False
+        known = self._components.get(name)
+        if known is None:
+            self._components[name] = (component, place)
+        elif known[0] != component:
+            self.skips.add(
+                f"{quoted(name)} is declared at {known[1]} with other attributes; the first counts",
+                place,
+            )
+        else:
+            self.note(f"{quoted(name)} is declared again, as at {known[1]}", place)
+        return known is None
+
+    def mention(self, name: str, place: str, kind: Kind = Kind.EXTERNAL, note: str = "") -> None:
+        """Take a component that something names; what is declared about it elsewhere counts instead."""
+        if name not in self._mentioned:
+            self._mentioned[name] = (Component(name=name, kind=kind, note=note), place)
+
+    def needs(
+        self,
+        source: str,
+        targets: str | Sequence[str],
+        place: str,
+        how: str,
+        *,
+        strength: Strength = Strength.UNKNOWN,
+        at: tuple[Phase, ...] = RUN,
+        risk: Risk = Risk.OTHER,
+        without: str = "",
+    ) -> None:
+        """Take a dependency, on one of several if there are several.
+
+        Args:
+            source: Who needs.
+            targets: What is needed.
+            place: Where it is said.
+            how: By which words it is said, for the note of the dependency.
+            strength: How much.
+            at: When, in order.
+            risk: What for.
+            without: What happens without.
+        """
+        found = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
+        if not all(self._is_name(name, place) for name in (source, *found)):
+            return
+        if source in found:
+            self.skips.add("depends on itself, which a component always has", f"{place} {source}")
+            return
+        if len(found) > MOST_ALTERNATIVES:
+            self.skips.add(f"a choice of more than {MOST_ALTERNATIVES}", f"{place} {source}")
+            return
+        one = Dependency(
+            source=source,
+            target=found[0],
+            strength=strength,
+            at=at,
+            risk=risk,
+            without=without,
+            note=f"{self._title}: {how}",
+        )
+        if len(found) == 1:
+            self._take(one, place)
+            return
+        every = [replace(one, target=name, group=" | ".join(sorted(found))) for name in found]
+        if not any(self._is_settled(each, place) for each in every):
+            self._groups[source, every[0].group or ""] = [each.key for each in every]
+            for each in every:
+                self._take(each, place)
+
+    def declared(self, what: str) -> Declared:
+        """Put the model together.
+
+        Args:
+            what: What the files should have held, for the message when they hold none of it.
+
+        Raises:
+            Unreadable: They hold none of it.
+        """
+        skips = self.skips.result()
+        for one, place in self._dependencies.values():
+            for name in (one.source, one.target):
+                if name not in self._components:
+                    self.mention(name, place)
+        outside = []
+        for name, (component, place) in self._mentioned.items():
+            if name not in self._components:
+                outside.append(component)
+                if component.kind is Kind.EXTERNAL and not component.note:
+                    self.note(f"{quoted(name)} is declared nowhere; it counts as external", place)
+        if not self._components and not self._dependencies:
+            first = f": {skips[0].sentence()}" if skips else ""
+            raise Unreadable(f"the files hold no {what}{first}")
+        model = checked(
+            [*(one for one, _ in self._components.values()), *outside],
+            [one for one, _ in self._dependencies.values()],
+            [Group(component=source, name=name) for source, name in self._groups],
+            title=self._title,
+        )
+        notes = tuple(self._notes)
+        if self._more_notes:
+            notes = (*notes, f"and {self._more_notes} more notes")
+        return Declared(model=model, notes=notes, skips=skips)
+
+    def _is_name(self, name: str, place: str) -> bool:
+        if not name.strip():
+            self.skips.add("a name is empty", place)
+        elif len(name) > LONGEST_NAME:
+            self.skips.add(f"a name has more than {LONGEST_NAME} characters", place)
+        else:
+            return True
+        return False
+
+    def _is_settled(self, one: Dependency, place: str) -> bool:
+        """Tell whether a choice needs no group because of this one in it: it is needed anyway, or part of another."""
+        known = self._dependencies.get(one.key)
+        if known is None or known[0].group == one.group:
+            return False
+        what = f"{place} {one.source} → {one.target}"
+        if known[0].group is not None:
+            self.skips.add("a choice holds what is in another choice of the same component", what)
+            return True
+        if _WEIGHT[known[0].strength] >= _WEIGHT[one.strength]:
+            self.skips.add(_SETTLED, what)
+            return True
+        return False
+
+    def _take(self, one: Dependency, place: str) -> None:
+        known = self._dependencies.get(one.key)
+        if known is None:
+            if len(self._dependencies) >= MOST_DEPENDENCIES:
+                raise Unreadable(f"the files declare more than {MOST_DEPENDENCIES:,} dependencies")
+            self._dependencies[one.key] = (one, place)
+            return
+        before, where = known
+        more = _WEIGHT[one.strength] - _WEIGHT[before.strength]
+        if more:
+            kept = one.strength if more > 0 else before.strength
+            self.note(
+                f"{one.source} → {one.target} is {one.strength} here and {before.strength} at"
+                f" {where}; {kept} counts",
+                place,
+            )
+        if more > 0 or (more == 0 and before.group is not None and one.group is None):
+            if before.group != one.group:
+                self._leave_group(before)
+            self._dependencies[one.key] = (one, place)
+
+    def _leave_group(self, before: Dependency) -> None:
+        """Dissolve the group of a dependency that is needed in any case."""
+        if before.group is None:
+            return
+        for key in self._groups.pop((before.source, before.group)):
+            _, place = self._dependencies.pop(key)
+            if key != before.key:
+                self.skips.add(_SETTLED, f"{place} {before.source} → {before.target}")
+
+
+def fits(component: Component) -> str:
+    """Return what a component says that cannot be; empty when nothing."""
+    try:
+        checked([component], ())
+    except ModelInvalid as refused:
+        return refused.mistakes[0].message
+    return ""
