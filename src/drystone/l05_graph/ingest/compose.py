@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from drystone.l00_kernel.yaml_text import tree
-from drystone.l05_graph.ingest import host_names as hosts
+from drystone.l05_graph.ingest import host_names
 from drystone.l05_graph.ingest.documents import (
     Document,
     documents,
@@ -130,7 +130,7 @@ class _Service:
         self._commands()
         self._shared()
         self._stored()
-        registry = hosts.registry_of(text(self._node, "image"))
+        registry = host_names.registry_of(text(self._node, "image"))
         if registry:
             behind = self._reading.called(registry) or [registry]
             self._need(behind, self._node.span, "image", at=(Phase.DEPLOY,), risk=Risk.ARTIFACTS)
@@ -176,10 +176,10 @@ class _Service:
 
     def _variables(self) -> None:
         for name, value, span in self._environment():
-            found = list(hosts.placed(value))
-            if hosts.is_about_hosts(name):
-                found += hosts.whole(value)
-            elif any(self._others(host) for host in hosts.whole(value)):
+            found = list(host_names.placed(value))
+            if host_names.is_about_hosts(name):
+                found += host_names.whole(value)
+            elif any(self._others(host) for host in host_names.whole(value)):
                 what = f"{self._name}: the value of {name} is called like a service"
                 self._gathering.note(f"{what}; it is taken for something else", self._place(span))
             self._hosts(found, span, f"variable {name}")
@@ -196,9 +196,9 @@ class _Service:
             for word, span in words(self._node, key):
                 for part in word.split():
                     option, is_option, value = part.partition("=")
-                    found = list(hosts.placed(part))
-                    if is_option and option.startswith("-") and hosts.is_about_hosts(option):
-                        found += hosts.whole(value)
+                    found = list(host_names.placed(part))
+                    if is_option and option.startswith("-") and host_names.is_about_hosts(option):
+                        found += host_names.whole(value)
                     self._hosts(found, span, key)
 
     def _hosts(self, found: Sequence[str], span: tree.Span, how: str) -> None:

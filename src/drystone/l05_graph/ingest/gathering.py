@@ -6,6 +6,7 @@ it goes by in silence: it becomes a note or a skip with its places.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -94,6 +95,7 @@ class Gathering:
         at: tuple[Phase, ...] = RUN,
         risk: Risk = Risk.OTHER,
         without: str = "",
+        can_change: bool = True,
     ) -> None:
         """Take a dependency, on one of several if there are several.
 
@@ -106,6 +108,7 @@ class Gathering:
             at: When, in order.
             risk: What for.
             without: What happens without.
+            can_change: Whether it could be removed, softened or moved at all.
         """
         found = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
         if not all(self._is_name(name, place) for name in (source, *found)):
@@ -122,8 +125,9 @@ class Gathering:
             strength=strength,
             at=at,
             risk=risk,
+            can_change=can_change,
             without=without,
-            note=f"{self._title}: {how}",
+            note=sys.intern(f"{self._title}: {how}"),
         )
         if len(found) == 1:
             self._take(one, place)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from drystone.l00_kernel.yaml_text import tree
-from drystone.l05_graph.ingest import host_names as hosts
+from drystone.l05_graph.ingest import host_names
 from drystone.l05_graph.ingest.documents import get, is_true, items, pairs, text, words
 from drystone.l05_graph.ingest.gathering import RUN, Gathering
 from drystone.l05_graph.ingest.kubernetes_objects import Objects, Workload, named
@@ -79,7 +79,7 @@ class Pods:
             for key, value in self._data(workload, text(entry, "configMapRef", "name")):
                 self._named_in(workload, key, value, entry, at)
         self._command(workload, container, at)
-        registry = hosts.registry_of(text(container, "image"))
+        registry = host_names.registry_of(text(container, "image"))
         if registry:
             self._image(workload, registry, container)
 
@@ -92,7 +92,10 @@ class Pods:
                 if is_option and option.startswith("-"):
                     self._named_in(workload, option, value, node, at, how=key)
                     continue
-                every = [*hosts.placed(word), *(hosts.mentioned(word) if is_before else ())]
+                every = [
+                    *host_names.placed(word),
+                    *(host_names.mentioned(word) if is_before else ()),
+                ]
                 for host in dict.fromkeys(every):
                     self._host(workload, host, node, key, at)
 
@@ -107,11 +110,11 @@ class Pods:
         how: str = "",
     ) -> None:
         """Take the hosts that a variable or option names."""
-        found = list(hosts.placed(value))
-        if hosts.is_about_hosts(name):
-            found += hosts.whole(value)
+        found = list(host_names.placed(value))
+        if host_names.is_about_hosts(name):
+            found += host_names.whole(value)
         else:
-            for host in hosts.whole(value):
+            for host in host_names.whole(value):
                 if self._objects.named_service(host, workload.object.namespace) is not None:
                     what = f"{workload.name}: the value of {name} is called like a Service"
                     self._gathering.note(
@@ -152,7 +155,7 @@ class Pods:
                 self._use_of(workload, "secret", get(source, "secret"), "volume", START)
                 for key, value in self._data(workload, text(source, "configMap", "name")):
                     # A file may say anything; only what stands where a host stands is taken.
-                    for host in dict.fromkeys(hosts.placed(value)):
+                    for host in dict.fromkeys(host_names.placed(value)):
                         self._host(workload, host, source, f"file {key}", RUN)
             claim = text(volume, "persistentVolumeClaim", "claimName")
             if claim:
