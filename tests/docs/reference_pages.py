@@ -87,7 +87,9 @@ def _kind(name: str, declared: Any) -> str:
         return "absolute path"
     if name.endswith((".url", ".endpoint")):
         return "URL"
-    return "port" if isinstance(info, msgspec.inspect.IntType) else "name"
+    if isinstance(info, msgspec.inspect.IntType):
+        return "port" if name == "port" else "number"
+    return "name"
 
 
 def attributes(documented: type) -> dict[str, str]:

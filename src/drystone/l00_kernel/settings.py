@@ -107,6 +107,16 @@ class ProxySettings(_Engine, frozen=True, kw_only=True):
     memory: int | None = None
 
 
+class DependenciesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The view of the dependency model.
+
+    Attributes:
+        idle_minutes: When nobody has looked for so long, it ends; it comes back with the next request.
+    """
+
+    idle_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
+
+
 class Setting(msgspec.Struct, frozen=True):
     """One setting as people see it.
 
@@ -138,6 +148,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     objects: ObjectsSettings = ObjectsSettings()
     cache: CacheSettings = CacheSettings()
     proxy: ProxySettings = ProxySettings()
+    dependencies: DependenciesSettings = DependenciesSettings()
     sources: dict[str, str] = {}
 
     @classmethod

@@ -49,6 +49,7 @@ from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
+from drystone.l90_assembly.view import PROGRAM, VIEW, view_at_edge, view_of, view_part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import ObjectsSettings, Settings
+    from drystone.l10_engines.on_demand.service import OnDemand
     from drystone.l90_assembly.runtimes import Trials
 
 DESCRIPTORS = (
@@ -64,6 +66,7 @@ DESCRIPTORS = (
     "drystone.l10_engines.postgres",
     "drystone.l10_engines.objects",
     "drystone.l25_deployer",
+    PROGRAM,
 )
 """Packages of the platform's own services, each with a ``service.yaml``."""
 
@@ -90,6 +93,7 @@ class Standalone(msgspec.Struct, frozen=True):
         envoy: The proxy.
         artifacts: Its store of artefacts.
         services: What is deployed.
+        view: The view of the dependency model.
     """
 
     deployer: Deployer
@@ -99,10 +103,12 @@ class Standalone(msgspec.Struct, frozen=True):
     envoy: Envoy
     artifacts: Artifacts
     services: Services
+    view: OnDemand
 
     async def leave(self) -> None:
         """Stop looking after everything; all that runs goes on."""
         await self.platform.leave()
+        await self.view.stop()
         await self.supervisor.detach()
         await self.envoy.detach()
         await self.ads.stop()
@@ -159,6 +165,7 @@ async def assemble(
             access_log=_access_log(home),
             ports=ports,
             ensure=partial(engines.supervisor.ensure, engines.envoy.name),
+            own=(view_at_edge(home),),
         ),
         clock=clock,
         log=log,
@@ -168,11 +175,15 @@ async def assemble(
     news = News(services)
     engines.supervisor.also_report_to(news.of_engine)
     own = platform_descriptors()
-    parts = _parts(engines.supervisor, engines.ads, machine, services)
+    view = view_of(home, settings, log, environ)
+    parts = {
+        **_parts(engines.supervisor, engines.ads, machine, services),
+        VIEW: view_part(view),
+    }
     platform = Platform(
         waves=[[parts[name] for name in wave] for wave in recovery_order(own)],
         services=services,
-        engines=engines.supervisor.statuses,
+        engines=lambda: [*engines.supervisor.statuses(), view.status()],
         on_stopped=on_stopped,
         presence=Presence(
             home.run / "presence.json",
@@ -191,7 +202,14 @@ async def assemble(
         dependencies=LiveDependencies(own, services, _elsewhere(settings)),
     )
     return Standalone(
-        deployer, platform, engines.supervisor, engines.ads, engines.envoy, artifacts, services
+        deployer=deployer,
+        platform=platform,
+        supervisor=engines.supervisor,
+        ads=engines.ads,
+        envoy=engines.envoy,
+        artifacts=artifacts,
+        services=services,
+        view=view,
     )
 
 

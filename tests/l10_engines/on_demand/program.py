@@ -17,7 +17,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         case "/stuck":
             time.sleep(600)  # noqa: ASYNC251 - that is the point
         case "/slow":
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(2)
         case "/crash":
             os._exit(7)
     body = str(os.getpid()).encode()

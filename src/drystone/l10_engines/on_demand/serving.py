@@ -39,12 +39,10 @@ class Activity:
 
     Args:
         app: Answers them.
-        is_busy: Whether it works on something although nobody waits for an answer.
     """
 
-    def __init__(self, app: App, is_busy: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
-        self._is_busy = is_busy
         self._under_way = 0
         self._last = time.monotonic()
 
@@ -59,7 +57,7 @@ class Activity:
 
     def idle(self) -> timedelta:
         """Return for how long there was nothing to do."""
-        if self._under_way or self._is_busy():
+        if self._under_way:
             self._last = time.monotonic()
         return timedelta(seconds=time.monotonic() - self._last)
 

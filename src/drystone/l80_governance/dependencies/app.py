@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from drystone.l00_kernel.clock import Clock, SystemClock
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l05_graph.model import Model
 from drystone.l80_governance.dependencies.analysis import Analysis
 from drystone.l80_governance.dependencies.answers import BYTES, HTML, JSON, Content, answer, content
 from drystone.l80_governance.dependencies.asked import Asked
@@ -34,6 +35,7 @@ from drystone.l80_governance.dependencies.pages.service import service
 from drystone.l80_governance.dependencies.pages.services import services
 from drystone.l80_governance.dependencies.pages.trouble import trouble
 from drystone.l80_governance.dependencies.shelf import Shelf
+from drystone.l80_governance.dependencies.studio import Desk, Scenarios
 from drystone.l80_governance.dependencies.view import Page, View
 
 MakePage = Callable[[View], Page]
@@ -74,6 +76,13 @@ class Site:
         self.models = models
         self._clock = clock
         self._shelf = Shelf()
+        self.desk = Desk(
+            models=models,
+            view=self.view,
+            analysis=self._analysed,
+            send=self.send,
+            safely=self._safely,
+        )
         self._static = static_files()
         self._addresses = {
             name: f"static/{name}?v={one.tag[1:11]}" for name, one in self._static.items()
@@ -95,6 +104,7 @@ class Site:
                 self._safely(self._data("matrix.json", labels, JSON)),
                 methods=["GET"],
             ),
+            *Scenarios(self.desk).routes(),
             Route("/static/{name}", self._safely(self._send_static), methods=["GET"]),
             Route("/{rest:path}", self._safely(self._missing), methods=["GET", "POST"]),
         ]
@@ -112,8 +122,11 @@ class Site:
             model = await self.models.current()
         else:
             model = await self.models.version(version)
-        analysis = await self._shelf.analysis(model, self._clock.now().date())
+        analysis = await self._analysed(model)
         return View(analysis=analysis, asked=asked, version=version)
+
+    async def _analysed(self, model: Model) -> Analysis:
+        return await self._shelf.analysis(model, self._clock.now().date())
 
     async def send(self, request: Request, view: View | None, page: Page) -> Response:
         """Send a page with what is around it."""

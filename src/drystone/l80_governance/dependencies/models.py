@@ -6,6 +6,7 @@ import abc
 import asyncio
 import contextlib
 import os
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from drystone.l80_governance.dependencies.errors import VersionNotFound
 
 NAME_LENGTH = 16
 """A version is named by so many digits of its model's digest."""
+MOST_VERSIONS = 1000
 _SUFFIX = ".json"
 
 
@@ -97,6 +99,7 @@ class KeptVersions:
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
+        self._writing = threading.Lock()
 
     def every(self) -> list[Version]:
         """Return all, the newest first."""
@@ -120,9 +123,13 @@ class KeptVersions:
         """Keep a model.
 
         Raises:
-            Conflict: Another model has the same name.
+            Conflict: Another model has the same name, or there are too many versions.
             DiskFull: There is no room for it.
         """
+        with self._writing:  # of two who keep the same model at once, the first gives it its title
+            return self._keep(model, title, author)
+
+    def _keep(self, model: Model, title: str, author: str) -> Version:
         name = model.digest[:NAME_LENGTH]
         path = self._folder / f"{name}{_SUFFIX}"
         if path.exists():
@@ -130,6 +137,10 @@ class KeptVersions:
             if known.digest != model.digest:
                 raise Conflict(f"the version {name} is of another model; change something")
             return known
+        if sum(1 for _ in self._folder.glob(f"*{_SUFFIX}")) >= MOST_VERSIONS:
+            raise Conflict(
+                f"{MOST_VERSIONS} versions are kept in {self._folder}; move some of these files away"
+            )
         version = Version(
             name=name,
             title=title,

@@ -14,6 +14,8 @@ NAVIGATION: Mapping[str, str] = {
     "findings": "Findings",
     "services": "Services",
     "dependencies": "Dependencies",
+    "scenario": "Scenario",
+    "versions": "Versions",
 }
 """The pages that every page leads to, with their names; in this order."""
 BRAND = "Drystone dependencies"
