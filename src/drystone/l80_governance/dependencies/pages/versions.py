@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from drystone.l05_graph.changes import Change, sentence
 from drystone.l80_governance.dependencies.effects import Effects
-from drystone.l80_governance.dependencies.html import Html, Node, link, tag
+from drystone.l80_governance.dependencies.html import Html, Node, joined, link, tag
 from drystone.l80_governance.dependencies.models import Version
 from drystone.l80_governance.dependencies.pages.scenario import effect_tables, verdict
 from drystone.l80_governance.dependencies.parts import Column, counted, section, table
@@ -19,7 +19,7 @@ _MOST_CHANGES = 500
 def versions(view: View, every: Sequence[Version]) -> Page:
     """List the versions."""
     known = {one.digest: one for one in every}
-    rows = [
+    rows: list[tuple[Node, ...]] = [
         (
             tag(
                 "a", tag("bdi", short(one.title, 80) or "Untitled"), href=link("", version=one.name)
@@ -28,11 +28,11 @@ def versions(view: View, every: Sequence[Version]) -> Page:
             tag("time", f"{one.created:%Y-%m-%d %H:%M}", datetime=one.created.isoformat()),
             _parent(one, known),
             tag("code", one.name),
-            [
+            joined(
                 tag("a", "go on", href=link("scenario", version=one.name)),
                 " · ",
                 tag("a", "compare", href=link("compare", a=CURRENT, b=one.name)),
-            ],
+            ),
         )
         for one in every
     ]
