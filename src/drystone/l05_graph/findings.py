@@ -49,6 +49,16 @@ class Rule(StrEnum):
     """No acceptance of a risk has run out."""
     SLO = "slo"
     """What is promised can be kept."""
+    UNDECLARED = "undeclared"
+    """Every dependency that traffic shows is declared."""
+    FAILS_TOGETHER = "fails-together"
+    """What can do without a soft dependency does not fail with it."""
+    NEVER_OBSERVED = "never-observed"
+    """Every dependency at run time is used."""
+
+
+OBSERVED = (Rule.UNDECLARED, Rule.FAILS_TOGETHER, Rule.NEVER_OBSERVED)
+"""What is checked of a model and evidence together (:mod:`~drystone.l05_graph.observed`)."""
 
 
 LEVELS: Mapping[Rule, Severity] = {
@@ -65,6 +75,9 @@ LEVELS: Mapping[Rule, Severity] = {
     Rule.WITHOUT: Severity.NOTE,
     Rule.ACCEPTED: Severity.ERROR,
     Rule.SLO: Severity.WARNING,
+    Rule.UNDECLARED: Severity.WARNING,
+    Rule.FAILS_TOGETHER: Severity.WARNING,
+    Rule.NEVER_OBSERVED: Severity.NOTE,
 }
 
 
