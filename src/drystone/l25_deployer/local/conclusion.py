@@ -162,9 +162,10 @@ async def _start_again(kept: KeptService, previous: ReleaseRecord, tell: Teller)
             if one.port is not None:
                 kept.machine.ports.note(one.port)
         running = kept.make_running(previous)
-        await running.begin()
-        await running.until_healthy(None)
+        # What cannot start now, on a full disk, is tried again for as long as this release is to serve.
+        await running.wake()
         kept.note_release(msgspec.structs.replace(previous, state="active"))
+        await running.until_healthy(None)
         await kept.publish()
 
 

@@ -165,7 +165,7 @@ class KeptInstance:
         """Start it and look after it; what cannot start now is tried again like what has ended."""
         try:
             await self.begin()
-        except PlatformError as e:
+        except (PlatformError, OSError) as e:
             self._instance = None
             self.last_problem = str(e)
             self._task = asyncio.create_task(self._keep(), name=f"keep {self.blueprint.spec.id}")

@@ -200,9 +200,9 @@ class Platform:
                 await kept.active.until_healthy(None)
             return ADOPTED if adopted else ""
 
-        await self.startup.start(Part(kept.name, SERVICES + height, start, kept.leave))
-        if kept.problems:
-            self._go_on(self._retry(kept), f"recover {kept.name}")
+        part = Part(kept.name, SERVICES + height, start, kept.leave)
+        if not await self.startup.start(part):
+            self._go_on(self._retry_part(part, kept), f"recover {kept.name}")
 
     async def _recover(self, kept: KeptService) -> bool:
         """Return whether everything was found running.
@@ -233,17 +233,15 @@ class Platform:
         self._retrying.add(task)
         task.add_done_callback(self._retrying.discard)
 
-    async def _retry_part(self, part: Part) -> None:
+    async def _retry_part(self, part: Part, kept: KeptService | None = None) -> None:
+        """Start a part again and again until it is up; a service only for as long as it is deployed."""
         is_up = False
         while not is_up:
             await asyncio.sleep(RETRY_AFTER.total_seconds())
-            is_up = await self.startup.start(part)
-
-    async def _retry(self, kept: KeptService) -> None:
-        while kept.problems:
-            await asyncio.sleep(RETRY_AFTER.total_seconds())
-            with suppress(PlatformError, OSError):
-                await self._recover(kept)
+            if kept is not None and kept not in self._services.all():
+                self.startup.forget(part)
+                return
+            is_up = await self.startup.start_again(part)
 
     async def _remove_strays(self) -> None:
         """End what earlier lives of the platform left behind and no record names.

@@ -55,6 +55,7 @@ class Startup:
     def __init__(self) -> None:
         self.steps: list[StartupStep] = []
         self.is_over = False
+        self._forgotten: set[str] = set()
         self._changed = asyncio.Event()
 
     @property
@@ -64,7 +65,8 @@ class Startup:
 
     def final(self) -> list[StartupStep]:
         """Return the last step of each part, in order of appearance."""
-        return list({step.name: step for step in self.steps}.values())
+        last = {step.name: step for step in self.steps}
+        return [step for name, step in last.items() if name not in self._forgotten]
 
     def add(self, step: StartupStep) -> None:
         """Report a step; those that follow the end replace what was said before of the same part."""
@@ -108,8 +110,12 @@ class Startup:
 
     async def start(self, part: Part) -> bool:
         """Start one part, report how it went, and return whether it is up."""
-        begun = time.monotonic()
         self.add(StartupStep(part.layer, part.name, "starting"))
+        return await self.start_again(part)
+
+    async def start_again(self, part: Part) -> bool:
+        """Try once more to start a part that failed, which it is reported as until it is up."""
+        begun = time.monotonic()
         try:
             PART_BEGUN.reach()
             remark = await part.start()
@@ -124,6 +130,10 @@ class Startup:
         else:
             self.add(StartupStep(part.layer, part.name, "ready", seconds, remark))
         return True
+
+    def forget(self, part: Part) -> None:
+        """Report nothing more of a part that is no longer to start."""
+        self._forgotten.add(part.name)
 
 
 async def stop_parts(waves: Sequence[Sequence[Part]]) -> AsyncIterator[StartupStep]:
