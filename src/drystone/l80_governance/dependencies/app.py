@@ -6,52 +6,40 @@ the root of a host and below a path alike.
 
 from __future__ import annotations
 
-import asyncio
-import mimetypes
-from collections.abc import Awaitable, Callable, Mapping
-from importlib import resources
+from collections.abc import Mapping
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from drystone.l00_kernel.clock import Clock, SystemClock
-from drystone.l00_kernel.errors import PlatformError
-from drystone.l05_graph.model import Model
-from drystone.l80_governance.dependencies.analysis import Analysis
-from drystone.l80_governance.dependencies.answers import BYTES, HTML, JSON, Content, answer, content
-from drystone.l80_governance.dependencies.asked import Asked
-from drystone.l80_governance.dependencies.errors import ForeignRequest, PageNotFound
+from drystone.l80_governance.dependencies.answers import BYTES, JSON
 from drystone.l80_governance.dependencies.matrix import dots, labels
 from drystone.l80_governance.dependencies.models import Models
 from drystone.l80_governance.dependencies.pages.dependencies import dependencies
 from drystone.l80_governance.dependencies.pages.findings import findings
+from drystone.l80_governance.dependencies.pages.heat import heat
 from drystone.l80_governance.dependencies.pages.layers import layers
-from drystone.l80_governance.dependencies.pages.layout import document
 from drystone.l80_governance.dependencies.pages.matrix import matrix
 from drystone.l80_governance.dependencies.pages.overview import overview
 from drystone.l80_governance.dependencies.pages.service import service
 from drystone.l80_governance.dependencies.pages.services import services
-from drystone.l80_governance.dependencies.pages.trouble import trouble
-from drystone.l80_governance.dependencies.shelf import Shelf
-from drystone.l80_governance.dependencies.studio import Desk, Scenarios
-from drystone.l80_governance.dependencies.view import Page, View
-
-MakePage = Callable[[View], Page]
-Endpoint = Callable[[Request], Awaitable[Response]]
+from drystone.l80_governance.dependencies.pages.tangles import tangles
+from drystone.l80_governance.dependencies.searches import Searches
+from drystone.l80_governance.dependencies.site import MakePage, Site
+from drystone.l80_governance.dependencies.studio import Scenarios
 
 PAGES: Mapping[str, MakePage] = {
     "": overview,
     "layers": layers,
     "matrix": matrix,
+    "heat": heat,
+    "tangles": tangles,
     "findings": findings,
     "services": services,
     "service": service,
     "dependencies": dependencies,
 }
 """The pages that follow from a model and an address alone."""
-_FOREVER = "public, max-age=31536000, immutable"
 
 
 def application(models: Models, *, clock: Clock | None = None) -> Starlette:
@@ -61,164 +49,20 @@ def application(models: Models, *, clock: Clock | None = None) -> Starlette:
         models: What it shows.
         clock: For what runs out on a day.
     """
-    return Starlette(routes=Site(models, clock or SystemClock()).routes())
-
-
-class Site:
-    """What answers requests.
-
-    Args:
-        models: What is shown.
-        clock: For the day.
-    """
-
-    def __init__(self, models: Models, clock: Clock) -> None:
-        self.models = models
-        self._clock = clock
-        self._shelf = Shelf()
-        self.desk = Desk(
-            models=models,
-            view=self.view,
-            analysis=self._analysed,
-            send=self.send,
-            safely=self._safely,
-        )
-        self._static = static_files()
-        self._addresses = {
-            name: f"static/{name}?v={one.tag[1:11]}" for name, one in self._static.items()
-        }
-
-    def routes(self) -> list[Route]:
-        """Return all that is answered."""
-        pages = [
-            Route(f"/{path}", self._safely(self._page(path, make)), methods=["GET"])
-            for path, make in PAGES.items()
+    site = Site(models, clock or SystemClock())
+    searches = Searches(site)
+    read = {f"/{path}": site.page(path, make) for path, make in PAGES.items()}
+    read |= {
+        "/matrix.bin": site.data("matrix.bin", dots, BYTES),
+        "/matrix.json": site.data("matrix.json", labels, JSON),
+        "/tangle": searches.page,
+        "/static/{name}": site.send_static,
+    }
+    return Starlette(
+        routes=[
+            *(Route(path, site.safely(each), methods=["GET"]) for path, each in read.items()),
+            *Scenarios(site.desk).routes(),
+            Route("/end-search", site.safely(searches.end), methods=["POST"]),
+            Route("/{rest:path}", site.safely(site.missing), methods=["GET", "POST"]),
         ]
-        return [
-            *pages,
-            Route(
-                "/matrix.bin", self._safely(self._data("matrix.bin", dots, BYTES)), methods=["GET"]
-            ),
-            Route(
-                "/matrix.json",
-                self._safely(self._data("matrix.json", labels, JSON)),
-                methods=["GET"],
-            ),
-            *Scenarios(self.desk).routes(),
-            Route("/static/{name}", self._safely(self._send_static), methods=["GET"]),
-            Route("/{rest:path}", self._safely(self._missing), methods=["GET", "POST"]),
-        ]
-
-    async def view(self, request: Request) -> View:
-        """Return what a request looks at.
-
-        Raises:
-            VersionNotFound: It asks for a version that was not kept.
-            ModelInvalid: The model has mistakes.
-        """
-        asked = Asked(request.query_params.multi_items())
-        version = asked.text("version") or None
-        if version is None:
-            model = await self.models.current()
-        else:
-            model = await self.models.version(version)
-        analysis = await self._analysed(model)
-        return View(analysis=analysis, asked=asked, version=version)
-
-    async def _analysed(self, model: Model) -> Analysis:
-        return await self._shelf.analysis(model, self._clock.now().date())
-
-    async def send(self, request: Request, view: View | None, page: Page) -> Response:
-        """Send a page with what is around it."""
-        made = await asyncio.to_thread(self._rendered, view, page)
-        return answer(request, made, status=page.status)
-
-    def _rendered(self, view: View | None, page: Page) -> Content:
-        return content(document(view, page, self._addresses).encoded(), HTML)
-
-    def _page(self, path: str, make: MakePage) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            view = await self.view(request)
-            analysis = view.analysis
-            key = (
-                analysis.model.digest,
-                analysis.model.title,
-                analysis.today,
-                path,
-                request.url.query,
-            )
-            kept = self._shelf.pages.get(key)
-            if kept is not None:
-                return answer(request, kept)
-            page, made = await asyncio.to_thread(self._made, view, make)
-            if page.status == 200:
-                self._shelf.pages.put(key, made)
-            return answer(request, made, status=page.status)
-
-        return endpoint
-
-    def _data(self, path: str, make: Callable[[Analysis], bytes], kind: str) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            view = await self.view(request)
-            key = (view.analysis.model.digest, view.analysis.today, path)
-            kept = self._shelf.pages.get(key)
-            if kept is None:
-                kept = await asyncio.to_thread(lambda: content(make(view.analysis), kind))
-                self._shelf.pages.put(key, kept)
-            return answer(request, kept)
-
-        return endpoint
-
-    def _made(self, view: View, make: MakePage) -> tuple[Page, Content]:
-        page = make(view)
-        return page, self._rendered(view, page)
-
-    async def _send_static(self, request: Request) -> Response:
-        found = self._static.get(request.path_params["name"])
-        if found is None:
-            raise PageNotFound("there is no such file; go to the overview")
-        is_named = request.query_params.get("v") == found.tag[1:11]
-        return answer(request, found, cache=_FOREVER if is_named else "public, max-age=60")
-
-    async def _missing(self, request: Request) -> Response:
-        raise PageNotFound(f"there is no page {request.url.path[:80]!r}; go to the overview")
-
-    def _safely(self, endpoint: Endpoint) -> Endpoint:
-        """Answer with a page where something is refused."""
-
-        async def answered(request: Request) -> Response:
-            try:
-                refuse_foreign(request)
-                return await endpoint(request)
-            except PlatformError as e:
-                return await self.send(request, None, trouble(e))
-
-        return answered
-
-
-def refuse_foreign(request: Request) -> None:
-    """Refuse a change that another site's page has sent.
-
-    Raises:
-        ForeignRequest: A browser says so, or the request comes from another origin than it goes to.
-    """
-    if request.method in {"GET", "HEAD"}:
-        return
-    site = request.headers.get("sec-fetch-site")
-    if site is not None and site not in {"same-origin", "none"}:
-        raise ForeignRequest
-    origin = request.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("host", ""):
-        raise ForeignRequest
-
-
-def static_files() -> dict[str, Content]:
-    """Return the files that pages load, by name."""
-    kinds = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
-    kinds |= {".woff2": "font/woff2", ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8"}
-    found: dict[str, Content] = {}
-    for one in resources.files(__package__).joinpath("static").iterdir():
-        suffix = "." + one.name.rpartition(".")[2]
-        kind = kinds.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
-        found[one.name] = content(one.read_bytes(), kind)
-    return found
+    )

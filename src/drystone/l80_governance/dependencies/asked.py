@@ -24,6 +24,10 @@ class Asked:
         for key, value in pairs:
             self._values.setdefault(key, []).append(value[:LONGEST])
 
+    def words(self) -> list[str]:
+        """Return what something is said of."""
+        return list(self._values)
+
     def text(self, key: str) -> str:
         """Return what is said, without spaces around it; empty when nothing is."""
         return self._values.get(key, [""])[-1].strip()

@@ -19,3 +19,7 @@ class QuestionUnclear(Invalid):
 
 class ForeignRequest(Denied):
     """Another site's page has sent this; open the view itself and try again."""
+
+
+class TangleNotFound(NotFound):
+    """The model has no such tangle."""

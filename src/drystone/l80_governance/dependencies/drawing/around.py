@@ -13,6 +13,8 @@ from drystone.l80_governance.dependencies.html import Html, tag
 from drystone.l80_governance.dependencies.view import View, in_address, short
 
 MOST = 300
+MOST_EDGES = 700
+"""Of more, those are drawn that are wrong or changed, and those of the middle."""
 WIDTH = 1100.0
 _HEIGHT, _GAP = 26.0, 8.0
 _SWEEPS = 6
@@ -28,6 +30,7 @@ class Around:
         middle: The vertex that all is about, if there is one.
         cut: Edges that a cut would change.
         about: What the picture shows, in words.
+        marks: Whether components in tangles are marked; of no use where all are in one.
     """
 
     columns: Sequence[Sequence[int]]
@@ -35,6 +38,7 @@ class Around:
     middle: int | None = None
     cut: Collection[int] = ()
     about: str
+    marks: bool = True
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def picture(view: View, around: Around) -> Html:
     columns = _ordered(view, around)
     boxes, height = _boxes(columns)
     graph = view.analysis.graph
-    edges = sorted(around.edges, key=lambda e: (e in around.cut, bool(view.analysis.upward[e])))
+    edges = sorted(around.edges, key=lambda e: _weight(view, around, e))[-MOST_EDGES:]
     lines = []
     for edge in edges:
         source, target = boxes[int(graph.source[edge])], boxes[int(graph.target[edge])]
@@ -65,7 +69,7 @@ def picture(view: View, around: Around) -> Html:
             kind = "wrong"
         title = tag("title", one.sentence()[:300])
         lines.append(tag("path", title, d=_way(source, target), class_=f"edge {kind}"))
-    kinds = tangle_kinds(view.analysis)
+    kinds = tangle_kinds(view.analysis) if around.marks else {}
     shapes = [
         _shape(
             view, vertex, box, str(kinds.get(vertex, "plain")), is_middle=vertex == around.middle
@@ -82,6 +86,15 @@ def picture(view: View, around: Around) -> Html:
         aria_label=around.about,
         class_="around wall",
     )
+
+
+def _weight(view: View, around: Around, edge: int) -> int:
+    """Return how much an edge matters in the picture."""
+    if edge in around.cut:
+        return 3
+    graph = view.analysis.graph
+    is_near = around.middle in {int(graph.source[edge]), int(graph.target[edge])}
+    return 2 if view.analysis.upward[edge] else int(is_near)
 
 
 def _ordered(view: View, around: Around) -> list[list[int]]:
@@ -117,12 +130,13 @@ def _boxes(columns: Sequence[Sequence[int]]) -> tuple[Mapping[int, _Box], float]
     width = min(190.0, (WIDTH - 20.0) / max(1, count) - (60.0 if count < 7 else 12.0))
     width = max(width, 26.0)
     height = tallest * (_HEIGHT + _GAP) + _GAP + 24
-    pitch = (WIDTH - width - 8) / max(1, count - 1) if count > 1 else 0.0
+    pitch = min((WIDTH - width - 8) / max(1, count - 1), width + 170.0)
+    begin = (WIDTH - width - pitch * (count - 1)) / 2
     found: dict[int, _Box] = {}
     at = 0
     for column in files:
         for file in column:
-            x = 4 + at * pitch if count > 1 else (WIDTH - width) / 2
+            x = begin + at * pitch
             top = (height - len(file) * (_HEIGHT + _GAP) + _GAP) / 2
             for place, vertex in enumerate(file):
                 found[vertex] = _Box(x, top + place * (_HEIGHT + _GAP), width)
@@ -142,8 +156,9 @@ def _way(source: _Box, target: _Box) -> str:
         pull = (x2 - x1) * 0.5
         return f"M{x1:.0f} {source.mid:.0f}C{x1 + pull:.0f} {source.mid:.0f} {x2 - pull:.0f} {target.mid:.0f} {x2:.0f} {target.mid:.0f}"
     if source.x == target.x:
-        side = source.x + source.width
-        bow = side + 12 + min(60.0, abs(source.y - target.y) * 0.25)
+        # The last column has more room on its left.
+        sign, side = (1, source.x + source.width) if source.x < WIDTH * 0.7 else (-1, source.x)
+        bow = side + sign * (12 + min(60.0, abs(source.y - target.y) * 0.25))
         return f"M{side:.0f} {source.mid:.0f}C{bow:.0f} {source.mid:.0f} {bow:.0f} {target.mid:.0f} {side:.0f} {target.mid:.0f}"
     x1, x2 = source.x + source.width / 2, target.x + target.width / 2
     up = min(source.y, target.y) - 22

@@ -11,6 +11,8 @@ NAVIGATION: Mapping[str, str] = {
     "": "Overview",
     "layers": "Layers",
     "matrix": "Matrix",
+    "heat": "Heat",
+    "tangles": "Tangles",
     "findings": "Findings",
     "services": "Services",
     "dependencies": "Dependencies",

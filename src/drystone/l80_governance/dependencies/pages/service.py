@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 
 from drystone.l05_graph.availability import Availabilities, Availability
 from drystone.l05_graph.forms.values import show_duration
-from drystone.l05_graph.model import Component, Dependency
+from drystone.l05_graph.model import Component, Dependency, Estimate
 from drystone.l05_graph.reach import Impact, impact
 from drystone.l80_governance.dependencies.drawing.around import MOST, Around, picture
 from drystone.l80_governance.dependencies.html import Html, Node, between, joined, outside, tag
@@ -91,7 +90,7 @@ def _facts(view: View, one: Component) -> Html:
         ("Claims to survive", one.resilience and f"the loss in {one.resilience}"),
         ("Promises", one.slo and share(one.slo)),
         ("Works by itself", one.availability and share(one.availability)),
-        ("Comes back in", one.recovery and _span(one.recovery.least, one.recovery.most)),
+        ("Comes back in", _span(one.recovery)),
         ("Products", ", ".join(one.products)),
     ]
     if one.break_glass is not None:
@@ -116,8 +115,10 @@ def _runbook(text: str) -> Node:
     return tag("a", "runbook", href=address, rel="noreferrer noopener", class_="outside")
 
 
-def _span(least: timedelta, most: timedelta) -> str:
-    return f"{show_duration(least)} to {show_duration(most)}"
+def _span(estimate: Estimate | None) -> str | None:
+    if estimate is None:
+        return None
+    return f"{show_duration(estimate.least)} to {show_duration(estimate.most)}"
 
 
 def share(value: float) -> str:
@@ -334,7 +335,7 @@ def _shares(view: View, found: Availability) -> Html | None:
 
 def _bar(part: float) -> Html:
     rect = tag("rect", width=f"{max(1.0, 100 * min(1.0, part)):.1f}", height=8, rx=4)
-    return tag("svg", rect, viewBox="0 0 100 8", class_="bar", aria_hidden="true")
+    return tag("svg", rect, viewBox="0 0 100 8", class_="share", aria_hidden="true")
 
 
 def _away(highest: float) -> str:

@@ -5,8 +5,9 @@
   const canvas = document.getElementById("matrix");
   if (!canvas) return;
   const said = document.getElementById("matrix-said");
-  const paper = canvas.getContext("2d", { alpha: false });
-  const LEFT = 132, TOP = 30, NAMES = 9, MOST = 48;
+  const paper = canvas.getContext("2d");
+  const TOP = 30, NAMES = 9, MOST = 48;
+  let LEFT = 132;
   const HARD = 1, UPWARD = 2, TANGLED = 4;
   let data = null, look = null, colours = null, image = null, waiting = 0, cursor = null, held = null;
 
@@ -53,6 +54,7 @@
 
   // What is seen: how many pixels a cell has, and which row and column lie at the corner.
   function room() {
+    LEFT = canvas.clientWidth < 600 ? 68 : 132;
     return { width: canvas.clientWidth - LEFT, height: canvas.clientHeight - TOP };
   }
   function whole() {
@@ -93,6 +95,7 @@
   function draw() {
     waiting = 0;
     const start = performance.now();
+    room();
     const ratio = window.devicePixelRatio || 1;
     const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
     if (canvas.width !== width || canvas.height !== height || !image) {
@@ -170,7 +173,7 @@
       paper.fillStyle = colours.text;
       if (look.cell < NAMES && y > TOP && y < TOP + height && y - free >= 13) {
         paper.textAlign = "right";
-        paper.fillText(`Layer ${band.layer}`, LEFT - 8, y);
+        paper.fillText(LEFT < 100 ? String(band.layer) : `Layer ${band.layer}`, LEFT - 8, y);
         free = y;
       }
       band.x = x;
@@ -186,7 +189,8 @@
   }
 
   function fitting(name) {
-    return name.length > 18 ? `${name.slice(0, 17)}…` : name;
+    const most = LEFT < 100 ? 9 : 18;
+    return name.length > most ? `${name.slice(0, most - 1)}…` : name;
   }
 
   function mark() {
