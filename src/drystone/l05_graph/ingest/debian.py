@@ -76,12 +76,12 @@ def read_graph(files: Sequence[File]) -> Archive:
     lists = read_lists(files)
     first = np.array([some[0] if some else -1 for some in lists.targets], np.int64)
     many = np.array([len(some) > 1 for some in lists.targets], np.bool_)
-    users, clauses = np.asarray(lists.users), np.asarray(lists.clauses)
-    fields, targets = np.asarray(lists.fields, np.int64), first[clauses]
+    users, fields, targets = lists.users, lists.fields, first[lists.clauses]
     known = (targets >= 0) & (targets != users)
     _count_loops(lists, int(np.count_nonzero((targets >= 0) & ~known)))
     count, kinds = len(lists.names), len(Field)
-    keys = np.unique((users[known] * count + targets[known]) * kinds + fields[known])
+    keys = np.sort((users[known] * count + targets[known]) * kinds + fields[known])
+    keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))] if len(keys) else keys
     field, pair = keys % kinds, keys // kinds
     meaning = [MEANING[one] for one in Field]
     cost = np.array([BASE[one.risk] for one in meaning])[field]
@@ -95,7 +95,7 @@ def read_graph(files: Sequence[File]) -> Archive:
         at=np.array([BITS[one.at] for one in meaning], np.int8)[field],
         can_change=field != Field.BUILT_FROM,
     )
-    choices = int(np.count_nonzero(many[clauses]))
+    choices = int(np.count_nonzero(many[lists.clauses]))
     return Archive(graph=graph, fields=field, choices=choices, skips=lists.skips.result())
 
 
@@ -112,7 +112,8 @@ def read(files: Sequence[File]) -> Declared:
     for name in names:
         note = "source package" if name.startswith(SOURCE_PREFIX) else ""
         gathering.component(Component(name=name, kind=Kind.TOOL, note=note), "")
-    for user, clause, number in zip(lists.users, lists.clauses, lists.fields, strict=True):
+    every = (lists.users.tolist(), lists.clauses.tolist(), lists.fields.tolist())
+    for user, clause, number in zip(*every, strict=True):
         targets = lists.targets[clause]
         if not targets:
             continue

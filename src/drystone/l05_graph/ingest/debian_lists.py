@@ -7,11 +7,13 @@ clause, such as ``libc6 (>= 2.34)``, is understood once, and resolved once when 
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+import numpy as np
+
+from drystone.l05_graph.arrays import Numbers
 from drystone.l05_graph.ingest.source import File, Skips, Unreadable
 from drystone.l05_graph.ingest.unpacking import unpacked
 
@@ -65,9 +67,9 @@ class Lists:
 
     names: Sequence[str]
     binaries: int
-    users: array[int]
-    clauses: array[int]
-    fields: array[int]
+    users: Numbers
+    clauses: Numbers
+    fields: Numbers
     targets: Sequence[tuple[int, ...]]
     skips: Skips
 
@@ -90,8 +92,8 @@ class _Reader:
         self._sources: dict[bytes, int] = {}
         self._origins: list[bytes] = []
         self._provides: dict[bytes, list[int]] = {}
-        self._users, self._clauses = array("q"), array("q")
-        self._fields = array("b")
+        self._clauses: list[int] = []
+        self._spans: list[tuple[int, Field, int]] = []
         self._numbers: dict[bytes, int] = {}
         self._skips = Skips()
 
@@ -110,20 +112,20 @@ class _Reader:
                 " with lines such as 'Package: bash'"
             )
         is_source = b"\nBinary:" in head or b"\nFormat:" in head
-        at, reason = 0, ""
+        take = self._source if is_source else self._binary
+        at, line, counted = 0, 1, 0
         for stanza in content.split(b"\n\n"):
-            if stanza.strip():
-                reason = self._source(stanza) if is_source else self._binary(stanza)
-                if reason:
-                    line = content.count(b"\n", 0, at) + 1 if self._skips.count < 50 else 0
-                    self._skips.add(reason, f"{file.name}:{line}" if line else "")
+            reason = take(stanza) if stanza.strip() else ""
+            if reason:
+                line, counted = line + content.count(b"\n", counted, at), at
+                self._skips.add(reason, f"{file.name}:{line}")
             at += len(stanza) + 2
         if not content.endswith(b"\n"):
             self._skips.add("the last line has no end; was the file cut?", file.name)
 
     def _binary(self, stanza: bytes) -> str:
         """Take a stanza; return why it is left out."""
-        name = _value(stanza, b"\nPackage:")
+        name = _name(stanza)
         if not _is_name(name):
             return "a stanza has no name of a package"
         if name in self._binaries:
@@ -143,7 +145,7 @@ class _Reader:
         return ""
 
     def _source(self, stanza: bytes) -> str:
-        name = _value(stanza, b"\nPackage:")
+        name = _name(stanza)
         if not _is_name(name):
             return "a stanza has no name of a package"
         if name in self._sources:
@@ -156,14 +158,10 @@ class _Reader:
         return ""
 
     def _relations(self, user: int, value: bytes, field: Field) -> None:
-        numbers = self._numbers
-        for clause in value.split(b","):
-            number = numbers.get(clause)
-            if number is None:
-                number = numbers[clause] = len(numbers)
-            self._users.append(user)
-            self._clauses.append(number)
-            self._fields.append(field)
+        number_of, numbers = self._numbers.setdefault, self._numbers
+        found = [number_of(clause, len(numbers)) for clause in value.split(b",")]
+        self._clauses += found
+        self._spans.append((user, field, len(found)))
 
     def result(self) -> Lists:
         """Resolve what was named.
@@ -176,31 +174,34 @@ class _Reader:
         if not count and not self._sources:
             raise Unreadable("the files hold no package of Debian")
         names += [f"{SOURCE}{name.decode('ascii')}" for name in self._sources]
-        users = array("q", (user if user >= 0 else count - 1 - user for user in self._users))
         targets = [self._resolved(clause) for clause in self._numbers]
-        clauses, fields = self._clauses, self._fields
-        of_source = {name: number + count for name, number in self._sources.items()}
-        built: dict[int, int] = {}
-        for number, origin in enumerate(self._origins):
-            source = of_source.get(origin)
-            if source is not None:
-                users.append(number)
-                fields.append(Field.BUILT_FROM)
-                if source not in built:
-                    built[source] = len(targets)
-                    targets.append((source,))
-                clauses.append(built[source])
-            elif self._sources:
-                self._skips.add("the source of a package is in no list", origin.decode("latin-1"))
+        self._add_origins({name: number + count for name, number in self._sources.items()}, targets)
+        ends = np.array([user for user, _, _ in self._spans], np.int64)
+        lengths = np.array([length for _, _, length in self._spans], np.int64)
+        fields = np.array([field for _, field, _ in self._spans], np.int64)
         return Lists(
             names=names,
             binaries=count,
-            users=users,
-            clauses=clauses,
-            fields=fields,
+            users=np.repeat(np.where(ends >= 0, ends, count - 1 - ends), lengths),
+            clauses=np.array(self._clauses, np.int64),
+            fields=np.repeat(fields, lengths),
             targets=targets,
             skips=self._skips,
         )
+
+    def _add_origins(self, sources: dict[bytes, int], targets: list[tuple[int, ...]]) -> None:
+        """Add what each binary package is built from."""
+        built: dict[int, int] = {}
+        for number, origin in enumerate(self._origins):
+            source = sources.get(origin)
+            if source is not None:
+                if source not in built:
+                    built[source] = len(targets)
+                    targets.append((source,))
+                self._clauses.append(built[source])
+                self._spans.append((number, Field.BUILT_FROM, 1))
+            elif sources:
+                self._skips.add("the source of a package is in no list", _shown(origin))
 
     def _resolved(self, clause: bytes) -> tuple[int, ...]:
         """Return the packages that a clause can mean, and count what it says beyond that."""
@@ -231,13 +232,18 @@ class _Reader:
         return tuple(found)
 
 
+def _name(stanza: bytes) -> bytes:
+    """Return the name of a package, which nearly always stands in the first line."""
+    if stanza.startswith(_PACKAGE):
+        return stanza[len(_PACKAGE) : stanza.find(b"\n") if b"\n" in stanza else None].strip()
+    return _value(b"\n" + stanza.removeprefix(b"\xef\xbb\xbf"), b"\nPackage:")
+
+
 def _value(stanza: bytes, key: bytes) -> bytes:
     """Return the value of a field with its continuation lines; empty when there is none."""
     at = stanza.find(key)
     if at < 0:
-        if not stanza.removeprefix(b"\xef\xbb\xbf").lstrip(b"\n").startswith(key[1:]):
-            return b""
-        at = stanza.index(key[1:]) - 1
+        return b""
     begin = at + len(key)
     end = stanza.find(b"\n", begin)
     while end >= 0 and stanza[end + 1 : end + 2] in (b" ", b"\t"):
