@@ -124,7 +124,7 @@ def read(files: Sequence[File]) -> Declared:
         gathering.needs(
             names[user],
             [names[target] for target in targets],
-            names[user],
+            "",
             how,
             strength=strength,
             at=(at,),

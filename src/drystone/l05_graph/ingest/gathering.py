@@ -114,10 +114,14 @@ class Gathering:
         if not all(self._is_name(name, place) for name in (source, *found)):
             return
         if source in found:
-            self.skips.add("depends on itself, which a component always has", f"{place} {source}")
+            self.skips.add(
+                "depends on itself, which a component always has", f"{place} {source}".strip()
+            )
             return
         if len(found) > MOST_ALTERNATIVES:
-            self.skips.add(f"a choice of more than {MOST_ALTERNATIVES}", f"{place} {source}")
+            self.skips.add(
+                f"a choice of more than {MOST_ALTERNATIVES}", f"{place} {source}".strip()
+            )
             return
         one = Dependency(
             source=source,
@@ -186,7 +190,7 @@ class Gathering:
         known = self._dependencies.get(one.key)
         if known is None or known[0].group == one.group:
             return False
-        what = f"{place} {one.source} → {one.target}"
+        what = f"{place} {one.source} → {one.target}".strip()
         if known[0].group is not None:
             self.skips.add("a choice holds what is in another choice of the same component", what)
             return True
@@ -223,7 +227,7 @@ class Gathering:
         for key in self._groups.pop((before.source, before.group)):
             _, place = self._dependencies.pop(key)
             if key != before.key:
-                self.skips.add(_SETTLED, f"{place} {before.source} → {before.target}")
+                self.skips.add(_SETTLED, f"{place} {before.source} → {before.target}".strip())
 
 
 def fits(component: Component) -> str:

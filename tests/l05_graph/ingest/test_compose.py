@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from drystone.l05_graph.ingest.source import Unreadable
+from l05_graph.ingest.reading import needs, read, skips
+
+
+def of(service: str, more: str = "") -> list[str]:
+    return needs(
+        read("compose", f"services:\n  a: {{{service}}}\n  db: {{hostname: base}}\n{more}")
+    )
+
+
+@pytest.mark.parametrize(
+    ("service", "needed"),
+    [
+        ("depends_on: [db]", "a → db (unknown, at start, other)"),
+        ("depends_on: {db: {condition: service_started}}", "a → db (unknown, at start, other)"),
+        ("depends_on: {db: {condition: service_healthy}}", "a → db (hard, at start, other)"),
+        ("depends_on: {db: {required: false}}", "a → db (soft, at start, other)"),
+        ("links: [db:database]", "a → db (unknown, at run, other)"),
+        ("environment: {URL: 'tcp://base:80'}", "a → db (unknown, at run, other)"),
+        ("environment: [DB_HOST=base]", "a → db (unknown, at run, other)"),
+        ("environment: {URL: 'x://${U}:${P}@${H:-db}/'}", "a → db (unknown, at run, other)"),
+        ("command: ['--db-host=db']", "a → db (unknown, at run, other)"),
+        ("entrypoint: wait http://db/", "a → db (unknown, at run, other)"),
+        ("pid: service:db", "a → db (hard, at start, run, other)"),
+        ("network_mode: service:db", "a → db (hard, at start, run, network)"),
+        ("volumes_from: ['db:ro']", "a → db (hard, at start, data)"),
+        ("volumes: ['v:/v', './x:/x', '/y', '~/z:/z']", "a → volume/v (hard, at start, run, data)"),
+        ("image: 'db:16'", None),
+        ("image: 'localhost:5000/x'", "a → localhost (unknown, at deploy, artifacts)"),
+        ("environment: {NAME: db, A_URL: 'http://a/'}", None),
+        ("environment: [DB_HOST]", None),
+        ("environment: {DB_HOST: }", None),
+    ],
+)
+def test_what_a_service_names_is_needed(service: str, needed: str | None) -> None:
+    assert of(service) == ([needed] if needed else [])
+
+
+def test_several_files_are_one_application() -> None:
+    one = "services: {a: {depends_on: [b]}, b: }"
+    found = read("compose", one, "services: {a: {environment: {B_URL: 'http://b/'}}}")
+    assert needs(found) == ["a → b (unknown, at start, other)", "a → b (unknown, at run, other)"]
+
+
+def test_what_leads_to_other_files_is_told() -> None:
+    text = "include: [x.yaml]\nservices:\n  a:\n    extends: {service: b}\n    env_file: e\n"
+    assert sorted(skips(read("compose", text))) == [
+        "1 times: 'env_file' is not followed (1:5)",
+        "1 times: 'extends' is not followed (1:4)",
+        "1 times: 'include' is not followed; name those files too (1:1)",
+    ]
+
+
+def test_tags_and_doubled_keys_are_told_and_the_rest_is_read() -> None:
+    found = read("compose", "services:\n  a: {ports: !reset [], image: x, image: y}\n  b:\n")
+    assert [one.name for one in found.model.components] == ["a", "b"]
+    assert [skip.places for skip in found.skips] == [("1:2",), ("1:2",)]
+
+
+def test_a_circle_of_starts_is_read_as_it_is() -> None:
+    assert len(of("depends_on: [db]", "  c: {depends_on: [c, a]}\n")) == 2
+
+
+def test_a_file_without_services_is_refused() -> None:
+    with pytest.raises(Unreadable, match="no services of Compose: 1 times: no services"):
+        read("compose", "volumes: {a: }")
