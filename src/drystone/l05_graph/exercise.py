@@ -6,7 +6,7 @@ actions are kept, so that undoing is playing the others again, and a log of an e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -62,6 +62,11 @@ class Facilitator:
         self._plan = Plan(model, disaster)
         self._model = model
         self._names = self._plan.needs.names
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The components, in the order of the model."""
+        return self._names
 
     def begin(self) -> Exercise:
         """Return the exercise before its first step."""

@@ -36,6 +36,13 @@ DEPENDENCIES = Group(
         ),
         _command("impact", "impact database --model survey.yaml"),
         _command("tree", "tree shop --model survey.yaml"),
+        _command(
+            "tabletop",
+            "tabletop survey.yaml",
+            "tabletop survey.yaml --disaster east.yaml --runs 1000",
+            "tabletop survey.yaml --exercise monday.json",
+        ),
+        _command("schedule", "schedule project.sm --time-limit 60 --json"),
         _command("availability", "availability --model survey.yaml", "availability dev/orders"),
     ),
 )
