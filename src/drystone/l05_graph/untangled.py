@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order
 
-from drystone.l05_graph.arrays import BITS, Graph
+from drystone.l05_graph.arrays import BITS, Flags, Graph
 from drystone.l05_graph.cut import Cut
 from drystone.l05_graph.moves import Move, Step, Untangling
 from drystone.l05_graph.words import Phase
@@ -25,6 +25,14 @@ def removals(graph: Graph, cut: Cut) -> Untangling:
         witnesses=cut.witnesses,
         impossible=cut.impossible,
     )
+
+
+def changed(graph: Graph, answer: Untangling) -> Flags:
+    """Tell which edges are changed in any way."""
+    found = np.zeros(len(graph.source), np.bool_)
+    for step in answer.steps:
+        found[step.edges] = True
+    return found
 
 
 def left(graph: Graph, answer: Untangling) -> Graph:

@@ -37,6 +37,14 @@ class FileUnreadable(Invalid):
     """The file cannot be read."""
 
 
+class PortTaken(Conflict):
+    """The port cannot be listened on."""
+
+
+class FileThere(Conflict):
+    """The file is there already."""
+
+
 class TooManyEdges(Invalid):
     """The edge list is too long for what was asked."""
 

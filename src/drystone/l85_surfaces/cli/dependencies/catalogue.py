@@ -21,6 +21,11 @@ DEPENDENCIES = Group(
             "lint survey.yaml",
             "lint surveys/ --level warning --format github",
         ),
+        Command(
+            "deps check",
+            "deps.lint:lint",
+            ("drystone deps check", "drystone deps check --level warning --json"),
+        ),
         _command("tangles", "tangles survey.yaml", "tangles --edges edges.txt --json"),
         _command(
             "untangle",
@@ -43,6 +48,16 @@ DEPENDENCIES = Group(
             "tabletop survey.yaml --exercise monday.json",
         ),
         _command("schedule", "schedule project.sm --time-limit 60 --json"),
+        _command("heat", "heat survey.yaml"),
+        _command("diff", "diff old.yaml new.yaml", "diff survey.yaml"),
+        _command(
+            "ingest",
+            "ingest --list",
+            "ingest compose compose.yaml --output survey.yaml",
+            "ingest envoy-access-log access.log --evidence evidence.jsonl",
+        ),
+        _command("export", "export survey.yaml --format mermaid", "export --format json"),
+        _command("serve", "serve survey.yaml", "serve survey.yaml --port 8600"),
         _command("availability", "availability --model survey.yaml", "availability dev/orders"),
     ),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from drystone.l05_graph.findings import Finding, Rules, Severity
+from drystone.l05_graph.findings import Finding, Rule, Rules, Severity
 from drystone.l05_graph.forms import rules as rules_form
+from drystone.l05_graph.model import Model
 from drystone.l05_graph.rules import check
 from drystone.l85_surfaces.cli.dependencies.options import (
     LIVE,
@@ -32,6 +33,12 @@ def lint(
         Parameter(help="Exit with 1 for findings that are as bad as this, or worse."),
     ] = "error",
     rules: RulesFile = None,
+    evidence: Annotated[
+        str | None,
+        Parameter(
+            metavar="FILE", help="What traffic showed; where it differs from the survey is told."
+        ),
+    ] = None,
     output: Annotated[
         Literal["text", "json", "github", "sarif"],
         Parameter(name=("--format", "-f"), help="How to tell; json is the same as --json."),
@@ -46,7 +53,10 @@ def lint(
     """
     today = datetime.now(UTC).date()
     model = given(survey, source, shared)
-    found = check(model.model, rules_of(rules), today)
+    wanted = rules_of(rules)
+    found = check(model.model, wanted, today)
+    if evidence is not None:
+        found = _with_evidence(found, model.model, evidence, wanted, today)
     bad = _as_bad_as(found, Severity(level))
     form = "json" if shared.json else output
     out = Terminal(json=form == "json")
@@ -59,6 +69,19 @@ def lint(
         text = views.findings(found, model, today, paint=out.paint, show_all=show_all)
         out.lines(text)
     return 1 if bad else 0
+
+
+def _with_evidence(
+    found: list[Finding], model: Model, file: str, rules: Rules, today: date
+) -> list[Finding]:
+    from drystone.l05_graph.observed import differences  # noqa: PLC0415 - for evidence alone
+    from drystone.l85_surfaces.cli.dependencies.ingesting import evidence_of  # noqa: PLC0415
+
+    severities, order = list(Severity), list(Rule)
+    return sorted(
+        [*found, *differences(model, evidence_of(file, must_be=True), rules, today)],
+        key=lambda one: (severities.index(one.severity), order.index(one.rule)),
+    )
 
 
 def rules_of(file: str | None) -> Rules:

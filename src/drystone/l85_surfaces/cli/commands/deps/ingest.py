@@ -1,0 +1,92 @@
+"""``drystone deps ingest``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from drystone.l85_surfaces.cli.dependencies import ingesting
+from drystone.l85_surfaces.cli.dependencies.writing import written_once
+from drystone.l85_surfaces.cli.errors import Misuse
+from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
+from drystone.l85_surfaces.cli.parameters import Parameter
+from drystone.l85_surfaces.cli.terminal import Terminal, remark
+from drystone.l85_surfaces.cli.views.deps import ingest as views
+
+
+def ingest(
+    source: Annotated[
+        str | None, Parameter(help="What the files are; --list shows all that there are.")
+    ] = None,
+    /,
+    *files: Annotated[
+        str,
+        Parameter(help="Files of that kind, or folders with such files; - reads standard input."),
+    ],
+    evidence: Annotated[
+        str | None,
+        Parameter(
+            metavar="FILE", help="Where observations are added; it stands beside the survey."
+        ),
+    ] = None,
+    endpoints: Annotated[
+        str | None,
+        Parameter(metavar="FILE", help="Which addresses and names are which components."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        Parameter(
+            name=("--output", "-o"),
+            metavar="FILE",
+            help="Where a draft of a survey goes; it must not be there yet.",
+        ),
+    ] = None,
+    listed: Annotated[
+        bool, Parameter(name=("--list",), show_default=False, help="Show every source.")
+    ] = False,
+    shared: Shared = NOTHING_SAID,
+) -> None:
+    """Read what declarations and traffic say about dependencies.
+
+    Declarations become the draft of a survey, on standard output or in a new file. Observations become evidence, which is added
+    to a file beside the survey and never changes what people wrote; a file that was imported before is told and left out.
+    """
+    out = Terminal(json=shared.json)
+    if listed or source is None:
+        every = ingesting.sources()
+        out.document(views.sources_document(every))
+        out.lines(views.sources(every, paint=out.paint))
+        return
+    chosen = ingesting.source_of(source)
+    if not files:
+        raise Misuse(f"name the files: {', '.join(chosen.files)}")
+    if ingesting.is_observed(chosen):
+        if output is not None:
+            raise Misuse("observations go to --evidence FILE; --output is for drafts of surveys")
+        _add(ingesting.observed(chosen, files, evidence, endpoints), out)
+        return
+    if evidence is not None or endpoints is not None:
+        raise Misuse(f"{source} are declarations: they give a draft of a survey, no evidence")
+    _draft(ingesting.declared(chosen, files), output, out)
+
+
+def _add(found: ingesting.Evident, out: Terminal) -> None:
+    out.document(views.observed_document(found))
+    _tell(views.observed(found, paint=out.paint), found.file, found.text, out)
+
+
+def _draft(found: ingesting.Drafted, output: str | None, out: Terminal) -> None:
+    if output is not None:
+        written_once(output, found.text.encode())
+    out.document(views.declared_document(found, output))
+    _tell(views.declared(found, output, paint=out.paint), output, found.text, out)
+
+
+def _tell(lines: Iterable[str], file: str | None, text: str, out: Terminal) -> None:
+    """Tell what was read: beside the text itself when that goes to standard output, in its place when it went to a file."""
+    if file is not None:
+        out.lines(lines)
+        return
+    for line in lines:
+        remark(line)
+    out.line(text.rstrip("\n"))

@@ -1,0 +1,274 @@
+"""Sources of dependencies: the registry of the library, and the platform's descriptors, which it does not know."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from drystone.l00_kernel.atomic import write_atomically
+from drystone.l05_graph.evidence import Batch, Evidence, merged
+from drystone.l05_graph.forms import endpoints as endpoints_form
+from drystone.l05_graph.forms import evidence as evidence_form
+from drystone.l05_graph.forms import survey_text
+from drystone.l05_graph.ingest.endpoints import Endpoints
+from drystone.l05_graph.ingest.source import (
+    Declared,
+    DeclaredSource,
+    File,
+    ObservedSource,
+    Skip,
+    Source,
+    Stream,
+    Unreadable,
+)
+from drystone.l05_graph.model import Model
+from drystone.l85_surfaces.cli.dependencies.reading import read_bytes, unreadable
+from drystone.l85_surfaces.cli.errors import FileUnreadable, Misuse
+from drystone.l85_surfaces.cli.sources import STANDARD_INPUT
+
+if TYPE_CHECKING:
+    from drystone.l25_deployer.descriptor import Descriptor
+
+CHUNK = 1 << 20
+MOST_FILES = 10_000
+MOST_BYTES = 256 * 1024 * 1024
+"""Of all declarations together; observations are read in pieces, however large they are."""
+MOST_EVIDENCE = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drafted:
+    """A draft of a survey, and what was guessed or left out on the way to it."""
+
+    source: str
+    model: Model
+    text: str
+    notes: Sequence[str]
+    skips: Sequence[Skip]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What one file of observations gave.
+
+    Attributes:
+        file: Which.
+        batch: What was read.
+        is_known: Whether it was imported before, so that it was left out.
+        overlaps: Files whose times it shares.
+        skips: What was left out of it.
+    """
+
+    file: str
+    batch: Batch
+    is_known: bool
+    overlaps: Sequence[str]
+    skips: Sequence[Skip]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evident:
+    """What files of observations gave.
+
+    Attributes:
+        file: Where the evidence is; None when it was not kept.
+        evidence: All of it.
+        text: How it is written down.
+        files: What each file gave.
+    """
+
+    file: str | None
+    evidence: Evidence
+    text: str
+    files: Sequence[Imported]
+
+
+def sources() -> Mapping[str, Source]:
+    """Return every source by its name."""
+    from drystone.l05_graph.ingest.sources import SOURCES  # noqa: PLC0415 - loads every reader
+
+    own = DeclaredSource(
+        name="descriptors",
+        title="descriptors of services of this platform",
+        files=("service.yaml",),
+        format="docs/reference/descriptor.md",
+        read=_descriptors,
+    )
+    return dict(sorted({**SOURCES, own.name: own}.items()))
+
+
+def source_of(name: str) -> Source:
+    """Return a source by its name.
+
+    Raises:
+        Misuse: There is none.
+    """
+    every = sources()
+    if found := every.get(name):
+        return found
+    near = difflib.get_close_matches(name, every, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "see drystone deps ingest --list"
+    raise Misuse(f"there is no source '{name}'; {hint}")
+
+
+def is_observed(source: Source) -> bool:
+    """Tell whether a source gives observations."""
+    return isinstance(source, ObservedSource)
+
+
+def declared(source: Source, files: Sequence[str]) -> Drafted:
+    """Draft a survey from declarations.
+
+    Raises:
+        FileUnreadable: A file cannot be read.
+        Unreadable: It is not what it was said to be.
+    """
+    assert isinstance(source, DeclaredSource)  # noqa: S101 - asked before
+    left, every = MOST_BYTES, []
+    for name in _named(files, source):
+        content = _content(name, left)
+        left -= len(content)
+        if left < 0:
+            raise FileUnreadable(
+                f"the files are larger than {MOST_BYTES:,} bytes together; import them in parts",
+                file=name,
+            )
+        every.append(File(name, content))
+    found = source.read(every)
+    text = (
+        f"# Drafted from {source.name}. Look through it: a strength that is unknown counts as hard.\n"
+        f"{survey_text.dump(found.model)}"
+    )
+    return Drafted(
+        source=source.name, model=found.model, text=text, notes=found.notes, skips=found.skips
+    )
+
+
+def observed(
+    source: Source, files: Sequence[str], evidence: str | None, endpoints: str | None
+) -> Evident:
+    """Add observations to evidence.
+
+    Raises:
+        FileUnreadable: A file cannot be read or written.
+        Unreadable: It is not what it was said to be.
+        ModelInvalid: The evidence, or the inventory of endpoints, has mistakes.
+    """
+    assert isinstance(source, ObservedSource)  # noqa: S101 - asked before
+    known = evidence_of(evidence) if evidence is not None else Evidence(())
+    inventory = _inventory(endpoints)
+    results = []
+    for name in _named(files, source):
+        with _stream(name) as stream:
+            found = source.read(stream, inventory)
+        is_known = known.has(found.batch)
+        overlaps = [] if is_known else [one.file for one in known.overlapping(found.batch)]
+        results.append(
+            Imported(
+                file=name,
+                batch=found.batch,
+                is_known=is_known,
+                overlaps=overlaps,
+                skips=found.skips,
+            )
+        )
+        known = merged(known, found.batch)
+    text = evidence_form.dump(known)
+    if evidence is not None and not all(one.is_known for one in results):
+        try:
+            write_atomically(Path(evidence), text.encode())
+        except OSError as e:
+            raise FileUnreadable(
+                f"{evidence} cannot be written: {e.strerror}", file=evidence
+            ) from e
+    return Evident(file=evidence, evidence=known, text=text, files=results)
+
+
+def evidence_of(file: str, *, must_be: bool = False) -> Evidence:
+    """Read evidence; there is none where there is no file yet, unless it must be there.
+
+    Raises:
+        FileUnreadable: It cannot be read.
+        ModelInvalid: It has mistakes.
+    """
+    if not must_be and not Path(file).exists():
+        return Evidence(())
+    return evidence_form.read(read_bytes(file, MOST_EVIDENCE), file=file)
+
+
+def _inventory(file: str | None) -> Endpoints:
+    if file is None:
+        return Endpoints(())
+    return endpoints_form.read(read_bytes(file, MOST_BYTES), file=file)
+
+
+def _named(files: Sequence[str], source: Source) -> Iterator[str]:
+    """Name the files, and those of folders that are called like files of the source."""
+    for name in files:
+        if name == STANDARD_INPUT or not Path(name).is_dir():
+            yield name
+            continue
+        found = sorted(
+            {one for pattern in source.files for one in Path(name).rglob(pattern) if one.is_file()}
+        )
+        if not found or len(found) > MOST_FILES:
+            what = "no file" if not found else f"more than {MOST_FILES:,} files"
+            raise FileUnreadable(
+                f"the folder {name} holds {what} that {source.name} reads: {', '.join(source.files)}",
+                file=name,
+            )
+        yield from map(str, found)
+
+
+def _content(name: str, most: int) -> bytes:
+    if name == STANDARD_INPUT:
+        return sys.stdin.buffer.read(most + 1)
+    return read_bytes(name, most)
+
+
+@contextmanager
+def _stream(name: str) -> Iterator[Stream]:
+    if name == STANDARD_INPUT:
+        yield Stream(name=name, chunks=_chunks(sys.stdin.buffer))
+        return
+    try:
+        with Path(name).open("rb") as opened:
+            written = datetime.fromtimestamp(os.fstat(opened.fileno()).st_mtime, UTC)
+            yield Stream(name=name, chunks=_chunks(opened), seen=written)
+    except OSError as e:
+        raise unreadable(name, e) from e
+
+
+def _chunks(opened: BinaryIO) -> Iterator[bytes]:
+    while chunk := opened.read(CHUNK):
+        yield chunk
+
+
+def _descriptors(files: Sequence[File]) -> Declared:
+    """Read descriptors of services.
+
+    Raises:
+        Unreadable: One has mistakes.
+    """
+    from drystone.l25_deployer.dependency_model import model_of_descriptors  # noqa: PLC0415
+    from drystone.l25_deployer.descriptor import read  # noqa: PLC0415 - for these alone
+
+    found: list[Descriptor] = []
+    places: dict[str, str] = {}
+    for file in files:
+        reading = read(file.content, file=file.name, embedded_allowed=True)
+        if reading.descriptor is None:
+            raise Unreadable(reading.report())
+        service = reading.descriptor.service
+        if service in places:
+            raise Unreadable(f"{file.name}: {service} is described in {places[service]} as well")
+        places[service] = file.name
+        found.append(reading.descriptor)
+    return Declared(model=model_of_descriptors(found))
