@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from drystone.l05_graph.circles import circles
+from drystone.l05_graph.circles import circles_of
 from drystone.l05_graph.errors import ComponentNotFound
 from drystone.l05_graph.forms import survey
 from drystone.l05_graph.model import Model
@@ -53,7 +53,7 @@ def test_components_are_in_one_circle_where_each_reaches_the_other(model: Model)
     def below(name: str) -> list[str]:
         return [one.target for one in model.needs.get(name, ()) if one.is_hard]
 
-    found = circles(model.by_name, below)
+    found = circles_of(model.by_name, below)
     place = {name: number for number, together in enumerate(found) for name in together}
     assert sorted(place) == sorted(model.by_name)
     for one in model.by_name:

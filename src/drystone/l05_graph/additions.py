@@ -8,7 +8,7 @@ import msgspec
 
 from drystone.l05_graph.availability import Availabilities
 from drystone.l05_graph.changes import AddDependency, apply
-from drystone.l05_graph.circles import circles
+from drystone.l05_graph.circles import circles_of
 from drystone.l05_graph.findings import Finding, Rules, Severity
 from drystone.l05_graph.model import Dependency, Model
 from drystone.l05_graph.reach import Matters, Path, every_one, is_hard, path
@@ -99,7 +99,7 @@ def _way_back(model: Model, one: Dependency) -> tuple[Matters, Path | None]:
 
 
 def _circles(model: Model, matters: Matters) -> list[list[str]]:
-    return circles(
+    return circles_of(
         model.by_name,
         lambda name: [one.target for one in model.needs.get(name, ()) if matters(one)],
     )

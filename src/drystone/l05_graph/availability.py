@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from drystone.l05_graph.circles import circles
+from drystone.l05_graph.circles import circles_of
 from drystone.l05_graph.decisions import TRUE, Decisions, TooLarge
 from drystone.l05_graph.model import Model
 from drystone.l05_graph.requirements import Requirement, requirements
@@ -76,7 +76,7 @@ class Availabilities:
         self._model = model
         self._required = requirements(model)
         self._most = most_nodes
-        self._order = circles(model.by_name, self._below)
+        self._order = circles_of(model.by_name, self._below)
         self._alone = {
             name: 1.0 if one.availability is None else one.availability
             for name, one in model.by_name.items()
@@ -152,7 +152,7 @@ class Availabilities:
         return found
 
     def _cone(self, name: str) -> list[str]:
-        return [one for together in circles([name], self._below) for one in together]
+        return [one for together in circles_of([name], self._below) for one in together]
 
     def _rest(self, root: str) -> tuple[float, dict[str, float], bool]:
         """Return the probability that the root works given that its single points of failure do.
@@ -182,7 +182,7 @@ class Availabilities:
         of each are met, of which those work that are such points themselves.
         """
         numbers = self._model.numbers
-        cone = circles([root], self._below)
+        cone = circles_of([root], self._below)
         works = {one: TRUE for together in cone for one in together}
         for together in cone:
             open_ones = [name for name in together if not sure >> numbers[name] & 1]

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
-from drystone.l05_graph.circles import circles
+from drystone.l05_graph.circles import circles_of
 from drystone.l05_graph.model import Component, Dependency, Model
 from drystone.l05_graph.reach import Matters, Path
 
@@ -29,7 +29,7 @@ class Followed:
             name: [one for one in every if matters(one)] for name, every in model.needs.items()
         }
         self.targets = {name: [one.target for one in every] for name, every in self.needs.items()}
-        self.order = circles(model.by_name, lambda name: self.targets.get(name, ()))
+        self.order = circles_of(model.by_name, lambda name: self.targets.get(name, ()))
 
 
 class Cones:

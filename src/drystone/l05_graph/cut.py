@@ -21,7 +21,7 @@ from drystone.l05_graph.arcs import Arcs, merged, without_opposites
 from drystone.l05_graph.arrays import Costs, Flags, Graph, Numbers
 from drystone.l05_graph.covering import Prover, Puzzle
 from drystone.l05_graph.cycles import light_cycles
-from drystone.l05_graph.limits import Limit, OnProgress, Progress, say_nothing
+from drystone.l05_graph.limits import Limit, OnProgress, Progress, Proven, say_nothing
 from drystone.l05_graph.orders import Kicks, cost_of, descended, first_places
 from drystone.l05_graph.packing import packed
 from drystone.l05_graph.put_back import put_back
@@ -34,7 +34,7 @@ LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cut:
+class Cut(Proven):
     """Edges whose removal leaves no cycle but those that nobody can cut.
 
     Attributes:
@@ -47,21 +47,9 @@ class Cut:
     """
 
     edges: Numbers
-    cost: float
-    bound: float
     place: Numbers
     witnesses: tuple[Numbers, ...]
     impossible: tuple[Numbers, ...]
-
-    @property
-    def gap(self) -> float:
-        """Share of the cost, 0 to 1, that may be too much."""
-        return (self.cost - self.bound) / self.cost if self.cost > 0 else 0.0
-
-    @property
-    def is_proven(self) -> bool:
-        """Whether nothing cheaper exists."""
-        return self.cost - self.bound <= 1e-6 * max(1.0, self.cost)
 
 
 def feedback_arc_set(

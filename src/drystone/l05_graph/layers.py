@@ -19,7 +19,7 @@ from drystone.l05_graph.arrays import Costs, Flags, Graph, Numbers
 from drystone.l05_graph.covering import Prover, Puzzle
 from drystone.l05_graph.cut import ROWS, cut_of, representatives, spread
 from drystone.l05_graph.cycles import light_cycles
-from drystone.l05_graph.limits import Limit
+from drystone.l05_graph.limits import Limit, Proven
 from drystone.l05_graph.model import Model
 from drystone.l05_graph.moves import DEFAULT_SEARCH, Search
 from drystone.l05_graph.strong import begin_of
@@ -43,7 +43,7 @@ class Contradiction:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layers:
+class Layers(Proven):
     """Where everything lies.
 
     Attributes:
@@ -60,21 +60,9 @@ class Layers:
     layer: Numbers
     moved: Numbers
     violations: Numbers
-    cost: float
-    bound: float
     witnesses: tuple[Numbers, ...]
     contradictions: tuple[Contradiction, ...]
     impossible: tuple[Numbers, ...]
-
-    @property
-    def gap(self) -> float:
-        """Share of the cost, 0 to 1, that may be too much."""
-        return (self.cost - self.bound) / self.cost if self.cost > 0 else 0.0
-
-    @property
-    def is_proven(self) -> bool:
-        """Whether nothing cheaper exists."""
-        return self.cost - self.bound <= 1e-6 * max(1.0, self.cost)
 
 
 def pins_of(model: Model) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""How long an optimiser may go on, and what it tells while it does."""
+"""How long an optimiser may go on, what it tells while it does, and how good its answer is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Progress:
 
     Attributes:
         doing: What it does now.
-        cost: Of the best answer so far.
+        cost: Of the best answer so far; of a schedule, how long it takes.
         bound: No answer is cheaper than this.
         elapsed: Since it began.
     """
@@ -29,6 +29,29 @@ class Progress:
     cost: float
     bound: float
     elapsed: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven:
+    """An answer that comes with how good it is.
+
+    Attributes:
+        cost: Of it.
+        bound: No answer costs less.
+    """
+
+    cost: float
+    bound: float
+
+    @property
+    def gap(self) -> float:
+        """Share of the cost, 0 to 1, that may be too much."""
+        return (self.cost - self.bound) / self.cost if self.cost > 0 else 0.0
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether nothing cheaper exists."""
+        return self.cost - self.bound <= 1e-6 * max(1.0, self.cost)
 
 
 OnProgress = Callable[[Progress], None]

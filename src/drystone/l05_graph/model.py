@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -367,8 +367,3 @@ def phases(words: Iterable[Phase]) -> tuple[Phase, ...]:
     """Put phases into their order, each once."""
     wanted = set(words)
     return tuple(phase for phase in Phase if phase in wanted)
-
-
-def names(components: Sequence[Component]) -> list[str]:
-    """Return the names of components."""
-    return [component.name for component in components]

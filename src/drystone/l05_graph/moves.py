@@ -20,7 +20,7 @@ from drystone.l05_graph.arcs import Arcs, merged
 from drystone.l05_graph.arrays import Costs, Flags, Graph, Numbers
 from drystone.l05_graph.covering import Prover
 from drystone.l05_graph.cut import representatives
-from drystone.l05_graph.limits import Limit, OnProgress, say_nothing
+from drystone.l05_graph.limits import Limit, OnProgress, Proven, say_nothing
 from drystone.l05_graph.model import Model, Pillar
 from drystone.l05_graph.resolving import Options, Resolving
 from drystone.l05_graph.words import BEFORE_SERVING, Phase
@@ -67,7 +67,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Untangling:
+class Untangling(Proven):
     """The moves.
 
     Attributes:
@@ -79,20 +79,8 @@ class Untangling:
     """
 
     steps: tuple[Step, ...]
-    cost: float
-    bound: float
     witnesses: tuple[Numbers, ...]
     impossible: tuple[Numbers, ...]
-
-    @property
-    def gap(self) -> float:
-        """Share of the cost, 0 to 1, that may be too much."""
-        return (self.cost - self.bound) / self.cost if self.cost > 0 else 0.0
-
-    @property
-    def is_proven(self) -> bool:
-        """Whether nothing cheaper exists."""
-        return self.cost - self.bound <= 1e-6 * max(1.0, self.cost)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -133,10 +133,12 @@ def needs_of(
     serves = Phase.RUN in at
     for one in model.dependencies:
         is_before, is_running = _when(one.at, early, serves=serves)
-        if not (is_before or is_running) or (left_out and one.key in left_out):
+        if not (is_before or is_running):
             continue
         if one.group is not None:
             grouped.setdefault((one.source, one.group), []).append(one)
+            continue
+        if left_out and one.key in left_out:
             continue
         source, target = numbers[one.source], numbers[one.target]
         if one.strength is Strength.SOFT:
@@ -169,20 +171,20 @@ def _add_groups(
     serves: bool,
     waived: frozenset[Key],
 ) -> None:
-    """Add the groups; a group with a hard member is hard, and a waived member is one that is there already."""
+    """Add the groups; one with a hard member is hard, and a waived member is one that is there already.
+
+    What a group is, hard or soft, and when it counts, does not change when a member is waived.
+    """
     declared = {(group.component, group.name): group.at_least for group in model.groups}
-    gone: dict[tuple[str, str], int] = {}
-    for one in model.dependencies if waived else ():
-        if one.group is not None and one.key in waived:
-            gone[one.source, one.group] = gone.get((one.source, one.group), 0) + 1
     for key, members in grouped.items():
         source = model.numbers[key[0]]
-        targets = tuple(model.numbers[one.target] for one in members)
+        left = [one for one in members if one.key not in waived] if waived else members
+        targets = tuple(model.numbers[one.target] for one in left)
         if all(one.strength is Strength.SOFT for one in members):
             needs.soft[source].extend(targets)
             continue
         when = [_when(one.at, early, serves=serves) for one in members]
-        enough = min(declared[key], len(targets) + gone.get(key, 0)) - gone.get(key, 0)
+        enough = min(declared[key], len(members)) - (len(members) - len(left))
         if enough <= 0:
             continue
         number = len(needs.alternatives)
@@ -200,54 +202,3 @@ def turned(lists: list[list[int]]) -> list[list[int]]:
         for other in every:
             found[other].append(one)
     return found
-
-
-def circles(following: list[list[int]]) -> list[list[int]]:
-    """Return the strong components, each after all that it leads to (Tarjan, SIAM J. Comput. 1(2), 1972).
-
-    Args:
-        following: Where each vertex leads.
-    """
-    size = len(following)
-    index = [0] * size  # 0 for one that was not seen; the least index on the stack that it leads to
-    on_stack = [False] * size
-    stack: list[int] = []
-    found: list[list[int]] = []
-    count = 0
-    for root in range(size):
-        if index[root]:
-            continue
-        path = [(root, iter(following[root]), count + 1)]
-        count += 1
-        index[root] = count
-        stack.append(root)
-        on_stack[root] = True
-        while path:
-            here, rest, mine = path[-1]
-            for other in rest:
-                if not index[other]:
-                    count += 1
-                    index[other] = count
-                    stack.append(other)
-                    on_stack[other] = True
-                    path.append((other, iter(following[other]), count))
-                    break
-                if on_stack[other] and index[other] < index[here]:
-                    index[here] = index[other]
-            else:
-                path.pop()
-                if path and index[here] < index[path[-1][0]]:
-                    index[path[-1][0]] = index[here]
-                if index[here] == mine:
-                    found.append(_taken(stack, here, on_stack))
-    return found
-
-
-def _taken(stack: list[int], until: int, on_stack: list[bool]) -> list[int]:
-    taken = []
-    while True:
-        one = stack.pop()
-        on_stack[one] = False
-        taken.append(one)
-        if one == until:
-            return taken

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drystone.l00_kernel.errors import Invalid
-from drystone.l05_graph.needs import circles, turned
+from drystone.l05_graph.circles import circles
+from drystone.l05_graph.needs import turned
 
 
 class ProjectInvalid(Invalid):

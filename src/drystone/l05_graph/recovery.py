@@ -15,8 +15,9 @@ from heapq import heapify, heappop, heappush
 
 import msgspec
 
+from drystone.l05_graph.circles import circles
 from drystone.l05_graph.model import Key, Model
-from drystone.l05_graph.needs import Needs, circles, needs_of, turned
+from drystone.l05_graph.needs import Needs, needs_of, turned
 from drystone.l05_graph.words import Phase
 
 NOT_YET = -1

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from drystone.l05_graph.circles import circles
 from drystone.l05_graph.disaster import Event, FailsAgain, PeopleChange, TakesLonger
-from drystone.l05_graph.needs import circles
 from drystone.l05_graph.rehearsal_plan import Plan, Reason, Work
 
 NEVER = -1

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from drystone.l05_graph.circles import circles
 from drystone.l05_graph.disaster import Crew, Disaster, crew_of, lost
 from drystone.l05_graph.model import Model
-from drystone.l05_graph.needs import Needs, circles, needs_of, turned
+from drystone.l05_graph.needs import Needs, needs_of, turned
 from drystone.l05_graph.working_time import WorkingTime
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drystone.l05_graph.availability import Availabilities
-from drystone.l05_graph.circles import circles
+from drystone.l05_graph.circles import circles_of
 from drystone.l05_graph.model import Model
 from drystone.l05_graph.requirements import Requirement, requirements
 
@@ -59,7 +59,7 @@ def sampled(model: Model, name: str, *, trials: int = 640_000, seed: int = 0) ->
         return [member for need in required.get(one, ()) for member in need.members]
 
     works: dict[str, Words] = {}
-    for together in circles([name], below):
+    for together in circles_of([name], below):
         for one in together:
             if one not in alone:
                 alone[one] = _up(model, one, words, chance)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from drystone.l05_graph.limits import OnProgress, Progress, say_nothing
 from drystone.l05_graph.needs import turned
 from drystone.l05_graph.project import Project, check, heads, in_order, tails
 from drystone.l05_graph.schedule_bounds import Bounder, Bounds
@@ -26,23 +27,6 @@ SWAPS = 0.05
 PATIENCE = 12
 """After so many populations' worth of children without a better one, it begins anew."""
 SHARE_FOR_BOUNDS = 0.25
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far the search has come.
-
-    Attributes:
-        makespan: Of the best schedule.
-        lower_bound: No schedule is shorter.
-        schedules: How many were made.
-        elapsed: Since the begin.
-    """
-
-    makespan: int
-    lower_bound: int
-    schedules: int
-    elapsed: timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +67,7 @@ def schedule(
     seed: int = 0,
     *,
     most_schedules: int | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress = say_nothing,
     clock: Callable[[], float] = time.monotonic,
 ) -> Schedule:
     """Find a short schedule.
@@ -138,7 +122,7 @@ class _Search:
         project: Project,
         seed: int,
         limits: _Limits,
-        on_progress: Callable[[Progress], None] | None,
+        on_progress: OnProgress,
     ) -> None:
         self._project, self._limits, self._on_progress = project, limits, on_progress
         self._random = random.Random(seed)  # noqa: S311  (a search, not a secret)
@@ -289,12 +273,7 @@ class _Search:
         return order
 
     def _tell(self) -> None:
-        if self._on_progress is None:
-            return
+        makespan, bound = self._best[0], self._bounds.best
         elapsed = timedelta(seconds=self._limits.elapsed)
-        bound = self._bounds.best
-        self._on_progress(
-            Progress(
-                makespan=self._best[0], lower_bound=bound, schedules=self._made, elapsed=elapsed
-            )
-        )
+        doing = f"made {self._made} schedules"
+        self._on_progress(Progress(doing=doing, cost=makespan, bound=bound, elapsed=elapsed))

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drystone.l00_kernel.durations import show_duration
 from drystone.l00_kernel.yaml_text.scalars import resolve
 from drystone.l00_kernel.yaml_text.tree import Scalar, Span
 from drystone.l25_deployer.descriptor import quantities, references, words
 from drystone.l25_deployer.descriptor.compiled import shape_of
 from drystone.l25_deployer.descriptor.forms import Form, Mistake, Text
-from drystone.l25_deployer.descriptor.quantities import show_duration, show_size
+from drystone.l25_deployer.descriptor.quantities import show_size
 from drystone.l25_deployer.descriptor.references import TemplateText
 from drystone.l25_deployer.descriptor.shapes import Single
 

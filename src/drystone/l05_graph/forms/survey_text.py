@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from drystone.l00_kernel.durations import show_duration
 from drystone.l05_graph.forms.attributes import COMPONENT, DEPENDENCY
 from drystone.l05_graph.forms.survey import defaults_of, said_of
-from drystone.l05_graph.forms.values import show_duration
 from drystone.l05_graph.model import Component, Dependency, Model
 
 _PLAIN = re.compile(r"[A-Za-z_](?:[\w./ -]*[\w./])?", re.ASCII)

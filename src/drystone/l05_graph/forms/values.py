@@ -8,23 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
+from drystone.l00_kernel import durations
 from drystone.l00_kernel.yaml_text.problems import nearest, one_of, quoted
 
 Word = TypeVar("Word", bound=StrEnum)
 
-UNITS = {
-    "us": timedelta(microseconds=1),
-    "ms": timedelta(milliseconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "y": timedelta(days=365),
-}
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
-_DURATION = re.compile(r"([0-9]{1,17}(?:\.[0-9]{1,6})?)([a-z]+)")
-_LONGEST = timedelta(days=36_500)
 _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -64,13 +54,15 @@ def share(written: str) -> float:
 
 def duration(written: str) -> timedelta:
     """Read ``90m``, ``2h`` or ``1.5d``."""
-    found = _DURATION.fullmatch(written)
-    unit = UNITS.get(found[2]) if found else None
-    if found is None or unit is None:
-        raise Unfit(f"expected a duration such as 90s, 30m, 2h or 1d, got {quoted(written)}")
-    if float(found[1]) * unit.total_seconds() > _LONGEST.total_seconds():
-        raise Unfit(f"{quoted(written)} is longer than a hundred years; write a shorter duration")
-    return int(found[1]) * unit if "." not in found[1] else float(found[1]) * unit
+    try:
+        return durations.duration(written)
+    except durations.NoDuration as error:
+        expected = "expected a duration such as 90s, 30m, 2h or 1d"
+        raise Unfit(f"{expected}, got {quoted(written)}") from error
+    except durations.TooLong as error:
+        raise Unfit(
+            f"{quoted(written)} is longer than a hundred years; write a shorter duration"
+        ) from error
 
 
 def day(written: str) -> date:
@@ -123,11 +115,3 @@ def word(kind: type[Word], synonyms: Mapping[str, str] | None = None) -> Callabl
         return found
 
     return read
-
-
-def show_duration(value: timedelta) -> str:
-    """Write a duration in the largest unit up to days that divides it."""
-    for unit in ("d", "h", "m", "s", "ms"):
-        if value and value % UNITS[unit] == timedelta():
-            return f"{value // UNITS[unit]}{unit}"
-    return f"{value // UNITS['us']}us" if value else "0s"

@@ -12,18 +12,10 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from drystone.l00_kernel import durations
 from drystone.l25_deployer.descriptor.forms import Mistake, Number, Text, Whole
 
-_UNITS = {
-    "ms": timedelta(milliseconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "y": timedelta(days=365),
-}
 _SIZES = {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
-_LONGEST = timedelta(days=36_500)
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -39,19 +31,11 @@ def duration(text: str) -> timedelta:
     Raises:
         Mistake: It is longer than a hundred years.
     """
-    number, unit = re.fullmatch(r"(\d+)([a-z]+)", text, re.ASCII).groups()  # type: ignore[union-attr]
-    if len(number) > 12 or int(number) * _UNITS[unit].total_seconds() > _LONGEST.total_seconds():
-        raise Mistake("is longer than a hundred years", "write a shorter duration, such as 30d")
-    return int(number) * _UNITS[unit]
-
-
-def show_duration(value: timedelta) -> str:
-    """Write a duration in the largest unit that divides it: ``90s``, ``2h``, ``1d``."""
-    milliseconds = value // timedelta(milliseconds=1)
-    for unit in ("d", "h", "m", "s"):
-        if milliseconds and milliseconds % (_UNITS[unit] // timedelta(milliseconds=1)) == 0:
-            return f"{value // _UNITS[unit]}{unit}"
-    return f"{milliseconds}ms" if milliseconds else "0s"
+    try:
+        return durations.duration(text)
+    except ValueError as error:  # That it has a number and a unit, its form says.
+        what, instead = "is longer than a hundred years", "write a shorter duration, such as 30d"
+        raise Mistake(what, instead) from error
 
 
 def size(text: str) -> int:
@@ -79,7 +63,7 @@ def _cpu(text: str) -> float:
 
 def _rate(text: str) -> Rate:
     count, _, unit = text.partition("/")
-    return Rate(int(count), _UNITS[unit])
+    return Rate(int(count), durations.UNITS[unit])
 
 
 def _percent(text: str) -> float:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TypeAlias
 
+from drystone.l00_kernel.durations import show_duration
 from drystone.l00_kernel.yaml_text.tree import Path
 from drystone.l25_deployer.descriptor.block import Block
 from drystone.l25_deployer.descriptor.compiled import Keyed, Tagged, shape_of
 from drystone.l25_deployer.descriptor.forms import Choice, Form
 from drystone.l25_deployer.descriptor.overlays import Overlays
-from drystone.l25_deployer.descriptor.quantities import show_duration, show_size
+from drystone.l25_deployer.descriptor.quantities import show_size
 from drystone.l25_deployer.descriptor.references import NAMED, WORDS
 from drystone.l25_deployer.descriptor.rules import NEIGHBOUR_KEYS
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor

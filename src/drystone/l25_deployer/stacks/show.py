@@ -10,8 +10,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from drystone.l00_kernel.durations import show_duration
 from drystone.l00_kernel.yaml_text.problems import visible
-from drystone.l25_deployer.descriptor.quantities import show_duration, show_size
+from drystone.l25_deployer.descriptor.quantities import show_size
 from drystone.l25_deployer.stacks.leaves import Leaf, StackPath
 from drystone.l25_deployer.stacks.model import Health, Reference, Stop
 from drystone.l25_deployer.stacks.plan import Change, Plan
