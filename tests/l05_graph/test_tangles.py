@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 from hypothesis import given
 
-from drystone.l05_graph.arrays import BITS, Graph, graph_of_edges
+from drystone.l05_graph.arrays import BITS, Graph, graph_of, graph_of_edges
+from drystone.l05_graph.findings import Rule, Rules
+from drystone.l05_graph.model import Group, Model
+from drystone.l05_graph.recovery import recovery_order
+from drystone.l05_graph.rules import check
 from drystone.l05_graph.tangles import TangleKind, circle_in, tangles
 from drystone.l05_graph.words import BEFORE_SERVING, Phase
 from l05_graph.graphs import graphs
+from l05_graph.recovering import model_of, models, need
 
 DEPLOY, RUN = BITS[Phase.DEPLOY], BITS[Phase.RUN]
 
@@ -109,3 +116,34 @@ def test_the_circle_of_a_tangle_leads_around_inside_it_and_shows_its_kind(graph:
             assert graph.needed_at(*BEFORE_SERVING)[edges].any()
         if found.kind is TangleKind.SOFT:
             assert not graph.hard[edges].all()
+
+
+@given(models())
+def test_somebody_is_in_a_deadlock_where_somebody_never_comes_up_alternatives_included(
+    model: Model,
+) -> None:
+    found, order = tangles(graph_of(model)), recovery_order(model)
+    names = [one.name for one in model.components]
+    members = {
+        kind: {frozenset(names[v] for v in one.members) for one in found if one.kind is kind}
+        for kind in TangleKind
+    }
+    assert bool(members[TangleKind.DEADLOCK]) == bool(order.never)
+    assert set().union(*members[TangleKind.DEADLOCK]) <= set(order.never)
+    rules = [one.rule for one in check(model, Rules(), date(2026, 1, 1))]
+    assert rules.count(Rule.DEADLOCK) == len(members[TangleKind.DEADLOCK])
+    assert rules.count(Rule.CO_START) == len(members[TangleKind.CO_START])
+    if not order.never:
+        assert {frozenset(one.members) for one in order.together} == members[TangleKind.CO_START]
+
+
+def test_an_alternative_that_can_do_without_lets_nobody_wait() -> None:
+    lines = [
+        need("shop", "cache", Phase.START, group="store"),
+        need("shop", "disk", Phase.START, group="store"),
+        need("cache", "shop", Phase.START),
+    ]
+    one = model_of(*lines, groups=[Group(component="shop", name="store", at_least=1)])
+    assert [tangle.kind for tangle in tangles(graph_of(one))] == [TangleKind.SOFT]
+    both = model_of(*lines, groups=[Group(component="shop", name="store", at_least=2)])
+    assert [tangle.kind for tangle in tangles(graph_of(both))] == [TangleKind.DEADLOCK]

@@ -6,14 +6,15 @@ from datetime import date
 
 import msgspec
 
+from drystone.l05_graph.alternatives import Counted
 from drystone.l05_graph.availability import Availabilities
 from drystone.l05_graph.changes import AddDependency, apply
-from drystone.l05_graph.circles import circles_of
+from drystone.l05_graph.cones import Followed
 from drystone.l05_graph.findings import Finding, Rules, Severity
 from drystone.l05_graph.model import Dependency, Model
-from drystone.l05_graph.reach import Matters, Path, every_one, is_hard, path
+from drystone.l05_graph.reach import Path
 from drystone.l05_graph.rules import check
-from drystone.l05_graph.words import BEFORE_SERVING, TangleKind
+from drystone.l05_graph.words import TangleKind
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +64,6 @@ def may_add(model: Model, dependency: Dependency, rules: Rules, today: date) -> 
     after = apply(model, [AddDependency(dependency)])
     known = {finding.key for finding in check(model, rules, today)}
     new = [finding for finding in check(after, rules, today) if finding.key not in known]
-    matters, back = _way_back(model, dependency)
     source = dependency.source
     verdict = Verdict(
         dependency=dependency,
@@ -76,50 +76,58 @@ def may_add(model: Model, dependency: Dependency, rules: Rules, today: date) -> 
         before=Availabilities(model).of(source).highest,
         after=Availabilities(after).of(source).highest,
     )
-    if back is None:
+    hard, soft = _Circles(after, is_hard=True), _Circles(after, is_hard=False)
+    now = hard if hard.has(dependency) and hard.around(dependency) else soft
+    members = now.around(dependency)
+    if not members:
         return verdict
-    members, kind, was = _tangle(model, after, dependency, matters)
-    tangled = {name for every in _circles(model, matters) if len(every) > 1 for name in every}
+    then = _Circles(model, is_hard=now is hard)
+    old = then.around(dependency)
+    tangled = {number for together in then.followed.tangled for number in together}
+    numbers, names = model.numbers, list(model.by_name)
     return msgspec.structs.replace(
         verdict,
-        tangle=kind,
-        was=was,
-        members=tuple(members),
-        joins=tuple(name for name in members if name not in tangled),
-        circle=(dependency, *back),
+        tangle=now.kind(members),
+        was=then.kind(old) if old else None,
+        members=tuple(names[number] for number in sorted(members)),
+        joins=tuple(names[number] for number in sorted(members - tangled)),
+        circle=(
+            dependency,
+            *now.followed.path(numbers[dependency.target], numbers[source], members),
+        ),
     )
 
 
-def _way_back(model: Model, one: Dependency) -> tuple[Matters, Path | None]:
-    """Return the way back over hard dependencies if it is one itself and there is such a way, otherwise over any."""
-    back = path(model, one.target, one.source, is_hard) if one.is_hard else None
-    if back is not None:
-        return is_hard, back
-    return every_one, path(model, one.target, one.source, every_one)
+class _Circles:
+    """The circles of a model, by what is counted on or by every dependency."""
 
+    def __init__(self, model: Model, *, is_hard: bool) -> None:
+        self._is_hard, self._counted = is_hard, Counted(model)
+        every = self._counted.dependencies if is_hard else model.dependencies
+        self.followed = Followed(model, every)
 
-def _circles(model: Model, matters: Matters) -> list[list[str]]:
-    return circles_of(
-        model.by_name,
-        lambda name: [one.target for one in model.needs.get(name, ()) if matters(one)],
-    )
+    def has(self, one: Dependency) -> bool:
+        """Whether a dependency is counted on."""
+        return one in self.followed.over[self.followed.numbers[one.source]]
 
+    def around(self, one: Dependency) -> set[int]:
+        """Return the tangle that both ends of a dependency are in; nothing when there is none."""
+        source, target = self.followed.numbers[one.source], self.followed.numbers[one.target]
+        for together in self.followed.tangled:
+            inside = set(together)
+            if source in inside and target in inside:
+                return inside
+        return set()
 
-def _tangle(
-    model: Model, after: Model, dependency: Dependency, matters: Matters
-) -> tuple[list[str], TangleKind, TangleKind | None]:
-    def of(where: Model) -> tuple[set[str], TangleKind]:
-        inside = set(next(c for c in _circles(where, matters) if dependency.source in c))
-        if matters is every_one:
-            return inside, TangleKind.SOFT
-        before = any(
-            one.target in inside and one.is_hard and not BEFORE_SERVING.isdisjoint(one.at)
-            for name in inside
-            for one in where.needs.get(name, ())
+    def kind(self, inside: set[int]) -> TangleKind:
+        """Return the kind of a tangle."""
+        if not self._is_hard:
+            return TangleKind.SOFT
+        pairs = (zip(self.followed.over[n], self.followed.targets[n], strict=True) for n in inside)
+        early = (
+            self._counted.is_early(one)
+            for every in pairs
+            for one, target in every
+            if target in inside
         )
-        return inside, TangleKind.DEADLOCK if before else TangleKind.CO_START
-
-    old, old_kind = of(model)
-    inside, kind = of(after)
-    was = old_kind if dependency.target in old else None
-    return [name for name in model.by_name if name in inside], kind, was
+        return TangleKind.DEADLOCK if any(early) else TangleKind.CO_START

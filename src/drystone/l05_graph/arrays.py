@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,9 @@ class Graph:
         hard: Whether the source does not work without.
         at: The phases in which it is needed, as :data:`BITS`.
         can_change: Whether it may be cut.
+        group: The group of alternatives that it is in, -1 for none; None when there are no groups. All edges of a group
+            have one source.
+        at_least: How many alternatives each group needs.
     """
 
     names: Sequence[str]
@@ -46,6 +49,8 @@ class Graph:
     hard: Flags
     at: npt.NDArray[np.int8]
     can_change: Flags
+    group: Numbers | None = None
+    at_least: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
     _numbers: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -65,8 +70,8 @@ class Graph:
 
     def only(self, edges: Flags | Numbers) -> Graph:
         """Return the graph with these edges alone, as a mask or by their numbers."""
-        return Graph(
-            names=self.names,
+        return replace(
+            self,
             source=self.source[edges],
             target=self.target[edges],
             cost=self.cost[edges],
@@ -74,7 +79,7 @@ class Graph:
             hard=self.hard[edges],
             at=self.at[edges],
             can_change=self.can_change[edges],
-            _numbers=self._numbers,
+            group=None if self.group is None else self.group[edges],
         )
 
     def needed_at(self, *phases: Phase) -> Flags:
@@ -93,6 +98,11 @@ def graph_of(model: Model) -> Graph:
     ) -> npt.NDArray[np.generic]:
         return np.fromiter((of(one) for one in every), kind, len(every))
 
+    groups = {(one.component, one.name): number for number, one in enumerate(model.groups)}
+
+    def group(one: Dependency) -> int:
+        return -1 if one.group is None else groups[one.source, one.group]
+
     return Graph(
         names=[component.name for component in model.components],
         source=column(lambda one: numbers[one.source], np.int64),  # type: ignore[arg-type]
@@ -102,6 +112,8 @@ def graph_of(model: Model) -> Graph:
         hard=column(lambda one: one.strength is not Strength.SOFT, np.bool_),  # type: ignore[arg-type]
         at=column(lambda one: sum(BITS[phase] for phase in one.at), np.int8),  # type: ignore[arg-type]
         can_change=column(lambda one: one.can_change, np.bool_),  # type: ignore[arg-type]
+        group=column(group, np.int64) if groups else None,  # type: ignore[arg-type]
+        at_least=np.array([one.at_least for one in model.groups], np.int64),
     )
 
 

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 import msgspec
 
-from drystone.l05_graph.circles import circles_of
+from drystone.l05_graph.circles import circles, circles_of
 from drystone.l05_graph.decisions import TRUE, Decisions, TooLarge
 from drystone.l05_graph.model import Model
 from drystone.l05_graph.requirements import Requirement, requirements
@@ -76,12 +77,16 @@ class Availabilities:
         self._model = model
         self._required = requirements(model)
         self._most = most_nodes
-        self._order = circles_of(model.by_name, self._below)
+        numbers, names = model.numbers, list(model.by_name)
+        below = [[numbers[member] for member in self._below(name)] for name in names]
+        self._order = [[names[one] for one in together] for together in circles(below)]
         self._alone = {
             name: 1.0 if one.availability is None else one.availability
             for name, one in model.by_name.items()
         }
         self._must = self._musts()
+        self._bytes = len(self._alone) // 8 + 1
+        self._eighths: dict[tuple[int, int], float] = {}
 
     def _below(self, name: str) -> list[str]:
         return [member for need in self._required.get(name, ()) for member in need.members]
@@ -98,7 +103,31 @@ class Availabilities:
 
     def bound(self, name: str) -> float:
         """Return a share of the time that it cannot exceed, without looking at alternatives: quick."""
-        return math.prod(self._alone[one] for one in self._named(self._must[name]))
+        found = 1.0
+        for place, byte in enumerate(self._must[name].to_bytes(self._bytes, "little")):
+            if byte:
+                found *= self._eighth(place, byte)
+        return found
+
+    def weakest(self, name: str) -> tuple[int, str]:
+        """Return how many others a component falls with, and which of all is the least available; of equal ones itself."""
+        bits = self._must[name]
+        least = next(one for one, number in self._by_weakness if bits >> number & 1)
+        return bits.bit_count() - 1, name if self._alone[name] == self._alone[least] else least
+
+    @cached_property
+    def _by_weakness(self) -> list[tuple[str, int]]:
+        every = self._model.numbers.items()
+        return sorted(every, key=lambda one: (self._alone[one[0]], one[0]))
+
+    def _eighth(self, place: int, byte: int) -> float:
+        """Return the share in which those of eight components work that a byte names; there are few different ones."""
+        found = self._eighths.get((place, byte))
+        if found is None:
+            some = self._model.components[8 * place : 8 * place + 8]
+            shares = [self._alone[one.name] for bit, one in enumerate(some) if byte >> bit & 1]
+            found = self._eighths[place, byte] = math.prod(shares)
+        return found
 
     def of(self, name: str) -> Availability:
         """Return how available a component can be.
@@ -137,7 +166,10 @@ class Availabilities:
                 for name in together:
                     bits = found[name]
                     for need in self._required.get(name, ()):
-                        bits |= _lost(need, found)
+                        if len(need.members) == 1:
+                            bits |= found[need.members[0]]
+                        else:
+                            bits |= _lost(need, found)
                     if bits != found[name]:
                         found[name] = bits
                         changed = len(together) > 1

@@ -23,6 +23,7 @@ class Alternatives:
         of: Whose need it is.
         enough: How many of the members must serve.
         members: The components; one is there as often as there are dependencies on it.
+        lines: The place of each of those dependencies among all.
         before: Whether it counts before serving.
         running: Whether it counts while serving.
     """
@@ -30,6 +31,7 @@ class Alternatives:
     of: int
     enough: int
     members: tuple[int, ...]
+    lines: tuple[int, ...]
     before: bool
     running: bool
 
@@ -67,6 +69,14 @@ class Needs:
         for number in self.of[one]:
             found.extend(self.alternatives[number].members)
         return found
+
+    def add(self, alternatives: Alternatives) -> None:
+        """Add a need that several can meet."""
+        number = len(self.alternatives)
+        self.alternatives.append(alternatives)
+        self.of[alternatives.of].append(number)
+        for member in alternatives.members:
+            self.among[member].append(number)
 
     def allows(self, one: int, serving: Sequence[bool]) -> bool:
         """Tell whether a component can be brought into place now."""
@@ -127,16 +137,16 @@ def needs_of(
     before: list[list[int]] = [[] for _ in range(size)]
     running: list[list[int]] = [[] for _ in range(size)]
     soft: list[list[int]] = [[] for _ in range(size)]
-    grouped: dict[tuple[str, str], list[Dependency]] = {}
+    grouped: dict[tuple[str, str], list[tuple[int, Dependency]]] = {}
     numbers, left_out = model.numbers, frozenset(waived)
     early = frozenset(at) & BEFORE_SERVING
     serves = Phase.RUN in at
-    for one in model.dependencies:
+    for line, one in enumerate(model.dependencies):
         is_before, is_running = _when(one.at, early, serves=serves)
         if not (is_before or is_running):
             continue
         if one.group is not None:
-            grouped.setdefault((one.source, one.group), []).append(one)
+            grouped.setdefault((one.source, one.group), []).append((line, one))
             continue
         if left_out and one.key in left_out:
             continue
@@ -165,7 +175,7 @@ def _when(at: tuple[Phase, ...], early: frozenset[Phase], *, serves: bool) -> tu
 def _add_groups(
     needs: Needs,
     model: Model,
-    grouped: dict[tuple[str, str], list[Dependency]],
+    grouped: dict[tuple[str, str], list[tuple[int, Dependency]]],
     early: frozenset[Phase],
     *,
     serves: bool,
@@ -178,21 +188,18 @@ def _add_groups(
     declared = {(group.component, group.name): group.at_least for group in model.groups}
     for key, members in grouped.items():
         source = model.numbers[key[0]]
-        left = [one for one in members if one.key not in waived] if waived else members
-        targets = tuple(model.numbers[one.target] for one in left)
-        if all(one.strength is Strength.SOFT for one in members):
+        left = [(line, one) for line, one in members if one.key not in waived]
+        targets = tuple(model.numbers[one.target] for _, one in left)
+        if all(one.strength is Strength.SOFT for _, one in members):
             needs.soft[source].extend(targets)
             continue
-        when = [_when(one.at, early, serves=serves) for one in members]
+        when = [_when(one.at, early, serves=serves) for _, one in members]
         enough = min(declared[key], len(members)) - (len(members) - len(left))
         if enough <= 0:
             continue
-        number = len(needs.alternatives)
         is_before, is_running = any(b for b, _ in when), any(r for _, r in when)
-        needs.alternatives.append(Alternatives(source, enough, targets, is_before, is_running))
-        needs.of[source].append(number)
-        for target in targets:
-            needs.among[target].append(number)
+        lines = tuple(line for line, _ in left)
+        needs.add(Alternatives(source, enough, targets, lines, is_before, is_running))
 
 
 def turned(lists: list[list[int]]) -> list[list[int]]:

@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from drystone.l05_graph.model import Dependency, Model
-from drystone.l05_graph.words import Phase
+from drystone.l05_graph.words import Phase, Strength
 
 WHILE_SERVING = frozenset({Phase.RUN})
 
 
-class Requirement(msgspec.Struct, frozen=True):
+class Requirement(msgspec.Struct, frozen=True, gc=False):
     """Of these, at least so many.
 
     Attributes:
@@ -37,16 +37,25 @@ def requirements(
     """
     at_least = {(group.component, group.name): group.at_least for group in model.groups}
     wanted = frozenset(at)
+    (phase,) = wanted if len(wanted) == 1 else (None,)
+    single: dict[str, Requirement] = {}
     found: dict[str, tuple[Requirement, ...]] = {}
     for name, every in model.needs.items():
-        mine = _of(name, [one for one in every if not wanted.isdisjoint(one.at)], at_least)
+        if phase is not None:
+            needs = [one for one in every if phase in one.at]
+        else:
+            needs = [one for one in every if not wanted.isdisjoint(one.at)]
+        mine = _of(name, needs, at_least, single)
         if mine:
             found[name] = mine
     return found
 
 
 def _of(
-    name: str, needs: Sequence[Dependency], at_least: Mapping[tuple[str, str], int]
+    name: str,
+    needs: Sequence[Dependency],
+    at_least: Mapping[tuple[str, str], int],
+    single: dict[str, Requirement],
 ) -> tuple[Requirement, ...]:
     alone: dict[str, None] = {}
     groups: dict[str, dict[str, bool]] = {}
@@ -54,11 +63,17 @@ def _of(
         if one.group is not None:
             members = groups.setdefault(one.group, {})
             members[one.target] = members.get(one.target, False) or one.is_hard
-        elif one.is_hard:
+        elif one.strength is not Strength.SOFT:
             alone[one.target] = None
-    found = [Requirement(1, (target,)) for target in alone]
+    # A requirement of one component is the same for all who have it.
+    found = [single.get(target) or _single(target, single) for target in alone]
     for group, members in groups.items():
         if any(members.values()):
             count = min(at_least[name, group], len(members))
             found.append(Requirement(count, tuple(members)))
     return tuple(found)
+
+
+def _single(target: str, known: dict[str, Requirement]) -> Requirement:
+    known[target] = found = Requirement(1, (target,))
+    return found

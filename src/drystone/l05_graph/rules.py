@@ -8,17 +8,18 @@ Pure Python: a deploy asks this of a few hundred services, and the agent never l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 import msgspec
 
+from drystone.l05_graph.alternatives import Counted
 from drystone.l05_graph.availability import Availabilities
-from drystone.l05_graph.cones import Cones, Followed
+from drystone.l05_graph.cones import Cones, Followed, Ways
 from drystone.l05_graph.findings import Finding, Rule, Rules, Severity
 from drystone.l05_graph.model import Component, Dependency, Model
-from drystone.l05_graph.reach import Matters, Path, is_hard, path, shown
-from drystone.l05_graph.words import BEFORE_SERVING, Phase, Plane, Resilience, Strength, TangleKind
+from drystone.l05_graph.reach import Matters, Path, is_hard, shown
+from drystone.l05_graph.words import Phase, Plane, Resilience, Strength, TangleKind
 
 
 def check(model: Model, rules: Rules, today: date) -> list[Finding]:
@@ -33,14 +34,10 @@ def check(model: Model, rules: Rules, today: date) -> list[Finding]:
         The worst first, then in the order of the rules and of the subjects in the model.
     """
     found = [one for one in _Check(model, rules, today).findings() if one is not None]
-    severities, order = list(Severity), list(Rule)
+    severities = {str(one): number for number, one in enumerate(Severity)}
+    order = {str(one): number for number, one in enumerate(Rule)}
     return sorted(
-        found,
-        key=lambda f: (
-            severities.index(f.severity),
-            order.index(f.rule),
-            model.numbers[f.subject],
-        ),
+        found, key=lambda f: (severities[f.severity], order[f.rule], model.numbers[f.subject])
     )
 
 
@@ -49,18 +46,42 @@ class _Check:
         self._model = model
         self._rules = rules
         self._today = today
-        self._hard = Followed(model, is_hard)
-        self._hard_at_run = Followed(model, _hard_at_run)
+        every = model.dependencies
+        hard = [one for one in every if one.strength is not Strength.SOFT]
+        self._hard = Followed(model, hard)
+        self._at_run = Followed(model, [one for one in hard if Phase.RUN in one.at])
+        self._counted = Counted(model)
+        self._accepted = [one for one in every if one.accepted is not None]
 
     def findings(self) -> Iterator[Finding | None]:
         yield from self._tangles()
-        for one in self._model.dependencies:
+        for one in self._suspects():
             yield from self._direct(one)
         for claim in _CLAIMS:
             if claim.rule in self._rules.levels:
                 yield from self._reached(claim)
         if Rule.SLO in self._rules.levels:
             yield from self._slos()
+
+    def _suspects(self) -> Iterable[Dependency]:
+        """Leave out dependencies of which no direct rule has anything to say, as of nearly all."""
+        every = self._model.dependencies
+        if self._rules.forbidden or self._rules.allowed:
+            return every
+        layers = {one.name: one.layer for one in self._model.components}
+        regional = {one.name for one in self._model.components if one.regions}
+        suspects = []
+        for one in every:
+            if one.accepted is None:
+                if one.strength is Strength.SOFT:
+                    if one.without:
+                        continue
+                elif one.strength is Strength.HARD and one.source not in regional:
+                    above, below = layers[one.source], layers[one.target]
+                    if above is None or below is None or below < above:
+                        continue
+            suspects.append(one)
+        return suspects
 
     def _finding(
         self, rule: Rule, subject: str, sentence: str, proof: Path, advice: str
@@ -84,32 +105,30 @@ class _Check:
 
     def _tangles(self) -> Iterator[Finding | None]:
         """Tell each tangle; one that is only there because of accepted dependencies is a note."""
-        tangled = [together for together in self._hard.order if len(together) > 1]
-        if any(self._covers(one) for one in self._model.dependencies):
-            uncovered = Followed(self._model, lambda one: one.is_hard and not self._covers(one))
-            left = [together for together in uncovered.order if len(together) > 1]
-        else:
-            left = tangled
-        known = {name for together in left for name in together}
-        for together in left:
-            yield self._tangle(together, lambda one: one.is_hard and not self._covers(one), is_hard)
-        for together in tangled:
+        every = self._counted.dependencies
+        whole = Followed(self._model, every) if self._model.groups else self._hard
+        known: set[int] = set()
+        left = whole
+        if any(map(self._covers, self._accepted)):
+            left = Followed(self._model, [one for one in every if not self._covers(one)])
+        for together in left.tangled:
+            known.update(together)
+            yield self._tangle(together, left, is_hard)
+        for together in whole.tangled:
             if not known.issuperset(together):
-                yield self._tangle(together, is_hard, self._covers)
+                yield self._tangle(together, whole, self._covers)
 
-    def _tangle(self, together: list[str], matters: Matters, through: Matters) -> Finding | None:
-        inside = set(together)
-        kind, proof = circle(self._model, inside, matters, through)
+    def _tangle(self, together: list[int], where: Followed, through: Matters) -> Finding | None:
+        kind, proof = circle(where, together, self._counted.is_early, through)
         rule = Rule.DEADLOCK if kind is TangleKind.DEADLOCK else Rule.CO_START
         count = f"{len(together)} components need each other in a circle"
         if rule is Rule.DEADLOCK:
             what, advice = "none of them can be the first after a loss of all", "remove or soften a"
         else:
             what, advice = "they can only start together", "soften or remove a"
-        first = min(together, key=self._model.numbers.__getitem__)
         return self._finding(
             rule,
-            first,
+            self._model.components[min(together)].name,
             f"{count}, so that {what}: {shown(proof)}",
             proof,
             f"{advice} dependency of it",
@@ -169,13 +188,17 @@ class _Check:
             yield self._finding(Rule.FORBIDDEN, one.source, what, (one,), "remove it, or allow it")
 
     def _reached(self, claim: _Claim) -> Iterator[Finding | None]:
-        followed = self._hard if claim.rule is Rule.TIER else self._hard_at_run
-        cones = Cones(followed, claim.weakness)
-        for component in self._model.components:
-            claimed = claim.promises(component)
-            if claimed is None or cones.worst(component.name) <= claimed:
+        components = self._model.components
+        values = [claim.weakness(one) for one in components]
+        promises = [claim.promises(one) for one in components]
+        weakest = max(values, default=0.0)
+        if all(claimed is None or claimed >= weakest for claimed in promises):
+            return
+        cones = Cones(self._hard if claim.rule is Rule.TIER else self._at_run, values)
+        for number, (component, claimed) in enumerate(zip(components, promises, strict=True)):
+            if claimed is None or cones.worst[number] <= claimed:
                 continue
-            proof = cones.path(component.name)
+            proof = cones.path(number)
             last = self._model.by_name[proof[-1].target]
             over = f": {shown(proof)}" if len(proof) > 1 else ""
             what = f"{component.name} ({claim.said(component)}) needs {last.name} ({claim.said(last)}){over}"
@@ -184,19 +207,21 @@ class _Check:
 
     def _slos(self) -> Iterator[Finding | None]:
         claiming = [one for one in self._model.components if one.slo is not None]
-        every = Availabilities(self._model) if claiming else None
+        if not claiming:
+            return
+        every, numbers = Availabilities(self._model), self._model.numbers
+        ways: dict[str, Ways] = {}
         for component in claiming:
-            if every is None or component.slo is None:
-                continue
             highest = every.bound(component.name)
-            if component.slo <= highest * (1 + 1e-12):
+            if component.slo is None or component.slo <= highest * (1 + 1e-12):
                 continue
-            points = every.single_points(component.name)
-            weakest = min(points, key=lambda n: self._model.by_name[n].availability or 1.0)
-            proof = path(self._model, component.name, weakest, _hard_at_run) or ()
+            count, weakest = every.weakest(component.name)
+            if weakest not in ways:
+                ways[weakest] = Ways(self._at_run, numbers[weakest])
+            proof = ways[weakest].path(numbers[component.name])
             what = (
                 f"{component.name} promises {component.slo:.6g}, and can reach {highest:.6g} at most"
-                f" with its {len(points) - 1} single points of failure; the weakest is {weakest}"
+                f" with its {count} single points of failure; the weakest is {weakest}"
             )
             advice = f"promise less, or make it work without {weakest}"
             yield self._finding(Rule.SLO, component.name, what, proof, advice)
@@ -240,10 +265,6 @@ class _Claim(msgspec.Struct, frozen=True):
                 return f"{component.plane} plane"
 
 
-def _hard_at_run(one: Dependency) -> bool:
-    return one.is_hard and Phase.RUN in one.at
-
-
 _CLAIMS = (
     _Claim(Rule.TIER, "make what is needed as important as what needs it"),
     _Claim(Rule.RESILIENCE, "make what is needed survive as much"),
@@ -252,26 +273,23 @@ _CLAIMS = (
 
 
 def circle(
-    model: Model, inside: set[str], matters: Matters, through: Matters = is_hard
+    followed: Followed, together: Sequence[int], is_early: Matters, through: Matters
 ) -> tuple[TangleKind, Path]:
-    """Return what kind of tangle some components are that need each other in a circle, and a short circle in it.
+    """Return what kind of tangle a strong component is, and a short circle in it.
 
     Args:
-        model: Where.
-        inside: The members of a strong component by what matters.
-        matters: Which dependencies do.
+        followed: Where, by which dependencies.
+        together: Its members.
+        is_early: Which dependencies count before serving.
         through: The circle leads through one of these, if any of them is inside.
     """
-
-    def within(one: Dependency) -> bool:
-        return one.target in inside and matters(one)
-
-    every: Iterable[Dependency] = (
-        one for name in model.by_name if name in inside for one in model.needs.get(name, ())
-    )
-    edges = [one for one in every if within(one)]
-    before = [one for one in edges if not BEFORE_SERVING.isdisjoint(one.at)]
+    inside = set(together)
+    edges: list[Dependency] = []
+    for member in sorted(inside):
+        pairs = zip(followed.over[member], followed.targets[member], strict=True)
+        edges += [one for one, target in pairs if target in inside]
+    before = [one for one in edges if is_early(one)]
     first = next(filter(through, before), None) or next(filter(through, edges), edges[0])
-    back = path(model, first.target, first.source, within)
-    assert back is not None  # noqa: S101 - in a strong component everything leads back
+    numbers = followed.numbers
+    back = followed.path(numbers[first.target], numbers[first.source], inside)
     return TangleKind.DEADLOCK if before else TangleKind.CO_START, (first, *back)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drystone.l05_graph.arrays import Flags, Graph, Numbers
+from drystone.l05_graph.resolved import resolved
 from drystone.l05_graph.strong import strong_components
 from drystone.l05_graph.words import BEFORE_SERVING, TangleKind
 
@@ -43,9 +44,12 @@ class Tangle:
 def tangles(graph: Graph) -> list[Tangle]:
     """Find every tangle.
 
+    Alternatives are hard as far as they are counted on (:func:`~drystone.l05_graph.resolved.resolved`).
+
     Returns:
         The worst kind first, the largest of a kind first.
     """
+    graph = resolved(graph)
     hard = tangle_of(graph, graph.hard)
     found = [_hard_tangle(graph, members) for members in members_of(hard)]
     every = np.ones(len(graph.source), np.bool_)
@@ -65,6 +69,7 @@ def circle_in(graph: Graph, tangle: Tangle) -> Numbers:
     It leads through an edge that makes the tangle what it is: one that is needed before serving in a deadlock, a soft one
     in a soft tangle.
     """
+    graph = resolved(graph)
     edges = tangle.edges
     telling = edges
     if tangle.kind is TangleKind.DEADLOCK:
