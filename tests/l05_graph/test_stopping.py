@@ -59,7 +59,11 @@ def test_what_nobody_can_stop_is_left_to_itself() -> None:
         begun.set()
         return end.wait(60)
 
-    threading.Thread(target=lambda: begun.wait(60) and stop.set()).start()
+    def stop_it() -> None:
+        begun.wait(60)
+        stop.set()
+
+    threading.Thread(target=stop_it).start()
     assert Limit(None, stop=stop).attend(work) is None
     end.set()
 

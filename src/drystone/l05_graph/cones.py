@@ -8,14 +8,13 @@ is asked of thousands of components at each deploy, where numpy is never loaded.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 
 from drystone.l05_graph.circles import circles
 from drystone.l05_graph.model import Dependency, Model
+from drystone.l05_graph.needs import turned
 from drystone.l05_graph.reach import Path
-
-UNSEEN = -1
 
 
 class Followed:
@@ -51,15 +50,9 @@ class Followed:
         return [together for together in self.order if len(together) > 1]
 
     @cached_property
-    def users(self) -> tuple[list[list[int]], list[list[Dependency]]]:
-        """Who needs each component, and by which dependencies in the same order."""
-        found: list[list[int]] = [[] for _ in self.targets]
-        by: list[list[Dependency]] = [[] for _ in self.targets]
-        for source, (every, targets) in enumerate(zip(self.over, self.targets, strict=True)):
-            for one, target in zip(every, targets, strict=True):
-                found[target].append(source)
-                by[target].append(one)
-        return found, by
+    def users(self) -> list[list[int]]:
+        """Who needs each component."""
+        return turned(self.targets)
 
     def path(self, source: int, target: int, inside: Collection[int]) -> Path:
         """Return a shortest path between two members of a strong component, inside of it."""
@@ -79,32 +72,37 @@ class Followed:
 
 
 class Ways:
-    """Shortest ways from everywhere to one component.
+    """Shortest ways from everywhere to some components.
 
     Args:
         followed: Over which dependencies.
-        goal: Where to.
+        goals: Where to.
+        through: Which components may lie on the way; all when None.
     """
 
-    def __init__(self, followed: Followed, goal: int) -> None:
-        self._numbers = followed.numbers
-        self._next: dict[int, Dependency | None] = {goal: None}
-        users, by = followed.users
-        waiting = deque([goal])
+    def __init__(
+        self, followed: Followed, goals: Iterable[int], through: Callable[[int], bool] | None = None
+    ) -> None:
+        self._followed = followed
+        self._steps = dict.fromkeys(goals, 0)
+        waiting = deque(self._steps)
         while waiting:
             here = waiting.popleft()
-            for user, over in zip(users[here], by[here], strict=True):
-                if user not in self._next:
-                    self._next[user] = over
+            for user in followed.users[here]:
+                if user not in self._steps and (through is None or through(user)):
+                    self._steps[user] = self._steps[here] + 1
                     waiting.append(user)
 
     def path(self, source: int) -> Path:
-        """Return the way from a component; empty when there is none."""
-        steps, step = [], self._next.get(source)
-        while step is not None:
-            steps.append(step)
-            step = self._next[self._numbers[step.target]]
-        return tuple(steps)
+        """Return the way from a component, of equally long ones the first as written; empty when there is none."""
+        found, here = [], source
+        steps = self._steps
+        over, targets = self._followed.over, self._followed.targets
+        for left in range(steps.get(source, 0) - 1, -1, -1):
+            at = next(at for at, there in enumerate(targets[here]) if steps.get(there) == left)
+            found.append(over[here][at])
+            here = targets[here][at]
+        return tuple(found)
 
 
 class Cones:
@@ -121,8 +119,7 @@ class Cones:
     def __init__(self, followed: Followed, values: Sequence[float]) -> None:
         self._values, self._followed = values, followed
         self.worst = list(values)
-        self._steps = [UNSEEN] * len(values)
-        self._next: list[Dependency | None] = [None] * len(values)
+        self._ways: dict[float, Ways] = {}
         targets, worst = followed.targets, self.worst
         for together in followed.order:
             if len(together) == 1:
@@ -137,24 +134,9 @@ class Cones:
 
     def path(self, number: int) -> Path:
         """Return a shortest path to one that is as bad; empty when it is the component itself."""
-        if self._steps[number] == UNSEEN:
-            self._lead(self.worst[number])
-        steps, step = [], self._next[number]
-        while step is not None:
-            steps.append(step)
-            step = self._next[self._followed.numbers[step.target]]
-        return tuple(steps)
-
-    def _lead(self, worst: float) -> None:
-        """Let all that have this worst know the way, those that are nearest first."""
-        near = [number for number, value in enumerate(self._values) if value == worst]
-        waiting = deque(one for one in near if self.worst[one] == worst)
-        for one in waiting:
-            self._steps[one] = 0
-        users, by = self._followed.users
-        while waiting:
-            here = waiting.popleft()
-            for user, over in zip(users[here], by[here], strict=True):
-                if self._steps[user] == UNSEEN and self.worst[user] == worst:
-                    self._steps[user], self._next[user] = self._steps[here] + 1, over
-                    waiting.append(user)
+        worst = self.worst
+        wanted = worst[number]
+        if wanted not in self._ways:
+            goals = [one for one, value in enumerate(self._values) if value == wanted == worst[one]]
+            self._ways[wanted] = Ways(self._followed, goals, lambda one: worst[one] == wanted)
+        return self._ways[wanted].path(number)

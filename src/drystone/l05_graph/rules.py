@@ -217,7 +217,7 @@ class _Check:
                 continue
             count, weakest = every.weakest(component.name)
             if weakest not in ways:
-                ways[weakest] = Ways(self._at_run, numbers[weakest])
+                ways[weakest] = Ways(self._at_run, [numbers[weakest]])
             proof = ways[weakest].path(numbers[component.name])
             what = (
                 f"{component.name} promises {component.slo:.6g}, and can reach {highest:.6g} at most"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from drystone.l00_kernel.durations import show_duration
 from drystone.l05_graph.availability import Availabilities, Availability
-from drystone.l05_graph.forms.values import show_duration
 from drystone.l05_graph.model import Component, Dependency, Estimate
 from drystone.l05_graph.reach import Impact, impact
 from drystone.l80_governance.dependencies.drawing.around import MOST, Around, picture
