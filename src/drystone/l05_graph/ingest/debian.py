@@ -142,7 +142,9 @@ def _count_loops(lists: Lists, count: int) -> None:
 SOURCE = DeclaredSource(
     name="debian",
     title="Debian package lists",
-    files=("*Packages", "*Sources", "*Packages.gz", "*Sources.gz", "*Packages.xz", "*Sources.xz"),
+    files=tuple(
+        f"*{kind}{end}" for kind in ("Packages", "Sources") for end in ("", ".gz", ".xz", ".lz4")
+    ),
     format="https://www.debian.org/doc/debian-policy/ch-relationships.html",
     read=read,
 )
