@@ -6,42 +6,29 @@ the Debian system that it runs on (sources as well, where ``DRYSTONE_APT_LISTS``
 
 from __future__ import annotations
 
-import os
 import random
-import re
-import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
 from datetime import date
-from pathlib import Path
 from statistics import median
-from typing import TypeVar
 
 import numpy as np
+from benchmarks.graph.debian import LISTS, lists
+from benchmarks.graph.timing import timed
 from benchmarks.stand import table
 
-from drystone.l05_graph.arrays import Graph, graph_of, graph_of_edges
+from drystone.l05_graph.arrays import Graph, graph_of
 from drystone.l05_graph.availability import Availabilities
 from drystone.l05_graph.closures import Closure, Labels
 from drystone.l05_graph.findings import Rules
 from drystone.l05_graph.forms import survey, survey_csv
 from drystone.l05_graph.forms.survey_text import dump
 from drystone.l05_graph.heat import heat, single_edges
+from drystone.l05_graph.ingest.debian import read_graph
 from drystone.l05_graph.model import Component, Dependency, Group, Model, checked
 from drystone.l05_graph.rules import check
 from drystone.l05_graph.tangles import tangles
 from drystone.l05_graph.words import Phase, Plane, Risk, Strength
-
-Result = TypeVar("Result")
-LISTS = Path(os.environ.get("DRYSTONE_APT_LISTS", "/var/lib/apt/lists"))
-
-
-def timed(work: Callable[[], Result]) -> tuple[float, Result]:
-    """Return the seconds of processor time that something takes, and what it gives."""
-    begin = time.process_time()
-    result = work()
-    return time.process_time() - begin, result
 
 
 def layered(size: int = 2000, edges: int = 40_000, back: int = 60, seed: int = 1) -> Model:
@@ -136,74 +123,6 @@ def availabilities() -> str:
     return table("Availability", ["component", "CPU s", "single points", "highest"], rows)
 
 
-def debian() -> Graph:
-    """Return the dependencies between Debian packages that this machine knows of."""
-    packages, sources = _listed("*bookworm_main_*_Packages*"), _listed("*bookworm_main_*_Sources*")
-    names = [f"b:{name}" for name in packages] + [f"s:{name}" for name in sources]
-    numbers = {name: number for number, name in enumerate(names)}
-    provided: dict[str, str] = {}
-    for name, entry in packages.items():
-        for other in _names(entry.get("Provides", "")):
-            provided.setdefault(other, name)
-    pairs: set[tuple[int, int]] = set()
-
-    def add(source: int, text: str) -> None:
-        for name in _names(text):
-            target = numbers.get(f"b:{name if name in packages else provided.get(name)}")
-            if target is not None and target != source:
-                pairs.add((source, target))
-
-    for name, entry in packages.items():
-        add(
-            numbers[f"b:{name}"], _joined(entry, "Pre-Depends", "Depends", "Recommends", "Suggests")
-        )
-        origin = numbers.get(f"s:{entry.get('Source', name).split()[0]}")
-        if origin is not None:
-            pairs.add((numbers[f"b:{name}"], origin))
-    for name, entry in sources.items():
-        words = ("Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep")
-        add(numbers[f"s:{name}"], _joined(entry, *words))
-    ends = np.array(sorted(pairs))
-    return graph_of_edges(names, ends[:, 0], ends[:, 1])
-
-
-def _listed(pattern: str) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for file in sorted(LISTS.glob(pattern)):
-        for entry in _stanzas(file):
-            found.setdefault(entry["Package"], entry)
-    return found
-
-
-def _joined(entry: dict[str, str], *words: str) -> str:
-    return ",".join(entry.get(word, "") for word in words)
-
-
-def _stanzas(file: Path) -> Iterator[dict[str, str]]:
-    text = subprocess.run(
-        ["/usr/lib/apt/apt-helper", "cat-file", file], capture_output=True, check=True
-    ).stdout.decode("utf-8", "replace")
-    for stanza in text.split("\n\n"):
-        found: dict[str, str] = {}
-        key = ""
-        for line in stanza.splitlines():
-            if line[0] in " \t":
-                found[key] += line
-            else:
-                key, _, value = line.partition(":")
-                found[key] = value.strip()
-        if found:
-            yield found
-
-
-def _names(text: str) -> Iterator[str]:
-    """Return the first alternative of each dependency."""
-    for part in text.split(","):
-        found = re.match(r"\s*([a-z0-9][a-z0-9+.\-]*)", part)
-        if found:
-            yield found[1]
-
-
 def questions() -> str:
     """How long it takes to tell whether a dependency would close a circle."""
     rows = []
@@ -211,7 +130,7 @@ def questions() -> str:
     rows.append(_asked("2,000 / 40,000, bits", graph, Closure))
     rows.append(_asked("2,000 / 40,000, labels", graph, Labels))
     if LISTS.is_dir():
-        large = debian()
+        large = read_graph(lists()).graph
         rows.append(_asked(f"Debian {large.size:,} / {len(large.source):,}, labels", large, Labels))
     head = [
         "graph",
