@@ -123,11 +123,5 @@ class _Circles:
         """Return the kind of a tangle."""
         if not self._is_hard:
             return TangleKind.SOFT
-        pairs = (zip(self.followed.over[n], self.followed.targets[n], strict=True) for n in inside)
-        early = (
-            self._counted.is_early(one)
-            for every in pairs
-            for one, target in every
-            if target in inside
-        )
+        early = map(self._counted.is_early, self.followed.within(inside))
         return TangleKind.DEADLOCK if any(early) else TangleKind.CO_START

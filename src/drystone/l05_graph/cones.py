@@ -54,6 +54,14 @@ class Followed:
         """Who needs each component."""
         return turned(self.targets)
 
+    def within(self, inside: Collection[int]) -> list[Dependency]:
+        """Return the dependencies between some components."""
+        found: list[Dependency] = []
+        for member in sorted(inside):
+            pairs = zip(self.over[member], self.targets[member], strict=True)
+            found += [one for one, target in pairs if target in inside]
+        return found
+
     def path(self, source: int, target: int, inside: Collection[int]) -> Path:
         """Return a shortest path between two members of a strong component, inside of it."""
         came: dict[int, tuple[int, Dependency]] = {}

@@ -284,10 +284,7 @@ def circle(
         through: The circle leads through one of these, if any of them is inside.
     """
     inside = set(together)
-    edges: list[Dependency] = []
-    for member in sorted(inside):
-        pairs = zip(followed.over[member], followed.targets[member], strict=True)
-        edges += [one for one, target in pairs if target in inside]
+    edges = followed.within(inside)
     before = [one for one in edges if is_early(one)]
     first = next(filter(through, before), None) or next(filter(through, edges), edges[0])
     numbers = followed.numbers

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Literal
 
 from drystone.l05_graph import export as forms
+from drystone.l05_graph.alternatives import Counted
 from drystone.l05_graph.cones import Followed
 from drystone.l05_graph.forms import survey_csv, survey_text
 from drystone.l05_graph.model import Key, Model
-from drystone.l05_graph.reach import is_hard
 from drystone.l85_surfaces.cli.dependencies.options import LIVE, Source, SurveyPlace
 from drystone.l85_surfaces.cli.dependencies.reading import given
 from drystone.l85_surfaces.cli.dependencies.writing import written_once
@@ -62,11 +62,6 @@ def export(
 
 
 def tangled(model: Model) -> Collection[Key]:
-    """Return the keys of the hard dependencies inside circles of such."""
-    together = enumerate(Followed(model, is_hard).order)
-    group = {name: number for number, members in together for name in members}
-    return {
-        one.key
-        for one in model.dependencies
-        if one.is_hard and group[one.source] == group[one.target]
-    }
+    """Return the keys of the dependencies that make tangles; alternatives that are spare are in none."""
+    followed = Followed(model, Counted(model).dependencies)
+    return {one.key for together in followed.tangled for one in followed.within(set(together))}

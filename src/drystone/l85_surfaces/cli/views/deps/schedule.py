@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from drystone.l05_graph.limits import Progress
 from drystone.l05_graph.project import Project
-from drystone.l05_graph.schedule import Progress, Schedule
+from drystone.l05_graph.schedule import Schedule
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Style
 from drystone.l85_surfaces.cli.views.deps.text import count, percent, wrapped
 
@@ -17,7 +18,7 @@ MOST_STARTS = 200
 def progress(one: Progress) -> str:
     """Say how far the search has come."""
     return (
-        f"{one.makespan} long, at least {one.lower_bound}, {one.elapsed.total_seconds():.0f} s;"
+        f"{one.cost:.0f} long, at least {one.bound:.0f}, {one.elapsed.total_seconds():.0f} s;"
         " Ctrl-C takes the best so far"
     )
 
