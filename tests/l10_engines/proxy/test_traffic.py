@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from drystone.l05_graph.ingest.endpoints import Endpoints
+from drystone.l05_graph.ingest.envoy_access_log import read
+from drystone.l05_graph.ingest.source import Stream
 from drystone.l10_engines.loopback_ports import free_port, is_free
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.spawn import spawn
@@ -143,6 +146,20 @@ async def test_the_access_log_has_one_json_object_per_request_and_no_query(rig: 
     assert b"secret" not in content
     assert entry["path"].startswith("/a")
     assert (entry["service"], entry["status"], entry["host"]) == ("dev/shop", 200, HOST)
+
+
+async def test_the_access_log_is_evidence_of_who_was_called(rig: Rig) -> None:
+    await rig.get("/v1/users/4711?token=secret", x_request_id="the-last")
+    await rig.get(host="nobody.localhost", x_request_id="very-last")
+    await eventually(lambda: b"very-last" in rig.access_log.read_bytes())
+    stream = Stream(name="access.json", chunks=[rig.access_log.read_bytes()])
+    found = read(stream, Endpoints())
+    seen = next(one for one in found.observations if one.callee == "dev/shop")
+    assert (seen.caller, seen.errors) == ("external:127.0.0.1", 0)
+    assert "GET /v1/users/*" in seen.sample
+    assert [skip.reason for skip in found.skips] == [
+        "no route led anywhere, so that nothing was called"
+    ]
 
 
 async def test_the_access_log_is_moved_away_when_it_has_grown(stopped: Rig, blue: Upstream) -> None:

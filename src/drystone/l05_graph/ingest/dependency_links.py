@@ -41,7 +41,7 @@ def read_zipkin(stream: Stream, endpoints: Endpoints) -> Observed:
         Unreadable: It is none.
     """
     reading = Reading(stream)
-    content = reading.whole()
+    content = reading.whole(text=True)
     try:
         links = _list.decode(content)
     except NO_JSON as error:
@@ -58,7 +58,7 @@ def read_jaeger(stream: Stream, endpoints: Endpoints) -> Observed:
         Unreadable: It is none.
     """
     reading = Reading(stream)
-    content = reading.whole()
+    content = reading.whole(text=True)
     try:
         links = _answer.decode(content).data or []
     except NO_JSON as error:

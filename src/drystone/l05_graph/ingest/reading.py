@@ -85,36 +85,43 @@ class Reading:
         Raises:
             Unreadable: It is no text, damaged, or unpacks to far more than its size.
         """
-        rest, too_long = b"", False
+        rest, too_long = bytearray(), False
         for chunk in self._text():
             pieces = chunk.split(b"\n")
-            pieces[0] = rest + pieces[0]
-            rest = pieces.pop()
+            last = pieces.pop()
             for piece in pieces:
                 self.line += 1
-                if too_long or len(piece) > longest:
+                whole = bytes(rest + piece) if rest else piece
+                rest.clear()
+                if too_long or len(whole) > longest:
                     too_long = False
                     self._too_long(longest)
-                elif line := piece.rstrip(b"\r\t "):
+                elif line := whole.rstrip(b"\r\t "):
                     yield line
+            rest += last
             if len(rest) > longest:  # what follows of this line is not held either
-                rest, too_long = b"", True
+                too_long = True
+                rest.clear()
         if too_long:
             self.line += 1
             self._too_long(longest)
-        elif line := rest.rstrip(b"\r\t "):
+        elif line := bytes(rest).rstrip(b"\r\t "):
             self.line += 1
             self.cut = True
             yield line
 
-    def whole(self, largest: int = LARGEST_DOCUMENT) -> bytes:
+    def whole(self, largest: int = LARGEST_DOCUMENT, *, text: bool = False) -> bytes:
         """Read all of it.
+
+        Args:
+            largest: How large it may be, in bytes.
+            text: Whether it has to be a text.
 
         Raises:
             Unreadable: It is too large, damaged, or of a kind that is refused.
         """
         found = bytearray()
-        for chunk in self._content:
+        for chunk in self._text() if text else self._content:
             found += chunk
             if len(found) > largest:
                 raise Unreadable(

@@ -210,7 +210,7 @@ _DELTA = (1, "AGGREGATION_TEMPORALITY_DELTA")
 
 
 def _of_json(reading: Reading) -> Iterator[Sample]:
-    content = reading.whole()
+    content = reading.whole(text=True)
     try:
         documents = [_decoder.decode(content)]
     except NO_JSON as error:

@@ -1,0 +1,1 @@
+"""Tables by columns: reading Parquet with DuckDB."""

@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from drystone.l05_graph.evidence import Detail, merged
+from drystone.l05_graph.ingest import vpc_flow
+from drystone.l05_graph.ingest.endpoints import Endpoint, Endpoints, Known
+from drystone.l05_graph.ingest.source import Stream, Unreadable
+from l05_graph.ingest.logs import (
+    ENVOY_TEXT,
+    ISTIO_TEXT,
+    METRICS,
+    SAMPLES,
+    SEEN,
+    TRACES,
+    VPC,
+    inventory,
+    of_service,
+    read,
+    shown,
+    span,
+)
+
+
+def reasons(found: object) -> list[str]:
+    return [skip.reason for skip in found.skips]  # type: ignore[attr-defined]
+
+
+def test_envoys_default_line_names_the_host_and_who_was_seen_last_on_the_way() -> None:
+    assert shown(read("envoy-access-log", ENVOY_TEXT)) == [
+        "external:10.0.35.28 → external:locations 1/0 POST /api/v1/locations"
+    ]
+    spoofed = ENVOY_TEXT.replace('"10.0.35.28"', '"9.9.9.9, 10.0.35.28"')
+    known = inventory(shop="ip:10.0.35.28", places="ip:10.0.2.1", evil="ip:9.9.9.9")
+    assert shown(read("envoy-access-log", spoofed, known)) == [
+        "shop → places 1/0 POST /api/v1/locations"
+    ]
+
+
+def test_istios_lines_name_clusters_and_the_files_owner_is_the_other_end() -> None:
+    name = "httpbin.foo.svc.cluster.local"
+    known = inventory(httpbin=f"dns:{name}", sleep="ip:10.44.1.23")
+    assert shown(read("envoy-access-log", ISTIO_TEXT.splitlines()[0], known)) == [
+        "sleep → httpbin 1/0 GET /status/*"
+    ]
+    inbound = Endpoints(
+        (*known.every, Endpoint(known=Known.FILE, value="httpbin.log", component="httpbin"))
+    )
+    found = read("envoy-access-log", ISTIO_TEXT.splitlines()[1], inbound, file="/logs/httpbin.log")
+    assert shown(found) == ["sleep → httpbin 1/0 GET /status/*"]
+
+
+def json_line(**said: object) -> str:
+    usual = {
+        "time": "2026-11-22T07:00:00.123Z",
+        "client": "10.0.0.1",
+        "service": "users",
+        "status": 200,
+    }
+    return json.dumps({**usual, **said}) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, ["external:10.0.0.1 → users 1/0"]),
+        ({"caller": "shop"}, ["shop → users 1/0"]),
+        ({"caller": "spiffe://cluster.local/ns/default/sa/shop"}, ["shop → users 1/0"]),
+        ({"status": 503}, ["external:10.0.0.1 → users 1/1"]),
+        ({"status": 404}, ["external:10.0.0.1 → users 1/0"]),
+        ({"status": 0, "flags": "UF,URX"}, ["external:10.0.0.1 → users 1/1"]),
+        ({"status": 0, "flags": "DC"}, ["external:10.0.0.1 → users 1/0"]),
+        ({"grpc_status": 14}, ["external:10.0.0.1 → users 1/1"]),
+        ({"grpc_status": "5"}, ["external:10.0.0.1 → users 1/0"]),
+        (
+            {"service": None, "host": "api.stripe.com:443"},
+            ["external:10.0.0.1 → external:api.stripe.com 1/0"],
+        ),
+        (
+            {"service": "PassthroughCluster", "host": "10.9.9.9"},
+            ["external:10.0.0.1 → external:10.9.9.9 1/0"],
+        ),
+        (
+            {"service": None, "instance": "10.7.7.7:80"},
+            ["external:10.0.0.1 → external:10.7.7.7 1/0"],
+        ),
+        ({"client": "[2001:db8::1]:5000"}, ["external:2001:db8::1 → users 1/0"]),
+        ({"flags": "NR"}, []),
+        ({"service": None}, []),
+        ({"client": None}, []),
+        ({"time": "yesterday"}, []),
+        ({"time": 1e300}, []),
+        ({"service": "a b\x00"}, []),
+    ],
+)
+def test_a_json_line_says_who_called_whom_and_whether_it_failed(
+    said: dict[str, object], expected: list[str]
+) -> None:
+    found = read("envoy-access-log", json_line(**said))
+    assert shown(found) == expected
+    assert len(found.skips) == 1 - len(expected)
+
+
+def test_an_example_of_a_call_holds_nothing_that_could_be_secret() -> None:
+    path = "/v1/users/4711/s3cr3tT0ken?token=abc#frag"
+    (line,) = shown(read("envoy-access-log", json_line(method="GET", path=path)))
+    assert line.endswith("GET /v1/users/*/*")
+    (line,) = shown(read("envoy-access-log", json_line(method="get\n", path="/a/b/c/d/e")))
+    assert line.endswith("* /a/b/c/d/…")
+
+
+def test_an_extra_quotation_mark_forges_no_fields() -> None:
+    forged = ENVOY_TEXT.replace("nsq2http", 'x" "id" "victim" "1.1.1.1:80')
+    found = read("envoy-access-log", forged)
+    assert shown(found) == []
+    assert reasons(found) == ["the line is neither JSON nor one of the text formats"]
+
+
+TRACED = [
+    "external:clients → shop 1/0 GET /",
+    "shop → external:db.internal 1/0 postgresql",
+    "shop → mail 1/0 kafka",
+    "shop → users 1/1 GET /users/*",
+]
+
+
+def test_spans_are_put_together_to_calls() -> None:
+    found = read("otlp-traces", SAMPLES["otlp-traces"])
+    assert shown(found) == TRACED
+    assert reasons(found) == [
+        "the span of who called is missing: not sampled, not exported, or in another file"
+    ]
+    assert found.observations[0].first == datetime(2026, 11, 22, 7, tzinfo=UTC)
+    known = inventory(postgres="dns:db.internal")
+    assert "shop → postgres 1/0 postgresql" in shown(
+        read("otlp-traces", SAMPLES["otlp-traces"], known)
+    )
+
+
+def test_the_halves_of_a_call_may_come_in_any_order_and_lines() -> None:
+    every = [
+        {"resourceSpans": [of_service("shop" if "client" in what["name"] else "users", what)]}  # type: ignore[operator]
+        for what in (
+            span("aa", "03", "02", 2, "server"),
+            span("aa", "02", "", 3, "client"),
+            span("aa", "04", "02", 2, "other"),
+        )
+    ]
+    lines = [json.dumps(one) for one in every]
+    for order in (lines, lines[::-1]):
+        assert shown(read("otlp-traces", "\n".join(order))) == ["shop → users 2/0 other server"]
+
+
+def test_a_document_may_be_spread_over_lines_and_begin_with_a_mark() -> None:
+    pretty = json.dumps(TRACES, indent=2)
+    assert shown(read("otlp-traces", "\ufeff" + pretty.replace("\n", "\r\n"))) == TRACED
+
+
+def test_a_caller_is_not_to_blame_for_what_it_asked_wrongly() -> None:
+    wrong = {
+        "resourceSpans": [
+            of_service(
+                "a",
+                span(
+                    "aa",
+                    "01",
+                    "",
+                    3,
+                    "GET",
+                    {"peer.service": "b", "http.response.status_code": 404},
+                    error=True,
+                ),
+            )
+        ]
+    }
+    assert shown(read("otlp-traces", json.dumps(wrong))) == ["a → b 1/0 GET"]
+
+
+def test_counters_are_read_from_the_text_of_prometheus() -> None:
+    found = read("service-graph-metrics", METRICS)
+    assert shown(found) == [
+        "external:clients → shop 1000/0",
+        "shop → postgresql 5/0 database",
+        "shop → users 12/2",
+    ]
+    assert found.batch.cumulative
+    assert found.skips == ()
+
+
+def test_counters_are_read_from_otlp_and_from_an_answer_of_prometheus() -> None:
+    def point(value: str, client: str = "a", server: str = "b") -> dict[str, object]:
+        ends = {"client": client, "server": server}
+        labels = [{"key": key, "value": {"stringValue": text}} for key, text in ends.items()]
+        return {"attributes": labels, "asInt": value, "timeUnixNano": "1795330800000000000"}
+
+    def document(temporality: int, *values: str) -> str:
+        points = {
+            "dataPoints": [point(value) for value in values],
+            "aggregationTemporality": temporality,
+        }
+        metric = {"name": "traces_service_graph_request_total", "sum": points}
+        return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]})
+
+    assert shown(read("service-graph-metrics", document(2, "3", "7"))) == ["a → b 7/0"]
+    deltas = read("service-graph-metrics", document(1, "3") + "\n" + document(1, "7"))
+    assert shown(deltas) == ["a → b 10/0"]
+    assert not deltas.batch.cumulative
+    series = {
+        "metric": {"__name__": "traces_service_graph_request_total", "client": "a", "server": "b"},
+        "value": [1795330800.5, "8"],
+    }
+    answer = json.dumps({"status": "success", "data": {"resultType": "vector", "result": [series]}})
+    assert shown(read("service-graph-metrics", answer)) == ["a → b 8/0"]
+
+
+def test_links_of_zipkin_and_jaeger_say_how_often_and_not_when() -> None:
+    found = read("zipkin-links", SAMPLES["zipkin-links"])
+    assert shown(found) == ["shop → users 4/1", "users → db 2/0"]
+    assert (found.observations[0].last, found.batch.detail) == (SEEN, Detail.TOTALS)
+    assert shown(read("jaeger-links", SAMPLES["jaeger-links"])) == ["shop → users 4/0"]
+    odd = '[{"parent":"a"},{"parent":"a","child":"b","callCount":1,"errorCount":2},3,{"parent":"a","child":"b","callCount":-1}]'
+    assert sum(skip.count for skip in read("zipkin-links", odd).skips) == 4
+
+
+def test_the_examples_of_aws_are_one_call_and_four_that_are_told() -> None:
+    found = read("vpc-flow", VPC)
+    assert shown(found) == ["external:172.31.16.139 → external:172.31.16.21 1/0 tcp/22"]
+    assert sorted(reasons(found)) == [
+        "the protocol has no ports",
+        "the record says NODATA: nothing was recorded",
+        "the record says SKIPDATA: nothing was recorded",
+        "the traffic was rejected (REJECT)",
+    ]
+    assert found.skips[0].places == ("f:2",)
+
+
+def flow(
+    source: str, sport: int, target: str, dport: int, *, at: int = 1418530010, eni: str = "eni-1"
+) -> str:
+    return f"2 1 {eni} {source} {target} {sport} {dport} 6 20 4249 {at} {at + 60} ACCEPT OK\n"
+
+
+def test_both_directions_at_both_ends_are_one_call_for_ten_minutes() -> None:
+    there, back = ("10.0.0.1", 40000, "10.0.0.2", 443), ("10.0.0.2", 443, "10.0.0.1", 40000)
+    window = "".join(
+        flow(*ends, at=1418530010 + late) for ends in (there, back, there, back) for late in (0, 7)
+    )
+    assert shown(read("vpc-flow", window)) == ["external:10.0.0.1 → external:10.0.0.2 1/0 tcp/443"]
+    later = "".join(flow(*there, at=1418530010 + minutes * 60) for minutes in range(30))
+    assert read("vpc-flow", later).observations[0].calls == 3
+
+
+@pytest.mark.parametrize(
+    ("sport", "dport", "is_forward"),
+    [
+        (40000, 443, True),
+        (443, 40000, False),
+        (1024, 22, True),
+        (5432, 33000, False),
+        (50000, 8080, True),
+    ],
+)
+def test_the_side_with_the_ephemeral_port_called(sport: int, dport: int, is_forward: bool) -> None:
+    (one,) = read("vpc-flow", flow("10.0.0.1", sport, "10.0.0.2", dport)).observations
+    assert (one.caller == "external:10.0.0.1") is is_forward
+
+
+def test_an_address_belongs_to_its_owner_of_that_time_and_an_interface_names_an_unknown_end() -> (
+    None
+):
+    moved = datetime.fromtimestamp(1418530010, UTC) + timedelta(hours=1)
+    known = Endpoints(
+        (
+            Endpoint(known=Known.IP, value="10.0.0.0/24", component="old", until=moved),
+            Endpoint(known=Known.IP, value="10.0.0.0/24", component="new", since=moved),
+            Endpoint(known=Known.ENI, value="eni-2", component="db"),
+        )
+    )
+    lines = flow("10.0.0.1", 40000, "10.1.0.1", 5432, eni="eni-2")
+    lines += flow("10.0.0.1", 40000, "10.1.0.1", 5432, at=1418530010 + 3600, eni="eni-2")
+    assert shown(read("vpc-flow", lines, known)) == [
+        "new → db 1/0 tcp/5432",
+        "old → db 1/0 tcp/5432",
+    ]
+
+
+def test_fields_are_taken_from_the_first_line_or_from_a_format_string() -> None:
+    body = "ACCEPT 10.0.0.1 10.0.0.2 40000 443 6 1418530010 10.9.9.9 2\n"
+    names = "action pkt-srcaddr dstaddr srcport dstport protocol start srcaddr tcp-flags"
+    expected = ["external:10.0.0.1 → external:10.0.0.2 1/0 tcp/443"]
+    assert shown(read("vpc-flow", f"{names}\n{body}")) == expected
+    written = " ".join(f"${{{name}}}" for name in names.split())
+    by_format = vpc_flow.with_fields(written)
+    assert shown(by_format(Stream(name="f", chunks=[body.encode()]), Endpoints())) == expected
+    with pytest.raises(Unreadable, match="does not name srcaddr, dstaddr"):
+        vpc_flow.with_fields("version srcport dstport protocol start")
+
+
+def test_flags_tell_who_began_better_than_ports() -> None:
+    names = "srcaddr dstaddr srcport dstport protocol start tcp-flags\n"
+    answer = read("vpc-flow", f"{names}10.0.0.1 10.0.0.2 50000 40000 6 1418530010 18\n")
+    assert shown(answer) == ["external:10.0.0.2 → external:10.0.0.1 1/0 tcp/50000"]
+
+
+def test_rows_are_read_like_lines() -> None:
+    row = {
+        "srcaddr": "10.0.0.1",
+        "dstaddr": "10.0.0.2",
+        "srcport": 40000,
+        "dstport": 443,
+        "protocol": 6,
+        "start": 1418530010,
+        "action": "ACCEPT",
+        "log_status": "OK",
+        "interface_id": None,
+    }
+    found = vpc_flow.read_rows([row, {**row, "action": "REJECT"}], "f.parquet", Endpoints())
+    assert shown(found) == ["external:10.0.0.1 → external:10.0.0.2 1/0 tcp/443"]
+    assert found.skips[0].places == ("f.parquet: row 2",)
+    assert found.batch.records == 2
+    with pytest.raises(Unreadable, match="does not name dstaddr"):
+        vpc_flow.read_rows([{"srcaddr": "x"}], "f.parquet", Endpoints())
+
+
+def test_many_unknown_addresses_of_a_network_become_the_network() -> None:
+    few = "".join(flow(f"203.0.113.{n}", 40000, "10.0.0.2", 443) for n in range(16))
+    assert len(read("vpc-flow", few).observations) == 16
+    many = "".join(flow(f"203.0.113.{n}", 40000, "10.0.0.2", 443) for n in range(17))
+    assert shown(read("vpc-flow", many)) == [
+        "external:203.0.113.0/24 → external:10.0.0.2 17/0 tcp/443"
+    ]
+    sixes = "".join(flow(f"2001:db8::{n:x}", 40000, "10.0.0.2", 443) for n in range(40))
+    assert shown(read("vpc-flow", sixes)) == [
+        "external:2001:db8::/64 → external:10.0.0.2 40/0 tcp/443"
+    ]
+    scanned = "".join(
+        flow(f"10.{n // 256}.{n % 256}.1", 40000, "10.0.0.2", 443) for n in range(4097)
+    )
+    assert shown(read("vpc-flow", scanned)) == [
+        "external:internet → external:10.0.0.2 4097/0 tcp/443"
+    ]
+
+
+def test_the_same_file_packed_or_cut_in_other_pieces_is_the_same_batch() -> None:
+    whole = read("vpc-flow", VPC)
+    assert merged(whole.batch, read("vpc-flow", VPC, step=7).batch).batches == (whole.batch,)
