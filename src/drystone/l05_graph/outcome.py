@@ -127,11 +127,13 @@ class Many(msgspec.Struct, frozen=True, kw_only=True):
         runs: How many there were.
         lasts: Until everything served that can.
         criticality: Share of the runs in which a component was on the critical chain; those that never were are left out.
+        every: How long each run lasted, the shortest first.
     """
 
     runs: int
     lasts: Spread
     criticality: Mapping[str, float]
+    every: tuple[timedelta, ...] = ()
 
 
 class Tabletop(msgspec.Struct, frozen=True, kw_only=True):

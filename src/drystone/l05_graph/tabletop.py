@@ -122,7 +122,8 @@ def _many(
             on_progress(number + 1)
     names = plan.needs.names
     shares = {names[one]: int(critical[one]) / runs for one in np.nonzero(critical)[0].tolist()}
-    many = Many(runs=runs, lasts=_spread(lasts), criticality=shares)
+    every = tuple(timedelta(seconds=one) for one in sorted(lasts))
+    many = Many(runs=runs, lasts=_spread(lasts), criticality=shares, every=every)
     return many, {name: _spread(every) for name, every in back.items()}
 
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from drystone.l00_kernel.clock import Clock, SystemClock
 from drystone.l80_governance.dependencies.answers import BYTES, JSON
+from drystone.l80_governance.dependencies.exercises import Exercises
 from drystone.l80_governance.dependencies.matrix import dots, labels
 from drystone.l80_governance.dependencies.models import Models
 from drystone.l80_governance.dependencies.pages.dependencies import dependencies
@@ -62,6 +63,7 @@ def application(models: Models, *, clock: Clock | None = None) -> Starlette:
         routes=[
             *(Route(path, site.safely(each), methods=["GET"]) for path, each in read.items()),
             *Scenarios(site.desk).routes(),
+            *Exercises(site.desk).routes(),
             Route("/end-search", site.safely(searches.end), methods=["POST"]),
             Route("/{rest:path}", site.safely(site.missing), methods=["GET", "POST"]),
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drystone.l00_kernel.errors import Denied, Invalid, NotFound
+from drystone.l00_kernel.errors import Denied, Invalid, NotFound, Unavailable
 
 
 class VersionNotFound(NotFound):
@@ -23,3 +23,7 @@ class ForeignRequest(Denied):
 
 class TangleNotFound(NotFound):
     """The model has no such tangle."""
+
+
+class FormMissing(Unavailable):
+    """What writes this form is not installed."""

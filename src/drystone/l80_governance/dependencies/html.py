@@ -23,6 +23,7 @@ Attribute: TypeAlias = "str | int | float | bool | None"
 _EMPTY: Final = frozenset(["br", "hr", "img", "input", "link", "meta"])
 _SHAPES: Final = frozenset(["circle", "line", "path", "polygon", "rect", "use"])
 _ADDRESSES: Final = frozenset(["action", "href", "src"])
+_SIZE: Final = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9:-]*")
 
 
@@ -121,6 +122,28 @@ def between(separator: Node, pieces: Iterable[Node]) -> Html:
 def page(language: str, *children: Node) -> Html:
     """Make a whole document."""
     return Html("<!doctype html>\n" + tag("html", *children, lang=language).written)
+
+
+def style(css: str) -> Html:
+    """Put a style sheet of our own into a document that stands alone.
+
+    Raises:
+        ValueError: It could end the element it is in.
+    """
+    if "</" in css:
+        raise ValueError("a style sheet holds the end of an element")
+    return Html(f"<style>{css}</style>")
+
+
+def standalone(drawing: Html, css: str) -> Html:
+    """Make a file of a drawing: with its namespace, its size and its style."""
+    begin, _, rest = drawing.written.partition(">")
+    size = _SIZE.search(begin)
+    if not begin.startswith("<svg ") or size is None:
+        raise ValueError("this is no drawing with a viewBox")
+    room = f'width="{size[1]}" height="{size[2]}"'
+    name = 'xmlns="http://www.w3.org/2000/svg"'
+    return Html(f"<svg {name} {room} {begin.removeprefix('<svg ')}>{style(css).written}{rest}")
 
 
 def _write(children: Sequence[Node], parts: list[str]) -> None:

@@ -18,6 +18,7 @@ NAVIGATION: Mapping[str, str] = {
     "dependencies": "Dependencies",
     "scenario": "Scenario",
     "versions": "Versions",
+    "tabletop": "Tabletop",
 }
 """The pages that every page leads to, with their names; in this order."""
 BRAND = "Drystone dependencies"
