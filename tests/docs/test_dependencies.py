@@ -72,3 +72,8 @@ def test_the_places_are_those_of_the_contracts(project: dict[str, Any]) -> None:
         layers = set(re.findall(r"drystone\.l(\d\d)_", place))
         (row,) = re.findall(rf"^\| `{re.escape(name)}` \|.*$", PAGE, re.MULTILINE)
         assert layers <= set(re.findall(r"\bl(\d\d)\b", row)), name
+
+
+def test_what_it_can_have_more_is_explained(project: dict[str, Any]) -> None:
+    extras = project["project"]["optional-dependencies"].values()
+    assert set(named("To have more")) == {bare(one) for extra in extras for one in extra}

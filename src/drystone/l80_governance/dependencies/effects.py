@@ -47,12 +47,14 @@ class Line:
         before: As text.
         after: As text.
         is_better: None when nothing changed, or nobody can say.
+        is_grave: Whether nothing else makes up for it when it gets worse.
     """
 
     name: str
     before: str
     after: str
     is_better: bool | None
+    is_grave: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +112,12 @@ def compared(before: Measures, after: Measures) -> Effects:
 def _lines(before: Measures, after: Measures) -> list[Line]:
     a, b = before.analysis, after.analysis
     lines = [
-        _less(f"Findings: {severity}s", a.severities[severity], b.severities[severity])
+        _less(
+            f"Findings: {severity}s",
+            a.severities[severity],
+            b.severities[severity],
+            is_grave=severity is Severity.ERROR,
+        )
         for severity in (Severity.ERROR, Severity.WARNING)
     ]
     for kind in TangleKind:
@@ -124,14 +131,20 @@ def _lines(before: Measures, after: Measures) -> list[Line]:
         _more("Lowest availability", _lowest(before), _lowest(after)),
         _sooner("Recovery of everything, in half of the cases", before, after, 0.5),
         _sooner("Recovery of everything, in nine of ten", before, after, 0.9),
-        _less("Components that never come back", before.stuck, after.stuck),
+        _less("Components that never come back", before.stuck, after.stuck, is_grave=True),
     ]
     return lines
 
 
-def _less(name: str, before: float, after: float) -> Line:
+def _less(name: str, before: float, after: float, *, is_grave: bool = False) -> Line:
     better = None if abs(before - after) < 1e-9 else after < before
-    return Line(name=name, before=f"{before:,.4g}", after=f"{after:,.4g}", is_better=better)
+    return Line(
+        name=name,
+        before=f"{before:,.10g}",
+        after=f"{after:,.10g}",
+        is_better=better,
+        is_grave=is_grave,
+    )
 
 
 def _more(name: str, before: float | None, after: float | None) -> Line:

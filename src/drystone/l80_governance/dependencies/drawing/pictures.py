@@ -56,7 +56,9 @@ def picture(analysis: Analysis, outcome: Tabletop, at: timedelta) -> Html:
     )
 
 
-def _stone(name: str, outcome: Tabletop, at: timedelta, place: tuple[float, float, float]) -> Html:
+def _stone(
+    name: str, outcome: Tabletop, at: timedelta, place: tuple[float, float, float, float]
+) -> Html:
     x, y, width, height = place
     serves = outcome.serves.get(name)
     second = NEVER_S if serves is None else int(serves.total_seconds())

@@ -56,9 +56,8 @@ def verdict(effects: Effects) -> Html:
     if better or worse:
         parts = [f"{better} of the measures get better", f"{worse} get worse"]
         said = ", ".join(parts) + "."
-        mood, sign = (
-            ("bad", "✗") if worse > better else ("careful", "±") if worse else ("good", "✓")
-        )
+        is_grave = any(line.is_better is False and line.is_grave for line in effects.lines)
+        mood, sign = ("bad", "✗") if is_grave else ("careful", "±") if worse else ("good", "✓")
     sides = f"{counted(len(effects.lost), 'finding')} fewer, {len(effects.gained)} new."
     return tag(
         "div",
