@@ -130,10 +130,11 @@ class _Service:
         self._commands()
         self._shared()
         self._stored()
-        registry = host_names.registry_of(text(self._node, "image"))
-        if registry:
+        image = get(self._node, "image")
+        registry = host_names.registry_of(text(image))
+        if image is not None and registry:
             behind = self._reading.called(registry) or [registry]
-            self._need(behind, self._node.span, "image", at=(Phase.DEPLOY,), risk=Risk.ARTIFACTS)
+            self._need(behind, image.span, "image", at=(Phase.DEPLOY,), risk=Risk.ARTIFACTS)
         for key in _NOT_FOLLOWED:
             node = get(self._node, key)
             if node is not None:
