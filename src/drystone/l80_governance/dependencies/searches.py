@@ -13,11 +13,10 @@ from drystone.l80_governance.dependencies.asked import Asked
 from drystone.l80_governance.dependencies.html import link
 from drystone.l80_governance.dependencies.jobs import GivenUp
 from drystone.l80_governance.dependencies.pages.tangles import tangle
+from drystone.l80_governance.dependencies.sent import fields
 from drystone.l80_governance.dependencies.site import Site
 from drystone.l80_governance.dependencies.untangling import ENDED, Question, State, question_of
 from drystone.l80_governance.dependencies.view import View
-
-MOST_BYTES = 20_000
 
 
 class Searches:
@@ -49,8 +48,7 @@ class Searches:
 
     async def end(self, request: Request) -> Response:
         """End a search, and show its page without an answer."""
-        form = await request.form(max_fields=20, max_part_size=MOST_BYTES)
-        asked = Asked([(key, value) for key, value in form.multi_items() if isinstance(value, str)])
+        asked = Asked(await fields(request))
         view = await self._site.view(request, asked)
         question = await asyncio.to_thread(question_of, view)
         self._jobs.cancel(question.key(view))

@@ -1,0 +1,236 @@
+"""The view in a real browser: by keys alone, without scripts, in light and dark, on a narrow screen, below a path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from drystone.testing.browser import Browser, Tab, binary
+from l80_governance.dependencies.stand import grown, historical, hostile, served, shop, view_of
+
+pytestmark = pytest.mark.skipif(binary() is None, reason="Chromium is not installed")
+
+PAGES = ("", "layers", "matrix", "heat", "tangles", "findings", "services", "dependencies")
+FURTHER = (
+    "service?name=deployer&steps=2",
+    "tangle?of=deployer",
+    "layers?band=3",
+    "heat?measure=all",
+)
+CONTRAST = """(() => {
+  const probe = Object.assign(document.createElement("canvas"), {width: 1, height: 1});
+  const paper = probe.getContext("2d", {willReadFrequently: true});
+  const colour = (text, below) => {
+    paper.globalAlpha = 1;
+    paper.fillStyle = `rgb(${below.join(",")})`;
+    paper.fillRect(0, 0, 1, 1);
+    paper.fillStyle = text;
+    paper.fillRect(0, 0, 1, 1);
+    return [...paper.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
+  const ground = (one) => {
+    const above = [];
+    for (let e = one; e; e = e.parentElement) above.push(getComputedStyle(e).backgroundColor);
+    return above.reverse().reduce((below, text) => colour(text, below), [255, 255, 255]);
+  };
+  const weak = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const one = walker.currentNode.parentElement, text = walker.currentNode.data.trim();
+    if (!text || ["TITLE", "NOSCRIPT", "SCRIPT", "OPTION", "title"].includes(one.tagName)) continue;
+    const box = one.getBoundingClientRect();
+    if (!box.width || !box.height || one.closest(".unseen, .skip")) continue;
+    const style = getComputedStyle(one), drawn = one.tagName === "text";
+    let below = ground(one);
+    if (drawn) {
+      const shape = one.parentElement.querySelector(".shape:not(.band)");
+      if (shape) below = colour(getComputedStyle(shape).fill, below);
+    }
+    const found = ratio(colour(drawn ? style.fill : style.color, below), below);
+    if (found < 4.5) weak.push(`${text.slice(0, 30)} (${one.tagName}.${one.getAttribute("class")}): ${found.toFixed(2)}`);
+  }
+  return weak;
+})()"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[str]:
+    with served(view_of(shop()), below="/dependencies") as address:
+        yield address
+
+
+def focused(tab: Tab) -> str:
+    return str(tab.js("document.activeElement.textContent.trim() || document.activeElement.id"))
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_text_stands_out_from_its_ground(browser: Browser, place: str, dark: bool) -> None:
+    tab = browser.tab(dark=dark)
+    for path in (*PAGES, *FURTHER):
+        tab.open(place + path)
+        assert tab.js(CONTRAST) == [], path
+        assert tab.js("document.body.innerText.length") > 200
+    assert tab.complaints == []
+
+
+def test_a_text_that_does_not_stand_out_is_found(browser: Browser, place: str) -> None:
+    tab = browser.tab()
+    tab.open(place)
+    tab.js("document.querySelector('h1').style.setProperty('color', '#bbb')")
+    assert any("h1" in one.lower() for one in tab.js(CONTRAST))
+
+
+def test_nothing_is_wider_than_a_narrow_screen(browser: Browser, place: str) -> None:
+    tab = browser.tab(width=390, height=844)
+    for path in (*PAGES, *FURTHER):
+        tab.open(place + path)
+        assert tab.js("document.documentElement.scrollWidth") <= 390, path
+
+
+def test_by_keys_alone_one_gets_everywhere(browser: Browser, place: str) -> None:
+    tab = browser.tab()
+    tab.open(place)
+    tab.press("Tab")
+    assert focused(tab) == "Skip to the content"
+    assert tab.js("document.activeElement.getBoundingClientRect().left") >= 0
+    tab.press("Enter")
+    tab.until("document.activeElement.id === 'main'")
+    tab.press("/")
+    tab.until("document.activeElement.id === 'search'")
+    tab.write("order")
+    with tab.leads_on():
+        tab.press("Enter")
+    assert tab.js("new URL(location).searchParams.get('q')") == "order"
+    for _ in range(60):
+        tab.press("Tab")
+        if focused(tab) == "orders":
+            break
+    assert tab.js("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    with tab.leads_on():
+        tab.press("Enter")
+    assert tab.js("document.querySelector('h1').textContent") == "orders"
+    assert tab.js("location.pathname").startswith("/dependencies/")
+
+
+def test_the_matrix_is_used_by_keys_and_its_address_says_what_is_seen(browser: Browser) -> None:
+    with served(
+        view_of(grown(size=150, edges=700, layers=12, circles=5)), below="/dependencies"
+    ) as place:
+        tab = browser.tab()
+        tab.open(place + "matrix")
+        tab.until("document.getElementById('matrix').dataset.ready")
+        said = "document.getElementById('matrix-said').textContent"
+        assert "5 hard and not leading down" in tab.js(said)
+        tab.js("document.getElementById('matrix').focus()")
+        seen = set()
+        for _ in range(5):
+            tab.press("n")
+            seen.add(tab.js(said))
+        assert len(seen) == 5
+        assert all("not leading down" in one for one in seen)
+        tab.until("location.search.includes('cell=') && location.search.includes('look=')")
+        last, address = tab.js(said), tab.js("location.href")
+        other = browser.tab()
+        other.open(address)
+        other.until("document.getElementById('matrix').dataset.ready")
+        assert other.js(said) == last
+        other.js("document.getElementById('matrix').focus()")
+        other.press("ArrowDown")
+        assert other.js(said) != last
+        with tab.leads_on():
+            tab.press("Enter")
+        assert tab.js("document.querySelectorAll('tbody tr').length") == 1
+        assert "not down" in tab.js("document.querySelector('tbody').textContent")
+        assert tab.complaints == []
+        assert other.complaints == []
+
+
+def test_the_matrix_follows_the_mouse(browser: Browser, place: str) -> None:
+    tab = browser.tab()
+    tab.open(place + "matrix")
+    tab.until("document.getElementById('matrix').dataset.ready")
+    box = tab.js(
+        "(({x, y, width, height}) => [x, y, width, height])(document.getElementById('matrix').getBoundingClientRect())"
+    )
+    tab.mouse("mouseWheel", box[0] + 300, box[1] + 200, deltaX=0, deltaY=-400)
+    tab.until("location.search.includes('look=')")
+    # The row of who needs most is full of dots: somewhere on it there is one.
+    found = None
+    for x in range(140, int(box[2]) - 10, 6):
+        tab.mouse("mouseMoved", box[0] + x, box[1] + 150)
+        text = tab.js("document.getElementById('matrix-said').textContent")
+        if "hard" in text or "soft" in text:
+            found = (box[0] + x, box[1] + 150, text)
+            break
+    assert found is not None
+    with tab.leads_on():
+        tab.click(found[0], found[1])
+    assert "dependencies?" in tab.js("location.href")
+
+
+def test_without_scripts_everything_can_be_read(browser: Browser, place: str) -> None:
+    tab = browser.tab(scripts=False)
+    tab.open(place + "matrix")
+    assert tab.js("getComputedStyle(document.querySelector('.dsm')).display") == "none"
+    assert tab.js("document.querySelector('noscript').textContent.includes('tables')")
+    assert tab.js("document.querySelectorAll('#part td a').length") == len(shop().dependencies)
+    for path in (*PAGES, *FURTHER):
+        tab.open(place + path)
+        assert tab.js("document.querySelectorAll('main h1').length") == 1
+    tab.open(place + "findings")
+    tab.js("document.querySelector('#f-severity').value = 'error'")
+    tab.js("document.querySelector('.filters button').focus()")
+    with tab.leads_on():
+        tab.press("Enter")
+    assert tab.js("document.querySelectorAll('.finding').length") > 0
+    assert tab.js("document.querySelectorAll('.finding .mark:not(.error)').length") == 0
+
+
+def test_hostile_names_run_nothing(browser: Browser) -> None:
+    with served(view_of(hostile())) as place:
+        tab = browser.tab()
+        for path in PAGES:
+            tab.open(place + path)
+            assert tab.complaints == [], path
+            assert tab.js("document.querySelectorAll('main script, main img').length") == 0
+
+
+@pytest.mark.slow
+def test_a_long_search_shows_how_far_it_is_and_ends_when_told(browser: Browser) -> None:
+    with served(
+        view_of(grown(size=2000, edges=40_000, layers=40, circles=500, cheapest=5, dearest=20))
+    ) as place:
+        tab = browser.tab()
+        tab.open(place + "tangles")
+        with tab.leads_on():
+            tab.js("document.querySelector('main tbody a').click()")
+        tab.open(tab.js("location.href") + "&limit=60")
+        if tab.js("!!document.querySelector('.searching')"):
+            tab.until(
+                "document.querySelector('.searching p').textContent.includes('none less than')"
+            )
+            with tab.leads_on():
+                tab.js("document.querySelector('.searching button').click()")
+            assert "was ended" in tab.js("document.querySelector('#search-said').textContent")
+        assert tab.complaints == []
+
+
+def test_a_search_comes_to_its_answer(browser: Browser) -> None:
+    with served(view_of(historical("train-ticket"))) as place:
+        tab = browser.tab()
+        tab.open(place + "tangles")
+        with tab.leads_on():
+            tab.js("document.querySelector('main tbody a').click()")
+        assert "proven" in tab.until("document.querySelector('.verdict')?.textContent")

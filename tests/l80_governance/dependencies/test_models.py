@@ -1,0 +1,73 @@
+"""Where models come from, and where versions are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drystone.l00_kernel.clock import ManualClock
+from drystone.l05_graph.errors import ModelInvalid
+from drystone.l05_graph.forms import survey_text
+from drystone.l05_graph.model import Component, checked
+from drystone.l80_governance.dependencies.app import application
+from drystone.l80_governance.dependencies.errors import VersionNotFound
+from drystone.l80_governance.dependencies.models import FileModels
+from l80_governance.dependencies.stand import TODAY, ask, shop
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "survey.yaml"
+    path.write_text(survey_text.dump(shop()), encoding="utf-8")
+    return path
+
+
+async def test_a_survey_is_read_again_when_it_changes(file: Path) -> None:
+    models = FileModels(file)
+    assert await models.current() == shop()
+    assert await models.current() is await models.current()
+    file.write_text("components:\n  alone:\n", encoding="utf-8")
+    assert [one.name for one in (await models.current()).components] == ["alone"]
+
+
+async def test_mistakes_are_shown_with_their_place_until_they_are_mended(file: Path) -> None:
+    app = application(FileModels(file))
+    good = file.read_text(encoding="utf-8")
+    file.write_text("components:\n  a:\n    needs: {b: hard}\n    teir: 1\n", encoding="utf-8")
+    page = await ask(app, "")
+    assert page.status == 422
+    assert "survey.yaml:4" in page.text
+    with pytest.raises(ModelInvalid):
+        await FileModels(file).current()
+    file.write_text(good, encoding="utf-8")
+    assert (await ask(app, "")).status == 200
+
+
+async def test_a_version_stays_as_it_was_kept(file: Path) -> None:
+    models = FileModels(file, ManualClock(TODAY))
+    kept = await models.keep(await models.current(), title="Before", author="ana")
+    assert kept.created == TODAY
+    file.write_text("components:\n  alone:\n", encoding="utf-8")
+    again = FileModels(file)
+    assert await again.versions() == [kept]
+    assert (await again.version(kept.name)).digest == kept.digest == shop().digest
+    page = await ask(application(again), f"services?version={kept.name}")
+    assert "storefront" in page.text
+    assert f"version={kept.name}" in page.text
+    assert await again.keep(shop(), title="Another title", author="bo") == kept
+
+
+async def test_versions_are_listed_the_newest_first(file: Path) -> None:
+    clock = ManualClock(TODAY)
+    models = FileModels(file, clock)
+    for name in ("one", "two", "three"):
+        await models.keep(checked([Component(name=name)], []), title=name, author="")
+        await clock.advance(TODAY - TODAY.replace(hour=11))
+    assert [one.title for one in await models.versions()] == ["three", "two", "one"]
+
+
+@pytest.mark.parametrize("name", ["", "nothing", "../survey", "a/b", "x" * 300])
+async def test_what_was_not_kept_is_not_found(file: Path, name: str) -> None:
+    with pytest.raises(VersionNotFound):
+        await FileModels(file).version(name)
