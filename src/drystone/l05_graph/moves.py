@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 
 from drystone.l05_graph.arcs import Arcs, merged
-from drystone.l05_graph.arrays import Costs, Flags, Graph, Numbers
+from drystone.l05_graph.arrays import BITS, Costs, Flags, Graph, Numbers
 from drystone.l05_graph.covering import Prover
 from drystone.l05_graph.cut import representatives
 from drystone.l05_graph.limits import Limit, OnProgress, Proven, say_nothing
+from drystone.l05_graph.loosening import Lines, Loosening
 from drystone.l05_graph.model import Model, Pillar
+from drystone.l05_graph.resolved import as_groups, crosses
 from drystone.l05_graph.resolving import Options, Resolving
+from drystone.l05_graph.strong import strong_components
 from drystone.l05_graph.words import BEFORE_SERVING, Phase
 
 LATER_SHARE = 0.8
@@ -138,7 +142,8 @@ def untangle(
 ) -> Untangling:
     """Find the cheapest moves that reach the goal.
 
-    Alternatives of a group are taken as if each were needed.
+    To change one of several alternatives is to take it out of its group, which then needs one fewer. Removing and making
+    soft can be done to each; alternatives are needed later together or not at all.
 
     Args:
         graph: Its soft edges are not looked at; those that cannot be changed are never touched.
@@ -146,6 +151,8 @@ def untangle(
         allowed: Which moves may be made; removing, softening and needing later when None.
         search: How to search.
     """
+    if crosses(graph):
+        return _with_alternatives(graph, goal, allowed or Allowed(), search)
     edges = _Edges(graph, goal, allowed or Allowed())
     puzzle = Resolving(edges.options, search.seed)
     limit = search.begin()
@@ -158,6 +165,20 @@ def untangle(
         bound=answer.bound,
         witnesses=tuple(edges.first(puzzle.cycle_of(row)) for row in answer.demands),
         impossible=tuple(edges.first(cycle) for cycle in puzzle.impossible),
+    )
+
+
+def _with_alternatives(graph: Graph, goal: Goal, allowed: Allowed, search: Search) -> Untangling:
+    edges = _Alternatives(graph, goal, allowed)
+    puzzle = Loosening(edges.lines, search.seed)
+    limit = search.begin()
+    answer = Prover(puzzle, limit, search.on_progress).prove()
+    return Untangling(
+        steps=tuple(edges.steps(*puzzle.parts(answer.chosen.astype(np.float64)))),
+        cost=answer.cost,
+        bound=answer.bound,
+        witnesses=tuple(edges.edges[puzzle.cycle_of(row)] for row in answer.demands),
+        impossible=tuple(edges.edges[loop] for loop in puzzle.impossible),
     )
 
 
@@ -180,16 +201,7 @@ def break_glass(
     if costs is None:
         costs = np.where(graph.can_change, graph.cost, np.inf)
     can = np.isfinite(costs)
-    waived = Graph(
-        names=graph.names,
-        source=graph.source,
-        target=graph.target,
-        cost=np.where(can, costs, 0.0),
-        soften=graph.soften,
-        hard=graph.hard,
-        at=graph.at,
-        can_change=can,
-    )
+    waived = replace(graph, cost=np.where(can, costs, 0.0), can_change=can)
     return untangle(waived, Goal.NO_DEADLOCK, Allowed(moves=frozenset({Move.REMOVE})), search)
 
 
@@ -275,3 +287,65 @@ class _Edges:
             move = Move.LATER if later else single
             steps.append(Step(move=move, edges=np.array([edge]), vertex=None, cost=cost))
         return steps
+
+
+class _Alternatives:
+    """The edges inside of strong components, each by itself, where some are alternatives."""
+
+    def __init__(self, graph: Graph, goal: Goal, allowed: Allowed) -> None:
+        hard, at = as_groups(graph)
+        _, of = strong_components(graph.size, graph.source[hard], graph.target[hard])
+        is_inside = of[graph.source] == of[graph.target]
+        self.edges = edges = np.nonzero(hard & is_inside)[0]
+        group = np.full(len(hard), -1) if graph.group is None else graph.group
+        # What lies below comes up in any case; so many alternatives fewer are needed.
+        outside = group[hard & ~is_inside & (group >= 0)]
+        at_least = graph.at_least - np.bincount(outside, minlength=len(graph.at_least))
+        can, moves = graph.can_change[edges], allowed.moves
+        nobody = np.full(len(edges), np.inf)
+        remove = graph.cost[edges] if Move.REMOVE in moves else nobody
+        soften = graph.soften[edges] if Move.SOFTEN in moves else nobody
+        self._softens = soften < remove
+        single = np.where(can, np.minimum(remove, soften), np.inf)
+        early, late = _phases(at[edges])
+        relieve = nobody
+        if goal is Goal.NO_DEADLOCK and Move.LATER in moves:
+            later = graph.soften * LATER_SHARE if allowed.later is None else allowed.later
+            able = can & early & late & (group[edges] < 0) & (later[edges] < single)
+            relieve = np.where(able, later[edges], np.inf)
+        pillar, adoption = np.full(graph.size, np.inf), np.full(graph.size, np.inf)
+        if Move.PILLAR in moves:
+            for vertex, one in allowed.pillars.items():
+                pillar[vertex], adoption[vertex] = one.cost, one.adoption
+        self.lines = Lines(
+            size=graph.size,
+            source=graph.source[edges],
+            target=graph.target[edges],
+            # Where no circle may be left, nobody may wait for those that wait for it, whenever that is.
+            early=early if goal is Goal.NO_DEADLOCK else early | late,
+            late=late,
+            group=group[edges],
+            at_least=at_least,
+            cut=single,
+            adopt=np.where(can, adoption[graph.target[edges]], np.inf),
+            relieve=relieve,
+            pillar=pillar,
+        )
+
+    def steps(self, cut: Costs, adopt: Costs, relieve: Costs, pillar: Costs) -> Iterator[Step]:
+        """Return the moves."""
+        lines = self.lines
+        for vertex in np.nonzero(pillar)[0].tolist():
+            some = np.nonzero((adopt > 0) & (lines.target == vertex))[0]
+            cost = float(lines.pillar[vertex] + lines.adopt[some].sum())
+            yield Step(move=Move.PILLAR, edges=self.edges[some], vertex=vertex, cost=cost)
+        for line in np.nonzero((cut > 0) | (relieve > 0))[0].tolist():
+            single = Move.SOFTEN if self._softens[line] else Move.REMOVE
+            move, costs = (single, lines.cut) if cut[line] else (Move.LATER, lines.relieve)
+            edges = self.edges[line : line + 1]
+            yield Step(move=move, edges=edges, vertex=None, cost=float(costs[line]))
+
+
+def _phases(at: npt.NDArray[np.int8]) -> tuple[Flags, Flags]:
+    early = sum(BITS[phase] for phase in BEFORE_SERVING)
+    return (at & early) > 0, (at & BITS[Phase.RUN]) > 0
