@@ -128,6 +128,12 @@ def test_the_same_import_counts_once_and_is_known() -> None:
     assert evidence.pairs["a", "b"].calls == 5
 
 
+def test_an_import_can_be_taken_back_and_made_again_with_other_names() -> None:
+    one, other = batch(seen("a", "b", {0: (5, 0)})), batch(seen("a", "c", {0: (5, 0)}))
+    assert [*merged(merged(one).without(other), other).pairs] == [("a", "c")]
+    assert merged(one).without(batch(digest="x")) == merged(one)
+
+
 def test_of_counters_that_were_read_twice_the_larger_number_counts() -> None:
     early = batch(seen("a", "b", {0: (5, 1)}), digest="1", cumulative=True)
     late = batch(seen("a", "b", {9: (8, 1)}), digest="2", cumulative=True)

@@ -301,6 +301,10 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
         """Whether the same content was imported from the same source before."""
         return batch.key in self.by_key
 
+    def without(self, batch: Batch) -> Evidence:
+        """Forget what the same content from the same source gave, so that it can be imported with other names."""
+        return Evidence(tuple(one for one in self.batches if one.key != batch.key))
+
     def overlapping(self, batch: Batch) -> tuple[Batch, ...]:
         """Return other batches of its source and file name whose times overlap with its own.
 

@@ -174,7 +174,7 @@ def _never_observed(
         calls = active.get(one.source, 0)
         if Phase.RUN not in one.at or (one.source, one.target) in seen or not calls:
             continue
-        what = f"{one.source} was seen in {calls:,} calls, of which none went to {one.target}"
+        what = f"{one.source} was seen in {calls:,} call{'' if calls == 1 else 's'}, of which none went to {one.target}"
         if calls >= 30:
             # The rule of three: with none in n, the share is below 3/n with 95 % (Hanley, Lippman-Hand, JAMA 249, 1983).
             what += f"; if each were as likely, fewer than one in {calls // 3:,} does (95 % sure)"

@@ -40,6 +40,7 @@ CHUNK = 1 << 20
 MOST_FILES = 10_000
 MOST_BYTES = 256 * 1024 * 1024
 """Of all declarations together; observations are read in pieces, however large they are."""
+PARQUET = ".parquet"
 MOST_EVIDENCE = 256 * 1024 * 1024
 
 
@@ -152,11 +153,26 @@ def declared(source: Source, files: Sequence[str]) -> Drafted:
 
 
 def observed(
-    source: Source, files: Sequence[str], evidence: str | None, endpoints: str | None
+    source: Source,
+    files: Sequence[str],
+    evidence: str | None,
+    endpoints: str | None,
+    *,
+    fields: str | None = None,
+    again: bool = False,
 ) -> Evident:
     """Add observations to evidence.
 
+    Args:
+        source: What the files are.
+        files: Which.
+        evidence: Where the evidence is; kept nowhere when None.
+        endpoints: Where the inventory of endpoints is, if there is one.
+        fields: The fields of a line in their order, if they are not the usual ones.
+        again: Whether what was imported before is replaced, such as after the inventory changed.
+
     Raises:
+        Misuse: The files of the source have no fields that could be in another order.
         FileUnreadable: A file cannot be read or written.
         Unreadable: It is not what it was said to be.
         ModelInvalid: The evidence, or the inventory of endpoints, has mistakes.
@@ -164,10 +180,20 @@ def observed(
     assert isinstance(source, ObservedSource)  # noqa: S101 - asked before
     known = evidence_of(evidence) if evidence is not None else Evidence(())
     inventory = _inventory(endpoints)
+    read = source.read
+    if fields is not None:
+        if source.with_fields is None:
+            raise Misuse(f"--fields is not for {source.name}, whose lines have one form")
+        read = source.with_fields(fields)
     results = []
     for name in _named(files, source):
-        with _stream(name) as stream:
-            found = source.read(stream, inventory)
+        if source.read_rows is not None and name.lower().endswith(PARQUET):
+            found = source.read_rows(_rows(name), name, inventory)
+        else:
+            with _stream(name) as stream:
+                found = read(stream, inventory)
+        if again:
+            known = known.without(found.batch)
         is_known = known.has(found.batch)
         overlaps = [] if is_known else [one.file for one in known.overlapping(found.batch)]
         results.append(
@@ -179,7 +205,8 @@ def observed(
                 skips=found.skips,
             )
         )
-        known = merged(known, found.batch)
+        if found.batch.observations:  # a file that told nothing may be read in another way later
+            known = merged(known, found.batch)
     text = evidence_form.dump(known)
     if evidence is not None and not all(one.is_known for one in results):
         try:
@@ -242,6 +269,15 @@ def _stream(name: str) -> Iterator[Stream]:
         with Path(name).open("rb") as opened:
             written = datetime.fromtimestamp(os.fstat(opened.fileno()).st_mtime, UTC)
             yield Stream(name=name, chunks=_chunks(opened), seen=written)
+    except OSError as e:
+        raise unreadable(name, e) from e
+
+
+def _rows(name: str) -> Iterator[Mapping[str, object]]:
+    from drystone.l10_engines.columnar.parquet import rows  # noqa: PLC0415 - for these alone
+
+    try:
+        yield from rows(Path(name))
     except OSError as e:
         raise unreadable(name, e) from e
 

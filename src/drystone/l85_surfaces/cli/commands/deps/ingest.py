@@ -33,6 +33,21 @@ def ingest(
         str | None,
         Parameter(metavar="FILE", help="Which addresses and names are which components."),
     ] = None,
+    fields: Annotated[
+        str | None,
+        Parameter(
+            metavar="NAMES",
+            help="The fields of a line in their order, where a file does not name them.",
+        ),
+    ] = None,
+    again: Annotated[
+        bool,
+        Parameter(
+            name=("--again",),
+            show_default=False,
+            help="Replace what the same files gave before, such as after names changed.",
+        ),
+    ] = False,
     output: Annotated[
         str | None,
         Parameter(
@@ -63,9 +78,11 @@ def ingest(
     if ingesting.is_observed(chosen):
         if output is not None:
             raise Misuse("observations go to --evidence FILE; --output is for drafts of surveys")
-        _add(ingesting.observed(chosen, files, evidence, endpoints), out)
+        _add(
+            ingesting.observed(chosen, files, evidence, endpoints, fields=fields, again=again), out
+        )
         return
-    if evidence is not None or endpoints is not None:
+    if evidence is not None or endpoints is not None or fields is not None or again:
         raise Misuse(f"{source} are declarations: they give a draft of a survey, no evidence")
     _draft(ingesting.declared(chosen, files), output, out)
 
