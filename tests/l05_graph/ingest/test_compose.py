@@ -61,6 +61,11 @@ def test_tags_and_doubled_keys_are_told_and_the_rest_is_read() -> None:
     assert [skip.places for skip in found.skips] == [("1:2",), ("1:2",)]
 
 
+def test_what_is_no_name_is_told() -> None:
+    found = read("compose", "services: {a: {depends_on: [{b: c}, ~], links: {d: e}}}")
+    assert skips(found) == ["3 times: a name is empty (1:1, 1:1, 1:1)"]
+
+
 def test_a_circle_of_starts_is_read_as_it_is() -> None:
     assert len(of("depends_on: [db]", "  c: {depends_on: [c, a]}\n")) == 2
 

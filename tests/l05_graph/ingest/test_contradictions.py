@@ -71,11 +71,13 @@ def test_a_component_that_is_declared_twice_differently_is_told_with_both_places
 
 
 def test_a_need_of_itself_an_empty_name_and_an_endless_one_are_left_out_and_told() -> None:
-    said = [("a", [target], HARD, Phase.RUN) for target in ("a", "  ", "x" * 301)]
+    names = ("a", "  ", "x" * 301, "b\x1b[31m")
+    said = [("a", [target], HARD, Phase.RUN) for target in names]
     assert skips(gathered(*said)) == [
         "1 times: depends on itself, which a component always has (f:1 a)",
         "1 times: a name is empty (f:2)",
         "1 times: a name has more than 300 characters (f:3)",
+        "1 times: a name has characters that cannot be shown (f:4)",
     ]
 
 
@@ -126,3 +128,18 @@ def test_files_without_anything_are_refused_with_the_first_reason() -> None:
         Unreadable, match=r"the files hold no thing: 1 times: this is a poem \(f:1\)"
     ):
         gathering.declared("thing")
+
+
+def test_what_is_said_without_end_is_refused() -> None:
+    gathering = Gathering("Test", most_statements=3)
+    for _ in range(3):
+        gathering.needs("a", "b", "f:1", "words")
+    with pytest.raises(Unreadable, match="import them in parts"):
+        gathering.needs("a", "b", "f:1", "words")
+
+
+def test_a_note_shows_nothing_that_a_terminal_would_act_on() -> None:
+    gathering = Gathering("Test")
+    gathering.component(Component(name="a"), "f:1")
+    gathering.note("red \x1b[31m letters")
+    assert gathering.declared("anything").notes == ("red \ufffd[31m letters",)

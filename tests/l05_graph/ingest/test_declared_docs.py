@@ -8,7 +8,9 @@ from drystone.l05_graph.ingest.debian import MEANING
 from drystone.l05_graph.ingest.sources import DECLARED
 
 PAGE = Path(__file__).parents[3] / "docs/reference/ingest-declared.md"
-SECTIONS = dict(re.findall(r"^## `([\w-]+)`\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL))
+SECTIONS = dict(
+    re.findall(r"^## `([\w-]+)`\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+)
 
 
 def test_every_source_of_declarations_has_its_section() -> None:

@@ -164,3 +164,18 @@ spec:
     found = read("kubernetes", SERVICES, policy)
     assert needs(found) == ["db → far/db (unknown, at run, other)"]
     assert len(skips(found)) == 2
+
+
+def test_a_service_of_very_many_workloads_stands_for_itself() -> None:
+    many = [
+        f"---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p{n}, labels: {{app: many}}}}\n"
+        for n in range(101)
+    ]
+    service = (
+        "---\napiVersion: v1\nkind: Service\nmetadata: {name: all}\nspec: {selector: {app: many}}\n"
+    )
+    user = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: u}\nspec: {containers: [{args: ['all:80']}]}\n"
+    found = read("kubernetes", "".join([*many, service, user]))
+    assert needs(found) == ["pod/u → service/all (unknown, at run, other)"]
+    note = found.model.component("service/all").note
+    assert note == "a Service that selects 101 workloads given here"

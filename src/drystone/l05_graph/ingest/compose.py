@@ -56,7 +56,7 @@ def read(files: Sequence[File]) -> Declared:
 class _Reading:
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
-        self._by_host: dict[str, list[str]] = {}
+        self._by_host: dict[str, dict[str, None]] = {}
         self._external: set[str] = set()
 
     def know(self, document: Document) -> None:
@@ -65,11 +65,9 @@ class _Reading:
             service = entry.node
             aliases = [text(service, "hostname"), text(service, "container_name")]
             for _, network in pairs(service, "networks"):
-                aliases += [alias for alias, _ in words(network.node, "aliases")]
+                aliases += [alias for alias, _ in words(network.node, "aliases") if alias]
             for host in dict.fromkeys([name, *filter(None, aliases)]):
-                known = self._by_host.setdefault(host.lower(), [])
-                if name not in known:
-                    known.append(name)
+                self._by_host.setdefault(host.lower(), {})[name] = None
         for key, kind in _DEFINED.items():
             for name, entry in pairs(document.root, key):
                 if get(entry.node, "external") is not None and not _is_false(entry.node):
@@ -84,7 +82,7 @@ class _Reading:
             self._skip("no services", document.place())
         for name, entry in services:
             place = document.place(entry.key)
-            profiles = ", ".join(word for word, _ in words(entry.node, "profiles"))
+            profiles = ", ".join(word for word, _ in words(entry.node, "profiles") if word)
             note = f"only with profile {profiles}" if profiles else ""
             if not self._gathering.has(name):
                 self._gathering.component(Component(name=name, note=note), place)
@@ -95,7 +93,7 @@ class _Reading:
 
     def called(self, host: str) -> list[str]:
         """Return the services that are found under a name."""
-        return self._by_host.get(host, [])
+        return list(self._by_host.get(host, ()))
 
     def defined(self, kind: str, name: str) -> str:
         """Name a volume, secret or config, and take it as a component."""
@@ -141,8 +139,9 @@ class _Service:
                 self._gathering.skips.add(f"{key!r} is not followed", self._place(node.span))
 
     def _depends_on(self) -> None:
-        for name, span in words(self._node, "depends_on"):
-            self._need([name], span, "depends_on", at=START)
+        if not isinstance(get(self._node, "depends_on"), tree.Mapping):
+            for name, span in words(self._node, "depends_on"):
+                self._need([name], span, "depends_on", at=START)
         for name, entry in pairs(self._node, "depends_on"):
             condition = text(entry.node, "condition") or "service_started"
             strength = _CONDITIONS.get(condition)

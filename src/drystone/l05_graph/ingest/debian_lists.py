@@ -13,6 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from drystone.l00_kernel.yaml_text.problems import visible
 from drystone.l05_graph.arrays import Numbers
 from drystone.l05_graph.ingest.source import File, Skips, Unreadable
 from drystone.l05_graph.ingest.unpacking import unpacked
@@ -273,4 +274,4 @@ def _applies(architectures: bytes | None, profiles: bytes) -> bool:
 
 
 def _shown(clause: bytes) -> str:
-    return clause[:60].decode("latin-1").strip()
+    return visible(clause[:60].decode("latin-1").strip())

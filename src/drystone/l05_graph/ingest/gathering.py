@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from drystone.l00_kernel.yaml_text.problems import quoted
+from drystone.l00_kernel.yaml_text.problems import quoted, visible
 from drystone.l05_graph.errors import ModelInvalid
 from drystone.l05_graph.ingest.source import Declared, Skips, Unreadable
 from drystone.l05_graph.model import Component, Dependency, Group, Key, checked
@@ -19,6 +19,8 @@ from drystone.l05_graph.words import Kind, Phase, Risk, Strength
 
 MOST_NOTES = 1000
 MOST_DEPENDENCIES = 2_000_000
+MOST_STATEMENTS = 5_000_000
+"""So often something may be said to need something; hostile files say the same without end."""
 MOST_ALTERNATIVES = 100
 LONGEST_NAME = 300
 RUN = (Phase.RUN,)
@@ -31,12 +33,14 @@ class Gathering:
 
     Args:
         title: What the files are, for the model and the notes of its dependencies: ``Compose``.
+        most_statements: How often :meth:`needs` may be called.
 
     Attributes:
         skips: What is left out.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, most_statements: int = MOST_STATEMENTS) -> None:
+        self._left = most_statements
         self.skips = Skips()
         self._title = title
         self._components: dict[str, tuple[Component, str]] = {}
@@ -48,7 +52,7 @@ class Gathering:
 
     def note(self, sentence: str, place: str = "") -> None:
         """Tell a guess, or something odd."""
-        told = f"{place}: {sentence}" if place else sentence
+        told = visible(f"{place}: {sentence}" if place else sentence)
         if len(self._notes) < MOST_NOTES:
             self._notes[told] = None
         elif told not in self._notes:
@@ -109,18 +113,24 @@ class Gathering:
             risk: What for.
             without: What happens without.
             can_change: Whether it could be removed, softened or moved at all.
+
+        Raises:
+            Unreadable: It is said too often, or of too many.
         """
+        self._left -= 1
+        if self._left < 0:
+            raise Unreadable("the files say too often what needs what; import them in parts")
+        if not isinstance(targets, str) and len(targets) > MOST_ALTERNATIVES:
+            self.skips.add(
+                f"a choice of more than {MOST_ALTERNATIVES}", f"{place} {source}".strip()
+            )
+            return
         found = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
         if not all(self._is_name(name, place) for name in (source, *found)):
             return
         if source in found:
             self.skips.add(
                 "depends on itself, which a component always has", f"{place} {source}".strip()
-            )
-            return
-        if len(found) > MOST_ALTERNATIVES:
-            self.skips.add(
-                f"a choice of more than {MOST_ALTERNATIVES}", f"{place} {source}".strip()
             )
             return
         one = Dependency(
@@ -136,9 +146,10 @@ class Gathering:
         if len(found) == 1:
             self._take(one, place)
             return
-        every = [replace(one, target=name, group=" | ".join(sorted(found))) for name in found]
+        group = _choice(found, at, risk)
+        every = [replace(one, target=name, group=group) for name in found]
         if not any(self._is_settled(each, place) for each in every):
-            self._groups[source, every[0].group or ""] = [each.key for each in every]
+            self._groups[source, group] = [each.key for each in every]
             for each in every:
                 self._take(each, place)
 
@@ -179,6 +190,8 @@ class Gathering:
     def _is_name(self, name: str, place: str) -> bool:
         if not name.strip():
             self.skips.add("a name is empty", place)
+        elif not name.isprintable():
+            self.skips.add("a name has characters that cannot be shown", place)
         elif len(name) > LONGEST_NAME:
             self.skips.add(f"a name has more than {LONGEST_NAME} characters", place)
         else:
@@ -228,6 +241,13 @@ class Gathering:
             _, place = self._dependencies.pop(key)
             if key != before.key:
                 self.skips.add(_SETTLED, f"{place} {before.source} → {before.target}".strip())
+
+
+def _choice(names: Sequence[str], at: tuple[Phase, ...], risk: Risk) -> str:
+    """Name a choice: ``a | b``, and when it counts and for what, unless that is the usual."""
+    when = "" if at == RUN else f" at {', '.join(at)}"
+    what = "" if risk is Risk.OTHER else f" for {risk}"
+    return f"{' | '.join(sorted(names))}{when}{what}"
 
 
 def fits(component: Component) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from drystone.l00_kernel.yaml_text import tree
 from drystone.l00_kernel.yaml_text.problems import quoted
 from drystone.l05_graph.ingest.documents import Document, get, items, pairs, text
-from drystone.l05_graph.ingest.gathering import Gathering
+from drystone.l05_graph.ingest.gathering import MOST_ALTERNATIVES, Gathering
 from drystone.l05_graph.model import Component
 
 Labels = Mapping[str, str]
@@ -79,6 +79,7 @@ class Objects:
         for document in every:
             self._take(document.root, document)
         self.workloads: dict[str, Workload] = {}
+        self._behind: dict[tuple[str, str], list[str]] = {}
         self._by_namespace: dict[str, list[Workload]] = {}
         self._by_label: dict[tuple[str, str, str], list[Workload]] = {}
         for kind in TEMPLATES:
@@ -155,16 +156,23 @@ class Objects:
 
     def behind(self, namespace: str, name: str, place: str) -> list[str]:
         """Return the components that serve behind a Service: the workloads that it selects, or itself."""
+        found = self._behind.get((namespace, name))
+        if found is None:
+            found = self._behind[namespace, name] = self._serving(namespace, name, place)
+        return found
+
+    def _serving(self, namespace: str, name: str, place: str) -> list[str]:
         one = self.by_kind.get("Service", {}).get((namespace, name))
         selector = {key: text(e.node) for key, e in pairs(one and one.node, "spec", "selector")}
         found = [workload.name for workload in self.selected(namespace, selector)]
-        if selector and found:
+        if selector and 1 <= len(found) <= MOST_ALTERNATIVES:
             return found
         itself = named(namespace, name, "service")
         if one is None:
             self._gathering.mention(itself, place)
         else:
             host = text(one.node, "spec", "externalName")
-            note = f"stands for {host}" if host else "a Service that selects no workload given here"
+            count = f"{len(found)} workloads" if selector and found else "no workload"
+            note = f"stands for {host}" if host else f"a Service that selects {count} given here"
             self._gathering.mention(itself, one.place(), note=note)
         return [itself]

@@ -10,8 +10,11 @@ from drystone.l05_graph.ingest import host_names
 from drystone.l05_graph.ingest.documents import get, is_true, items, pairs, text, words
 from drystone.l05_graph.ingest.gathering import RUN, Gathering
 from drystone.l05_graph.ingest.kubernetes_objects import Objects, Workload, named
+from drystone.l05_graph.ingest.source import Unreadable
 from drystone.l05_graph.words import Kind, Phase, Risk, Strength
 
+MOST_CHARACTERS = 500_000_000
+"""So much configuration is searched for hosts; a ConfigMap counts for each workload that uses it."""
 START = (Phase.START,)
 START_AND_RUN = (Phase.START, Phase.RUN)
 DEPLOY = (Phase.DEPLOY,)
@@ -38,6 +41,7 @@ class Pods:
     def __init__(self, gathering: Gathering, objects: Objects) -> None:
         self._gathering = gathering
         self._objects = objects
+        self._searched = 0
 
     def take(self, workload: Workload) -> None:
         """Take all that a workload needs."""
@@ -146,7 +150,13 @@ class Pods:
         found = self._objects.by_kind.get("ConfigMap", {}).get(key)
         if found is not None:
             for name, entry in pairs(found.node, "data"):
-                yield name, text(entry.node)
+                value = text(entry.node)
+                self._searched += len(value) + 100
+                if self._searched > MOST_CHARACTERS:
+                    raise Unreadable(
+                        "too many workloads use large ConfigMaps; import them in parts"
+                    )
+                yield name, value
 
     def _volumes(self, workload: Workload) -> None:
         for volume in items(workload.pod, "volumes"):

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from drystone.l00_kernel.yaml_text.problems import visible
 from drystone.l05_graph.ingest.gathering import Gathering
 from drystone.l05_graph.ingest.resource_types import kind_of, risk_of
 from drystone.l05_graph.ingest.source import Declared, DeclaredSource, File, Unreadable
@@ -95,7 +96,7 @@ def _state(file: File) -> _State:
 
 def _component(resource: _Resource, file: File, gathering: Gathering) -> None:
     address = resource.address
-    place = f"{file.name} {address}"
+    place = visible(f"{file.name} {address}")
     if resource.mode not in ("managed", "data"):
         gathering.skips.add("a resource is neither managed nor data", place)
         return
@@ -125,7 +126,8 @@ def _dependencies(resource: _Resource, file: File, gathering: Gathering) -> None
         target = without_indexes(written)
         type_ = target.rpartition(".")[0].rpartition(".")[2]
         if not type_:
-            gathering.skips.add("a dependency is no address of a resource", f"{file.name} {own}")
+            what = "a dependency is no address of a resource"
+            gathering.skips.add(what, f"{file.name} {own}")
             continue
         gathering.needs(
             own,
