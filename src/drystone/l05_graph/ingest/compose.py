@@ -6,7 +6,8 @@ are names of services in the same network. Several files are read together, as `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 
 from drystone.l00_kernel.yaml_text import tree
 from drystone.l05_graph.ingest import host_names
@@ -20,7 +21,7 @@ from drystone.l05_graph.ingest.documents import (
     text,
     words,
 )
-from drystone.l05_graph.ingest.gathering import RUN, Gathering
+from drystone.l05_graph.ingest.gathering import MOST_ALTERNATIVES, RUN, Gathering
 from drystone.l05_graph.ingest.source import Declared, DeclaredSource, File
 from drystone.l05_graph.model import Component
 from drystone.l05_graph.words import Kind, Phase, Risk, Strength
@@ -91,9 +92,9 @@ class _Reading:
     def _skip(self, what: str, place: str) -> None:
         self._gathering.skips.add(what, place)
 
-    def called(self, host: str) -> list[str]:
+    def called(self, host: str) -> Collection[str]:
         """Return the services that are found under a name."""
-        return list(self._by_host.get(host, ()))
+        return self._by_host.get(host, {})
 
     def defined(self, kind: str, name: str) -> str:
         """Name a volume, secret or config, and take it as a component."""
@@ -131,7 +132,7 @@ class _Service:
         image = get(self._node, "image")
         registry = host_names.registry_of(text(image))
         if image is not None and registry:
-            behind = self._reading.called(registry) or [registry]
+            behind = self._others(registry) or [registry]
             self._need(behind, image.span, "image", at=(Phase.DEPLOY,), risk=Risk.ARTIFACTS)
         for key in _NOT_FOLLOWED:
             node = get(self._node, key)
@@ -208,9 +209,9 @@ class _Service:
                 self._need(others, span, how, at=RUN)
 
     def _others(self, host: str) -> list[str]:
-        """Return the services that a host means, unless it is the service itself."""
+        """Return the services that a host means, unless it is the service itself; of very many, too many for a choice."""
         called = self._reading.called(host)
-        return [] if self._name in called else called
+        return [] if self._name in called else list(islice(called, MOST_ALTERNATIVES + 1))
 
     def _shared(self) -> None:
         for key in _SHARED:
