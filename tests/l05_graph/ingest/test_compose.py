@@ -61,6 +61,16 @@ def test_tags_and_doubled_keys_are_told_and_the_rest_is_read() -> None:
     assert [skip.places for skip in found.skips] == [("1:2",), ("1:2",)]
 
 
+def test_what_a_secret_is_called_like_is_not_told() -> None:
+    service = "environment: {X_PASSWORD: db, DATABASE_NAME: db, MYSQL_DATABASE: db, A_TOKEN: db}"
+    found = read("compose", f"services:\n  a: {{{service}}}\n  db:\n")
+    assert not found.model.dependencies
+    assert [note.split(": ")[2].split()[3] for note in found.notes] == [
+        "DATABASE_NAME",
+        "MYSQL_DATABASE",
+    ]
+
+
 def test_what_is_no_name_is_told() -> None:
     found = read("compose", "services: {a: {depends_on: [{b: c}, ~], links: {d: e}}}")
     assert skips(found) == ["3 times: a name is empty (1:1, 1:1, 1:1)"]

@@ -59,6 +59,8 @@ def of(name: str, value: str) -> list[str]:
         ("X", "https://db.example.com/", None),
         ("DB_HOST", "db.example.com", None),
         ("DB_HOST", "notdb", None),
+        ("HOST_NAME", "db", None),
+        ("MYSQL_DATABASE", "db", None),
         ("X", "http://dbs/ mailto:a@db-x", None),
         ("APP_URL", "http://app/", None),
     ],

@@ -180,7 +180,9 @@ class _Service:
             found = list(host_names.placed(value))
             if host_names.is_about_hosts(name):
                 found += host_names.whole(value)
-            elif any(self._others(host) for host in host_names.whole(value)):
+            elif not host_names.is_about_secrets(name) and any(
+                self._others(host) for host in host_names.whole(value)
+            ):
                 what = f"{self._name}: the value of {name} is called like a service"
                 self._gathering.note(f"{what}; it is taken for something else", self._place(span))
             self._hosts(found, span, f"variable {name}")

@@ -19,8 +19,10 @@ _WORD = re.compile(rf"(?<![\w.@/-]){_NAME}(?![\w@-])", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{[A-Za-z_]\w*:?-([^${}]*)\}")
 _ABOUT_HOSTS = (
     *("host", "addr", "url", "uri", "dsn", "server", "service", "endpoint", "broker", "upstream"),
-    *("backend", "proxy", "peer", "node", "seed", "connect", "target", "bootstrap", "database"),
+    *("backend", "proxy", "peer", "node", "seed", "connect", "target", "bootstrap"),
 )
+_ABOUT_NAMES = ("name", "user", "username", "db", "database", "table", "schema", "label", "id")
+_ABOUT_SECRETS = ("pass", "secret", "token", "key", "credential", "pwd", "auth")
 MOST_TEXT = 1_000_000
 """Longer texts are no configuration."""
 
@@ -54,7 +56,15 @@ def registry_of(image: str) -> str:
 
 def is_about_hosts(name: str) -> bool:
     """Whether a variable or option is called as those are that hold a host: ``DB_HOST``, ``--upstream``."""
-    return any(word in name.lower() for word in _ABOUT_HOSTS)
+    plain = name.lower()
+    if plain.replace("-", "_").rpartition("_")[2] in _ABOUT_NAMES:
+        return False
+    return any(word in plain for word in _ABOUT_HOSTS)
+
+
+def is_about_secrets(name: str) -> bool:
+    """Whether a variable or option is called as those are that hold a secret; of its value not even a guess is told."""
+    return any(word in name.lower() for word in _ABOUT_SECRETS)
 
 
 def _plain(value: str) -> str:

@@ -117,15 +117,18 @@ class Pods:
         found = list(host_names.placed(value))
         if host_names.is_about_hosts(name):
             found += host_names.whole(value)
-        else:
-            for host in host_names.whole(value):
-                if self._objects.named_service(host, workload.object.namespace) is not None:
-                    what = f"{workload.name}: the value of {name} is called like a Service"
-                    self._gathering.note(
-                        f"{what}; it is taken for something else", _at(workload, node)
-                    )
+        elif not host_names.is_about_secrets(name):
+            self._doubt(workload, name, value, node)
         for host in dict.fromkeys(found):
             self._host(workload, host, node, how or f"variable {name}", at)
+
+    def _doubt(self, workload: Workload, name: str, value: str, node: tree.Node) -> None:
+        """Tell that a value is called like a Service, where it is most likely something else."""
+        for host in host_names.whole(value):
+            if self._objects.named_service(host, workload.object.namespace) is not None:
+                what = f"{workload.name}: the value of {name} is called like a Service"
+                note = f"{what}; it is taken for something else"
+                self._gathering.note(note, _at(workload, node))
 
     def _host(
         self, workload: Workload, host: str, node: tree.Node, how: str, at: tuple[Phase, ...]
