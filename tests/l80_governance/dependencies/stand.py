@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Mount
 from typing_extensions import override
 
 from drystone.l00_kernel.clock import ManualClock
@@ -73,76 +66,8 @@ class Held(Models):
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-
 def view_of(model: Model) -> Starlette:
     return application(Held(model), clock=ManualClock(TODAY))
-
-
-async def ask(
-    app: Starlette,
-    path: str,
-    *,
-    method: str = "GET",
-    headers: Mapping[str, str] | None = None,
-    body: bytes = b"",
-) -> Answer:
-    """Ask the application directly; a packed body is unpacked."""
-    sent: list[dict[str, Any]] = []
-    where, _, query = path.partition("?")
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    said = {"host": "view.test", **(headers or {})}
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": f"/{where.removeprefix('/')}",
-        "query_string": query.encode(),
-        "headers": [(key.lower().encode(), value.encode()) for key, value in said.items()],
-        "scheme": "http",
-        "server": ("view.test", 80),
-        "root_path": "",
-        "http_version": "1.1",
-    }
-    await app(scope, receive, send)
-    start = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
-    content = b"".join(message.get("body", b"") for message in sent[1:])
-    if start.get("content-encoding") == "gzip":
-        content = gzip.decompress(content)
-    return Answer(sent[0]["status"], start, content)
-
-
-@contextlib.contextmanager
-def served(app: Starlette, *, below: str = "") -> Iterator[str]:
-    """Serve it on a loopback port, perhaps below a path; yields where the overview is."""
-    whole = Starlette(routes=[Mount(below, app)]) if below else app
-    config = uvicorn.Config(whole, port=0, lifespan="off", log_level="warning", loop="asyncio")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            if not thread.is_alive():
-                raise RuntimeError("the server has not started")
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}{below}/"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def shop() -> Model:

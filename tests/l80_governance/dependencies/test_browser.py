@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from drystone.testing.asgi import served
 from drystone.testing.browser import Browser, Tab, binary
-from l80_governance.dependencies.stand import grown, historical, hostile, served, shop, view_of
+from l80_governance.dependencies.stand import grown, historical, hostile, shop, view_of
 
 pytestmark = pytest.mark.skipif(binary() is None, reason="Chromium is not installed")
 

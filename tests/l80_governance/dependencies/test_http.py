@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from drystone.l05_graph.model import Component, Model, checked
 from drystone.l80_governance.dependencies.app import PAGES
-from l80_governance.dependencies.stand import Held, ask, historical, shop, view_of
+from drystone.testing.asgi import ask
+from l80_governance.dependencies.stand import Held, historical, shop, view_of
 
 POLICY_WORDS = ("default-src 'none'", "script-src 'self'", "style-src 'self'", "base-uri 'none'")
 KEYS = [

@@ -13,7 +13,8 @@ from drystone.l05_graph.model import Component, checked
 from drystone.l80_governance.dependencies.app import application
 from drystone.l80_governance.dependencies.errors import VersionNotFound
 from drystone.l80_governance.dependencies.models import FileModels
-from l80_governance.dependencies.stand import TODAY, ask, shop
+from drystone.testing.asgi import ask
+from l80_governance.dependencies.stand import TODAY, shop
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from drystone.l05_graph.model import Model
+from drystone.testing.asgi import ask
 from l80_governance.dependencies.reading import Reader, inside, stumbles
 from l80_governance.dependencies.stand import (
     HOSTILE_NAMES,
-    ask,
     grown,
     historical,
     hostile,
