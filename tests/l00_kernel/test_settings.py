@@ -42,7 +42,7 @@ def test_the_file_decides_and_a_variable_overrides_it(tmp_path: Path) -> None:
 def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values = {"port": "1", "runtime": "processes", "default_environment": "test"}
     values |= {"postgres.url": "postgresql://h/d", "cache.url": "redis://h"}
-    values |= {"objects.endpoint": "http://h"}
+    values |= {"objects.endpoint": "http://h", "dependencies.idle_minutes": "5"}
     values |= {"objects.access_key_file": "/a", "objects.secret_key_file": "/b"}
     values |= {f"{e}.memory": "1GiB" for e in ("postgres", "objects", "proxy")}
     variables = {f"DRYSTONE_{n.replace('.', '_').upper()}": v for n, v in values.items()}

@@ -9,6 +9,7 @@ from importlib import resources
 
 import msgspec
 
+from drystone.l00_kernel.visible import visible
 from drystone.l05_graph.outcome import Tabletop
 from drystone.l80_governance.dependencies.disasters import Exercise
 from drystone.l80_governance.dependencies.drawing.gantt import REASONS, gantt
@@ -150,7 +151,7 @@ def _row(cells: tuple[str, ...]) -> str:
 
 def _plain(text: str) -> str:
     """Keep a text from being Markdown, HTML or a second line."""
-    said = " ".join(text.split())
+    said = visible(" ".join(text.split()))
     return re.sub(r"([\\`*_{}\[\]<>#|!&~])", r"\\\1", said)
 
 
