@@ -60,7 +60,10 @@ def differences(
     show_all: bool = False,
 ) -> Iterator[str]:
     """Tell the changes and what they do."""
-    counts = f"{count(len(found.changes), 'change')}, {len(found.worse):,} findings more, {len(found.better):,} fewer"
+    counts = (
+        f"{count(len(found.changes), 'change')}, {count(len(found.worse), 'finding')} more,"
+        f" {count(len(found.better), 'finding')} fewer"
+    )
     yield f"{paint(old.name, Style.NAME)} → {paint(new.name, Style.NAME)}: {counts}"
     some, left_out = bounded(found.changes, show_all=show_all)
     if some:
