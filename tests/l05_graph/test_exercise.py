@@ -12,12 +12,13 @@ from drystone.l05_graph.disaster import (
     Crew,
     Disaster,
     Discovery,
+    Event,
     FailsAgain,
     PeopleChange,
     Shift,
     TakesLonger,
 )
-from drystone.l05_graph.errors import ComponentNotFound
+from drystone.l05_graph.errors import ComponentNotFound, ModelInvalid
 from drystone.l05_graph.exercise import Facilitator, NotNow, OtherModel
 from drystone.l05_graph.exercise_state import (
     Action,
@@ -232,3 +233,23 @@ def test_who_does_all_that_is_offered_brings_up_all_that_can_be(model: Model) ->
     assert leads.serving(state) == set(rehearsed.serves)
     # The most urgent first, as the rehearsal does, with one crew for all.
     assert state.now == max((bar.ends for bar in rehearsed.bars), default=timedelta())
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        (PeopleChange(at=HOUR, crew="nobody", by=1), "no component has the crew 'nobody'"),
+        (TakesLonger(at=HOUR, component="a", factor=-1), "a factor is above 0"),
+        (TakesLonger(at=HOUR, component="a", factor=float("nan")), "a factor is above 0"),
+        (FailsAgain(at=-HOUR, component="a"), "an event happens before the begin"),
+    ],
+)
+def test_an_event_that_cannot_happen_is_refused_in_plans_and_exercises(
+    event: Event, says: str
+) -> None:
+    model = checked([Component(name="a")], [])
+    with pytest.raises(ModelInvalid, match=says):
+        Facilitator(model, Disaster(everything=True, events=(event,)))
+    game = Facilitator(model, Disaster(everything=True))
+    with pytest.raises(ModelInvalid, match=says):
+        game.step(game.begin(), Inject(event=event))

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 from pathlib import Path
 
 import pytest
 
 from drystone.l05_graph.changes import applied
-from drystone.l05_graph.forms import scenario, survey, survey_csv
+from drystone.l05_graph.forms import disaster, rules, scenario, survey, survey_csv
 from drystone.l05_graph.forms.attributes import COMPONENT, DEPENDENCY
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -20,7 +18,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def test_the_examples_of_the_reference_can_be_read_and_applied() -> None:
-    first, second = blocks(REFERENCE, "yaml")
+    first, second, _ = blocks(REFERENCE, "yaml")
     model = survey.read(first)
     assert applied(model, scenario.read(second)).parent == model.digest
     (table,) = blocks(REFERENCE, "csv")
@@ -40,12 +38,12 @@ def test_every_key_is_in_the_reference(title: str, keys: list[str]) -> None:
     assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == keys
 
 
-def test_the_how_to_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (DOCS / "how-to/dependencies.md").read_text()
-    (example,), (code,), (printed,) = (blocks(text, kind) for kind in ("yaml", "python", "text"))
-    (tmp_path / "survey.yaml").write_text(example)
-    monkeypatch.chdir(tmp_path)
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        exec(compile(code, "dependencies.md", "exec"), {})  # noqa: S102 - it is our own page
-    findings = [line for line in out.getvalue().splitlines() if not line.startswith("note")]
-    assert findings == printed.splitlines()
+def test_every_key_of_rules_and_disasters_is_in_the_reference() -> None:
+    rules_part, disasters_part = REFERENCE.split("## Rules\n")[1].split("## Disasters\n")
+    assert re.findall(r"^\| `(\w+)` \|", rules_part, re.MULTILINE) == [*rules.TOP]
+    assert all(f"`{key}`" in rules_part for key in rules.PATTERN)
+    assert {*re.findall(r"^\| `(\w+)` \|", disasters_part, re.MULTILINE)} == {
+        *(*disaster.TOP, *disaster.LISTS),
+    }
+    words = {*disaster.LOST, *disaster.CREW, *disaster.WAIVED, *disaster.EVENT}
+    assert all(f"`{key}`" in disasters_part for key in words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 import msgspec
@@ -157,15 +158,32 @@ def check(model: Model, disaster: Disaster) -> None:
         raise ModelInvalid(mistakes)
 
 
-def check_event(model: Model, event: Event) -> None:
-    """Check that an event fits a model.
+def check_event(model: Model, disaster: Disaster, event: Event) -> None:
+    """Check that an event fits a model and what is known of a disaster.
 
     Raises:
         ComponentNotFound: It names a component that is not there.
+        ModelInvalid: It cannot happen otherwise.
     """
     for name in _components_of(event):
         if name not in model.by_name:
             raise ComponentNotFound(unknown(name, model.by_name), component=name)
+    mistakes = [Mistake(message) for message in _mistakes_of(event, _crews(model, disaster))]
+    if mistakes:
+        raise ModelInvalid(mistakes)
+
+
+def _crews(model: Model, disaster: Disaster) -> set[str]:
+    return {*(crew.name for crew in disaster.crews), *map(crew_of, model.components)}
+
+
+def _mistakes_of(event: Event, crews: Collection[str]) -> Iterator[str]:
+    if isinstance(event, PeopleChange) and event.crew not in crews:
+        yield f"no component has the crew {event.crew!r}, whose people change; name one that has work"
+    if isinstance(event, TakesLonger) and not 0 < event.factor < float("inf"):
+        yield f"{event.component} takes {event.factor:g} times as long; a factor is above 0"
+    if event.at < NOTHING:
+        yield "an event happens before the begin"
 
 
 def _components_of(event: Event) -> tuple[str, ...]:
@@ -181,12 +199,10 @@ def _mistakes(model: Model, disaster: Disaster) -> list[str]:
         unknown(name, model.by_name) for name in dict.fromkeys(named) if name not in model.by_name
     ]
     names = [crew.name for crew in disaster.crews]
-    crews = {*names, *map(crew_of, model.components)}
-    found += [
-        f"no component has the crew {event.crew!r}, whose people change; name one that has work"
-        for event in disaster.events
-        if isinstance(event, PeopleChange) and event.crew not in crews
-    ]
+    crews = _crews(model, disaster)
+    found += dict.fromkeys(
+        message for event in disaster.events for message in _mistakes_of(event, crews)
+    )
     found += [f"the crew {name!r} is there twice" for name in set(names) if names.count(name) > 1]
     for crew in disaster.crews:
         if crew.people < 0:
@@ -198,6 +214,4 @@ def _mistakes(model: Model, disaster: Disaster) -> list[str]:
         found.append(f"people is {disaster.people}; a crew has at least one")
     if disaster.data_factor < 1 or disaster.soft_factor < 0:
         found.append("data_factor is at least 1 and soft_factor at least 0")
-    if any(event.at < NOTHING for event in disaster.events):
-        found.append("an event happens before the begin")
     return found

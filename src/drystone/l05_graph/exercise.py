@@ -152,7 +152,7 @@ class Facilitator:
             case Begin():
                 return self._begun(state, action.component, by_hand=action.by_hand)
             case Inject():
-                check_event(self._model, action.event)
+                check_event(self._model, self._plan.disaster, action.event)
                 event = msgspec.structs.replace(action.event, at=action.event.at + state.now)
                 if event.at > state.now:
                     return msgspec.structs.replace(state, pending=_in_time([*state.pending, event]))

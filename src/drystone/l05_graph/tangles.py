@@ -81,7 +81,8 @@ def circle_in(graph: Graph, tangle: Tangle) -> Numbers:
     for edge, (source, target) in zip(edges.tolist(), ends, strict=True):
         below.setdefault(source, []).append((edge, target))
     best: list[int] = []
-    for edge in telling[:MOST_TRIED].tolist():
+    # Where alternatives are needed before serving because of one of them, none of those inside may say so itself.
+    for edge in (telling if len(telling) else edges)[:MOST_TRIED].tolist():
         found = _way(below, int(graph.target[edge]), int(graph.source[edge]))
         if not best or len(found) + 1 < len(best):
             best = [edge, *found]

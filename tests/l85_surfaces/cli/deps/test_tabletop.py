@@ -45,7 +45,7 @@ def test_a_rehearsal_shows_who_works_when_and_why_it_takes_so_long(drystone: Dry
             "An office: 4 of 4 components lost\n"
             "back in 3 h\n"
             "\n"
-            "            0          30 m       1 h         1 h 30 m   2 h        2 h 30 m\n"
+            "            0          30 m       1 h        1 h 30 m    2 h        2 h 30 m\n"
             "platform\n"
             "  database  █████████████████████████████████████████████\n"
             "commerce\n"
@@ -158,7 +158,7 @@ def test_an_exercise_is_played_kept_and_gone_on_with(
         ("people platform many", "people change by a whole number, not by 'many'"),
         ("people nobody +1", "no component has the crew 'nobody'"),
         ("longer database", "type longer COMPONENT FACTOR"),
-        ("longer database -1", "a factor is above 0"),
+        ("longer database -1", "database takes -1 times as long; a factor is above 0"),
         ("done", "type done COMPONENT"),
     ],
 )

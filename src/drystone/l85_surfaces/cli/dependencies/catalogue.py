@@ -16,11 +16,7 @@ DEPENDENCIES = Group(
     "deps",
     "What depends on what: check it, untangle it, rehearse a recovery.",
     (
-        _command(
-            "lint",
-            "lint survey.yaml",
-            "lint surveys/ --level warning --format github",
-        ),
+        _command("lint", "lint survey.yaml", "lint surveys/ --level warning --format github"),
         Command(
             "deps check",
             "deps.lint:lint",
@@ -32,8 +28,8 @@ DEPENDENCIES = Group(
             "untangle survey.yaml --goal no-deadlock",
             "untangle --edges edges.txt --time-limit 60 --json",
         ),
+        _command("heat", "heat survey.yaml"),
         _command("layers", "layers survey.yaml"),
-        _command("order", "order survey.yaml", "order --platform"),
         _command(
             "may-add",
             "may-add orders mail --model survey.yaml",
@@ -41,6 +37,8 @@ DEPENDENCIES = Group(
         ),
         _command("impact", "impact database --model survey.yaml"),
         _command("tree", "tree shop --model survey.yaml"),
+        _command("availability", "availability --model survey.yaml", "availability dev/orders"),
+        _command("order", "order survey.yaml", "order --platform"),
         _command(
             "tabletop",
             "tabletop survey.yaml",
@@ -48,7 +46,6 @@ DEPENDENCIES = Group(
             "tabletop survey.yaml --exercise monday.json",
         ),
         _command("schedule", "schedule project.sm --time-limit 60 --json"),
-        _command("heat", "heat survey.yaml"),
         _command("diff", "diff old.yaml new.yaml", "diff survey.yaml"),
         _command(
             "ingest",
@@ -58,6 +55,5 @@ DEPENDENCIES = Group(
         ),
         _command("export", "export survey.yaml --format mermaid", "export --format json"),
         _command("serve", "serve survey.yaml", "serve survey.yaml --port 8600"),
-        _command("availability", "availability --model survey.yaml", "availability dev/orders"),
     ),
 )

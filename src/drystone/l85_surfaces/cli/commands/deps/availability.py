@@ -22,7 +22,7 @@ def availability(
     show_all: Everything = False,
     shared: Shared = NOTHING_SAID,
 ) -> int:
-    """Tell how available components can be at best, and what that depends on.
+    """Tell how available components can be at best, and why.
 
     A dependency that several share counts once, alternatives count as such. Exits with 1 when a promise cannot be kept.
     """

@@ -26,7 +26,7 @@ def heat(
     show_all: Everything = False,
     shared: Shared = NOTHING_SAID,
 ) -> None:
-    """Tell where it hurts: on which dependencies and components most of the tangles hangs.
+    """Tell on what most of the tangles hangs.
 
     First what is in the cheapest cut, then what most short circles lead through for what it costs; and which single change would shrink
     a tangle most.

@@ -28,9 +28,9 @@ def impact(
     show_all: Everything = False,
     shared: Shared = NOTHING_SAID,
 ) -> None:
-    """Tell what falls when components fail, all at once: the blast radius.
+    """Tell what falls when components fail: the blast radius.
 
-    First what does not work any more, then what goes on without something, by tier and by product.
+    All fail at once. First what does not work any more, then what goes on without something, by tier and by product.
     """
     model = given(None, source, shared)
     when = [Phase(one) for one in at] if at else WHILE_SERVING

@@ -61,7 +61,7 @@ def ingest(
     ] = False,
     shared: Shared = NOTHING_SAID,
 ) -> None:
-    """Read what declarations and traffic say about dependencies.
+    """Read what declarations and traffic say.
 
     Declarations become the draft of a survey, on standard output or in a new file. Observations become evidence, which is added
     to a file beside the survey and never changes what people wrote; a file that was imported before is told and left out.

@@ -31,9 +31,9 @@ def layers(
     show_all: Everything = False,
     shared: Shared = NOTHING_SAID,
 ) -> None:
-    """Give everything a layer, so that hard dependencies lead downwards.
+    """Give everything a layer, so that all leads downwards.
 
-    Layers that the model decides are kept. What then cannot lead downwards is told: the cheapest such set of dependencies,
+    Only hard dependencies count. Layers that the model decides are kept. What then cannot lead downwards is told: the cheapest such set of dependencies,
     and how much cheaper it could be at most.
     """
     ends = Ends(time_of(time_limit))

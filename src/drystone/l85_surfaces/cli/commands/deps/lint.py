@@ -46,9 +46,9 @@ def lint(
     show_all: Everything = False,
     shared: Shared = NOTHING_SAID,
 ) -> int:
-    """Check a model against rules: tangles, layers, tiers, regions, promises.
+    """Check a model against rules, and exit with 1 if it breaks one.
 
-    Every finding says what is wrong, the path of dependencies that proves it, and what to do. A risk that somebody accepted
+    Tangles, layers, tiers, regions, promises and what else the rules say. Every finding says what is wrong, the path of dependencies that proves it, and what to do. A risk that somebody accepted
     is a note until its last day. Without a survey, the live platform is checked.
     """
     today = datetime.now(UTC).date()

@@ -48,7 +48,7 @@ def may_add(
     rules: RulesFile = None,
     shared: Shared = NOTHING_SAID,
 ) -> int:
-    """Tell what a new dependency would do, before anybody adds it.
+    """Tell what a new dependency would do, before it is there.
 
     Whether it closes a circle, which rules it would break, and how available the component could still be. Exits with 1 when it
     should not be added.

@@ -21,9 +21,9 @@ def order(
     show_all: Everything = False,
     shared: Shared = NOTHING_SAID,
 ) -> int:
-    """Tell in which order everything comes back after all of it is lost.
+    """Tell in which order everything comes back.
 
-    Each wave can come up once the ones before it serve. What never comes back is told with what it waits for; exits with 1
+    All of it is lost, and each wave can come up once the ones before it serve. What never comes back is told with what it waits for; exits with 1
     then. With --platform, the order in which `drystone up` brings the platform up, and how long the last start took where
     one runs in the home.
     """

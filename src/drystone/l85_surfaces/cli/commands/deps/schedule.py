@@ -27,9 +27,9 @@ def schedule(
     seed: Seed = 0,
     shared: Shared = NOTHING_SAID,
 ) -> None:
-    """Find a short schedule of a project: activities that wait for each other and share resources.
+    """Find a short schedule of a project.
 
-    Reads the single-mode form of the project scheduling library. Ends with the best schedule so far, and tells how much shorter it
+    Activities wait for each other and share resources. Reads the single-mode form of the project scheduling library. Ends with the best schedule so far, and tells how much shorter it
     could be at most.
     """
     ends = Ends(time_of(time_limit))

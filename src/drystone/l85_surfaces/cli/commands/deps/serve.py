@@ -25,9 +25,9 @@ async def serve(
     ] = 0,
     shared: Shared = NOTHING_SAID,
 ) -> None:
-    """Show a survey in the browser: layers, matrix, tangles, what-if, rehearsals.
+    """Show a survey in the browser.
 
-    The file is read anew when it changes. Versions that are kept lie in a folder beside it. Ends with Ctrl-C. The view of a running platform
+    Layers, matrix, tangles, what-if, rehearsals. The file is read anew when it changes. Versions that are kept lie in a folder beside it. Ends with Ctrl-C. The view of a running platform
     is at /dependencies/ behind its own address.
     """
     out = Terminal(json=shared.json)

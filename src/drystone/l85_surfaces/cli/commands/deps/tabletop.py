@@ -54,9 +54,9 @@ def tabletop(
     show_all: Everything = False,
     shared: Shared = NOTHING_SAID,
 ) -> int:
-    """Rehearse the recovery from a disaster, with the people that there are.
+    """Rehearse the recovery from a disaster.
 
-    Tells how long it takes in half and in nine tenths of the runs, why it takes so long, who works on what and when, what never
+    With the people that there are. Tells how long it takes in half and in nine tenths of the runs, why it takes so long, who works on what and when, what never
     comes back, and when each product is back. Exits with 1 when something never comes back.
     """
     model = given(survey, source, shared)

@@ -6,7 +6,6 @@ from drystone.l85_surfaces.cli.dependencies.options import LIVE, Everything, Sou
 from drystone.l85_surfaces.cli.dependencies.reading import given
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.terminal import Terminal
-from drystone.l85_surfaces.cli.views.deps import tangles as views
 
 
 def tangles(
@@ -23,6 +22,7 @@ def tangles(
     down.
     """
     from drystone.l05_graph import tangles as analysis  # noqa: PLC0415 - loads numpy
+    from drystone.l85_surfaces.cli.views.deps import tangles as views  # noqa: PLC0415
 
     model = given(survey, source, shared)
     found = analysis.tangles(model.graph)

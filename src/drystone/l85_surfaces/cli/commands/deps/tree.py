@@ -23,9 +23,9 @@ def tree(
     show_all: Everything = False,
     shared: Shared = NOTHING_SAID,
 ) -> None:
-    """Tell all that components need, in any number of steps: what a cell has to hold.
+    """Tell all that components need: what a cell has to hold.
 
-    The name of a product stands for its components. What other products need as well is marked.
+    In any number of steps. The name of a product stands for its components. What other products need as well is marked.
     """
     model = given(None, source, shared)
     known = products(model.model)

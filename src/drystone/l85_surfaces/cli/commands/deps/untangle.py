@@ -49,7 +49,7 @@ def untangle(
     show_all: Everything = False,
     shared: Shared = NOTHING_SAID,
 ) -> None:
-    """Find the cheapest changes after which nothing needs itself in a circle.
+    """Find the cheapest changes after which no circle is left.
 
     Tells what to change, why, what it costs, and how much cheaper it could be at most. Of a plain list of edges, the
     cheapest to cut. Ctrl-C ends the search with the best answer so far.

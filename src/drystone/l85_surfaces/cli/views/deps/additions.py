@@ -11,7 +11,7 @@ from drystone.l05_graph.reach import shown
 from drystone.l85_surfaces.cli.dependencies.reading import Given
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Style
 from drystone.l85_surfaces.cli.views.deps.findings import STYLES, steps
-from drystone.l85_surfaces.cli.views.deps.tangles import MEANINGS
+from drystone.l85_surfaces.cli.views.deps.meanings import MEANINGS
 from drystone.l85_surfaces.cli.views.deps.text import labelled, named
 
 TANGLES = (Rule.DEADLOCK, Rule.CO_START)

@@ -10,6 +10,7 @@ from drystone.l05_graph.arrays import Graph
 from drystone.l05_graph.tangles import Tangle, TangleKind, circle_in
 from drystone.l85_surfaces.cli.dependencies.reading import Given
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Style
+from drystone.l85_surfaces.cli.views.deps.meanings import MEANINGS, STYLES
 from drystone.l85_surfaces.cli.views.deps.text import (
     bounded,
     count,
@@ -18,17 +19,6 @@ from drystone.l85_surfaces.cli.views.deps.text import (
     named,
     size_of,
 )
-
-STYLES = {
-    TangleKind.DEADLOCK: Style.BAD,
-    TangleKind.CO_START: Style.WARN,
-    TangleKind.SOFT: Style.QUIET,
-}
-MEANINGS = {
-    TangleKind.DEADLOCK: "after a loss of all, none of them can be the first to come back",
-    TangleKind.CO_START: "they work only together: all must be in place before one serves",
-    TangleKind.SOFT: "a circle only through soft dependencies: a recovery goes on without them",
-}
 
 
 def tangles(
