@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from drystone.l85_surfaces.cli.terminal import Terminal
 
 
+LAST = timedelta(milliseconds=100)
+"""What a process takes to come and go besides."""
+
+
 class Ends:
     """When a command has to have its answer.
 
@@ -46,7 +50,7 @@ class Ends:
     def left(self) -> timedelta:
         """How long a search may take, so that there is time to tell what it found."""
         left = self._length - self.elapsed
-        return max(timedelta(milliseconds=10), left - min(left * 0.03, timedelta(seconds=1)))
+        return max(timedelta(milliseconds=10), left - min(left * 0.03, timedelta(seconds=1)) - LAST)
 
 
 class Answer(Protocol):
