@@ -143,6 +143,21 @@ echo "${COMPREPLY[@]}"
     assert answer.stdout.split() == ["rollback"]
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_the_commands_of_a_group(drystone: Drystone) -> None:
+    script = drystone("completion", "bash").out
+    ask = """
+COMP_WORDS=(drystone deps lay); COMP_CWORD=2; COMP_LINE="drystone deps lay"; COMP_POINT=${#COMP_LINE}
+"$(complete -p drystone | sed 's/.*-F \\([^ ]*\\).*/\\1/')" drystone lay deps
+echo "${COMPREPLY[@]}"
+"""
+    answer = subprocess.run(
+        ["bash", "-c", script + ask], capture_output=True, text=True, check=True
+    )
+
+    assert answer.stdout.split() == ["layers"]
+
+
 def test_the_version_has_two_ways(drystone: Drystone, capsys: pytest.CaptureFixture[str]) -> None:
     assert entry.main(["--version"]) == 0
     short = capsys.readouterr().out.strip()
