@@ -7,7 +7,9 @@ import inspect
 import json
 import pkgutil
 import re
+import textwrap
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -19,6 +21,14 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import VARIABLE, FaultPoint, declared
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.settings import PREFIX, Settings
+from drystone.l05_graph.forms import endpoints, evidence
+from drystone.l05_graph.ingest import envoy_access_log
+from drystone.l05_graph.ingest.endpoints import Known
+from drystone.l05_graph.ingest.packed import MOST_TIMES
+from drystone.l05_graph.ingest.reading import LARGEST_DOCUMENT, LONGEST_LINE
+from drystone.l05_graph.ingest.sources import OBSERVED
+from drystone.l05_graph.ingest.strangers import MOST_NETWORKS, MOST_OF_NETWORK
+from drystone.l05_graph.ingest.tally import MOST_CELLS, MOST_PAIRS
 from drystone.l25_deployer.api import DeployerApi
 from faults.step_scenarios import reached
 
@@ -232,6 +242,64 @@ def fault_points() -> list[FaultPoint]:
     """Return every fault point of the agent; what only tests declare is left out."""
     importlib.import_module("drystone.l90_assembly.life")
     return [point for point in declared() if not point.name.startswith("testing.")]
+
+
+def observed_page() -> str:
+    """Write the page of sources of observations."""
+    lines = [
+        "# Sources of observations",
+        "",
+        MADE,
+        "",
+        "`drystone deps ingest SOURCE FILES --evidence FILE` reads what traffic left and adds it to the evidence",
+        "([how to use it](../how-to/observe-dependencies.md)). What is the same for all:",
+        "",
+        "- Text is UTF-8, with or without a byte order mark, plain or packed with gzip; files are read piece by piece, however large they are.",
+        "  UTF-16, zstd and the like are refused by name.",
+        "- What cannot be used is counted by reason, with the first places. A line that was cut at the end is told as such.",
+        f"- A line has at most {LONGEST_LINE >> 20} MiB, a document that has to be read as a whole {LARGEST_DOCUMENT >> 20} MiB. A packed file may"
+        f" unpack to {MOST_TIMES} times its size.",
+        f"- Of one file at most {MOST_PAIRS:,} pairs of components are kept, in buckets of a minute. When there are more than"
+        f" {MOST_CELLS:,} buckets, they become wider, up to a day.",
+        f"- What the inventory of endpoints does not know becomes an `external:` component. More than {MOST_OF_NETWORK} unknown addresses of"
+        f" one network (/24, or /64 of IPv6) become that network; of more than {MOST_NETWORKS:,} networks all become `external:internet`.",
+        "",
+        "| source | what it is | files | shows what is called calling in turn |",
+        "|---|---|---|---|",
+    ]
+    for one in OBSERVED:
+        files = ", ".join(f"`{name}`" for name in one.files)
+        both = "yes" if one.shows_both_ends else ""
+        lines.append(f"| [`{one.name}`](#{one.name}) | {one.title} | {files} | {both} |")
+    for one in OBSERVED:
+        lines += ["", f"## {one.name}", "", f"Format: <{one.format}>", ""]
+        lines += [_prose(inspect.getdoc(inspect.getmodule(one.read)) or "")]
+        if one.name == envoy_access_log.NAME:
+            lines += ["", "| what | keys of a JSON line |", "|---|---|"]
+            for what, keys in envoy_access_log.KEYS.items():
+                lines.append(f"| {what} | {', '.join(f'`{key}`' for key in keys)} |")
+    lines += ["", "## The inventory of endpoints", "", _prose(inspect.getdoc(endpoints) or "")]
+    lines += ["", "| known by | meaning |", "|---|---|"]
+    lines += [f"| `{known}` | {_code(meaning)} |" for known, meaning in _meanings(Known).items()]
+    lines += ["", "## Evidence", "", _prose(inspect.getdoc(evidence) or "")]
+    return "\n".join([*lines, ""])
+
+
+def _prose(doc: str) -> str:
+    """Turn a docstring into Markdown: its roles become code, its blocks fenced ones."""
+    text = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", doc).replace("``", "`")
+    return re.sub(
+        r"\.\. code-block:: \w+\n\n((?:    .*\n|\n)+)",
+        lambda found: f"```text\n{textwrap.dedent(found[1]).strip()}\n```\n\n",
+        f"{text}\n",
+    ).strip()
+
+
+def _meanings(words: type[StrEnum]) -> dict[str, str]:
+    """Read what stands below each member of an enumeration."""
+    source = inspect.getsource(words)
+    found = re.findall(r'^    \w+ = "([\w-]+)"\n    """(.+?)"""', source, re.MULTILINE | re.DOTALL)
+    return {name: " ".join(meaning.split()) for name, meaning in found}
 
 
 def _code(text: str) -> str:

@@ -19,6 +19,7 @@ from docs.reference_pages import (
     errors,
     errors_page,
     fault_points_page,
+    observed_page,
     openapi_text,
     settings_page,
 )
@@ -42,6 +43,10 @@ def test_the_page_of_errors_is_that_of_the_classes(golden: Golden) -> None:
 
 def test_the_page_of_fault_points_is_that_of_the_code(golden: Golden) -> None:
     golden(REFERENCE / "fault-points.md", fault_points_page())
+
+
+def test_the_page_of_observations_is_that_of_the_sources(golden: Golden) -> None:
+    golden(REFERENCE / "ingest-observed.md", observed_page())
 
 
 def test_the_page_of_the_api_is_that_of_the_contract(golden: Golden) -> None:

@@ -1,8 +1,8 @@
 """Flow logs of AWS VPCs: who had connections with whom, by addresses, whose owners an inventory names.
 
 Fields and their order: "Flow log records" in the Amazon VPC User Guide. A file has the default format (version 2), or names its
-fields in its first line, as files in S3 do; other orders are given as the format string of the flow log (:func:`with_fields`).
-Rows of Parquet files are read by :func:`read_rows`.
+fields in its first line, as files in S3 do; other orders are given as the format string of the flow log (``--fields``). Parquet
+files are read by rows.
 
 A connection leaves records in both directions, at both ends, in each window of aggregation. It counts once in ten minutes,
 the longest window that there is. Who called is who sent the first packet, if the flags tell (only ``tcp-flags`` 2 is a SYN
