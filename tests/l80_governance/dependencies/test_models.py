@@ -8,12 +8,14 @@ import pytest
 
 from drystone.l00_kernel.clock import ManualClock
 from drystone.l05_graph.errors import ModelInvalid
-from drystone.l05_graph.forms import survey_text
+from drystone.l05_graph.evidence import Batch, Evidence, Observation
+from drystone.l05_graph.forms import evidence, survey_text
 from drystone.l05_graph.model import Component, checked
 from drystone.l80_governance.dependencies.app import application
 from drystone.l80_governance.dependencies.errors import VersionNotFound
 from drystone.l80_governance.dependencies.models import FileModels
 from drystone.testing.asgi import ask
+from l80_governance.dependencies.reading import Reader, stumbles
 from l80_governance.dependencies.stand import TODAY, shop
 
 
@@ -72,3 +74,25 @@ async def test_versions_are_listed_the_newest_first(file: Path) -> None:
 async def test_what_was_not_kept_is_not_found(file: Path, name: str) -> None:
     with pytest.raises(VersionNotFound):
         await FileModels(file).version(name)
+
+
+async def test_what_traffic_showed_stands_beside_what_the_survey_says(file: Path) -> None:
+    calls = (
+        Observation(caller="orders", callee="database", calls=900, errors=3),
+        Observation(caller="orders", callee="mail", calls=40, errors=0),
+    )
+    seen = Evidence((Batch(source="envoy-access-log", digest="d" * 64, observations=calls),))
+    app = application(FileModels(file))
+    before = await ask(app, "findings?rule=undeclared")
+    assert "No finding is like that" in before.text
+    file.with_name("survey.evidence.jsonl").write_text(evidence.dump(seen), encoding="utf-8")
+    after = await ask(app, "findings?rule=undeclared")
+    assert "orders" in after.text
+    assert "mail" in after.text
+    page = await ask(app, "service?name=orders")
+    assert "What traffic showed" in page.text
+    assert stumbles(page.text) == []
+    rows = [
+        row.text for row in Reader(page.text).root.every("tr") if "envoy-access-log" in row.text
+    ]
+    assert [("no" in row.split(), "900" in row) for row in rows] == [(False, True), (True, False)]

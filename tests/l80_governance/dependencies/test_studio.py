@@ -17,18 +17,17 @@ from drystone.l05_graph.forms import survey, survey_text
 from drystone.l05_graph.model import Model
 from drystone.l80_governance.dependencies.app import application
 from drystone.l80_governance.dependencies.models import FileModels
-from l80_governance.dependencies import stand
+from drystone.testing import asgi
 from l80_governance.dependencies.knot import HOSTILE, knot
-from l80_governance.dependencies.stand import Answer
 
 SOFT = "alter: {source: registry, target: orchestrator, strength: soft}"
 
 
 async def ask(
     app: Starlette, path: str, query: object = (), *, form: object = None, origin: str | None = None
-) -> Answer:
+) -> asgi.Answer:
     """Ask with fields of an address, or send those of a form."""
-    return await stand.ask(
+    return await asgi.ask(
         app,
         f"{path}?{urlencode(query, doseq=True)}",  # type: ignore[arg-type]
         method="GET" if form is None else "POST",
@@ -37,12 +36,12 @@ async def ask(
     )
 
 
-def words(answer: Answer) -> str:
+def words(answer: asgi.Answer) -> str:
     """Return what a reader sees."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
 
 
-async def waited(app: Starlette, path: str, query: object) -> Answer:
+async def waited(app: Starlette, path: str, query: object) -> asgi.Answer:
     """Ask until the answer is there, as a page without scripts does."""
     async with asyncio.timeout(60):
         while (answer := await ask(app, path, query)).status == 202:
@@ -57,7 +56,7 @@ def serving(folder: Path, model: Model) -> Starlette:
     return application(FileModels(path))
 
 
-def led_to(answer: Answer) -> tuple[str, list[tuple[str, str]]]:
+def led_to(answer: asgi.Answer) -> tuple[str, list[tuple[str, str]]]:
     assert answer.status == 303, words(answer)
     path, _, query = answer.headers["location"].partition("?")
     return path, parse_qsl(query)
@@ -104,7 +103,7 @@ async def test_what_is_exported_is_read_again(tmp_path: Path) -> None:
 async def test_versions_kept_at_once_are_all_there(tmp_path: Path) -> None:
     app = serving(tmp_path, knot())
 
-    async def keep(number: int) -> Answer:
+    async def keep(number: int) -> asgi.Answer:
         change = f"alter: {{component: shop, layer: {number}}}"
         return await ask(app, "scenario-keep", form={"change": change, "title": f"No {number}"})
 

@@ -6,6 +6,7 @@ the layers; every page of the same model is made from the same analysis after th
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ import numpy as np
 
 from drystone.l05_graph.arrays import Costs, Flags, Graph, Numbers, graph_of
 from drystone.l05_graph.closures import MOST_FOR_BITS, Closure
+from drystone.l05_graph.evidence import Evidence
 from drystone.l05_graph.findings import Finding, Rules, Severity
 from drystone.l05_graph.heat import Heat, heat
 from drystone.l05_graph.layers import Layers, assign_layers, pins_of
 from drystone.l05_graph.model import Model
 from drystone.l05_graph.moves import Search
+from drystone.l05_graph.observed import differences
 from drystone.l05_graph.rules import check
 from drystone.l05_graph.tangles import Tangle, tangle_of, tangles
 
@@ -36,6 +39,7 @@ class Analysis:
     Attributes:
         model: Which.
         today: For acceptances.
+        evidence: What traffic showed.
         graph: The numbers of it.
         findings: The worst first.
         tangles: The worst first.
@@ -46,12 +50,19 @@ class Analysis:
 
     model: Model
     today: date
+    evidence: Evidence
     graph: Graph
     findings: Sequence[Finding]
     tangles: Sequence[Tangle]
     layers: Layers
     tangle: Numbers
     across: Costs
+
+    @cached_property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells it from the analyses of other models, days and evidence."""
+        model = self.model
+        return (model.digest, model.title, str(self.today), evidence_name(self.evidence))
 
     @property
     def layer(self) -> Numbers:
@@ -133,8 +144,15 @@ class Analysis:
         return found
 
 
-def analysed(model: Model, today: date) -> Analysis:
-    """Compute all that the pages say about a model."""
+def evidence_name(evidence: Evidence) -> str:
+    """Return what tells evidence from other evidence."""
+    said = [(*batch.key, str(batch.detail)) for batch in evidence.batches]
+    return hashlib.sha256(repr(said).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+
+
+def analysed(model: Model, today: date, evidence: Evidence | None = None) -> Analysis:
+    """Compute all that the pages say about a model, and how what traffic showed differs from it."""
+    seen = evidence or Evidence()
     graph = graph_of(model)
     search = Search(time_limit=LONGEST_SEARCH)
     layers = assign_layers(graph, pins_of(model), search=search)
@@ -143,12 +161,22 @@ def analysed(model: Model, today: date) -> Analysis:
         model=model,
         today=today,
         graph=graph,
-        findings=check(model, Rules(), today),
+        evidence=seen,
+        findings=_found(model, today, seen),
         tangles=tangles(graph),
         layers=layers,
         tangle=of,
         across=_across(graph, layers.layer),
     )
+
+
+def _found(model: Model, today: date, evidence: Evidence) -> list[Finding]:
+    found = check(model, Rules(), today)
+    if evidence.batches:
+        found += differences(model, evidence, Rules(), today)
+        order = list(Severity)
+        found.sort(key=lambda one: order.index(one.severity))
+    return found
 
 
 def _across(graph: Graph, layer: Numbers) -> Costs:

@@ -17,7 +17,8 @@ from typing_extensions import override
 from drystone.l00_kernel.atomic import write_atomically
 from drystone.l00_kernel.clock import Clock, SystemClock
 from drystone.l00_kernel.errors import Conflict, Invalid
-from drystone.l05_graph.forms import survey, survey_text
+from drystone.l05_graph.evidence import Evidence
+from drystone.l05_graph.forms import evidence, survey, survey_text
 from drystone.l05_graph.model import Model
 from drystone.l80_governance.dependencies.errors import VersionNotFound
 
@@ -58,6 +59,10 @@ class Models(abc.ABC):
             ModelInvalid: What is there contradicts itself.
             Unavailable: Nobody can say now.
         """
+
+    async def evidence(self) -> Evidence:
+        """Return what traffic showed; nothing where none was imported."""
+        return Evidence()
 
     @abc.abstractmethod
     async def versions(self) -> Sequence[Version]:
@@ -163,7 +168,9 @@ def _read(path: Path) -> _Kept:
 
 
 class FileModels(Models):
-    """The model is a survey, a file in git for example; versions lie in a folder beside it.
+    """The model is a survey, a file in git for example; versions lie in a folder beside it, and so may what traffic showed.
+
+    Beside ``survey.yaml`` these are ``survey.versions/`` and ``survey.evidence.jsonl``.
 
     Args:
         path: Of the survey.
@@ -175,6 +182,8 @@ class FileModels(Models):
         self._kept = KeptVersions(path.with_name(f"{path.stem}.versions"), clock or SystemClock())
         self._seen: tuple[int, int, int] | None = None
         self._model = Model()
+        self._seen_traffic: tuple[int, int, int] | None = None
+        self._traffic = Evidence()
         self._reading = asyncio.Lock()
 
     @override
@@ -192,6 +201,22 @@ class FileModels(Models):
                 self._model = survey.read(file.read(), file=self._path.name)
                 self._seen = seen
         return self._model
+
+    @override
+    async def evidence(self) -> Evidence:
+        async with self._reading:
+            return await asyncio.to_thread(self._imported)
+
+    def _imported(self) -> Evidence:
+        path = self._path.with_name(f"{self._path.stem}.evidence.jsonl")
+        if not path.is_file():
+            return Evidence()
+        status = path.stat()
+        seen = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if seen != self._seen_traffic:
+            self._traffic = evidence.read(path.read_bytes(), file=path.name)
+            self._seen_traffic = seen
+        return self._traffic
 
     @override
     async def versions(self) -> Sequence[Version]:

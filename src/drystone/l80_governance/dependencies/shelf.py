@@ -8,8 +8,9 @@ from collections.abc import Callable, Hashable
 from datetime import date
 from typing import Generic, TypeVar
 
+from drystone.l05_graph.evidence import Evidence
 from drystone.l05_graph.model import Model
-from drystone.l80_governance.dependencies.analysis import Analysis, analysed
+from drystone.l80_governance.dependencies.analysis import Analysis, analysed, evidence_name
 from drystone.l80_governance.dependencies.answers import Content
 
 MOST_ANALYSES = 4
@@ -55,13 +56,13 @@ class Shelf:
         self._analyses: Latest[asyncio.Task[Analysis]] = Latest(MOST_ANALYSES, lambda _: 1)
         self.pages: Latest[Content] = Latest(MOST_BYTES, lambda one: one.size)
 
-    async def analysis(self, model: Model, today: date) -> Analysis:
+    async def analysis(self, model: Model, today: date, evidence: Evidence) -> Analysis:
         """Return the analysis of a model; those who ask for the same at once share one."""
         digest = await asyncio.to_thread(lambda: model.digest)
-        key = (digest, model.title, today)
+        key = (digest, model.title, today, evidence_name(evidence))
         task = self._analyses.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = asyncio.create_task(asyncio.to_thread(analysed, model, today))
+            task = asyncio.create_task(asyncio.to_thread(analysed, model, today, evidence))
             self._analyses.put(key, task)
         # One who goes away must not end what others wait for.
         return await asyncio.shield(task)

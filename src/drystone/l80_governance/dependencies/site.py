@@ -73,7 +73,8 @@ class Site:
         return View(analysis=await self._analysed(model), asked=asked, version=version)
 
     async def _analysed(self, model: Model) -> Analysis:
-        return await self._shelf.analysis(model, self._clock.now().date())
+        today, evidence = self._clock.now().date(), await self.models.evidence()
+        return await self._shelf.analysis(model, today, evidence)
 
     async def send(self, request: Request, view: View | None, page: Page) -> Response:
         """Send a page with what is around it."""
@@ -88,14 +89,7 @@ class Site:
 
         async def endpoint(request: Request) -> Response:
             view = await self.view(request)
-            analysis = view.analysis
-            key = (
-                analysis.model.digest,
-                analysis.model.title,
-                analysis.today,
-                path,
-                request.url.query,
-            )
+            key = (view.analysis.key, path, request.url.query)
             kept = self._shelf.pages.get(key)
             if kept is not None:
                 return answer(request, kept)
@@ -111,7 +105,7 @@ class Site:
 
         async def endpoint(request: Request) -> Response:
             view = await self.view(request)
-            key = (view.analysis.model.digest, view.analysis.today, path)
+            key = (view.analysis.key, path)
             kept = self._shelf.pages.get(key)
             if kept is None:
                 kept = await asyncio.to_thread(lambda: content(make(view.analysis), kind))

@@ -21,7 +21,9 @@ def findings(view: View) -> Page:
         for one in view.analysis.findings
         if (severity is None or one.severity is severity)
         and (rule is None or one.rule is rule)
-        and (not owner or model.by_name[one.subject].owner == owner)
+        and (
+            not owner or (one.subject in model.by_name and model.by_name[one.subject].owner == owner)
+        )
         and (not text or text in one.sentence.casefold())
     ]
     part = part_of(view, len(found))

@@ -113,7 +113,7 @@ def _cards(view: View) -> Html:
 def _wall(view: View) -> Html:
     return section(
         "The wall",
-        wall_of(view),
+        tag("div", wall_of(view), class_="pan"),
         lead=joined(
             "Every stone is a component and rests on what lies below it. ",
             tag("a", "Open the layers", href=view.link("layers")),
