@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from io import BytesIO
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drystone.l05_graph.errors import Mistake, ModelInvalid
-from drystone.l05_graph.forms.edge_list import LONGEST_LINE, read_edge_list
+from drystone.l05_graph.forms.edge_list import LONGEST_LINE, read_edge_list, read_edge_stream
 
 
 def edges(text: str) -> list[tuple[str, str, float]]:
@@ -67,3 +70,64 @@ def test_a_long_file_is_read_as_a_stream() -> None:
     found = read_edge_list(many(50_000))
     assert found.lines == 50_000
     assert found.graph.cost.sum() == 2 * (50_000 - found.loops)
+
+
+LINES = [
+    "a b",
+    "b c 2.5",
+    "c,a,1",
+    "a a 3",
+    "# no edge",
+    "",
+    "a",
+    "b a -1",
+    "d\te 1e3\r",
+    "ä b",
+    "x y z",
+]
+
+
+@given(st.lists(st.sampled_from(LINES)), st.integers(1, 40), st.booleans())
+def test_blocks_say_what_lines_say(lines: list[str], size: int, ends: bool) -> None:
+    text = "\n".join(lines) + "\n" * ends
+
+    def said(read: Iterator[str] | BytesIO) -> object:
+        try:
+            found = (
+                read_edge_stream(read, block_size=size)
+                if isinstance(read, BytesIO)
+                else read_edge_list(read)
+            )
+        except ModelInvalid as refused:
+            return refused.mistakes
+        graph = found.graph
+        edges = np.stack((graph.source, graph.target, graph.cost)).tolist()
+        return list(graph.names), edges, found.lines, found.notes()
+
+    by_line = iter(text.removesuffix("\n").split("\n") if text else [])
+    assert said(BytesIO(text.encode())) == said(by_line)
+
+
+@given(st.binary(max_size=60), st.integers(1, 60))
+def test_whatever_bytes_there_are_are_read_or_refused(data: bytes, size: int) -> None:
+    most = data.count(b"\n") + data.count(b"\r") + 1
+    lines = 0
+    with contextlib.suppress(ModelInvalid, UnicodeDecodeError):
+        lines = read_edge_stream(BytesIO(data), block_size=size).lines
+    assert lines <= most
+
+
+def test_a_long_file_is_read_by_blocks() -> None:
+    by_line = read_edge_list(many(50_000))
+    by_block = read_edge_stream(BytesIO("".join(many(50_000)).encode()), block_size=1000)
+    assert by_block.graph.names == by_line.graph.names
+    assert np.array_equal(by_block.graph.cost, by_line.graph.cost)
+    assert by_block.notes() == by_line.notes()
+
+
+def test_a_line_without_end_takes_no_memory() -> None:
+    data = b"a b\n" + b"x" * (20 * LONGEST_LINE) + b"\nb c\n"
+    with pytest.raises(ModelInvalid) as raised:
+        read_edge_stream(BytesIO(data), block_size=100)
+    (mistake,) = raised.value.mistakes
+    assert mistake.place == "edges:2"

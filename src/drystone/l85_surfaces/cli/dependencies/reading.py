@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import drystone
 from drystone.l05_graph.forms import surveys
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 MOST_FILES = 10_000
 MOST_EDGES = 1_000_000
 """An edge list becomes a model with meaning up to this size; what works on numbers alone has no such bound."""
-CHUNK = 1 << 20
-LONGEST_LINE = 8192
 
 
 class Given:
@@ -227,36 +225,19 @@ def own_descriptors() -> dict[str, Descriptor]:
 
 
 def _edges(file: str) -> Given:
-    from drystone.l05_graph.forms.edge_list import read_edge_list  # noqa: PLC0415 - loads numpy
+    from drystone.l05_graph.forms.edge_list import read_edge_stream  # noqa: PLC0415 - loads numpy
 
     try:
         if file == STANDARD_INPUT:
-            found = read_edge_list(lines_of(sys.stdin), file)
+            found = read_edge_stream(sys.stdin.buffer, file)
         else:
-            with Path(file).open(encoding="utf-8") as opened:
-                found = read_edge_list(lines_of(opened), file)
+            with Path(file).open("rb") as opened:
+                found = read_edge_stream(opened, file)
     except UnicodeDecodeError as e:
         raise FileUnreadable(f"{file} is not UTF-8: is it a text file?", file=file) from e
     except (OSError, ValueError) as e:
         raise unreadable(file, e) from e
     return Given(file, graph=found.graph, notes=tuple(found.notes()))
-
-
-def lines_of(opened: TextIO) -> Iterator[str]:
-    """Divide a text into lines; of a line that is too long comes its begin alone, so that memory stays bounded."""
-    rest, is_cut = "", False
-    while chunk := opened.read(CHUNK):
-        *whole, rest = (rest + chunk).split("\n")
-        if is_cut and whole:
-            del whole[0]
-            is_cut = False
-        yield from whole
-        if len(rest) > LONGEST_LINE:
-            if not is_cut:
-                yield rest[:LONGEST_LINE]
-            rest, is_cut = "", True
-    if rest and not is_cut:
-        yield rest
 
 
 def _model_of(graph: Graph, name: str) -> Model:
