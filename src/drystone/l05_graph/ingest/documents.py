@@ -9,7 +9,7 @@ from drystone.l00_kernel.yaml_text.json_text import read_json
 from drystone.l00_kernel.yaml_text.reader import Documents, read_documents
 from drystone.l00_kernel.yaml_text.subject import Dialect, Subject
 from drystone.l05_graph.ingest.gathering import Gathering
-from drystone.l05_graph.ingest.source import File, Unreadable
+from drystone.l05_graph.ingest.source import File
 
 MOST_BYTES = 32 * 1024 * 1024
 MOST_VALUES = 2_000_000
@@ -44,17 +44,14 @@ def documents(
 
     Args:
         files: Which.
-        gathering: Takes mistakes of form as skips.
+        gathering: Takes mistakes of form as skips; a file that cannot be read is nothing but such mistakes.
         what: What one of them is called in messages.
         dialect: What the texts may do.
 
     Yields:
         Their documents, the empty ones left out.
-
-    Raises:
-        Unreadable: None of them can be read.
     """
-    first, is_any, left = "", False, MOST_VALUES
+    left = MOST_VALUES
     for file in files:
         subject = Subject(
             name=what,
@@ -68,14 +65,8 @@ def documents(
         for problem in read.problems:
             help_ = f"; {problem.help}" if problem.help else ""
             gathering.skips.add(f"{problem.message}{help_}", f"{file.name}:{problem.line}")
-        if read.is_cut:
-            last = read.problems[-1]
-            first = first or f"{file.name}:{last.line}:{last.column}: {last.message}"
-        is_any = is_any or bool(read.roots) or not read.is_cut
         for root in read.roots:
             yield Document(file.name, root)
-    if not is_any:
-        raise Unreadable(first or f"there is no {what} to read")
 
 
 def _read(file: File, subject: Subject, dialect: Dialect) -> Documents:
