@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drystone.l00_kernel.yaml_text.json_text import read_json
@@ -77,6 +77,7 @@ def test_many_documents_are_limited_like_one() -> None:
     assert "more than 500 values" in told(found)[0]
 
 
+@settings(max_examples=50)
 @given(VALUES, st.sampled_from([None, 2, "\t"]), st.booleans())
 def test_json_is_read_as_the_standard_library_reads_it(
     value: object, indent: int | str | None, escaped: bool

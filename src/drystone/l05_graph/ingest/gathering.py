@@ -117,21 +117,8 @@ class Gathering:
         Raises:
             Unreadable: It is said too often, or of too many.
         """
-        self._left -= 1
-        if self._left < 0:
-            raise Unreadable("the files say too often what needs what; import them in parts")
-        if not isinstance(targets, str) and len(targets) > MOST_ALTERNATIVES:
-            self.skips.add(
-                f"a choice of more than {MOST_ALTERNATIVES}", f"{place} {source}".strip()
-            )
-            return
-        found = [targets] if isinstance(targets, str) else list(dict.fromkeys(targets))
-        if not all(self._is_name(name, place) for name in (source, *found)):
-            return
-        if source in found:
-            self.skips.add(
-                "depends on itself, which a component always has", f"{place} {source}".strip()
-            )
+        found = self._wanted(source, [targets] if isinstance(targets, str) else targets, place)
+        if not found:
             return
         one = Dependency(
             source=source,
@@ -152,6 +139,23 @@ class Gathering:
             self._groups[source, group] = [each.key for each in every]
             for each in every:
                 self._take(each, place)
+
+    def _wanted(self, source: str, targets: Sequence[str], place: str) -> list[str]:
+        """Return what is needed, each once; nothing when the statement is left out."""
+        self._left -= 1
+        if self._left < 0:
+            raise Unreadable("the files say too often what needs what; import them in parts")
+        which = f"{place} {source}".strip()
+        if len(targets) > MOST_ALTERNATIVES:
+            self.skips.add(f"a choice of more than {MOST_ALTERNATIVES}", which)
+            return []
+        found = list(dict.fromkeys(targets))
+        if not all(self._is_name(name, place) for name in (source, *found)):
+            return []
+        if source in found:
+            self.skips.add("depends on itself, which a component always has", which)
+            return []
+        return found
 
     def declared(self, what: str) -> Declared:
         """Put the model together.

@@ -22,7 +22,8 @@ def findings(view: View) -> Page:
         if (severity is None or one.severity is severity)
         and (rule is None or one.rule is rule)
         and (
-            not owner or (one.subject in model.by_name and model.by_name[one.subject].owner == owner)
+            not owner
+            or (one.subject in model.by_name and model.by_name[one.subject].owner == owner)
         )
         and (not text or text in one.sentence.casefold())
     ]
