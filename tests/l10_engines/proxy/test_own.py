@@ -97,7 +97,7 @@ async def test_while_nobody_keeps_them_the_rest_of_the_edge_goes_on(
 
 
 async def test_an_envoy_that_starts_again_by_itself_leads_to_them(
-    stopped: Rig, pages: OnDemand
+    stopped: Rig, pages: OnDemand, blue: Upstream
 ) -> None:
     envoy = stopped.envoy.status().pid
     assert envoy is not None
@@ -111,4 +111,4 @@ async def test_an_envoy_that_starts_again_by_itself_leads_to_them(
             return False
 
     await until(answers)
-    await stopped.live()
+    await stopped.live(with_pages(stopped, pages, blue))
