@@ -101,6 +101,20 @@ class Terminal:
         for line in lines:
             self.line(line)
 
+    def text(self, text: str) -> None:
+        """Write a text that other programs read: as it is, unless a terminal would obey what is in it.
+
+        Nothing when a machine reads.
+        """
+        if self.json:
+            return
+        if self.live:
+            self.lines(text.splitlines())
+            return
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+
     def document(self, value: object) -> None:
         """Write the one JSON document of this command; nothing when a person reads."""
         if self.json:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from drystone.l05_graph.forms import survey
 from drystone.l25_deployer.dependency_model import start_order
+from drystone.l85_surfaces.cli import entry
+from drystone.l85_surfaces.cli.commands.deps.export import FORMS
 from drystone.l85_surfaces.cli.dependencies.reading import own_descriptors
 from l85_surfaces.cli.conftest import Drystone
 from l85_surfaces.cli.deps.surveys import SHOP
@@ -238,3 +241,16 @@ def test_nothing_is_overwritten(drystone: Drystone, shop: Path, tmp_path: Path) 
     assert shop.read_text() == before
     assert (tmp_path / "new.yaml").read_text().startswith("title: A shop\n")
     assert "missing/new.yaml cannot be written: No such file or directory" in nowhere.err
+
+
+@pytest.mark.parametrize("form", ["yaml", "json", "csv", "mermaid"])
+def test_what_is_exported_to_a_pipe_is_the_text_itself(
+    capfdbinary: pytest.CaptureFixture[bytes], shop: Path, form: str
+) -> None:
+    shop.write_text('components: {"a\\u202eb": {needs: {c: soft}}, c: }')
+    model = survey.read(shop.read_text())
+
+    assert entry.main(["deps", "export", "shop.yaml", "--format", form]) == 0
+
+    written = capfdbinary.readouterr().out.decode()
+    assert written.removesuffix("\n") == FORMS[form](model).removesuffix("\n")

@@ -58,7 +58,7 @@ def export(
         written_once(output, text.encode())
         Terminal(json=False).line(f"written to {output}")
     else:
-        Terminal(json=False).line(text.rstrip("\n"))
+        Terminal(json=False).text(text if text.endswith("\n") else f"{text}\n")
 
 
 def tangled(model: Model) -> Collection[Key]:

@@ -106,4 +106,4 @@ def _tell(lines: Iterable[str], file: str | None, text: str, out: Terminal) -> N
         return
     for line in lines:
         remark(line)
-    out.line(text.rstrip("\n"))
+    out.text(text)
