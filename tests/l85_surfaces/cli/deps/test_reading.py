@@ -9,11 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from drystone.l85_surfaces.cli import entry
-from drystone.l85_surfaces.cli.dependencies import reading
 from l85_surfaces.cli.conftest import Drystone
 from l85_surfaces.cli.deps.surveys import SHOP, SOUND
 from l85_surfaces.cli.small_platform import SmallPlatform
@@ -207,27 +204,6 @@ def test_a_line_that_is_no_edge_is_refused_with_its_number(
 
     assert (said.code, said.out) == (1, "")
     assert says in said.err
-
-
-@given(
-    st.lists(st.text(alphabet="ab \r", max_size=30), max_size=20), st.integers(1, 40), st.booleans()
-)
-def test_lines_are_those_of_the_text_and_long_ones_are_cut(
-    lines: list[str],
-    chunk: int,
-    ends: bool,
-) -> None:
-    whole = "\n".join(lines) + ("\n" if ends else "")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "CHUNK", chunk)
-        patch.setattr(reading, "LONGEST_LINE", 10)
-        found = list(reading.lines_of(io.StringIO(whole, newline="\n")))
-    expected = whole.split("\n")
-    if expected[-1] == "":
-        expected.pop()
-    assert len(found) == len(expected)
-    for got, line in zip(found, expected, strict=True):
-        assert got == line or (len(line) > 10 and line.startswith(got) and len(got) >= 10)
 
 
 def test_a_reader_who_goes_away_is_no_failure(shop: Path) -> None:
