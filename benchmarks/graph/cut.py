@@ -1,6 +1,7 @@
 """What the cheapest cut, break-glass set, pillars and layers cost in CPU seconds, beside a heuristic that others use.
 
-``python -m benchmarks.graph.cut [--hard SECONDS]``; alone, with ``OMP_NUM_THREADS=1``.
+``python -m benchmarks.graph.cut [--hard SECONDS] [--matrices FOLDER]``; alone, with ``OMP_NUM_THREADS=1``. The folder holds matrices of
+the linear ordering problem, each a size and then its numbers, as collections publish them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -170,6 +172,25 @@ def input_output(size: int, seed: int = 1) -> Graph:
     return graph_of_edges(names, source, target, np.rint(flow[source, target]))
 
 
+def matrices(folder: Path) -> str:
+    """Measure published matrices; the time limit counts processor time."""
+    rows = []
+    for file in sorted(folder.iterdir()):
+        size, *words = file.read_text().split()
+        matrix = np.array(words[: int(size) ** 2], np.float64).reshape(int(size), int(size))
+        np.fill_diagonal(matrix, 0)
+        source, target = np.nonzero(matrix)
+        names = [str(number) for number in range(int(size))]
+        graph = graph_of_edges(names, source, target, matrix[source, target])
+        cut, took = cpu(
+            lambda graph=graph: feedback_arc_set(graph, time_limit=LIMIT, clock=time.process_time)  # type: ignore[misc]
+        )
+        cells = (cut.cost, cut.bound, graph.cost.sum() - cut.cost, 100 * cut.gap, took)
+        rows.append([file.name, size, *map(_number, cells)])
+    head = ["matrix", "size", "cost", "bound", "value of the order", "gap %", "CPU s"]
+    return table("Published matrices", head, rows)
+
+
 def _hard_row(name: str, graph: Graph, limit: timedelta) -> list[str]:
     began = time.monotonic()
     cut, took = cpu(lambda: feedback_arc_set(graph, time_limit=limit))
@@ -185,10 +206,14 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hard", type=float, help="seconds for each graph without structure")
+    parser.add_argument("--matrices", type=Path, help="a folder with matrices")
     chosen = parser.parse_args()
-    tables = [planted_cuts(), planted_moves()]
-    if chosen.hard:
+    if chosen.matrices:
+        tables = [matrices(chosen.matrices)]
+    elif chosen.hard:
         tables = [hard_cuts(timedelta(seconds=chosen.hard))]
+    else:
+        tables = [planted_cuts(), planted_moves()]
     sys.stdout.write("\n\n".join(tables) + "\n")
 
 
