@@ -86,7 +86,41 @@ async def test_a_tangle_is_refused_with_the_way_around(platform: Place, tmp_path
     said = await must_refuse(
         platform, small_service(tmp_path / "1", one, dependencies={two: "hard"})
     )
-    assert f"tangle: {one} → {two} → {one}" in said
+    assert f"tangle: dev/{one} → dev/{two} → dev/{one}" in said
+
+
+async def test_a_risk_is_let_in_when_it_is_soft_or_accepted_and_only_until_its_last_day(
+    platform: Place, tmp_path: Path
+) -> None:
+    one, two = platform.name(), platform.name()
+    assert (await platform.deploy(small_service(tmp_path / "1", one, tier=2, layer=60))).code == 0
+    needs: dict[str, Any] = {one: "hard"}
+    second = small_service(tmp_path / "2", two, dependencies=needs, tier=1, layer=70)
+    said = await platform.deploy(second)
+    assert said.code == 0
+    assert f"tier: dev/{two} (tier 1) needs dev/{one} (tier 2)" in said.out + said.err
+
+    def first(**more: object) -> Path:
+        needs = {two: {"at": ["runtime"], **more}}
+        return small_service(tmp_path / "1", one, dependencies=needs, tier=2, layer=60)
+
+    refused = await must_refuse(platform, first(needs="hard"))
+    assert f"tangle: dev/{one} → dev/{two} → dev/{one}" in refused
+    assert f"layer: dev/{one} (layer 60) needs dev/{two} on a higher layer (70)" in refused
+    plan = await platform.drystone.run("plan", first(needs="soft", without="less"), "--env", "dev")
+    assert plan.code == 0
+    assert f"soft tangle: dev/{one} → dev/{two} → dev/{one}" in plan.out
+
+    risk = {"by": "ann", "reason": "moves in spring"}
+    over = first(needs="hard", accepted={**risk, "until": "2024-02-29"})
+    assert f"tangle: dev/{one}" in await must_refuse(platform, over)
+    let_in = await platform.deploy(first(needs="hard", accepted={**risk, "until": "2999-12-31"}))
+    assert let_in.code == 0
+    assert "accepted by ann until 2999-12-31" in let_in.out + let_in.err
+    assert "moves in spring" in let_in.out + let_in.err
+    again = await must_refuse(platform, over)
+    assert f"tangle: dev/{one}" in again
+    assert (await platform.get(one)).status_code == 200
 
 
 async def test_every_mistake_in_a_descriptor_is_shown_at_once_with_its_place(

@@ -265,13 +265,15 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         ),
         news=News(services),
     )
-    intake = Intake(runtime=runtime.name, runtimes=machine.runtimes, clock=clock)
+    intake = Intake(
+        runtime=runtime.name, runtimes=machine.runtimes, clock=clock, builds_isolated=False
+    )
     deployer = Deployer(
         home=home.path,
         services=services,
         intake=intake,
         platform=platform,
-        dependencies=LiveDependencies(platform_descriptors(), services),
+        dependencies=LiveDependencies(platform_descriptors(), services, clock),
     )
     try:
         await platform.start()

@@ -1,16 +1,13 @@
-"""The check of dependencies and the order of recovery, held against the plain definition of reachability."""
+"""The order in which deployed services start, held against the plain definition of reachability."""
 
 from __future__ import annotations
 
-import itertools
 from datetime import timedelta
 from typing import Literal
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drystone.l25_deployer.dependencies import check, hard_needs, path_back
 from drystone.l25_deployer.dependency_model import Deployed, Key, waves
 from drystone.l25_deployer.stacks.model import Dependency, EnvironmentStack
 
@@ -65,6 +62,14 @@ def deployed(edges: Edges, names: str = NAMES) -> dict[Key, EnvironmentStack]:
     }
 
 
+def hard_needs(one: EnvironmentStack) -> list[Key]:
+    return [
+        (need.environment or one.name, name)
+        for name, need in one.dependencies.items()
+        if need.needs == "hard" and {"start", "runtime"} & set(need.at)
+    ]
+
+
 def hard(every: Deployed) -> set[tuple[Key, Key]]:
     return {(key, to) for key, one in every.items() for to in hard_needs(one)}
 
@@ -75,20 +80,6 @@ def reachable(every: Deployed, start: Key) -> set[Key]:
     while new := {to for key, to in hard(every) if key in found and key in every} - found:
         found |= new
     return found
-
-
-@settings(max_examples=50, deadline=None)
-@given(EDGES, st.sampled_from(NAMES), st.sampled_from(NAMES))
-def test_a_way_is_found_exactly_when_there_is_one(edges: Edges, start: str, goal: str) -> None:
-    every = deployed(edges)
-
-    way = path_back(("dev", start), ("dev", goal), every)
-
-    assert bool(way) == (("dev", goal) in reachable(every, ("dev", start)))
-    if way:
-        assert (way[0], way[-1]) == (("dev", start), ("dev", goal))
-        assert set(itertools.pairwise(way)) <= hard(every)
-        assert len(set(way)) == len(way)
 
 
 @settings(max_examples=50, deadline=None)
@@ -116,22 +107,6 @@ def test_a_service_that_needs_nothing_waits_for_nothing(edges: Edges) -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(EDGES)
-def test_what_each_deploy_let_in_never_tangles(edges: Edges) -> None:
-    every: dict[Key, EnvironmentStack] = {}
-    for key, one in deployed(edges).items():
-        if not check(one, every).refused:
-            every[key] = one
-    again = deployed(edges)
-    for key, one in again.items():
-        if not check(one, every).refused:
-            every[key] = one
-
-    for key, to in hard(every):
-        assert to not in every or key not in reachable(every, to)
-
-
-@settings(max_examples=50, deadline=None)
 @given(EDGES, st.sampled_from(NAMES))
 def test_a_need_of_what_is_not_there_comes_first_only_where_it_is_deployed(
     edges: Edges, missing: str
@@ -143,68 +118,3 @@ def test_a_need_of_what_is_not_there_comes_first_only_where_it_is_deployed(
 
 def test_no_services_make_no_waves() -> None:
     assert list(waves({})) == []
-
-
-def test_a_hard_need_of_what_is_not_deployed_is_refused_with_two_ways_out() -> None:
-    findings = check(stack("shop", {"users": need()}), {})
-
-    (refused,) = findings.refused
-    assert refused.startswith("shop needs 'users', which is not deployed in dev (hard, at runtime)")
-    assert "deploy it first, or make the dependency soft" in refused
-
-
-@pytest.mark.parametrize(
-    "dependency", [need("soft"), need("hard", "build"), need("hard", "recovery")], ids=repr
-)
-def test_a_need_that_can_wait_is_noted(dependency: Dependency) -> None:
-    findings = check(stack("shop", {"users": dependency}), {})
-
-    assert findings.refused == ()
-    assert len(findings.notes) == 1
-
-
-def test_a_service_of_the_same_name_elsewhere_is_not_the_one_that_is_needed() -> None:
-    every = {("prod", "users"): stack("users", environment="prod")}
-
-    assert check(stack("shop", {"users": need()}), every).refused
-    assert not check(stack("shop", {"users": need(environment="prod")}), every).refused
-
-
-def test_a_tangle_is_refused_with_the_whole_way_around() -> None:
-    every = {
-        ("dev", "b"): stack("b", {"c": need()}),
-        ("dev", "c"): stack("c", {"a": need()}),
-    }
-
-    (refused,) = check(stack("a", {"b": need()}), every).refused
-
-    assert refused.startswith("tangle: a → b → c → a;")
-
-
-def test_a_soft_edge_makes_no_tangle() -> None:
-    every = {("dev", "b"): stack("b", {"a": need("soft")})}
-
-    assert check(stack("a", {"b": need()}), every).refused == ()
-
-
-@pytest.mark.parametrize(
-    ("mine", "others", "is_refused"),
-    [(10, 9, False), (10, 10, True), (10, 11, True), (None, 11, False), (10, None, False)],
-)
-def test_a_hard_need_points_to_a_lower_layer(
-    mine: int | None, others: int | None, is_refused: bool
-) -> None:
-    every = {("dev", "b"): stack("b", layer=others)}
-
-    findings = check(stack("a", {"b": need()}, layer=mine), every)
-
-    assert bool(findings.refused) == is_refused
-    assert not check(stack("a", {"b": need("soft")}, layer=mine), every).refused
-
-
-def test_needing_what_promises_less_is_noted() -> None:
-    every = {("dev", "b"): stack("b", tier=3)}
-
-    findings = check(stack("a", {"b": need()}, tier=1), every)
-
-    assert findings.notes == ("a (tier 1) needs b, which promises less (tier 3)",)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from drystone.l00_kernel.errors import Invalid
 from drystone.l05_graph.forms.survey import read
 from drystone.l05_graph.model import Model
-from l25_deployer.reached import Reached
-from l25_deployer.small_platform import ASKING, deploy, descriptor
+from drystone.l25_deployer.errors import PlanRefused
+from l25_deployer.reached import Reached, all_of, at
+from l25_deployer.small_platform import ASKING, deploy, descriptor, source
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,3 +43,69 @@ async def test_the_platform_came_up_in_the_order_that_is_told(p: Reached) -> Non
         if step.state in {"ready", "adopted"}
     ]
     assert [name for name in names if name in ready] == ready
+
+
+def needing(other: str, more: str = "needs: hard") -> str:
+    return f"dependencies: {{{other}: {{{more}}}}}"
+
+
+async def test_of_two_deploys_that_would_tangle_together_exactly_one_gets_in(p: Reached) -> None:
+    names = ("left", "right")
+    for name in names:
+        await deploy(p.api, descriptor(name), p.source)
+
+    ended = await asyncio.gather(
+        deploy(p.api, descriptor("left", more=needing("right")), p.source),
+        deploy(p.api, descriptor("right", more=needing("left")), p.source),
+        return_exceptions=True,
+    )
+
+    (refused,) = [one for one in ended if isinstance(one, BaseException)]
+    assert isinstance(refused, PlanRefused)
+    assert "tangle: dev/" in str(refused)
+    model = await live(p)
+    declared = {n: {one.target for one in model.needs[f"dev/{n}"]} for n in names}
+    assert ("dev/right" in declared["left"]) != ("dev/left" in declared["right"])
+
+
+async def test_going_back_into_a_tangle_is_told_and_never_refused(p: Reached) -> None:
+    await deploy(p.api, descriptor("ground"), p.source)
+    await deploy(p.api, descriptor("upper", more=needing("ground")), p.source)
+    await deploy(p.api, descriptor("upper"), p.source)
+    await deploy(p.api, descriptor("ground", more=needing("upper")), p.source)
+
+    told = await all_of(p.api.rollback(ASKING, **at("upper")))
+
+    assert any(
+        progress.text.startswith("goes back all the same: tangle: dev/upper → dev/ground")
+        for progress in told
+    )
+    assert told[-1].step == "done"
+    again = await p.api.plan(
+        ASKING,
+        source=source(descriptor("upper", more=needing("ground")), p.source),
+        environment="dev",
+    )
+    assert again.refused == []
+    assert "1 older finding stands about upper; `drystone deps lint` shows what" in again.notes
+
+
+async def test_what_is_about_to_be_needed_is_not_removed(p: Reached) -> None:
+    await deploy(p.api, descriptor("needed"), p.source)
+    coming = p.api.deploy(
+        ASKING,
+        source=source(descriptor("needing", more=needing("needed")), p.source),
+        environment="dev",
+    )
+    async for progress in coming:
+        if progress.step == "build":
+            break
+    with pytest.raises(PlanRefused, match=r"dev/needing cannot run without needed\.dev"):
+        await all_of(p.api.destroy(ASKING, **at("needed")))
+
+
+async def test_nothing_is_deployed_in_the_place_of_the_platform(p: Reached) -> None:
+    asked = source(descriptor("proxy"), p.source)
+
+    with pytest.raises(Invalid, match="'platform' is where the platform's own services stand"):
+        await all_of(p.api.deploy(ASKING, source=asked, environment="platform"))

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
 
-from drystone.l05_graph.model import Component, Dependency, Model, checked, phases
+from drystone.l05_graph.model import Component, Dependency, Group, Model, checked, phases
 from drystone.l05_graph.model import Key as DependencyKey
 from drystone.l05_graph.recovery import recovery_order
-from drystone.l05_graph.words import Kind, Phase, Strength
-from drystone.l25_deployer.descriptor.schema import surroundings
+from drystone.l05_graph.words import Kind, Phase, Risk, Strength
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
-from drystone.l25_deployer.stacks import model as stacks
-from drystone.l25_deployer.stacks.model import EnvironmentStack
+from drystone.l25_deployer.stacks.compile import claims, needs_of
+from drystone.l25_deployer.stacks.model import Claims, EnvironmentStack
+from drystone.l25_deployer.stacks.model import Dependency as Need
 
 Key: TypeAlias = tuple[str, str]
 Deployed: TypeAlias = Mapping[Key, EnvironmentStack]
+
+PLATFORM = "platform"
+"""In place of an environment in the names of the platform's own services; nothing is deployed there."""
 
 AFTER_A_STOP = (Phase.START, Phase.RUN)
 """When what is deployed starts again, its artefacts and releases are there."""
@@ -35,43 +39,101 @@ class StartOrder(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
 
 
+class Part(msgspec.Struct, frozen=True):
+    """What one service brings into a model.
+
+    Attributes:
+        components: Itself, and what runs for it alone.
+        dependencies: Of these.
+        groups: Alternatives among the dependencies.
+    """
+
+    components: tuple[Component, ...]
+    dependencies: tuple[Dependency, ...]
+    groups: tuple[Group, ...] = ()
+
+
 def model_of_descriptors(descriptors: Iterable[Descriptor]) -> Model:
     """Return the model of services; what they need and is not among them is external."""
-    services = {one.service: one for one in descriptors}
-    components = [
-        Component(
-            name=name,
-            kind=Kind.PLATFORM if one.embedded is not None else Kind.SERVICE,
-            owner=one.owner.team,
-            tier=one.tier,
-            layer=one.layer,
-        )
-        for name, one in services.items()
-    ]
-    dependencies = [
-        _dependency(name, target, need)
-        for name, one in services.items()
-        for target, need in one.dependencies.items()
-    ]
-    return with_externals(components, dependencies)
+    return model_of(_described(one) for one in descriptors)
 
 
 def model_of_deployed(deployed: Deployed) -> Model:
     """Return the model of what is deployed, each service named by :func:`name_of`."""
-    components = [
-        Component(name=name_of(key), owner=one.owner, tier=one.tier, layer=one.layer)
-        for key, one in deployed.items()
-    ]
-    return with_externals(components, [need for one in deployed.values() for need in declared(one)])
+    return model_of(declared(one) for one in deployed.values())
 
 
-def declared(stack: EnvironmentStack) -> list[Dependency]:
-    """Return the dependencies that a deployed service declares."""
-    name = name_of((stack.name, stack.service))
-    return [
-        _dependency(name, name_of((need.environment or stack.name, target)), need)
+def declared(stack: EnvironmentStack) -> Part:
+    """Return what a deployed service says of itself."""
+    claims = stack.claims
+    component = _component(
+        name_of((stack.name, stack.service)),
+        stack.owner,
+        stack.tier,
+        stack.layer,
+        claims,
+        kind=Kind.SERVICE,
+        region=stack.region,
+    )
+    needs = {
+        name_of((need.environment or stack.name, target)): need
         for target, need in stack.dependencies.items()
-    ]
+    }
+    return _part(component, needs, claims)
+
+
+def _described(descriptor: Descriptor) -> Part:
+    said = claims(descriptor)
+    component = _component(
+        descriptor.service,
+        descriptor.owner.team,
+        descriptor.tier,
+        descriptor.layer,
+        said,
+        kind=Kind.SERVICE if descriptor.embedded is None else Kind.PLATFORM,
+    )
+    return _part(component, needs_of(descriptor), said)
+
+
+def _component(
+    name: str,
+    owner: str,
+    tier: int,
+    layer: int | None,
+    claims: Claims,
+    *,
+    kind: Kind,
+    region: str | None = None,
+) -> Component:
+    return Component(
+        name=name,
+        kind=kind,
+        owner=owner,
+        crew=claims.crew,
+        tier=tier,
+        layer=layer,
+        plane=claims.plane,
+        regions=claims.regions or ((region,) if region else ()),
+        resilience=claims.resilience,
+        slo=claims.slo,
+        availability=claims.availability,
+        recovery=claims.recovery,
+        break_glass=claims.break_glass,
+        products=claims.products or (),
+    )
+
+
+def _part(component: Component, needs: Mapping[str, Need], claims: Claims) -> Part:
+    """Put a service's part together; it always has itself, whatever it says."""
+    name = component.name
+    every = [_dependency(name, target, need) for target, need in needs.items() if target != name]
+    members = Counter(one.group for one in every)
+    groups = (
+        Group(component=name, name=group, at_least=min(count, members[group]))
+        for group, count in claims.groups.items()
+        if members[group]
+    )
+    return Part((component,), tuple(every), tuple(groups))
 
 
 def name_of(key: Key) -> str:
@@ -119,26 +181,30 @@ def waves(deployed: Deployed) -> Sequence[Sequence[Key]]:
 _PHASES = {phase.value: phase for phase in Phase} | {"runtime": Phase.RUN}
 
 
-def _dependency(
-    source: str, target: str, need: surroundings.Dependency | stacks.Dependency
-) -> Dependency:
+def _dependency(source: str, target: str, need: Need) -> Dependency:
     return Dependency(
         source=source,
         target=target,
         strength=Strength(need.needs),
         at=phases(_PHASES[word] for word in need.at),
+        risk=need.risk or Risk.OTHER,
+        group=need.group,
+        can_change=not need.is_fixed,
+        without=need.without or "",
+        accepted=need.accepted,
     )
 
 
-def with_externals(
-    components: Sequence[Component], dependencies: Iterable[Dependency], *, title: str = ""
-) -> Model:
-    """Put a model together; a service always has itself, whatever it says."""
-    every = [one for one in dependencies if one.source != one.target]
+def model_of(parts: Iterable[Part], *, title: str = "") -> Model:
+    """Put a model together; what is needed and is in no part is external."""
+    every = list(parts)
+    components = [one for part in every for one in part.components]
+    dependencies = [one for part in every for one in part.dependencies]
     known = {one.name for one in components}
-    outside = dict.fromkeys(one.target for one in every if one.target not in known)
+    outside = dict.fromkeys(one.target for one in dependencies if one.target not in known)
     externals = [Component(name=name, kind=Kind.EXTERNAL) for name in outside]
-    return checked([*components, *externals], every, title=title)
+    groups = [one for part in every for one in part.groups]
+    return checked([*components, *externals], dependencies, groups, title=title)
 
 
 def _leading_to(names: Collection[str], model: Model) -> set[DependencyKey]:

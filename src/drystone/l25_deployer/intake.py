@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drystone.l25_deployer import dependencies
+from drystone.l00_kernel.errors import Invalid
 from drystone.l25_deployer.api import PlanChange, PlanView, Source
+from drystone.l25_deployer.dependency_model import PLATFORM
+from drystone.l25_deployer.deploy_check import older
 from drystone.l25_deployer.descriptor import Merged, read, resolve
 from drystone.l25_deployer.errors import DescriptorRefused
 from drystone.l25_deployer.exposure import of_service
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l10_engines.runtimes.port import Runtime
     from drystone.l25_deployer.local.kept_service import KeptService
-    from drystone.l25_deployer.local.services import Services
+    from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -50,12 +52,21 @@ class Intake:
         runtime: Name of the runtime for processes.
         runtimes: Those that work here, by name.
         clock: The time.
+        builds_isolated: Whether builds run in a sandbox.
     """
 
-    def __init__(self, *, runtime: str, runtimes: Mapping[str, Runtime], clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        runtime: str,
+        runtimes: Mapping[str, Runtime],
+        clock: Clock,
+        builds_isolated: bool,
+    ) -> None:
         self.runtime = runtime
         self._runtimes = runtimes
         self._clock = clock
+        self._builds_isolated = builds_isolated
 
     def take(self, source: Source, environment: str, version: str) -> Wanted:
         """Read a descriptor.
@@ -64,6 +75,10 @@ class Intake:
             DescriptorRefused: It has mistakes; the message shows all of them.
             Invalid: The environment or the version has no proper name.
         """
+        if environment == PLATFORM:
+            raise Invalid(
+                f"'{PLATFORM}' is where the platform's own services stand; choose another environment"
+            )
         folder = Path(source.folder)
         if not folder.is_absolute():
             raise DescriptorRefused(
@@ -88,7 +103,7 @@ class Intake:
         self,
         wanted: Wanted,
         kept: KeptService | None,
-        services: Services,
+        dependencies: LiveDependencies,
         confirm: frozenset[str] = frozenset(),
     ) -> PlanView:
         """Tell what a deploy would change.
@@ -96,18 +111,17 @@ class Intake:
         Args:
             wanted: What is to be deployed.
             kept: What is deployed.
-            services: All that is deployed, for the check of dependencies.
+            dependencies: All that is deployed, for the check of dependencies.
             confirm: Names of resources whose data may be deleted.
         """
-        deployed = {other.record.key: stack for other in services.all() if (stack := other.stack())}
-        findings = dependencies.check(wanted.stacks.environment, deployed)
+        found = dependencies.check(wanted.stacks)
         made = plan(
             kept.deployed() if kept else None,
             wanted.stacks,
             trace(wanted.stacks, wanted.merged),
             confirm=confirm,
             not_acted_on=not_acted_on(wanted.merged),
-            findings=findings.notes,
+            findings=[*found.notes, *older(found, wanted.service)],
         )
         return PlanView(
             service=made.service,
@@ -125,7 +139,7 @@ class Intake:
                 )
                 for change in made.changes
             ],
-            refused=[*made.refused, *findings.refused, *_changed_types(wanted, kept)],
+            refused=[*made.refused, *found.refused, *_changed_types(wanted, kept)],
             confirm=list(made.confirm),
             not_yet=[f"line {n.line}: {n.path}: {n.sentence}" for n in made.accepted_not_acted_on],
             notes=[*made.findings, *_kept_data(wanted, kept)],
@@ -133,7 +147,7 @@ class Intake:
             exposed=of_service(
                 wanted.stacks.resources.artifact,
                 self.runtime_for(wanted.stacks),
-                builds_isolated=services.machine.artifacts.are_isolated,
+                builds_isolated=self._builds_isolated,
             ),
         )
 

@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
-from drystone.l05_graph.model import Component, Dependency, Model
+from drystone.l05_graph.model import Component, Dependency
 from drystone.l05_graph.words import Kind, Phase, Risk, Strength
 from drystone.l25_deployer.dependency_model import (
+    PLATFORM,
+    Part,
     declared,
     model_of_descriptors,
     name_of,
-    with_externals,
 )
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.stacks.model import (
@@ -28,9 +29,6 @@ from drystone.l25_deployer.stacks.model import (
     Resource,
     Stacks,
 )
-
-PLATFORM = "platform"
-"""In place of an environment in the names of the platform's own services."""
 
 PROXY, DEPLOYER, CACHE = (f"{PLATFORM}/{name}" for name in ("proxy", "deployer", "cache"))
 _ENGINES: Mapping[type[Resource], str] = {
@@ -43,18 +41,6 @@ _CARRIED = (
 )
 _STARTED = (Phase.DEPLOY, Phase.START, Phase.RECOVERY)
 _HOLDING = (Phase.DEPLOY, Phase.START, Phase.RUN)
-
-
-class Part(msgspec.Struct, frozen=True):
-    """What one deployed service brings into the model.
-
-    Attributes:
-        components: Itself, and what runs for it alone.
-        dependencies: Of these.
-    """
-
-    components: tuple[Component, ...]
-    dependencies: tuple[Dependency, ...]
 
 
 def own_part(descriptors: Iterable[Descriptor], elsewhere: Collection[str] = ()) -> Part:
@@ -91,16 +77,8 @@ def part_of(stacks: Stacks, *, cache_elsewhere: bool = False) -> Part:
     """
     stack = stacks.environment
     name = name_of((stack.name, stack.service))
-    components = [
-        Component(
-            name=name,
-            owner=stack.owner,
-            tier=stack.tier,
-            layer=stack.layer,
-            regions=(stack.region,) if stack.region else (),
-        )
-    ]
-    dependencies = [*declared(stack), *_carried(name)]
+    part = declared(stack)
+    components, dependencies = [*part.components], [*part.dependencies, *_carried(name)]
     for resource, kind in stacks.eternal.resources.items():
         if isinstance(kind, Cache) and not cache_elsewhere:
             own = _cache_of(stack, name, resource)
@@ -115,17 +93,7 @@ def part_of(stacks: Stacks, *, cache_elsewhere: bool = False) -> Part:
     dependencies += [
         _need(name, engine, _HOLDING, Risk.DATA) for engine in sorted(filter(None, engines))
     ]
-    return Part(tuple(components), tuple(dependencies))
-
-
-def model_of(parts: Iterable[Part]) -> Model:
-    """Put the model together; what is needed and is in no part is external."""
-    every = list(parts)
-    return with_externals(
-        [one for part in every for one in part.components],
-        [one for part in every for one in part.dependencies],
-        title="What runs on this platform",
-    )
+    return Part(tuple(components), tuple(dependencies), part.groups)
 
 
 def _cache_of(stack: EnvironmentStack, name: str, resource: str) -> Component:

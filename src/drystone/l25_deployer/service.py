@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,6 @@ from drystone.l25_deployer.api import (
     Source,
     StartupStep,
 )
-from drystone.l25_deployer.dependencies import hard_needs
 from drystone.l25_deployer.errors import NothingToAbort, PlanRefused
 from drystone.l25_deployer.exposure import of_platform
 from drystone.l25_deployer.intake import Intake
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drystone.l10_engines.supervision.port import EngineStatus
+    from drystone.l25_deployer.deploy_check import Verdict
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.platform import Platform
 
@@ -153,7 +153,7 @@ class Deployer(DeployerApi):
         kept = self._services.find(environment, wanted.service)
         if kept is not None and version is None:
             wanted = self._intake.called(wanted, str(kept.record.next_release))
-        view = self._intake.show(wanted, kept, self._services)
+        view = self._intake.show(wanted, kept, self._dependencies)
         return await look_ahead(view, wanted, kept, self._machine)
 
     @override
@@ -178,8 +178,12 @@ class Deployer(DeployerApi):
                 tell.release = number
                 wanted = self._intake.called(taken, version or str(number))
                 confirmed = frozenset(confirm or ())
-                view = self._intake.show(wanted, kept, self._services, confirmed)
+                view = self._intake.show(wanted, kept, self._dependencies, confirmed)
+                # Until the operation is written down nothing is awaited, so that of two deploys that
+                # would tangle together the second sees the first.
                 _refuse(view)
+                for note in view.notes:
+                    tell.info("check", note)
                 for notice in view.not_yet:
                     tell.info("check", f"accepted, not acted on yet: {notice}")
                 for sentence in view.exposed:
@@ -200,6 +204,10 @@ class Deployer(DeployerApi):
         kept = self._services.existing(environment, service)
 
         async def work(tell: Teller) -> None:
+            if kept.record.trail:
+                earlier = kept.release(kept.record.trail[-1])
+                for text in _all_of(self._dependencies.check(earlier.stacks)):
+                    tell.info("check", text)
             await operations.roll_back(kept, tell, by=ctx.caller.name)
 
         async for progress in self._operate(kept, work):
@@ -229,9 +237,8 @@ class Deployer(DeployerApi):
                 f" it has: {', '.join(sorted(kept.record.eternal)) or 'none'}"
             )
 
-        self._refuse_if_needed(kept)
-
         async def work(tell: Teller) -> None:
+            self._refuse_if_needed(kept)
             await operations.destroy(kept, tell, with_data=with_data, by=ctx.caller.name)
 
         async for progress in self._operate(kept, work):
@@ -239,7 +246,8 @@ class Deployer(DeployerApi):
 
     @override
     async def dependencies(self, ctx: Context) -> DependencyModel:
-        return DependencyModel(dump(self._dependencies.model()), self._platform.followed)
+        survey = await asyncio.to_thread(dump, self._dependencies.model())
+        return DependencyModel(survey, self._platform.followed)
 
     @override
     async def services(
@@ -316,11 +324,7 @@ class Deployer(DeployerApi):
         Raises:
             PlanRefused: The message names them.
         """
-        users = [
-            other.name
-            for other in self._services.all()
-            if (stack := other.stack()) and kept.record.key in hard_needs(stack)
-        ]
+        users = self._dependencies.users(kept.record.key)
         if users:
             raise PlanRefused(
                 f"{', '.join(users)} cannot run without {kept.name} (a hard dependency):"
@@ -383,6 +387,12 @@ def _refuse(plan: PlanView) -> None:
         )
     if plan.refused:
         raise PlanRefused("\n".join(plan.refused))
+
+
+def _all_of(verdict: Verdict) -> Iterator[str]:
+    """Tell everything of a check that refuses nothing: going back is always allowed."""
+    yield from (f"goes back all the same: {reason}" for reason in verdict.refused)
+    yield from verdict.notes
 
 
 def _is_away(status: EngineStatus) -> bool:

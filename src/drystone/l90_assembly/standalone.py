@@ -193,13 +193,15 @@ async def assemble(
         ),
         news=news,
     )
-    intake = Intake(runtime=chosen, runtimes=runtimes, clock=clock)
+    intake = Intake(
+        runtime=chosen, runtimes=runtimes, clock=clock, builds_isolated=artifacts.are_isolated
+    )
     deployer = Deployer(
         home=home.path,
         services=services,
         intake=intake,
         platform=platform,
-        dependencies=LiveDependencies(own, services, _elsewhere(settings)),
+        dependencies=LiveDependencies(own, services, clock, _elsewhere(settings)),
     )
     return Standalone(
         deployer=deployer,

@@ -168,7 +168,9 @@ async def test_services_that_need_each_other_come_up_in_waves(home: Home) -> Non
         await home.deploy(p, "base")
         await home.deploy(p, "middle", needs.format("base"))
         await home.deploy(p, "top", needs.format("middle"))
-        with pytest.raises(PlatformError, match="tangle: base → top → middle → base"):
+        with pytest.raises(
+            PlatformError, match="tangle: dev/base → dev/top → dev/middle → dev/base"
+        ):
             await home.deploy(p, "base", needs.format("top"))
         await suspended(p)
 

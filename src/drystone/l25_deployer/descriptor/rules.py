@@ -47,6 +47,7 @@ def check_whole(root: Mapping, resources: Tagged, run: Run, *, embedded_allowed:
         _environment_names,
         _secrets,
         _itself,
+        _groups,
         _protocol,
     ):
         rule(root, run)
@@ -277,6 +278,31 @@ def _itself(root: Mapping, run: Run) -> None:
     for name, entry in _entries(root, "dependencies"):
         if name == service:
             run.problem(entry.key, f"the service {quoted(name)} depends on itself", "remove it")
+
+
+def _groups(root: Mapping, run: Run) -> None:
+    """A group of alternatives is declared, and has as many members as it needs."""
+    declared = dict(_entries(root, "groups"))
+    members = dict.fromkeys(declared, 0)
+    for name, entry in _entries(root, "dependencies"):
+        node = _below(entry.node, "group")
+        if not isinstance(node, Scalar):
+            continue
+        if node.text in declared:
+            members[node.text] += 1
+            continue
+        near = nearest(node.text, declared)
+        help_ = f"did you mean '{near}'?" if near else f"declare it: 'groups: {{{node.text}: 1}}'"
+        where = f"dependencies.{name}.group"
+        run.problem(node.span, f"{where}: there is no group {quoted(node.text)}", help_)
+    for name, entry in declared.items():
+        needed = entry.node.value if isinstance(entry.node, Scalar) else None
+        if isinstance(needed, int) and needed > members[name]:
+            run.problem(
+                entry.node.span,
+                f"groups.{name}: {needed} are needed of {members[name]} dependencies that name the group",
+                f"write 'group: {name}' at more dependencies, or let it need fewer",
+            )
 
 
 def _protocol(root: Mapping, run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, TypeAlias
 
 from drystone.l25_deployer.descriptor.forms import Mistake, Text
@@ -43,6 +44,13 @@ def _header_name(text: str) -> str:
     if text.lower() in _EDGE_OWN:
         raise Mistake(f"the edge itself sets the header '{text}'", "remove it")
     return text
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Mistake(f"there is no day '{text}'", "write it as year-month-day") from None
 
 
 def _no_dots(text: str) -> str:
@@ -299,6 +307,16 @@ Moment: TypeAlias = Annotated[
         "moment",
         "a moment such as 2030-01-31T09:00:00Z (RFC 3339)",
         r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9](?::[0-5][0-9])?(?:Z|[+-][0-2][0-9]:[0-5][0-9])",
+    ),
+]
+Day: TypeAlias = Annotated[
+    date,
+    Text(
+        "day",
+        "a day such as 2027-01-31",
+        "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        convert=_day,
+        most=10,
     ),
 ]
 Zone: TypeAlias = Annotated[

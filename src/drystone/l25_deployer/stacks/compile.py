@@ -8,9 +8,11 @@ from typing import cast
 import msgspec
 
 from drystone.l00_kernel.errors import Invalid
+from drystone.l05_graph.model import Acceptance, BreakGlass, Estimate
+from drystone.l05_graph.words import Plane, Resilience, Risk
 from drystone.l25_deployer.descriptor.reading import Merged
 from drystone.l25_deployer.descriptor.references import Ref, parts
-from drystone.l25_deployer.descriptor.schema import compute, resources
+from drystone.l25_deployer.descriptor.schema import compute, dependability, resources
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.stacks import model
 
@@ -206,16 +208,25 @@ def _health(health: compute.Health) -> model.Health:
     )
 
 
-def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.EnvironmentStack:
-    dependencies = {
+def needs_of(descriptor: Descriptor) -> dict[str, model.Dependency]:
+    """Give what a service needs of others, by their names."""
+    return {
         name: model.Dependency(
             needs=needed.needs,
             at=tuple(sorted(set(needed.at))),
             timeout=needed.timeout,
             environment=needed.environment,
+            risk=Risk(needed.risk) if needed.risk != "other" else None,
+            without=needed.without,
+            group=needed.group,
+            is_fixed=None if needed.can_change else True,
+            accepted=_accepted(needed.accepted),
         )
         for name, needed in sorted(descriptor.dependencies.items())
     }
+
+
+def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.EnvironmentStack:
     return model.EnvironmentStack(
         service=descriptor.service,
         name=merged.environment,
@@ -227,8 +238,36 @@ def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.E
         description=descriptor.description,
         region=merged.region,
         layer=descriptor.layer,
-        dependencies=dependencies,
+        dependencies=needs_of(descriptor),
+        claims=claims(descriptor),
     )
+
+
+def claims(descriptor: Descriptor) -> model.Claims:
+    """Give what a service claims of itself."""
+    recovery, by_hand = descriptor.recovery, descriptor.break_glass
+    return model.Claims(
+        plane=Plane(descriptor.plane) if descriptor.plane else None,
+        regions=descriptor.regions or None,
+        resilience=Resilience(descriptor.resilience) if descriptor.resilience else None,
+        slo=descriptor.slo.availability,
+        availability=descriptor.availability,
+        recovery=Estimate(recovery.least, recovery.likely, recovery.most) if recovery else None,
+        break_glass=BreakGlass(
+            takes=by_hand.takes, cost=by_hand.cost, runbook=by_hand.runbook or ""
+        )
+        if by_hand
+        else None,
+        crew=descriptor.crew,
+        products=descriptor.products or None,
+        groups=dict(sorted(descriptor.groups.items())),
+    )
+
+
+def _accepted(written: dependability.Acceptance | None) -> Acceptance | None:
+    if written is None:
+        return None
+    return Acceptance(by=written.by, reason=written.reason, until=written.until)
 
 
 def _route(descriptor: Descriptor, facts: Facts) -> model.Route:

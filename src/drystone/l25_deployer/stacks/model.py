@@ -21,6 +21,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from drystone.l05_graph.model import Acceptance, BreakGlass, Estimate
+from drystone.l05_graph.words import Plane, Resilience, Risk
+
 Space: TypeAlias = Literal[
     "resources", "dependencies", "secrets", "sidecars", "config", "port", "build"
 ]
@@ -247,12 +250,50 @@ class Dependency(msgspec.Struct, frozen=True):
     Attributes:
         at: When it is needed, sorted.
         environment: Which environment of the other service; the same as this one's when None.
+        risk: What it is used for; nothing in particular when None.
+        without: What happens without it.
+        group: The group of alternatives that it is in.
+        is_fixed: Whether it can be neither removed nor made soft; None when it can.
+        accepted: Who accepts what is wrong with it.
     """
 
     needs: Literal["hard", "soft"]
     at: tuple[str, ...]
     timeout: timedelta
     environment: str | None = None
+    risk: Risk | None = None
+    without: str | None = None
+    group: str | None = None
+    is_fixed: Literal[True] | None = None
+    accepted: Acceptance | None = None
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What a service claims of itself, for the dependency graph.
+
+    Attributes:
+        plane: Which half of the platform it is part of.
+        regions: Where it runs; the region of the deploy when None.
+        resilience: What it claims to survive.
+        slo: Share of requests that are to succeed.
+        availability: Share of the time in which it works by itself.
+        recovery: How long it takes to bring it back.
+        break_glass: How it comes back without what it needs.
+        crew: Who brings it back.
+        products: What it is a part of.
+        groups: How many of each group of alternatives it needs.
+    """
+
+    plane: Plane | None = None
+    regions: tuple[str, ...] | None = None
+    resilience: Resilience | None = None
+    slo: float | None = None
+    availability: float | None = None
+    recovery: Estimate | None = None
+    break_glass: BreakGlass | None = None
+    crew: str | None = None
+    products: tuple[str, ...] | None = None
+    groups: dict[str, int] = {}
 
 
 class EnvironmentStack(msgspec.Struct, frozen=True):
@@ -264,6 +305,7 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
         public: Whether people outside may reach it; the local edge answers on loopback either way.
         tier: 0, on which everything depends, to 4.
         layer: Pinned height in the cake; computed when None.
+        claims: What it claims of itself.
     """
 
     service: str
@@ -277,6 +319,7 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
     region: str | None = None
     layer: int | None = None
     dependencies: dict[str, Dependency] = {}
+    claims: Claims = Claims()
 
 
 class Smoke(msgspec.Struct, frozen=True):

@@ -53,9 +53,22 @@ def _cause(path: StackPath, value: object, merged: Merged) -> Path | None:
         case "deployment":
             return _group(rest[0], rest[1:], merged)
         case "environment":
-            return ("dependencies", *rest) if field == "dependencies" else _ENVIRONMENT.get(field)
+            return _surrounding(field, rest)
         case _:
             return ("deploy", field, *rest)
+
+
+def _surrounding(field: str, rest: list[str]) -> Path | None:
+    match field:
+        case "dependencies":
+            return (
+                "dependencies",
+                *("can_change" if step == "is_fixed" else step for step in rest),
+            )
+        case "claims":
+            return ("slo", "availability") if rest == ["slo"] else tuple(rest)
+        case _:
+            return _ENVIRONMENT.get(field)
 
 
 def _release(field: str, rest: list[str], value: object, merged: Merged) -> Path | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from drystone.l25_deployer.descriptor.block import Block
 from drystone.l25_deployer.descriptor.overlays import Overlays
-from drystone.l25_deployer.descriptor.quantities import Count, Port, Tier
+from drystone.l25_deployer.descriptor.quantities import Count, Percent, Port, Positive, Tier
 from drystone.l25_deployer.descriptor.references import Image, Serving
 from drystone.l25_deployer.descriptor.schema.compute import (
     Health,
@@ -21,6 +21,7 @@ from drystone.l25_deployer.descriptor.schema.compute import (
     Worker,
 )
 from drystone.l25_deployer.descriptor.schema.delivery import Deploy, Logs, Owner, Slo
+from drystone.l25_deployer.descriptor.schema.dependability import BreakGlass, Recovery
 from drystone.l25_deployer.descriptor.schema.resources import AnyResource
 from drystone.l25_deployer.descriptor.schema.surroundings import (
     Dependency,
@@ -78,6 +79,12 @@ class Descriptor(Block, frozen=True, kw_only=True):
         "team": "owner",
         "maintainer": "owner",
         "labels": "tags",
+        "region": "regions",
+        "product": "products",
+        "break-glass": "break_glass",
+        "rto": "recovery",
+        "sla": "slo",
+        "alternatives": "groups",
     }
 
     schema: Annotated[Literal[1], "version of this format"]
@@ -86,6 +93,15 @@ class Descriptor(Block, frozen=True, kw_only=True):
     description: Annotated[Words | None, "what it is for"] = None
     tier: Annotated[Tier, "how much depends on it: 0 everything, 4 nothing"] = 3
     layer: Annotated[Count | None, "height in the cake, pinned; computed when absent"] = None
+    plane: Annotated[
+        Literal["control", "data"] | None,
+        "control: it changes things and may be away for a while; data: it serves, and goes on without the control plane",
+    ] = None
+    regions: Annotated[tuple[Name, ...], "where it runs; the region of the deploy when empty"] = ()
+    resilience: Annotated[
+        Literal["single-zone", "multi-zone", "multi-region"] | None, "what it claims to survive"
+    ] = None
+    products: Annotated[tuple[Name, ...], "the products that it is a part of"] = ()
     data: Annotated[
         tuple[DataClass, ...] | dict[Name, tuple[DataClass, ...]],
         "classes of the data it holds, named",
@@ -121,6 +137,10 @@ class Descriptor(Block, frozen=True, kw_only=True):
 
     resources: Annotated[dict[Name, AnyResource], "what is provisioned for the service"] = {}
     dependencies: Annotated[dict[ServiceName, Dependency], "services that this one needs"] = {}
+    groups: Annotated[
+        dict[Name, Positive],
+        "alternatives: of the dependencies that name the group, how many are needed",
+    ] = {}
     network: Annotated[Network, "what may come in and go out"] = Network()
     proxy: Annotated[Proxy, "what the proxy does with requests"] = Proxy()
     limits: Annotated[dict[Name, Limit], "how often it may be called"] = {}
@@ -130,6 +150,12 @@ class Descriptor(Block, frozen=True, kw_only=True):
         dict[Name, AlarmLine | None], "when somebody is told; null removes a default"
     ] = {}
     slo: Annotated[Slo, "what users may rely on"] = Slo()
+    availability: Annotated[
+        Percent | None, "share of the time in which it works by itself when all that it needs does"
+    ] = None
+    recovery: Annotated[Recovery | None, "how long it takes to bring it back"] = None
+    break_glass: Annotated[BreakGlass | None, "how it comes back without what it needs"] = None
+    crew: Annotated[Words | None, "who brings it back in a disaster; the owner when absent"] = None
     logs: Annotated[Logs, "what happens to logs"] = Logs()
     deploy: Annotated[Deploy, "how a new release replaces the old one"] = Deploy()
     environments: Annotated[

@@ -20,6 +20,7 @@ from drystone.l25_deployer.descriptor.quantities import (
     Size,
 )
 from drystone.l25_deployer.descriptor.references import Working
+from drystone.l25_deployer.descriptor.schema.dependability import Acceptance
 from drystone.l25_deployer.descriptor.words import (
     Cron,
     EventType,
@@ -44,6 +45,12 @@ class Dependency(Block, frozen=True, kw_only=True):
         "kind": "needs",
         "fallback": "without",
         "env": "environment",
+        "category": "risk",
+        "strength": "needs",
+        "phase": "at",
+        "when": "at",
+        "accept": "accepted",
+        "waiver": "accepted",
     }
 
     needs: Annotated[
@@ -61,6 +68,24 @@ class Dependency(Block, frozen=True, kw_only=True):
     ] = ("connect", "502", "503")
     without: Annotated[Words | None, "what happens without it; a soft dependency must say"] = None
     environment: Annotated[Name | None, "another environment to find it in"] = None
+    risk: Annotated[
+        Literal[
+            "deployments",
+            "source",
+            "artifacts",
+            "builds",
+            "configuration",
+            "logging",
+            "auth",
+            "network",
+            "data",
+            "other",
+        ],
+        "what it is used for, and so what is lost with it",
+    ] = "other"
+    group: Annotated[Name | None, "group of alternatives that it is in, see `groups`"] = None
+    can_change: Annotated[bool, "whether it could be removed or made soft at all"] = True
+    accepted: Annotated[Acceptance | None, "who accepts what is wrong with it"] = None
 
     @override
     def mistakes(self) -> Iterator[Rule]:

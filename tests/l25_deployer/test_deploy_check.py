@@ -1,0 +1,400 @@
+"""What a deploy does to the dependencies: only what is new is told, with its proof, and only what must is refused."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drystone.l05_graph.circles import circles
+from drystone.l05_graph.findings import LEVELS, Finding, Rule, Rules
+from drystone.l05_graph.model import Acceptance, Estimate, Model
+from drystone.l05_graph.rules import check as check_whole
+from drystone.l05_graph.words import Plane, Resilience
+from drystone.l25_deployer.dependency_model import Part, declared, model_of
+from drystone.l25_deployer.deploy_check import Verdict, check_deploy, check_missing, older
+from drystone.l25_deployer.landscape import Landscape, together
+from drystone.l25_deployer.live_model import own_part
+from drystone.l25_deployer.stacks.model import Claims, Dependency, EnvironmentStack
+from drystone.l90_assembly.standalone import platform_descriptors
+
+TODAY = date(2026, 11, 22)
+SECOND = timedelta(seconds=1)
+Strong = Literal["hard", "soft"]
+
+
+def stack(
+    service: str,
+    needs: dict[str, Dependency] | None = None,
+    *,
+    tier: int = 3,
+    layer: int | None = None,
+    **claims: Any,
+) -> EnvironmentStack:
+    return EnvironmentStack(
+        service=service,
+        name="dev",
+        owner="tests",
+        tier=tier,
+        hosts=(),
+        timeout=SECOND,
+        public=True,
+        layer=layer,
+        dependencies=needs or {},
+        claims=Claims(**claims),
+    )
+
+
+def need(needs: Strong = "hard", *at: str, **more: Any) -> Dependency:
+    return Dependency(needs, at or ("runtime",), SECOND, **more)
+
+
+def accepted(days: int) -> Acceptance:
+    return Acceptance(by="ann", reason="moves in spring", until=TODAY + timedelta(days=days))
+
+
+def deployed(*stacks: EnvironmentStack) -> Landscape:
+    landscape = Landscape(own_part(platform_descriptors()))
+    for one in stacks:
+        landscape.put(f"dev/{one.service}", declared(one))
+    return landscape
+
+
+def verdict(landscape: Landscape, wanted: EnvironmentStack) -> Verdict:
+    return check_deploy(landscape, declared(wanted), TODAY)
+
+
+A_NEEDS_B = stack("a", {"b": need()})
+
+
+def test_a_tangle_is_refused_with_the_whole_way_around_and_what_to_do() -> None:
+    landscape = deployed(stack("b", {"c": need()}), stack("c", {"a": need()}))
+
+    (refused,) = verdict(landscape, A_NEEDS_B).refused
+
+    assert refused == (
+        "tangle: dev/a → dev/b → dev/c → dev/a (co-start of 3 services: they could only come up together);"
+        " remove or soften one of these dependencies"
+    )
+
+
+def test_a_tangle_through_a_deploy_is_a_deadlock() -> None:
+    landscape = deployed(stack("b", {"a": need("hard", "deploy")}))
+
+    (refused,) = verdict(landscape, A_NEEDS_B).refused
+
+    assert "dev/a → dev/b → dev/a (deadlock of 2 services: none of them can be the first" in refused
+
+
+def test_a_circle_that_is_closed_by_a_soft_dependency_is_told_and_let_in() -> None:
+    found = verdict(deployed(stack("b", {"a": need("soft")})), A_NEEDS_B)
+
+    assert found.refused == ()
+    assert found.notes == (
+        "soft tangle: dev/a → dev/b → dev/a; it slows a recovery down and does not prevent it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "left"), [(39, "39 days left"), (1, "1 day left"), (0, "today is the last day")]
+)
+def test_an_accepted_tangle_is_let_in_and_told_with_the_days_that_are_left(
+    days: int, left: str
+) -> None:
+    wanted = stack("a", {"b": need(accepted=accepted(days))})
+
+    found = verdict(deployed(stack("b", {"a": need()})), wanted)
+
+    assert found.refused == ()
+    (note,) = found.notes
+    assert note.startswith(
+        f"accepted by ann until {TODAY + timedelta(days=days)} ({left}; moves in spring): tangle: dev/a →"
+    )
+
+
+def test_an_acceptance_that_has_run_out_refuses_again_even_what_is_deployed() -> None:
+    over = stack("a", {"b": need(accepted=accepted(-1))})
+    landscape = deployed(stack("b", {"a": need()}), over)
+
+    assert verdict(landscape, over).refused
+    assert verdict(landscape, A_NEEDS_B).refused, "to leave the acceptance out is no way in"
+    assert verdict(landscape, stack("a", {"b": need(accepted=accepted(5))})).refused == ()
+
+
+def test_the_acceptance_of_another_service_that_has_run_out_refuses_nobody_else() -> None:
+    other = stack("b", {"a": need(accepted=accepted(-1))})
+    landscape = deployed(other, A_NEEDS_B)
+
+    found = verdict(landscape, A_NEEDS_B)
+
+    assert (found.refused, found.older) == ((), 1)
+
+
+def test_a_tangle_that_is_there_already_is_counted_and_not_told_again() -> None:
+    landscape = deployed(stack("b", {"a": need()}), A_NEEDS_B)
+
+    found = verdict(landscape, A_NEEDS_B)
+
+    assert (found.refused, found.notes, found.older) == ((), (), 1)
+    assert list(older(found, "a")) == [
+        "1 older finding stands about a; `drystone deps lint` shows what"
+    ]
+
+
+def test_a_tangle_that_becomes_worse_or_larger_is_new() -> None:
+    landscape = deployed(stack("b", {"a": need()}), A_NEEDS_B, stack("c", {"a": need()}))
+
+    assert "deadlock" in verdict(landscape, stack("a", {"b": need("hard", "start")})).refused[0]
+    assert "of 3 services" in verdict(landscape, stack("a", {"b": need(), "c": need()})).refused[0]
+    assert verdict(landscape, stack("a")).refused == ()
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "is_refused"),
+    [(50, 49, False), (50, 50, True), (50, 51, True), (None, 51, False), (50, None, False)],
+)
+def test_a_hard_need_points_to_a_lower_layer(
+    mine: int | None, others: int | None, is_refused: bool
+) -> None:
+    landscape = deployed(stack("b", layer=others))
+
+    assert bool(verdict(landscape, stack("a", {"b": need()}, layer=mine)).refused) == is_refused
+    assert not verdict(landscape, stack("a", {"b": need("soft")}, layer=mine)).refused
+
+
+def test_who_moves_above_those_that_need_it_is_refused_too() -> None:
+    landscape = deployed(stack("b", layer=40), stack("a", {"b": need()}, layer=50))
+
+    (refused,) = verdict(landscape, stack("b", layer=60)).refused
+
+    assert refused.startswith("layer: dev/a (layer 50) needs dev/b on a higher layer (60)")
+
+
+def test_an_accepted_need_upwards_is_let_in() -> None:
+    landscape = deployed(stack("b", layer=60))
+
+    found = verdict(landscape, stack("a", {"b": need(accepted=accepted(3))}, layer=50))
+
+    assert found.refused == ()
+    assert "3 days left" in found.notes[0]
+    assert verdict(landscape, stack("a", {"b": need(accepted=accepted(-3))}, layer=50)).refused
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "told"),
+    [
+        ({"tier": 1}, {"tier": 3}, "tier: dev/a (tier 1) needs dev/b (tier 3); "),
+        (
+            {"regions": ("eu", "us")},
+            {"regions": ("eu",)},
+            "region: dev/a runs in us, where dev/b does not; ",
+        ),
+        (
+            {"plane": Plane.DATA},
+            {"plane": Plane.CONTROL},
+            "plane: dev/a (data plane) needs dev/b (control plane); ",
+        ),
+        (
+            {"resilience": Resilience.MULTI_REGION},
+            {"resilience": Resilience.SINGLE_ZONE},
+            "resilience: dev/a (multi-region) needs dev/b (single-zone); ",
+        ),
+        (
+            {"slo": 0.999},
+            {"availability": 0.99},
+            "slo: dev/a promises 0.999, and can reach 0.99 at most",
+        ),
+    ],
+    ids=["tier", "region", "plane", "resilience", "slo"],
+)
+def test_a_promise_that_cannot_be_kept_is_told_once_and_refuses_nothing(
+    mine: dict[str, Any], theirs: dict[str, Any], told: str
+) -> None:
+    wanted = stack("a", {"b": need()}, **mine)
+    landscape = deployed(stack("b", **theirs))
+
+    first = verdict(landscape, wanted)
+    landscape.put("dev/a", declared(wanted))
+    again = verdict(landscape, wanted)
+
+    assert (first.refused, again.refused) == ((), ())
+    assert len(first.notes) == 1
+    assert first.notes[0].startswith(told)
+    assert (again.notes, again.older) == ((), 1)
+
+
+def test_a_promise_over_several_steps_is_told_with_the_path() -> None:
+    landscape = deployed(stack("c", tier=4), stack("b", {"c": need()}, tier=4))
+
+    (note,) = verdict(landscape, stack("a", {"b": need()}, tier=0)).notes
+
+    assert (
+        note.startswith("tier: dev/a (tier 0) needs dev/b (tier 4)")
+        or "dev/a → dev/b → dev/c" in note
+    )
+
+
+def test_what_a_change_does_to_others_is_told_of_a_few_by_name() -> None:
+    users = [stack(f"u{number}", {"b": need()}, tier=1) for number in range(6)]
+
+    found = verdict(deployed(stack("b", tier=1), *users), stack("b", tier=4))
+
+    assert [note.split()[1] for note in found.notes[:3]] == ["dev/u0", "dev/u1", "dev/u2"]
+    assert found.notes[3:] == ("and 3 more about services that need dev/b",)
+
+
+def test_a_service_below_the_platform_is_told_so_and_let_in() -> None:
+    carried = own_part(platform_descriptors())
+    wanted = declared(stack("a", layer=5))
+    extra = [one for one in carried.dependencies if one.target == "platform/proxy"]
+    part = Part(
+        wanted.components,
+        tuple(
+            type(one)(source="dev/a", target=one.target, strength=one.strength, at=one.at)
+            for one in extra
+        ),
+    )
+
+    found = check_deploy(deployed(), part, TODAY)
+
+    assert found.refused == ()
+    assert "dev/a (layer 5) needs platform/proxy on a higher layer (10)" in found.notes[0]
+
+
+def test_a_hard_need_of_what_is_not_deployed_is_refused_with_two_ways_out() -> None:
+    (refused,) = check_missing(deployed(), stack("shop", {"users": need()})).refused
+
+    assert refused.startswith("shop needs 'users', which is not deployed in dev (hard, at runtime)")
+    assert "deploy it first, or make the dependency soft" in refused
+
+
+@pytest.mark.parametrize(
+    "one", [need("soft"), need("hard", "build"), need("hard", "recovery")], ids=str
+)
+def test_a_need_that_can_wait_is_noted(one: Dependency) -> None:
+    found = check_missing(deployed(), stack("shop", {"users": one}))
+
+    assert found.refused == ()
+    assert len(found.notes) == 1
+
+
+def test_of_alternatives_enough_have_to_be_deployed() -> None:
+    cards = {name: need(group="pay") for name in ("one", "two", "three")}
+    landscape = deployed(stack("one"))
+
+    assert not check_missing(landscape, stack("shop", cards, groups={"pay": 1})).refused
+    assert len(check_missing(landscape, stack("shop", cards, groups={"pay": 2})).refused) == 2
+
+
+def test_a_service_of_the_same_name_elsewhere_is_not_the_one_that_is_needed() -> None:
+    landscape = deployed()
+    landscape.put("prod/users", declared(stack("users")))
+
+    assert check_missing(landscape, stack("shop", {"users": need()})).refused
+    assert not check_missing(landscape, stack("shop", {"users": need(environment="prod")})).refused
+
+
+NAMES = "abcdef"
+STACKS = st.builds(
+    stack,
+    st.sampled_from(NAMES),
+    st.dictionaries(
+        st.sampled_from(NAMES),
+        st.builds(
+            need,
+            st.sampled_from(["hard", "hard", "soft"]),
+            st.sampled_from(["runtime", "start", "build"]),
+            accepted=st.sampled_from([None, None, None, accepted(3), accepted(-3)]),
+        ),
+        max_size=3,
+    ),
+    tier=st.integers(0, 4),
+    layer=st.sampled_from([None, None, 50, 60, 70]),
+    plane=st.sampled_from([None, Plane.DATA, Plane.CONTROL]),
+    regions=st.sampled_from([None, ("eu",), ("eu", "us")]),
+    slo=st.sampled_from([None, 0.999]),
+    availability=st.sampled_from([None, 0.99, 0.9999]),
+    recovery=st.sampled_from([None, Estimate(SECOND, SECOND, SECOND)]),
+)
+
+
+def tangles(model: Model) -> list[list[str]]:
+    """Return the circles of hard dependencies that nobody has accepted."""
+
+    def below(name: str) -> list[str]:
+        return [
+            one.target
+            for one in model.needs.get(name, ())
+            if one.is_hard and not (one.accepted and one.accepted.until >= TODAY)
+        ]
+
+    return [every for every in circles(model.by_name, below) if len(every) > 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STACKS, max_size=12))
+def test_whatever_is_let_in_nothing_tangles_and_nothing_leads_upwards(
+    wanted: list[EnvironmentStack],
+) -> None:
+    landscape = deployed()
+    for one in wanted:
+        if not verdict(landscape, one).refused:
+            landscape.put(f"dev/{one.service}", declared(one))
+
+    model = model_of(landscape.parts)
+    assert tangles(model) == []
+    upwards = Rules(levels={rule: LEVELS[rule] for rule in (Rule.LAYER, Rule.SAME_LAYER)})
+    assert [f.sentence for f in check_whole(model, upwards, TODAY) if f.accepted is None] == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STACKS, max_size=8, unique_by=lambda one: one.service), STACKS)
+def test_looking_at_a_part_finds_what_looking_at_everything_finds(
+    before: list[EnvironmentStack], wanted: EnvironmentStack
+) -> None:
+    landscape = deployed(*before)
+    rules = Rules(
+        levels={rule: LEVELS[rule] for rule in (Rule.TIER, Rule.PLANE, Rule.REGION, Rule.SLO)}
+    )
+
+    def whole() -> dict[object, Finding]:
+        return {one.key: one for one in check_whole(model_of(landscape.parts), rules, TODAY)}
+
+    was = whole()
+    found = verdict(landscape, wanted)
+    landscape.put(f"dev/{wanted.service}", declared(wanted))
+    new = {one.sentence for key, one in whole().items() if key not in was and not one.accepted}
+
+    about_me = {sentence for sentence in new if sentence.startswith(f"dev/{wanted.service} ")}
+    told = " | ".join(found.notes)
+    assert all(sentence in told for sentence in about_me)
+    others = [
+        note for note in found.notes if note.startswith(("tier:", "plane:", "region:", "slo:"))
+    ]
+    assert all(any(sentence in note for sentence in new) for note in others)
+
+
+def test_a_service_that_may_be_either_of_two_releases_needs_what_both_need() -> None:
+    both = together(
+        [declared(stack("a", {"b": need()})), declared(stack("a", {"c": need()}, layer=70))]
+    )
+    landscape = deployed()
+    landscape.put("dev/a", both)
+
+    assert verdict(landscape, stack("b", {"a": need()})).refused
+    assert verdict(landscape, stack("c", {"a": need()})).refused
+    assert landscape.components["dev/a"].layer == 70
+
+
+def test_a_service_that_is_taken_away_leaves_nothing_behind() -> None:
+    landscape = deployed(A_NEEDS_B)
+    empty = deployed()
+
+    landscape.put("dev/a", None)
+
+    assert landscape.components == empty.components
+    assert list(landscape.users("dev/b")) == []
+    assert landscape.parts == empty.parts
