@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drystone.l05_graph.circles import circles
+from drystone.l05_graph.circles import circles_of
 from drystone.l05_graph.findings import LEVELS, Finding, Rule, Rules
 from drystone.l05_graph.model import Acceptance, Estimate, Model
 from drystone.l05_graph.rules import check as check_whole
@@ -79,6 +79,14 @@ def test_a_tangle_is_refused_with_the_whole_way_around_and_what_to_do() -> None:
         "tangle: dev/a → dev/b → dev/c → dev/a (co-start of 3 services: they could only come up together);"
         " remove or soften one of these dependencies"
     )
+
+
+def test_an_alternative_that_is_spare_tangles_nobody() -> None:
+    either = {name: need(group="either") for name in ("b", "c")}
+    landscape = deployed(stack("b", {"a": need()}), stack("c"))
+
+    assert verdict(landscape, stack("a", either, groups={"either": 1})).refused == ()
+    assert verdict(landscape, stack("a", either, groups={"either": 2})).refused
 
 
 def test_a_tangle_through_a_deploy_is_a_deadlock() -> None:
@@ -331,7 +339,7 @@ def tangles(model: Model) -> list[list[str]]:
             if one.is_hard and not (one.accepted and one.accepted.until >= TODAY)
         ]
 
-    return [every for every in circles(model.by_name, below) if len(every) > 1]
+    return [every for every in circles_of(model.by_name, below) if len(every) > 1]
 
 
 @settings(max_examples=60, deadline=None)

@@ -17,9 +17,11 @@ from functools import partial
 
 import msgspec
 
+from drystone.l05_graph.alternatives import Counted
+from drystone.l05_graph.cones import Followed
 from drystone.l05_graph.findings import LEVELS, Finding, Rule, Rules, Severity
-from drystone.l05_graph.model import Acceptance, Dependency
-from drystone.l05_graph.reach import Path, every_one, is_hard, shown
+from drystone.l05_graph.model import Acceptance, Component, Dependency, Model
+from drystone.l05_graph.reach import Path, every_one, shown
 from drystone.l05_graph.rules import check, circle
 from drystone.l05_graph.words import TangleKind
 from drystone.l25_deployer.dependency_model import PLATFORM, Part, name_of
@@ -100,6 +102,10 @@ def _is_covered(one: Dependency, today: date) -> bool:
     return one.accepted is not None and today <= one.accepted.until
 
 
+def _is_uncovered(one: Dependency, today: date) -> bool:
+    return not _is_covered(one, today)
+
+
 def _follows(one: Dependency) -> bool:
     return one.is_hard or one.group is not None
 
@@ -108,7 +114,9 @@ class _Check:
     def __init__(self, landscape: Landscape, name: str, old: Part, new: Part, today: date) -> None:
         self._landscape, self._name, self._today = landscape, name, today
         self._old, self._new = old, new
-        self._above = landscape.above(name, _follows)
+        self._is_same = _is_same(landscape.part(name), new, today)
+        # Others are only looked at when there is something about the service that could change them.
+        self._above = set() if self._is_same else landscape.above(name, _follows)
         self._refused: list[str] = []
         self._notes: list[str] = []
         self._older = 0
@@ -121,47 +129,66 @@ class _Check:
     # Tangles
 
     def _tangles(self) -> None:
-        today = self._today
-
-        def uncovered(one: Dependency) -> bool:
-            return one.is_hard and not _is_covered(one, today)
-
+        uncovered = partial(_is_uncovered, today=self._today)
         hard, was = self._tangle(self._new, uncovered), self._tangle(self._old, uncovered)
         if hard.kind is not None and not _is_known(hard, was):
             self._refused.append(f"{_told(hard)}; remove or soften one of these dependencies")
         self._older += was.kind is not None and _is_known(hard, was)
-        whole = self._tangle(self._new, is_hard, partial(_is_covered, today=today))
+        covered = partial(_is_covered, today=self._today)
+        whole = self._tangle(self._new, every_one, covered)
         if not whole.members <= hard.members:
-            accepted = [
-                one.accepted for one in whole.path if one.accepted and _is_covered(one, today)
-            ]
+            accepted = [one.accepted for one in whole.path if one.accepted and covered(one)]
             self._notes += [f"{self._until(one)}: {_told(whole)}" for one in accepted[:1]]
-        around = self._tangle(self._new, every_one)
-        if not around.members <= (
-            self._tangle(self._old, every_one).members | whole.members | hard.members
-        ):
+        if self._is_same:
+            return
+        around, before = self._circle(self._new), self._circle(self._old)
+        if not around.members <= before.members | whole.members:
             self._notes.append(
                 f"soft tangle: {shown(around.path)}; it slows a recovery down and does not prevent it"
             )
 
-    def _tangle(self, part: Part, matters: Matters, through: Matters | None = None) -> _Tangle:
-        """Return the tangle that the service is part of, with a circle through what is new in it if it can be."""
-        name, landscape = self._name, self._landscape
-        if name not in {one.name for one in part.components}:
-            return _NONE
-        above = landscape.above(name, matters)
-        members = above & landscape.below([name], matters, part).keys()
-        if not members:
+    def _tangle(self, part: Part, counts: Matters, through: Matters | None = None) -> _Tangle:
+        """Return the tangle of hard dependencies that the service is part of."""
+
+        def may_hold_up(one: Dependency) -> bool:
+            return _follows(one) and counts(one)
+
+        model = self._around(part, may_hold_up)
+        if any(one.group is not None for one in model.dependencies):
+            # Which alternatives are spare is told by all that comes up below.
+            names = self._landscape.below(model.by_name, _follows, part)
+            model = self._landscape.model(names, _follows, part)
+        counted = Counted(model)
+        lines = [one for one in counted.dependencies if counts(one)]
+        return self._told_of(Followed(model, lines), model, counted.is_early, through)
+
+    def _circle(self, part: Part) -> _Tangle:
+        """Return the circle of dependencies of any strength that the service is part of."""
+        model = self._around(part, every_one)
+        return self._told_of(Followed(model, model.dependencies), model, every_one, None)
+
+    def _around(self, part: Part, matters: Matters) -> Model:
+        """Return the model of the service and of all that it needs and that needs it."""
+        if not part.components:
+            return Model(components=(Component(name=self._name),))
+        below = self._landscape.below([self._name], matters, part)
+        inside = self._landscape.above(self._name, matters) & below.keys()
+        return self._landscape.model([self._name, *sorted(inside)], matters, part)
+
+    def _told_of(
+        self, followed: Followed, model: Model, is_early: Matters, through: Matters | None
+    ) -> _Tangle:
+        """Return the tangle of the service, with a circle through what is new in it if there is something."""
+        mine = next((one for one in followed.tangled if model.numbers[self._name] in one), None)
+        if mine is None:
             return _NONE
         known = {*self._old.dependencies}
 
         def is_new(one: Dependency) -> bool:
-            return one.source == name and one not in known
+            return one.source == self._name and one not in known
 
-        model = landscape.model([name, *sorted(members)], matters, part)
-        inside = {name, *members}
-        kind, path = circle(model, inside, matters, through or is_new)
-        return _Tangle(kind, frozenset(inside), path)
+        kind, path = circle(followed, mine, is_early, through or is_new)
+        return _Tangle(kind, frozenset(model.components[one].name for one in mine), path)
 
     # Rules
 
@@ -170,7 +197,8 @@ class _Check:
         found = [one for one in self._findings(self._new) if one.subject in scope]
         if not found:
             return
-        known = {one.key: one.severity for one in self._findings(self._old)}
+        before = found if self._is_same else self._findings(self._old)
+        known = {one.key: one.severity for one in before}
         new = []
         for one in found:
             if _is_worse(one, known.get(one.key)):
@@ -217,6 +245,12 @@ class _Check:
         left = (accepted.until - self._today).days
         days = "today is the last day" if left == 0 else f"{left} day{'s' * (left != 1)} left"
         return f"accepted by {accepted.by} until {accepted.until} ({days}; {accepted.reason})"
+
+
+def _is_same(old: Part | None, new: Part, today: date) -> bool:
+    """Tell whether a service stays as it is, and no acceptance of it has run out."""
+    over = any(one.accepted and not _is_covered(one, today) for one in new.dependencies)
+    return old == new and not over
 
 
 def _is_known(now: _Tangle, was: _Tangle) -> bool:
