@@ -9,16 +9,18 @@ import pytest
 from drystone.l05_graph.findings import Rules, Severity
 from drystone.l05_graph.forms.survey import read
 from drystone.l05_graph.forms.survey_text import dump
-from drystone.l05_graph.model import Dependency, Model
+from drystone.l05_graph.model import Dependency, Model, checked
+from drystone.l05_graph.recovery import recovery_order
 from drystone.l05_graph.rules import check
 from drystone.l05_graph.words import Kind, Phase, Strength
-from drystone.l25_deployer.dependency_model import model_of
+from drystone.l25_deployer.dependency_model import AFTER_A_STOP, model_of, name_of, waves
 from drystone.l25_deployer.descriptor import read as read_descriptor
 from drystone.l25_deployer.descriptor import resolve
 from drystone.l25_deployer.live_model import own_part, part_of
 from drystone.l25_deployer.stacks.compile import compile_stacks
 from drystone.l25_deployer.stacks.model import Stacks
 from drystone.l90_assembly.standalone import platform_descriptors
+from drystone.l90_assembly.standalone import recovery_order as own_order
 
 TODAY = date(2026, 11, 22)
 BEFORE = {Phase.DEPLOY, Phase.START, Phase.RECOVERY}
@@ -43,7 +45,7 @@ def test_the_platform_by_itself_breaks_no_rule() -> None:
     model = live()
 
     assert {one.name for one in model.components} == {
-        *("platform/proxy", "platform/postgres", "platform/objects", "platform/deployer")
+        f"platform/{one.service}" for one in platform_descriptors()
     }
     assert {one.kind for one in model.components} == {Kind.PLATFORM}
     assert not [f for f in check(model, Rules(), TODAY) if f.severity is Severity.ERROR]
@@ -126,3 +128,31 @@ def test_the_survey_of_the_live_platform_is_read_as_the_same_model() -> None:
     again = read(dump(model))
 
     assert again.digest == model.digest
+
+
+def test_up_follows_the_order_of_the_survey() -> None:
+    """Caches come up with their services, and what is not deployed holds nobody up."""
+    services = [
+        service("front", "dependencies: {shop: hard, mail: hard, news: hard}"),
+        service("shop", "dependencies: {users: {needs: hard, at: [start]}}"),
+        service("users", "resources: {db: {type: postgres}, sessions: {type: cache}}"),
+        service("mail", "dependencies: {users: {needs: hard, at: [deploy]}}"),
+    ]
+    model = read(dump(live(*services)))
+    kept = {one.name for one in model.components if one.kind in {Kind.PLATFORM, Kind.SERVICE}}
+    alone = checked(
+        [one for one in model.components if one.name in kept],
+        [one for one in model.dependencies if {one.source, one.target} <= kept],
+    )
+
+    told = recovery_order(alone, at=AFTER_A_STOP).waves
+
+    def of(kind: Kind) -> list[set[str]]:
+        parts = [{name for name in wave if alone.by_name[name].kind is kind} for wave in told]
+        return [wave for wave in parts if wave]
+
+    own = own_order(platform_descriptors())
+    assert [{f"platform/{name}" for name in wave} for wave in own] == of(Kind.PLATFORM)
+    stacks = {(one.environment.name, one.environment.service): one.environment for one in services}
+    followed = [{name_of(key) for key in wave} for wave in waves(stacks)]
+    assert followed == of(Kind.SERVICE) == [{"dev/users", "dev/mail"}, {"dev/shop"}, {"dev/front"}]

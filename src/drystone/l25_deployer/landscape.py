@@ -101,7 +101,9 @@ class Landscape:
         """
         theirs = _by_source(instead.dependencies)
         mine = {one.name: one for one in instead.components}
-        inside = dict.fromkeys(names)
+        inside = dict.fromkeys(
+            sorted(names)
+        )  # whatever the way there, the same witnesses are found
         components = [
             mine.get(name) or self.components.get(name) or Component(name=name) for name in inside
         ]
