@@ -36,8 +36,8 @@ def rows(path: Path) -> Iterator[dict[str, str | None]]:
     place = str(path.resolve())
     connection = duckdb.connect(":memory:")
     try:
-        for setting, value in _settings(place):
-            connection.execute(f"SET {setting} = ?", [value])
+        for statement, value in _settings(place):
+            connection.execute(statement, [value])
         # Text for all, since a time with a zone would need another library.
         found = connection.execute("SELECT COLUMNS(*)::VARCHAR FROM read_parquet(?)", [place])
         names = [str(column[0]) for column in found.description or ()]
@@ -52,13 +52,14 @@ def rows(path: Path) -> Iterator[dict[str, str | None]]:
 
 
 def _settings(place: str) -> tuple[tuple[str, object], ...]:
+    """Confine the engine to one file and little memory; what comes last forbids every change."""
     return (
-        ("threads", 1),
-        ("memory_limit", MEMORY),
-        ("temp_directory", ""),
-        ("autoinstall_known_extensions", False),
-        ("autoload_known_extensions", False),
-        ("allowed_paths", [place]),
-        ("enable_external_access", False),
-        ("lock_configuration", True),
+        ("SET threads = ?", 1),
+        ("SET memory_limit = ?", MEMORY),
+        ("SET temp_directory = ?", ""),
+        ("SET autoinstall_known_extensions = ?", False),
+        ("SET autoload_known_extensions = ?", False),
+        ("SET allowed_paths = ?", [place]),
+        ("SET enable_external_access = ?", False),
+        ("SET lock_configuration = ?", True),
     )

@@ -16,7 +16,6 @@ POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data:",
-        "font-src 'self'",
         "connect-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
@@ -61,7 +60,7 @@ class Content:
 
 def content(plain: bytes, kind: str) -> Content:
     """Prepare something to be sent."""
-    is_worth = len(plain) >= _WORTH_PACKING and not kind.startswith("font/")
+    is_worth = len(plain) >= _WORTH_PACKING
     packed = gzip.compress(plain, compresslevel=6, mtime=0) if is_worth else None
     tag = f'"{hashlib.sha256(plain).hexdigest()[:32]}"'
     return Content(plain, packed, kind, tag)

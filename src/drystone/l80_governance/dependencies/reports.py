@@ -62,7 +62,6 @@ class Report:
 def as_html(report: Report) -> bytes:
     """Write one file that needs no other: with its style, ready to be printed."""
     css = resources.files(__package__).joinpath("static", "style.css").read_text()
-    css = re.sub(r"@font-face\s*{[^}]*}", "", css)  # the font is a file of its own
     rows = [tag("div", tag("dt", name), tag("dd", said)) for name, said in report.facts()]
     whole = page(
         "en",

@@ -162,7 +162,7 @@ def refuse_foreign(request: Request) -> None:
 def static_files() -> dict[str, Content]:
     """Return the files that pages load, by name."""
     kinds = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
-    kinds |= {".woff2": "font/woff2", ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8"}
+    kinds |= {".svg": "image/svg+xml"}
     found: dict[str, Content] = {}
     for one in resources.files(__package__).joinpath("static").iterdir():
         suffix = "." + one.name.rpartition(".")[2]
