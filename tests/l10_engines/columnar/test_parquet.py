@@ -13,8 +13,7 @@ from drystone.l10_engines.columnar.parquet import ParquetUnreadable, rows
 
 
 def written(path: Path, query: str) -> Path:
-    place = str(path).replace("'", "''")
-    duckdb.execute(f"COPY ({query}) TO '{place}' (FORMAT parquet)")
+    duckdb.sql(query).write_parquet(str(path))
     return path
 
 
