@@ -86,7 +86,7 @@ class CrewUse(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         worked: Of all its people together, pauses within a piece of work included.
-        share: Of the time of all its people until everything served.
+        share: Of the time of all its people until everything served and the last work was done.
     """
 
     name: str

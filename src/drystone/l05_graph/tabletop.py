@@ -238,10 +238,12 @@ class _Telling:
 
     def _crews(self) -> Iterable[CrewUse]:
         worked = [0] * len(self._plan.crews)
+        end = self._lasts
         for work in self._run.works:
             worked[work.crew] += work.ends - work.begins
+            end = max(end, work.ends)
         for crew, seconds in zip(self._plan.crews, worked, strict=True):
-            whole = crew.people * self._lasts
+            whole = crew.people * end
             yield CrewUse(
                 name=crew.name,
                 people=crew.people,

@@ -13,7 +13,7 @@ from drystone.l10_engines.columnar.parquet import ParquetUnreadable, rows
 
 
 def written(path: Path, query: str) -> Path:
-    duckdb.sql(query).write_parquet(str(path))
+    duckdb.connect().from_query(query).write_parquet(str(path))
     return path
 
 

@@ -49,7 +49,7 @@ def test_a_parquet_file_is_read_by_its_rows(
     drystone: Drystone, flows: Path, tmp_path: Path
 ) -> None:
     row = "'10.0.0.1' srcaddr, '10.0.0.2' dstaddr, 40000 srcport, 443 dstport, 6 protocol, 1795330800 AS start"
-    duckdb.sql(f"SELECT {row}").write_parquet(str(tmp_path / "flow.parquet"))
+    duckdb.connect().from_query(f"SELECT {row}").write_parquet(str(tmp_path / "flow.parquet"))
     drystone(*INGEST, "flow.parquet", "--evidence", "evidence.jsonl")
     assert pairs(flows) == [("external:10.0.0.1", "external:10.0.0.2")]
     assert "cannot be read" in drystone(*INGEST, "none.parquet").err
