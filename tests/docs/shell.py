@@ -140,6 +140,7 @@ async def shell(folder: Path, where: Place) -> AsyncIterator[Shell]:
         "DRYSTONE_PORT": str(where.port),
         "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
         "NO_COLOR": "1",
+        "COLUMNS": "100",  # as wide as pages show it, whatever ran before
     }
     process = await asyncio.create_subprocess_exec(
         "bash", "--norc", stdin=PIPE, stdout=PIPE, stderr=STDOUT, cwd=folder, env=env

@@ -48,7 +48,7 @@ def test_nothing_of_the_platform_is_needed_and_not_there_and_each_part_knows_its
 
 def test_a_need_of_the_other_direction_would_be_found() -> None:
     model = own()
-    one = next(iter(model.dependencies))
+    one = next(one for one in model.dependencies if one.is_hard and Phase.START in one.at)
     back = Dependency(
         source=one.target, target=one.source, strength=Strength.HARD, at=(Phase.START,)
     )

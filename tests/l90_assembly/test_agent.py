@@ -202,7 +202,8 @@ async def test_a_stop_ends_everything_and_keeps_what_is_needed_to_come_back(fold
         assert first.wait(20) == 0
     assert left_in(home) == []
     assert not any(step.state == "failed" for step in steps)
-    assert [s.name for s in steps if s.text == "stopped"] == ["greeter.dev", "deployer", "proxy"]
+    stopped = [s.name for s in steps if s.text == "stopped"]
+    assert stopped == ["greeter.dev", "dependencies", "deployer", "proxy"]
 
     with agent_at(home, port):
         async with client_of(home) as api:

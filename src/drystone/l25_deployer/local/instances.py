@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l00_kernel.shortage import is_shortage
+from drystone.l00_kernel.shortage import is_full, is_shortage
 from drystone.l10_engines.loopback_ports import is_free
 from drystone.l10_engines.runtimes.port import memory_words
 from drystone.l25_deployer.local.probe import ProbeResult, ask_health
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE = timedelta(milliseconds=100)
 LONGEST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE_WHEN_SHORT = timedelta(seconds=1)
 STEADY_AFTER = timedelta(seconds=60)
 """An instance that ran this long is restarted without a pause when it ends."""
 
@@ -236,6 +237,8 @@ class KeptInstance:
             except (PlatformError, OSError) as e:
                 self._instance = None
                 self.last_problem = str(e)
+                if is_full(e) or is_shortage(e):  # which says nothing about the instance, and passes
+                    pause = min(pause, LONGEST_PAUSE_WHEN_SHORT)
                 continue
             finally:
                 self.restarts += 1
