@@ -237,7 +237,9 @@ class KeptInstance:
             except (PlatformError, OSError) as e:
                 self._instance = None
                 self.last_problem = str(e)
-                if is_full(e) or is_shortage(e):  # which says nothing about the instance, and passes
+                if is_full(e) or is_shortage(
+                    e
+                ):  # which says nothing about the instance, and passes
                     pause = min(pause, LONGEST_PAUSE_WHEN_SHORT)
                 continue
             finally:
