@@ -85,7 +85,8 @@ async def test_a_database_on_a_full_disk_refuses_and_loses_nothing_and_everybody
         await asyncio.to_thread(use_up_the_log, url)
         await eventually(lambda: told(where, "postgres answers again after"))
         assert await told(where, "postgres: it ended")
-        assert await told(where, f"(file system {where.home / 'engines'}) is full")
+        full = f"(file system {where.home / 'engines'}) is full"
+        await eventually(lambda: told(where, full))
         assert await remembered(where, "notes") == ["kept"]
 
         # What was set aside is used up: it waits for room, and says so.
