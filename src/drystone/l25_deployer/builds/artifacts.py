@@ -196,7 +196,13 @@ class Artifacts:
         """Return those of some stored folders that are not there, or not whole."""
         return [name for name in sorted(names) if not _is_complete(self._root / name)]
 
-    def sweep(self, keep: frozenset[str], owners: Iterable[Owner]) -> list[str]:
+    def sweep(
+        self,
+        keep: frozenset[str],
+        owners: Iterable[Owner],
+        *,
+        is_spared: Callable[[str], bool] = lambda _name: False,
+    ) -> list[str]:
         """Remove what no release needs; return the names removed.
 
         What a release needs and is not whole stays, for whoever wants to find out what became of it.
@@ -204,12 +210,15 @@ class Artifacts:
         Args:
             keep: Names from :meth:`Artifact.parts` of every kept release.
             owners: Every service that is there.
+            is_spared: Asked right before each removal, since deploys go on meanwhile.
         """
         self._set_ups.sweep(frozenset(owners))
         removed = []
         for place in self._root.iterdir():
             lock = self._building.get(place.name)
             if place.name in keep or (lock is not None and lock.locked()):
+                continue
+            if is_spared(place.name):
                 continue
             with suppress(OSError):
                 remove_tree(place)

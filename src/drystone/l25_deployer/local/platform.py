@@ -188,7 +188,13 @@ class Platform:
         if not any(kept.lock.locked() for kept in every):
             needed = frozenset(name for kept in every for name in kept.artifact_folders())
             owners = [kept.record.key for kept in every]
-            await asyncio.to_thread(self._services.machine.artifacts.sweep, needed, owners)
+            sweep = self._services.machine.artifacts.sweep
+            await asyncio.to_thread(sweep, needed, owners, is_spared=self._may_be_needed)
+
+    def _may_be_needed(self, artifact: str) -> bool:
+        """Tell whether an operation is under way, or has ended by now, that may need an artefact."""
+        every = self._services.all()
+        return any(kept.lock.locked() or artifact in kept.artifact_folders() for kept in every)
 
     async def _start_service(self, kept: KeptService, height: int) -> None:
         """Recover one service; on failure go on trying in the background."""
