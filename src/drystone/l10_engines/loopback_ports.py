@@ -6,7 +6,7 @@ server that wants such a port after a restart may find it gone.
 
 from __future__ import annotations
 
-import random
+import secrets
 import socket
 
 from drystone.l00_kernel.errors import Unavailable
@@ -24,7 +24,8 @@ def free_port(*, taken: frozenset[int] | set[int] = frozenset()) -> int:
         Unavailable: No port is left.
     """
     count = LAST - FIRST + 1
-    begin = random.randrange(count)  # noqa: S311 - so that two who look at once rarely meet
+    # So that two who look at once rarely meet; also two programs that were given the same seed.
+    begin = secrets.randbelow(count)
     for number in range(count):
         # In steps that are prime to the count: the neighbours of a taken port are often taken too.
         port = FIRST + (begin + 11 * number) % count

@@ -25,6 +25,7 @@ from drystone.l10_engines.supervision.port import EngineState
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.testing.conformance.engines import ATTENTIVE, eventually
 from drystone.testing.load import Outcome, Report
+from drystone.testing.ports import taken
 from l10_engines.proxy.conftest import processes_below
 from l10_engines.proxy.rig import Rig, shop, until
 from l10_engines.proxy.upstream import Upstream
@@ -365,11 +366,8 @@ async def test_an_envoy_that_does_not_answer_is_reported(rig: Rig, green: Upstre
 
 
 async def test_a_port_that_somebody_else_has_is_named(stopped: Rig) -> None:
-    with socket.socket() as stranger:
-        stranger.bind(("127.0.0.1", stopped.port))
-        stranger.listen()
-        with pytest.raises(PortTaken, match=str(stopped.port)):
-            await stopped.live(stopped.snapshot())
+    with taken(stopped.port), pytest.raises(PortTaken, match=str(stopped.port)):
+        await stopped.live(stopped.snapshot())
     assert stopped.envoy.status().state is EngineState.FAILED
     assert str(stopped.port) in stopped.envoy.status().last_error
     await stopped.envoy.start()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import httpx2
@@ -18,18 +15,9 @@ from drystone.l10_engines.proxy.edge import EdgeService
 from drystone.l10_engines.proxy.generation import Generation, generations
 from drystone.testing.conformance.engines import eventually
 from drystone.testing.load import Load, run
+from drystone.testing.ports import taken
 from l10_engines.proxy.rig import HOST, Rig, shop, until
 from l10_engines.proxy.upstream import Upstream
-
-
-@contextmanager
-def stranger_at(port: int) -> Iterator[None]:
-    """Another program has the port."""
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        stranger.bind(("127.0.0.1", port))
-        stranger.listen()
-        yield
 
 
 def services(blue: Upstream, green: Upstream, port: int, other_port: int) -> list[EdgeService]:
@@ -64,9 +52,9 @@ async def status_at(rig: Rig, port: int, host: str = HOST) -> int | None:
 async def test_a_taken_internal_port_hurts_its_own_service_alone_and_only_until_it_is_free(
     rig: Rig, blue: Upstream, green: Upstream
 ) -> None:
-    taken, free = free_port(), free_port()
-    with stranger_at(taken):
-        await rig.publish(*services(blue, green, taken, free))
+    mine, free = free_port(), free_port()
+    with taken(mine):
+        await rig.publish(*services(blue, green, mine, free))
         assert list(rig.envoy.refused) == ["internal/dev/shop"]
         assert "Address already in use" in rig.envoy.refused["internal/dev/shop"]
         assert (await rig.get()).text == "blue"
@@ -76,12 +64,12 @@ async def test_a_taken_internal_port_hurts_its_own_service_alone_and_only_until_
         assert list(rig.envoy.refused) == ["internal/dev/shop"]
     await rig.envoy.tend()
     assert rig.envoy.refused == {}
-    assert await status_at(rig, taken) == 200
+    assert await status_at(rig, mine) == 200
 
 
 async def test_two_taken_ports_are_both_named(rig: Rig, blue: Upstream, green: Upstream) -> None:
     first, second = free_port(), free_port()
-    with stranger_at(first), stranger_at(second):
+    with taken(first), taken(second):
         await rig.publish(*services(blue, green, first, second))
         assert sorted(rig.envoy.refused) == ["internal/dev/other", "internal/dev/shop"]
         assert (await rig.get()).text == "blue"
@@ -90,9 +78,9 @@ async def test_two_taken_ports_are_both_named(rig: Rig, blue: Upstream, green: U
 async def test_an_edge_starts_although_an_internal_port_is_taken(
     stopped: Rig, blue: Upstream, green: Upstream
 ) -> None:
-    taken, free = free_port(), free_port()
-    with stranger_at(taken):
-        await stopped.live(stopped.snapshot(*services(blue, green, taken, free)))
+    mine, free = free_port(), free_port()
+    with taken(mine):
+        await stopped.live(stopped.snapshot(*services(blue, green, mine, free)))
         assert list(stopped.envoy.refused) == ["internal/dev/shop"]
         assert (await stopped.get()).text == "blue"
 
@@ -110,7 +98,7 @@ async def test_an_edge_comes_back_by_itself_although_a_port_was_taken_meanwhile(
     identity.send(runner, signal.SIGSTOP)  # the stranger is to be faster
     identity.send(envoy, signal.SIGKILL)
     await eventually(lambda: is_free(internal))
-    with stranger_at(internal):
+    with taken(internal):
         identity.send(runner, signal.SIGCONT)
 
         async def answers() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drystone.l10_engines.proxy.ads import Ads
+    from drystone.l10_engines.proxy.generation import Generation
     from drystone.l10_engines.proxy.settings import ProxySettings
 
 ACCEPTED = FaultPoint("proxy.configuration.accepted", "Envoy has a configuration that is not kept")
@@ -105,6 +107,28 @@ class Configuration:
         self._last_good.accept(snapshot)
         with suppress(DiskFull):  # requests do not wait for it; see require_kept()
             await self.require_kept()
+
+    async def until_taken_by(self, new: Generation, within: timedelta) -> None:
+        """Wait until a new Envoy has what was offered; nothing to wait for before the first offer.
+
+        Raises:
+            ProxyRefused: It refuses it.
+            ProxyUnavailable: It does not take it in time, or ends.
+        """
+        if self.version is None:
+            return
+        parts = new.parts()
+        applied = asyncio.ensure_future(self._ads.applied(self.version, within, group=self._group))
+        ended = asyncio.ensure_future(new.until_something_ends(parts))
+        try:
+            await asyncio.wait((applied, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not applied.done():
+                raise ProxyUnavailable("the new Envoy ended before it could take over")
+            await applied
+        finally:
+            applied.cancel()
+            ended.cancel()
+            await asyncio.gather(applied, ended, return_exceptions=True)
 
     async def require_kept(self) -> None:
         """Return when the accepted configuration lies on disk, for an Envoy that has to start again by itself.

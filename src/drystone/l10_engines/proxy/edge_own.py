@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from drystone.l10_engines.proxy.edge_clusters import BUFFER, HTTP_OPTIONS, UPSTREAM_IDLE, seconds
-from drystone.l10_engines.proxy.edge_routes import RETRY_OTHERS, SAFE_METHODS, UNSENT
+from drystone.l10_engines.proxy.edge_routes import RETRY_OTHERS, SAFE_METHODS, UNSENT, any_method
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
 
@@ -90,14 +90,10 @@ def own_cluster(one: OwnService) -> Config:
 
 def own_routes(one: OwnService) -> list[Config]:
     """Return the routes to one, and the one to its path with the slash at the end."""
-    safe = {
-        "name": ":method",
-        "string_match": {"safe_regex": {"regex": "|".join(SAFE_METHODS)}},
-    }
     path = f"/{one.name}"
     return [
         {"name": one.name, "match": {"path": path}, "redirect": {"path_redirect": f"{path}/"}},
-        _route(one, [safe], _RETRY_SAFE),
+        _route(one, [any_method(SAFE_METHODS)], _RETRY_SAFE),
         _route(one, [], RETRY_OTHERS),
     ]
 

@@ -65,7 +65,7 @@ def service_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
     }
     # A call may be a stream that is silent for long; how long a reply may take, the caller says (grpc-timeout).
     call = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    safe = _methods(SAFE_METHODS)
+    safe = any_method(SAFE_METHODS)
     again = [method for method in service.idempotent_methods if method not in SAFE_METHODS]
     routes = [
         _route(service, [websocket], RETRY_OTHERS, service.stream_timeout),
@@ -73,13 +73,17 @@ def service_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
         _route(service, [events, safe], RETRY_SAFE, service.stream_timeout),
         _route(service, [events], RETRY_OTHERS, service.stream_timeout),
         _route(service, [safe], RETRY_SAFE, service.timeout),
-        *([_route(service, [_methods(again)], RETRY_IDEMPOTENT, service.timeout)] if again else []),
+        *(
+            [_route(service, [any_method(again)], RETRY_IDEMPOTENT, service.timeout)]
+            if again
+            else []
+        ),
         _route(service, [], RETRY_OTHERS, service.timeout),
     ]
     return {"name": service.name, "domains": list(domains), "routes": routes}
 
 
-def _methods(methods: Sequence[str]) -> dict[str, Any]:
+def any_method(methods: Sequence[str]) -> dict[str, Any]:
     """Match any of these methods; each consists of letters and -, so that the pattern means itself."""
     return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(methods)}}}
 

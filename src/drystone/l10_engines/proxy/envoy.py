@@ -57,7 +57,6 @@ class Envoy(Engine):
     ) -> None:
         super().__init__(group)
         self.directory = directory
-        self._ads = ads
         self._settings = settings
         self._lifecycle = asyncio.Lock()
         self._publishing = asyncio.Lock()
@@ -206,35 +205,12 @@ class Envoy(Engine):
             old = self._generations()
             new = await self._launch(beside=True)
             try:
-                if self._configuration.version is not None:
-                    await self._taken_over(new, self._configuration.version)
+                await self._configuration.until_taken_by(new, self._settings.patience)
             except PlatformError:
                 await new.end()
                 raise
             self._current = new
             return [self._retire(generation) for generation in old]
-
-    async def _taken_over(self, new: Generation, version: int) -> None:
-        """Wait until a new Envoy has the configuration.
-
-        Raises:
-            ProxyRefused: It refuses it.
-            ProxyUnavailable: It does not take it in time, or ends.
-        """
-        parts = new.parts()
-        applied = asyncio.ensure_future(
-            self._ads.applied(version, self._settings.patience, group=self.name)
-        )
-        ended = asyncio.ensure_future(new.until_something_ends(parts))
-        try:
-            await asyncio.wait((applied, ended), return_when=asyncio.FIRST_COMPLETED)
-            if not applied.done():
-                raise ProxyUnavailable("the new Envoy ended before it could take over")
-            await applied
-        finally:
-            applied.cancel()
-            ended.cancel()
-            await asyncio.gather(applied, ended, return_exceptions=True)
 
     async def active_requests(self, service: str, *ports: int, address: str = "127.0.0.1") -> int:
         """Return how many requests and streams are under way to some instances of a service.

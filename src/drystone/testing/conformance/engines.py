@@ -36,6 +36,7 @@ from drystone.l10_engines.supervision.errors import EngineFailed
 from drystone.l10_engines.supervision.local import LocalEngine
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.l10_engines.supervision.supervisor import Supervisor, Watchfulness
+from drystone.testing.ports import taken
 
 ATTENTIVE = Watchfulness(
     first_pause=timedelta(milliseconds=10), probe_every=timedelta(milliseconds=100), silences=3
@@ -235,10 +236,7 @@ class LocalEngineConformance(abc.ABC):
         async with self.running(directory) as engine:
             port = engine.port
             await engine.stop()
-            with socket.socket() as somebody:
-                somebody.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                somebody.bind(("127.0.0.1", port))
-                somebody.listen()
+            with taken(port):
                 await engine.start()
                 assert engine.port != port
                 assert await engine.is_ready()
