@@ -14,7 +14,9 @@ from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool, edge_snapshot
 from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
+from drystone.l10_engines.proxy.generation import Generation, generations
 from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.testing.conformance.engines import eventually
 from drystone.testing.load import Load, Outcome, Report, run
 from l10_engines.proxy.upstream import Upstream
 
@@ -132,3 +134,53 @@ def shop(*pools: tuple[str, int, list[Upstream]], **changes: object) -> EdgeServ
         ),
     )
     return msgspec.structs.replace(service, **changes)
+
+
+def only_generation(rig: Rig) -> Generation:
+    (generation,) = generations(rig.home / "edge")
+    return generation
+
+
+async def answers(rig: Rig) -> bool:
+    """Tell whether a new connection is answered."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+    except ConnectionError:
+        return False
+    writer.write(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+    try:
+        return (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
+    except ConnectionError:
+        return False
+    finally:
+        writer.close()
+
+
+class Running:
+    """Load that runs while the block does; its report must show no failure.
+
+    Args:
+        reused: Share of requests over kept connections. 1 where a port is closed meanwhile: a connection
+            that is opened in that very millisecond may be reset.
+    """
+
+    def __init__(self, rig: Rig, *, reused: float = 0.5) -> None:
+        self.rig = rig
+        self._reused = reused
+        self._stop = asyncio.Event()
+
+    async def __aenter__(self) -> None:
+        self._seen = 0
+        self._task: asyncio.Task[Report] = asyncio.create_task(
+            self.rig.load_until(self._stop, reused=self._reused, observe=self._count)
+        )
+        await eventually(lambda: self._seen > 5)
+
+    async def __aexit__(self, *_: object) -> None:
+        before = self._seen
+        await eventually(lambda: self._seen > before + 5)
+        self._stop.set()
+        assert (await self._task).failures() == {}
+
+    def _count(self, _outcome: Outcome) -> None:
+        self._seen += 1

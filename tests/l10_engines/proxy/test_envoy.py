@@ -16,18 +16,16 @@ import pytest
 
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
-from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.proxy.edge import edge_snapshot
 from drystone.l10_engines.proxy.envoy import Envoy
 from drystone.l10_engines.proxy.errors import PortTaken, ProxyRefused, ProxyUnavailable
-from drystone.l10_engines.proxy.generation import BOOTSTRAP, LAST_GOOD, Generation, generations
+from drystone.l10_engines.proxy.generation import LAST_GOOD, generations
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.testing.conformance.engines import ATTENTIVE, eventually
-from drystone.testing.load import Outcome, Report
 from drystone.testing.ports import taken
 from l10_engines.proxy.conftest import processes_below
-from l10_engines.proxy.rig import Rig, shop, until
+from l10_engines.proxy.rig import Rig, Running, answers, only_generation, shop, until
 from l10_engines.proxy.upstream import Upstream
 
 
@@ -52,54 +50,8 @@ async def found(look: Callable[[], ProcessId | None]) -> ProcessId:
     return process
 
 
-def only_generation(rig: Rig) -> Generation:
-    (generation,) = generations(rig.home / "edge")
-    return generation
-
-
-async def answers(rig: Rig) -> bool:
-    """Tell whether a new connection is answered."""
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
-    except ConnectionError:
-        return False
-    writer.write(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
-    try:
-        return (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
-    except ConnectionError:
-        return False
-    finally:
-        writer.close()
-
-
-class Running:
-    """Load that runs while the block does; its report must show no failure.
-
-    Args:
-        reused: Share of requests over kept connections. 1 where a port is closed meanwhile: a connection
-            that is opened in that very millisecond may be reset.
-    """
-
-    def __init__(self, rig: Rig, *, reused: float = 0.5) -> None:
-        self.rig = rig
-        self._reused = reused
-        self._stop = asyncio.Event()
-
-    async def __aenter__(self) -> None:
-        self._seen = 0
-        self._task: asyncio.Task[Report] = asyncio.create_task(
-            self.rig.load_until(self._stop, reused=self._reused, observe=self._count)
-        )
-        await eventually(lambda: self._seen > 5)
-
-    async def __aexit__(self, *_: object) -> None:
-        before = self._seen
-        await eventually(lambda: self._seen > before + 5)
-        self._stop.set()
-        assert (await self._task).failures() == {}
-
-    def _count(self, _outcome: Outcome) -> None:
-        self._seen += 1
+async def _until_gone(process: ProcessId) -> None:
+    await eventually(lambda: not identity.is_alive(process))
 
 
 async def test_the_status_names_what_runs(rig: Rig) -> None:
@@ -276,62 +228,6 @@ async def test_envoy_and_runner_killed_together_are_started_again_by_the_supervi
     await supervisor.stop_all()
 
 
-async def test_a_replacement_loses_no_request_and_finishes_long_ones(
-    rig: Rig, blue: Upstream
-) -> None:
-    pid = rig.envoy.status().pid
-    slow = asyncio.create_task(rig.get("/slow"))
-    await eventually(lambda: blue.seen["GET /slow"] == 1)
-    async with Running(rig, reused=1):
-        replacing = asyncio.create_task(rig.envoy.replace())
-        await eventually(lambda: rig.envoy.status().pid != pid)
-        assert await rig.envoy.active_requests("dev/shop", blue.port) >= 1
-        blue.release.set()
-        await replacing
-    assert (await slow).text == "blue"
-    assert len(generations(rig.home / "edge")) == 1
-
-
-async def test_an_envoy_with_an_older_bootstrap_is_replaced_by_the_next_agent(
-    rig: Rig, blue: Upstream
-) -> None:
-    pid = rig.envoy.status().pid
-    await rig.die()
-    (rig.home / "edge" / BOOTSTRAP).write_text("{}")  # as an older agent might have written it
-    async with Running(rig, reused=1):
-        await rig.live(rig.snapshot(shop(("blue", 1, [blue]))))
-        await eventually(lambda: rig.envoy.status().pid not in {pid, None})
-        await eventually(lambda: len(generations(rig.home / "edge")) == 1)
-
-
-async def test_an_envoy_whose_program_was_replaced_is_known(home: Path) -> None:
-    generation = Generation(home, 1)
-    generation.place.mkdir()
-    program = home / "envoy"
-    shutil.copy("/bin/sleep", program)
-    process = spawn([str(program), "60"], output=home / "log", directory=generation.place)
-    try:
-        assert generation.is_of(program)
-        program.unlink()
-        shutil.copy("/bin/sleep", program)
-        assert not generation.is_of(program)
-    finally:
-        await identity.stop(process, grace=timedelta(seconds=5))
-
-
-async def test_a_replacement_that_the_agent_did_not_survive_is_completed_by_the_next(
-    rig: Rig, blue: Upstream
-) -> None:
-    replacing = asyncio.create_task(rig.envoy.replace())
-    await eventually(lambda: len(generations(rig.home / "edge")) == 2)
-    await rig.die()
-    replacing.cancel()
-    await asyncio.gather(replacing, return_exceptions=True)
-    async with Running(rig, reused=1):
-        await rig.live(rig.snapshot(shop(("blue", 1, [blue]))))
-        await eventually(lambda: len(generations(rig.home / "edge")) == 1)
-
-
 async def test_a_refused_configuration_is_told_and_the_last_good_one_stays(
     rig: Rig, blue: Upstream
 ) -> None:
@@ -397,25 +293,3 @@ async def test_the_server_of_configurations_takes_the_place_of_a_dead_one(rig: R
     await eventually(lambda: bool(rig.ads.connected()))
     assert stat.S_IMODE(rig.ads.socket.stat().st_mode) == 0o600
     assert [p.name for p in rig.home.iterdir() if p.name.startswith(".")] == []
-
-
-async def _until_gone(process: ProcessId) -> None:
-    await eventually(lambda: not identity.is_alive(process))
-
-
-async def test_a_replacement_that_refuses_the_configuration_does_not_take_over(
-    rig: Rig, blue: Upstream
-) -> None:
-    pid = rig.envoy.status().pid
-    # The folder of the access log goes away: the old Envoy has its file open, a new one cannot open it.
-    folder = rig.access_log.parent / "logs"
-    folder.mkdir()
-    await rig.envoy.publish(
-        edge_snapshot((shop(("blue", 1, [blue])),), port=rig.port, access_log=folder / "log")
-    )
-    shutil.rmtree(folder)
-    with pytest.raises(ProxyRefused, match="logs/log"):
-        await rig.envoy.replace()
-    assert rig.envoy.status().pid == pid
-    assert await answers(rig)
-    assert len(generations(rig.home / "edge")) == 1

@@ -12,11 +12,10 @@ from drystone.l10_engines.loopback_ports import free_port, is_free
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.proxy import launch
 from drystone.l10_engines.proxy.edge import EdgeService
-from drystone.l10_engines.proxy.generation import Generation, generations
 from drystone.testing.conformance.engines import eventually
 from drystone.testing.load import Load, run
 from drystone.testing.ports import taken
-from l10_engines.proxy.rig import HOST, Rig, shop, until
+from l10_engines.proxy.rig import HOST, Rig, only_generation, shop, until
 from l10_engines.proxy.upstream import Upstream
 
 
@@ -31,11 +30,6 @@ def services(blue: Upstream, green: Upstream, port: int, other_port: int) -> lis
             internal_port=other_port,
         ),
     ]
-
-
-def only_generation(rig: Rig) -> Generation:
-    (generation,) = generations(rig.home / "edge")
-    return generation
 
 
 async def status_at(rig: Rig, port: int, host: str = HOST) -> int | None:
