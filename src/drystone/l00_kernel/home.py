@@ -6,7 +6,7 @@
     settings.toml what its owner decided; may be written before anything else exists
     run/          locks, process records, logs of keeper and agent, and the sockets where their paths fit
     sockets       link to the sockets where they do not: a socket's path has at most 107 bytes (unix(7))
-    engines/ services/ instances/ artifacts/ volumes/ secrets/ downloads/
+    engines/ services/ instances/ artifacts/ volumes/ secrets/ downloads/ dependencies/
 """
 
 from __future__ import annotations
@@ -232,6 +232,21 @@ class Home:
     def downloads(self) -> Path:
         """Packages that were fetched for a build, for the next one."""
         return self.path / "downloads"
+
+    @property
+    def access_log(self) -> Path:
+        """Where the edge writes a line for each request; what it wrote before lies beside it, as ``access.log.1``."""
+        return self.run / "access.log"
+
+    @property
+    def dependencies(self) -> Path:
+        """What people keep about dependencies: versions of the model, and evidence. Made by the first who writes there."""
+        return self.path / "dependencies"
+
+    @property
+    def evidence(self) -> Path:
+        """What traffic showed, as far as somebody has imported it; :mod:`drystone.l05_graph.forms.evidence` describes it."""
+        return self.dependencies / "evidence.jsonl"
 
     @property
     def agent_socket(self) -> Path:

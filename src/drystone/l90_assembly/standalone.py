@@ -162,7 +162,7 @@ async def assemble(
         edge=Edge(
             engines.envoy,
             port=settings.port,
-            access_log=_access_log(home),
+            access_log=home.access_log,
             ports=ports,
             ensure=partial(engines.supervisor.ensure, engines.envoy.name),
             own=(view_at_edge(home),),
@@ -187,7 +187,7 @@ async def assemble(
         on_stopped=on_stopped,
         presence=Presence(
             home.run / "presence.json",
-            access_log=_access_log(home),
+            access_log=home.access_log,
             clock=clock,
             proxy_restarts=engines.envoy.restarts_since,
         ),
@@ -289,7 +289,7 @@ def _engines(home: Home, settings: Settings, log: Log) -> _Engines:
     ads = Ads(home.xds_socket)
     proxy = ProxySettings(
         port=settings.port,
-        access_log=_access_log(home),
+        access_log=home.access_log,
         memory=settings.proxy.memory or DEFAULT_MEMORY,
     )
     envoy = Envoy(home.engines / "proxy", ads=ads, settings=proxy, group="proxy")
@@ -326,10 +326,6 @@ def _provisioner(home: Home, settings: Settings, engines: _Engines) -> Provision
             Volume: Volumes(home.volumes),
         }
     )
-
-
-def _access_log(home: Home) -> Path:
-    return home.run / "access.log"
 
 
 def _objects_url(settings: ObjectsSettings) -> str:

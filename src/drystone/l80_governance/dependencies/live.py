@@ -34,9 +34,8 @@ class LiveModels(Models):
 
     def __init__(self, home: Home, clock: Clock | None = None) -> None:
         self._home = home
-        folder = home.path / "dependencies"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self._kept = KeptVersions(folder / "versions", clock or SystemClock())
+        home.dependencies.mkdir(mode=0o700, exist_ok=True)
+        self._kept = KeptVersions(home.dependencies / "versions", clock or SystemClock())
         self._asking = asyncio.Lock()
         self._model = Model()
         self._digest = ""
