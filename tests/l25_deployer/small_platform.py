@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -189,6 +189,7 @@ class Fakes(msgspec.Struct, frozen=True, kw_only=True):
     runtime: Runtime | None = None
     volumes: Callable[[Path], ResourceDriver[Volume]] = Volumes
     documents: Callable[[Path], Documents] = Documents
+    artifacts: Callable[[Path, Path, Mapping[str, str]], Artifacts] = Artifacts
 
 
 class ByHand(msgspec.Struct, frozen=True):
@@ -228,7 +229,7 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         instances=home.instances,
         disks=(home.path,),
         documents=fakes.documents(home.services),
-        artifacts=Artifacts(home.artifacts, home.path / "downloads", {}),
+        artifacts=fakes.artifacts(home.artifacts, home.path / "downloads", {}),
         provisioner=Provisioner({Volume: fakes.volumes(home.volumes)}),
         runtimes={runtime.name: runtime},
         images=Podman(),

@@ -119,6 +119,11 @@ def is_shortage(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in _SHORT
 
 
+def passes(error: BaseException) -> bool:
+    """Tell whether something failed for want of room of any kind, which says nothing about what was asked."""
+    return is_full(error) or is_shortage(error)
+
+
 def in_words(error: BaseException) -> str:
     """Say why the system refused something; for what this machine can run out of, with what to do."""
     match error.errno if isinstance(error, OSError) else None:

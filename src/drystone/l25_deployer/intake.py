@@ -12,7 +12,7 @@ from drystone.l25_deployer.api import PlanChange, PlanView, Source
 from drystone.l25_deployer.dependency_model import PLATFORM
 from drystone.l25_deployer.deploy_check import older
 from drystone.l25_deployer.descriptor import Merged, read, resolve
-from drystone.l25_deployer.errors import DescriptorRefused
+from drystone.l25_deployer.errors import DescriptorRefused, PlanRefused
 from drystone.l25_deployer.exposure import of_service
 from drystone.l25_deployer.local.records import ReleaseRecord
 from drystone.l25_deployer.stacks.acted_on import not_acted_on
@@ -185,6 +185,21 @@ class Intake:
             if runtime
             else f"{name}: does not work here"
         )
+
+
+def require_allowed(plan: PlanView) -> None:
+    """Stop a deploy whose plan must not be carried out.
+
+    Raises:
+        PlanRefused: It breaks a rule, or deletes data that was not named.
+    """
+    if plan.confirm:
+        words = " ".join(f"--delete-data {name}" for name in plan.confirm)
+        raise PlanRefused(
+            f"this would delete the data of {', '.join(plan.confirm)}; if you mean it, add {words}"
+        )
+    if plan.refused:
+        raise PlanRefused("\n".join(plan.refused))
 
 
 def _changed_types(wanted: Wanted, kept: KeptService | None) -> list[str]:

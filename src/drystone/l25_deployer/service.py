@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,9 @@ from drystone.l00_kernel.contract import Context, Page, make_cursor, read_cursor
 from drystone.l00_kernel.errors import Invalid, PlatformError, Unavailable
 from drystone.l00_kernel.shortage import full_disks
 from drystone.l05_graph.forms.survey_text import dump
-from drystone.l10_engines.supervision.port import EngineState
 from drystone.l25_deployer.api import (
     DependencyModel,
     DeployerApi,
-    EngineView,
     ExecOutput,
     HistoryEvent,
     LogRecord,
@@ -34,7 +32,7 @@ from drystone.l25_deployer.api import (
 )
 from drystone.l25_deployer.errors import NothingToAbort, PlanRefused
 from drystone.l25_deployer.exposure import of_platform
-from drystone.l25_deployer.intake import Intake
+from drystone.l25_deployer.intake import Intake, require_allowed
 from drystone.l25_deployer.local import operations, views
 from drystone.l25_deployer.local.ahead import look_ahead
 from drystone.l25_deployer.local.following import read_logs
@@ -46,7 +44,6 @@ from drystone.l25_deployer.local.telling import Teller
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from drystone.l10_engines.supervision.port import EngineStatus
     from drystone.l25_deployer.deploy_check import Verdict
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.platform import Platform
@@ -86,7 +83,6 @@ class Deployer(DeployerApi):
     async def status(self, ctx: Context) -> PlatformStatus:
         startup = self._platform.startup
         every = self._services.all()
-        engines = self._platform.engines()
         return PlatformStatus(
             version=drystone.__version__,
             home=str(self._home),
@@ -98,7 +94,7 @@ class Deployer(DeployerApi):
             isolation=[
                 f"{n}: {r.isolation().sentence()}" for n, r in self._machine.runtimes.items()
             ],
-            engines=[_engine(status) for status in engines],
+            engines=[views.engine(status) for status in self._platform.engines()],
             startup=startup.final(),
             services=[views.summary(kept) for kept in every],
             away=self._platform.presence.absence,
@@ -112,24 +108,11 @@ class Deployer(DeployerApi):
                     for room in full_disks(self._machine.disks)
                 ),
                 *startup.failures,
-                *self._troubles(engines),
+                *self._platform.troubles(),
                 *self._services.unreadable.values(),
                 *(f"{kept.name}: {text}" for kept in every for text in views.problems(kept)),
             ],
         )
-
-    def _troubles(self, engines: Sequence[EngineStatus]) -> list[str]:
-        """Say which engines do not run that services need."""
-        needed = {
-            name
-            for kept in self._services.all()
-            for name in self._machine.provisioner.engines(kept.record)
-        }
-        return [
-            e.last_error.partition("\n")[0] or f"{e.name} does not run; it is started again"
-            for e in engines
-            if e.name in needed and self._platform.startup.is_over and _is_away(e)
-        ]
 
     @override
     async def startup(self, ctx: Context) -> AsyncIterator[StartupStep]:
@@ -181,7 +164,7 @@ class Deployer(DeployerApi):
                 view = self._intake.show(wanted, kept, self._dependencies, confirmed)
                 # Until the operation is written down nothing is awaited, so that of two deploys that
                 # would tangle together the second sees the first.
-                _refuse(view)
+                require_allowed(view)
                 for note in view.notes:
                     tell.info("check", note)
                 for notice in view.not_yet:
@@ -374,40 +357,7 @@ class Deployer(DeployerApi):
             self._machine.log.error("operation failed", error=error, task=task.get_name())
 
 
-def _refuse(plan: PlanView) -> None:
-    """Stop a deploy whose plan must not be carried out.
-
-    Raises:
-        PlanRefused: It breaks a rule, or deletes data that was not named.
-    """
-    if plan.confirm:
-        words = " ".join(f"--delete-data {name}" for name in plan.confirm)
-        raise PlanRefused(
-            f"this would delete the data of {', '.join(plan.confirm)}; if you mean it, add {words}"
-        )
-    if plan.refused:
-        raise PlanRefused("\n".join(plan.refused))
-
-
 def _all_of(verdict: Verdict) -> Iterator[str]:
     """Tell everything of a check that refuses nothing: going back is always allowed."""
     yield from (f"goes back all the same: {reason}" for reason in verdict.refused)
     yield from verdict.notes
-
-
-def _is_away(status: EngineStatus) -> bool:
-    tries_again = status.state is EngineState.STARTING and status.last_error
-    return status.state is EngineState.FAILED or bool(tries_again)
-
-
-def _engine(status: EngineStatus) -> EngineView:
-    return EngineView(
-        name=status.name,
-        state=status.state.value,
-        version=status.version or "",
-        pid=status.pid,
-        address=status.endpoint,
-        memory_mb=None if status.memory_limit is None else status.memory_limit // 1024**2,
-        restarts=status.restarts,
-        problem=status.last_error or None,
-    )

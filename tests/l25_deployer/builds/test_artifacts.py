@@ -384,6 +384,26 @@ async def test_a_sweep_keeps_what_is_needed_and_what_is_being_built(
     assert (built.source / "app.py").exists()
 
 
+async def test_a_sweep_asks_about_each_that_it_would_remove_and_obeys(
+    store: Artifacts, folder: Path, tmp_path: Path
+) -> None:
+    kept, spared, dropped = [
+        await store.build(folder, OWNER, setup=shell(f"echo {name}")) for name in "abc"
+    ]
+    asked: dict[str, list[str]] = {}
+
+    def is_spared(name: str) -> bool:
+        asked[name] = builds(tmp_path)
+        return name == spared.digest
+
+    removed = store.sweep(kept.parts(), [OWNER], is_spared=is_spared)
+
+    assert removed == [dropped.digest]
+    assert builds(tmp_path) == sorted({kept.digest, spared.digest})
+    assert asked.keys() == {spared.digest, dropped.digest}
+    assert dropped.digest in asked[dropped.digest], "asked before it is gone"
+
+
 async def test_a_folder_that_is_refused_leaves_nothing(
     store: Artifacts, folder: Path, tmp_path: Path
 ) -> None:

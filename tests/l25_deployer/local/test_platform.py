@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from drystone.l00_kernel.reserve import FILES
 from drystone.l00_kernel.shortage import DiskFull
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.runtimes.processes import Processes
+from drystone.l25_deployer.builds.artifacts import Artifacts
 from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local.documents import Documents, UnreadableDocument
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
@@ -52,6 +55,26 @@ class Cramped(Documents):
         if release.state == "failed" and not self.has_room:
             raise DiskFull("no room")
         super().save_release(record, release)
+
+
+class Hesitating(Artifacts):
+    """Artefacts whose sweep has been told what to keep, and then waits before it looks at the files."""
+
+    def __init__(self, root: Path, downloads: Path, environ: Mapping[str, str]) -> None:
+        super().__init__(root, downloads, environ)
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+
+    @override
+    def sweep(
+        self,
+        keep: frozenset[str],
+        owners: Iterable[tuple[str, str]],
+        *,
+        is_spared: Callable[[str], bool] = lambda _name: False,
+    ) -> list[str]:
+        self.begun.set()
+        assert self.goes_on.wait(60)
+        return super().sweep(keep, owners, is_spared=is_spared)
 
 
 class Home:
@@ -226,3 +249,34 @@ async def test_a_service_whose_disk_fails_keeps_no_other_down(home: Home) -> Non
         assert p.kept("unlucky").problems == ["[Errno 5] Input/output error"]
         status = await p.deployer.status(ASKING)
         assert [s.name for s in status.startup if s.state == "failed"] == ["unlucky.dev"]
+
+
+async def test_a_sweep_asks_again_what_operations_need_before_it_removes_anything(
+    home: Home,
+) -> None:
+    left_over = home.path / "artifacts/left-over"
+    async with by_hand(home.path, home.port, Fakes(artifacts=Hesitating)) as p:
+        store = p.services.machine.artifacts
+        assert isinstance(store, Hesitating)
+        left_over.mkdir(parents=True)
+        sweeping = asyncio.create_task(p.platform.sweep())
+        await until(store.begun.is_set, "the sweep")
+
+        async with p.services.get("dev", "busy").lock:
+            store.goes_on.set()
+            await sweeping
+        assert left_over.exists(), "what goes on may need it"
+
+        store.begun.clear()
+        store.goes_on.clear()
+        sweeping = asyncio.create_task(p.platform.sweep())
+        await until(store.begun.is_set, "the second sweep")
+        await home.deploy(p, "late")
+        store.goes_on.set()
+        await sweeping
+
+        assert not left_over.exists()
+        needed = p.kept("late").artifact_folders()
+        assert needed
+        assert store.lacks(needed) == []
+        await suspended(p)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l00_kernel.shortage import is_full, is_shortage
+from drystone.l00_kernel.shortage import is_shortage, passes
 from drystone.l10_engines.loopback_ports import is_free
 from drystone.l10_engines.runtimes.port import memory_words
 from drystone.l25_deployer.local.probe import ProbeResult, ask_health
@@ -237,9 +237,7 @@ class KeptInstance:
             except (PlatformError, OSError) as e:
                 self._instance = None
                 self.last_problem = str(e)
-                if is_full(e) or is_shortage(
-                    e
-                ):  # which says nothing about the instance, and passes
+                if passes(e):
                     pause = min(pause, LONGEST_PAUSE_WHEN_SHORT)
                 continue
             finally:

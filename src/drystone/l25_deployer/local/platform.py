@@ -14,6 +14,7 @@ from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.shortage import DiskFull, Room, full_disks, is_full
 from drystone.l10_engines.runtimes.logs import LogFile
 from drystone.l10_engines.runtimes.port import LOG_NAME
+from drystone.l10_engines.supervision.port import EngineState
 from drystone.l25_deployer.api import StartupStep
 from drystone.l25_deployer.dependency_model import PLATFORM, name_of, waves
 from drystone.l25_deployer.local.presence import NOTABLE, NOTE_EVERY, sentence
@@ -119,6 +120,18 @@ class Platform:
             self.startup.end()
         self._tending = asyncio.create_task(self._tend_files(), name="tend files")
 
+    def troubles(self) -> list[str]:
+        """Say which engines do not run that services need."""
+        if not self.startup.is_over:
+            return []
+        engines = self._services.machine.provisioner.engines
+        needed = {name for kept in self._services.all() for name in engines(kept.record)}
+        return [
+            one.last_error.partition("\n")[0] or f"{one.name} does not run; it is started again"
+            for one in self.engines()
+            if one.name in needed and _is_away(one)
+        ]
+
     async def _stay(self) -> None:
         """Say every second that somebody is here."""
         while True:
@@ -166,7 +179,7 @@ class Platform:
                 pause = TEND_WHEN_FULL if full else TEND_EVERY
                 self._news.of_disks(full)
                 if rounds % SWEEP_EVERY == 0:
-                    await self._sweep()
+                    await self.sweep()
             except (OSError, PlatformError) as e:  # of the next round more may come
                 machine.log.warning("files not tended", reason=str(e))
             for kept in self._services.all():
@@ -180,7 +193,7 @@ class Platform:
                 kept.owed.try_to_settle()
                 self._services.drop_if_empty(kept)
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> None:
         """Remove artefacts that no release needs; never while one is being built, or a record cannot be read."""
         if self._services.unreadable:
             return
@@ -284,6 +297,11 @@ class Platform:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _is_away(status: EngineStatus) -> bool:
+    tries_again = status.state is EngineState.STARTING and status.last_error
+    return status.state is EngineState.FAILED or bool(tries_again)
 
 
 def _tend(logs: list[Path], lengths: dict[Path, int | None], machine: Machine) -> list[Room]:

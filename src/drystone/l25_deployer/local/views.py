@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drystone.l25_deployer.api import (
+    EngineView,
     InstanceView,
     ReleaseView,
     ResourceView,
@@ -16,6 +17,7 @@ from drystone.l25_deployer.local.operations import describe
 from drystone.l25_deployer.stacks.model import Cache, Postgres
 
 if TYPE_CHECKING:
+    from drystone.l10_engines.supervision.port import EngineStatus
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.records import ReleaseRecord
     from drystone.l25_deployer.local.running import RunningRelease
@@ -125,6 +127,20 @@ def instance(one: KeptInstance, release: int) -> InstanceView:
         restarts=one.restarts,
         since=one.since if one.pid is not None else None,
         last_exit=one.last_exit.sentence() if one.last_exit else None,
+    )
+
+
+def engine(status: EngineStatus) -> EngineView:
+    """Return one engine of the platform."""
+    return EngineView(
+        name=status.name,
+        state=status.state.value,
+        version=status.version or "",
+        pid=status.pid,
+        address=status.endpoint,
+        memory_mb=None if status.memory_limit is None else status.memory_limit // 1024**2,
+        restarts=status.restarts,
+        problem=status.last_error or None,
     )
 
 
