@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from docs.pages import ROOT
@@ -14,6 +15,7 @@ END = "<!-- End of the figure -->"
 KERNEL = "l00_kernel"
 
 
+@cache
 def packages() -> dict[str, list[str]]:
     """Return the packages of each layer, from the lowest; a layer without any stands for itself."""
     found: dict[str, list[str]] = {}

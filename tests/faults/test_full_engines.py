@@ -115,6 +115,7 @@ async def told(where: Place, words: str, *, times: int = 1) -> bool:
     return [words in json.loads(line)["text"] for line in history.splitlines()].count(True) >= times
 
 
+@pytest.mark.slow
 async def test_an_object_store_on_a_full_disk_refuses_and_loses_nothing() -> None:
     with short_home() as home, small_disk(home, size=60 * MEBIBYTE):
         ballast, store = Ballast(home), Objects("objects", home / "objects")

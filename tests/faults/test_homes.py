@@ -93,6 +93,7 @@ async def test_a_home_that_was_moved_while_services_ran_ends_them_before_it_star
         assert await second.version("notes") == "1"
 
 
+@pytest.mark.slow
 async def test_a_copy_beside_the_running_original_shares_nothing_with_it(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         original = await stack.enter_async_context(place())

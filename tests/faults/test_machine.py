@@ -124,9 +124,8 @@ async def test_a_restart_empties_tmp_and_the_sockets_of_a_long_path_are_made_ane
         shutil.rmtree(top)
 
 
-@pytest.mark.parametrize(
-    "moment", ["health", *(pytest.param(m, marks=pytest.mark.slow) for m in ("start", "drain"))]
-)
+@pytest.mark.parametrize("moment", ["start", "health", "drain"])
+@pytest.mark.slow
 async def test_a_restart_in_the_middle_of_a_deploy_leaves_one_release_or_the_other(
     tmp_path: Path, stranger: ProcessId, moment: str
 ) -> None:

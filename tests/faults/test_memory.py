@@ -59,7 +59,9 @@ def eater(folder: Path, name: str) -> Path:
     return descriptor
 
 
-@pytest.mark.parametrize("runtime", ["processes", "bubblewrap"])
+@pytest.mark.parametrize(
+    "runtime", [pytest.param("processes", marks=pytest.mark.slow), "bubblewrap"]
+)
 async def test_an_instance_over_its_limit_is_ended_and_told_and_its_neighbour_notices_nothing(
     tmp_path: Path, runtime: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Deploys under load while anything is killed at any moment: a small run always, the large ones on demand."""
+"""Deploys under load while anything is killed at any moment; on demand, a small run and large ones."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ async def hold(terms: Terms, subjects: tuple[Subject, ...]) -> None:
     journal.path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_what_was_promised_holds_after_kills_during_a_few_deploys(
     subjects: tuple[Subject, ...],

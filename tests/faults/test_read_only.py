@@ -58,6 +58,7 @@ async def without_problems(where: Place) -> None:
     await eventually(look)
 
 
+@pytest.mark.slow
 async def test_a_running_platform_goes_on_serving_and_finishes_when_it_may_write(
     tmp_path: Path,
 ) -> None:
