@@ -97,6 +97,14 @@ def test_misuse_exits_with_2(drystone: Drystone, words: list[str], says: str) ->
     assert says in said.err
 
 
+@pytest.mark.parametrize("command", ["impact", "tree", "availability"])
+def test_a_survey_where_a_component_is_expected_is_misuse(drystone: Drystone, command: str) -> None:
+    said = drystone("deps", command, "shop.yaml")
+
+    assert (said.code, said.out) == (2, "")
+    assert "shop.yaml is a file, not a component; read it with --model shop.yaml" in said.err
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

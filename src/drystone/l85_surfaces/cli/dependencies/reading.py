@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import drystone
 from drystone.l05_graph.forms import surveys
 from drystone.l05_graph.model import Component, Dependency, Key, Model
 from drystone.l05_graph.words import Strength
+from drystone.l85_surfaces.cli.dependencies.options import LIVE, Source
 from drystone.l85_surfaces.cli.errors import (
     DescriptorMistaken,
     FileUnreadable,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from drystone.l05_graph.findings import Finding
     from drystone.l25_deployer.api import DependencyModel
     from drystone.l25_deployer.descriptor import Descriptor
-    from drystone.l85_surfaces.cli.dependencies.options import Source
     from drystone.l85_surfaces.cli.options import Shared
 
 MOST_FILES = 10_000
@@ -117,6 +117,21 @@ def given(survey: str | None, source: Source, shared: Shared) -> Given:
     if file is not None:
         return surveyed(file)
     return live(shared)
+
+
+def given_beside(names: Sequence[str], source: Source, shared: Shared) -> Given:
+    """Read the model for a command whose arguments are names of components.
+
+    Raises:
+        Misuse: A name is that of a file, and nothing says where the model is.
+        FileUnreadable: The model cannot be read.
+        ModelInvalid: It has mistakes.
+        NoPlatform: None runs in the home.
+    """
+    file = next((name for name in names if name.endswith(surveys.ENDINGS)), None)
+    if source == LIVE and file is not None and Path(file).is_file():
+        raise Misuse(f"{file} is a file, not a component; read it with --model {file}")
+    return given(None, source, shared)
 
 
 def surveyed(file: str) -> Given:

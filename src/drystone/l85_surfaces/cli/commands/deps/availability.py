@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from drystone.l05_graph.availability import Availabilities
 from drystone.l05_graph.model import Model
 from drystone.l85_surfaces.cli.dependencies.options import LIVE, Everything, Source
-from drystone.l85_surfaces.cli.dependencies.reading import given
+from drystone.l85_surfaces.cli.dependencies.reading import given_beside
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.terminal import Terminal
@@ -26,7 +26,7 @@ def availability(
 
     A dependency that several share counts once, alternatives count as such. Exits with 1 when a promise cannot be kept.
     """
-    model = given(None, source, shared)
+    model = given_beside(components, source, shared)
     every = Availabilities(model.model)
     names = components or tuple(one.name for one in model.model.components if one.slo is not None)
     out = Terminal(json=shared.json)

@@ -8,7 +8,7 @@ from drystone.l05_graph.reach import impact as impact_of
 from drystone.l05_graph.requirements import WHILE_SERVING
 from drystone.l05_graph.words import Phase
 from drystone.l85_surfaces.cli.dependencies.options import LIVE, Everything, Names, Source
-from drystone.l85_surfaces.cli.dependencies.reading import given
+from drystone.l85_surfaces.cli.dependencies.reading import given_beside
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.terminal import Terminal
@@ -32,7 +32,7 @@ def impact(
 
     All fail at once. First what does not work any more, then what goes on without something, by tier and by product.
     """
-    model = given(None, source, shared)
+    model = given_beside(components, source, shared)
     when = [Phase(one) for one in at] if at else WHILE_SERVING
     found = impact_of(model.model, components, when)
     out = Terminal(json=shared.json)

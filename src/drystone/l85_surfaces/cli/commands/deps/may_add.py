@@ -10,7 +10,7 @@ from drystone.l05_graph.model import Dependency, phases
 from drystone.l05_graph.words import Phase, Risk, Strength
 from drystone.l85_surfaces.cli.commands.deps.lint import rules_of
 from drystone.l85_surfaces.cli.dependencies.options import LIVE, RulesFile, Source
-from drystone.l85_surfaces.cli.dependencies.reading import given
+from drystone.l85_surfaces.cli.dependencies.reading import given_beside
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.terminal import Terminal
@@ -53,7 +53,7 @@ def may_add(
     Whether it closes a circle, which rules it would break, and how available the component could still be. Exits with 1 when it
     should not be added.
     """
-    model = given(None, source, shared)
+    model = given_beside((component, needs), source, shared)
     wanted = Dependency(
         source=component,
         target=needs,

@@ -7,7 +7,7 @@ from typing import Annotated
 from drystone.l05_graph.reach import every_one, is_hard, products
 from drystone.l05_graph.reach import tree as tree_of
 from drystone.l85_surfaces.cli.dependencies.options import LIVE, Everything, Names, Source
-from drystone.l85_surfaces.cli.dependencies.reading import given
+from drystone.l85_surfaces.cli.dependencies.reading import given_beside
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.terminal import Terminal
@@ -27,7 +27,7 @@ def tree(
 
     In any number of steps. The name of a product stands for its components. What other products need as well is marked.
     """
-    model = given(None, source, shared)
+    model = given_beside(components, source, shared)
     known = products(model.model)
     roots = [
         name
