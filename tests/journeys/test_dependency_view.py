@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
 import pytest
 
+from drystone.l00_kernel.home import Home
+from drystone.l05_graph.evidence import Batch, Evidence, Observation
+from drystone.l05_graph.forms import evidence
+from drystone.l25_deployer.edge_log import AT_THE_EDGE
+from drystone.l80_governance.dependencies.live import LiveModels
 from drystone.testing.command_line import processes_of
 from journeys.place import Place, eventually
 
@@ -98,3 +104,23 @@ async def test_the_view_survives_its_own_death_and_the_agents_and_goes_with_the_
     await eventually(answers)
     await own_platform.drystone.must("down")
     assert programs(own_platform) == []
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_what_the_edge_has_seen_and_what_was_imported_stand_beside_the_model(
+    platform: Place,
+) -> None:
+    assert (await ask(platform, "findings")).status_code == 200
+    home = Home.open(platform.home)
+    calls = Observation(caller="platform/deployer", callee="platform/dependencies", calls=7)
+    imported = Evidence((Batch(source="otlp-traces", digest="d" * 64, observations=(calls,)),))
+    home.evidence.write_text(evidence.dump(imported), encoding="utf-8")
+    models = LiveModels(home, seen_anew=timedelta())
+
+    async def both_are_known() -> bool:
+        seen = (await models.evidence()).pairs
+        at_edge = seen.get((AT_THE_EDGE, "platform/dependencies"))
+        return at_edge is not None and at_edge.calls > 0 and (calls.caller, calls.callee) in seen
+
+    await eventually(both_are_known)
+    home.evidence.unlink()

@@ -178,6 +178,7 @@ class Doubt(msgspec.Struct, frozen=True, gc=False):
 
 
 DOUBTS: Mapping[str, Doubt] = {
+    "edge": Doubt(0.01, 0.1),
     "envoy-access-log": Doubt(0.01, 0.1),
     "otlp-traces": Doubt(0.01, 0.1),
     "service-graph-metrics": Doubt(0.02, 0.2),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import resource
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from drystone.l10_engines.on_demand.private_socket import listener_at
+from drystone.l10_engines.on_demand.serving import App, quiet
 
 MOST_CONNECTIONS = 1000
 
@@ -55,29 +57,19 @@ class _Server(uvicorn.Server):
         yield
 
 
-def server_of(app: Callable[..., Awaitable[None]]) -> uvicorn.Server:
+def server_of(app: App) -> uvicorn.Server:
     """Return what serves an application to as many clients at once as the agent's open files allow."""
-    config = uvicorn.Config(
-        app,
-        http=_http(most_connections()),
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
-    return _Server(config)
+    return _Server(quiet(app, http=_http(most_connections())))
 
 
 @contextlib.contextmanager
 def listening(path: Path) -> Iterator[socket.socket]:
-    """Listen on a socket that only this user can open, from its first moment on."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
+    """Listen at a path until the context ends.
+
+    Raises:
+        SocketUnusable: Nobody can listen there.
+    """
+    listener = listener_at(path)
     try:
         yield listener
     finally:

@@ -16,7 +16,8 @@ from drystone.l05_graph.model import Component, Dependency, Model, checked, phas
 from drystone.l05_graph.words import Phase, Risk, Strength
 from drystone.l80_governance.dependencies.app import application
 from drystone.l80_governance.dependencies.errors import VersionNotFound
-from drystone.l80_governance.dependencies.models import Models, Version
+from drystone.l80_governance.dependencies.kept import Version
+from drystone.l80_governance.dependencies.models import Models
 from drystone.testing.graphs.planted import planted
 
 CASES = Path(__file__).parent / "cases"

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.shortage import in_words, is_shortage
-from drystone.l10_engines.on_demand.errors import SocketUnusable
 from drystone.l10_engines.on_demand.patience import Patience
+from drystone.l10_engines.on_demand.private_socket import listener_at
 from drystone.l10_engines.on_demand.turning_away import turning_away
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import ProcessId
@@ -31,9 +31,6 @@ from drystone.l10_engines.processes.sacrifice import INSTANCE
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.supervision.files import rotate
 from drystone.l10_engines.supervision.port import EngineState, EngineStatus
-
-WAITING = 512
-"""Connections that the kernel holds until the program takes them; listen(2) cuts that to the system's own limit."""
 
 LARGEST_LOG = 1 << 20
 """Bytes of output, above which the next start begins a new file; the one before is kept."""
@@ -83,7 +80,7 @@ class OnDemand:
             SocketUnusable: Nobody can listen there.
         """
         if self._listener is None:
-            self._listener = _listen(self.place)
+            self._listener = listener_at(self.place)
             self._watching = asyncio.create_task(
                 self._watch(self._listener), name=f"on demand: {self.name}"
             )
@@ -188,22 +185,6 @@ class OnDemand:
                 await identity.stop(process, grace=self._patience.grace)
             finally:
                 os.close(mine)  # whatever still runs sees that nobody keeps it any more
-
-
-def _listen(place: Path) -> socket.socket:
-    """Listen on a socket that only this user can open, from its first moment on."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    before = os.umask(0o177)
-    try:
-        place.unlink(missing_ok=True)
-        listener.bind(str(place))
-        listener.listen(WAITING)
-    except OSError as e:
-        listener.close()
-        raise SocketUnusable(f"{place} cannot be listened on: {in_words(e)}") from e
-    finally:
-        os.umask(before)
-    return listener
 
 
 async def _until_somebody_waits(listener: socket.socket) -> None:

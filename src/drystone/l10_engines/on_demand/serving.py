@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import uvicorn
 
@@ -62,6 +62,36 @@ class Activity:
         return timedelta(seconds=time.monotonic() - self._last)
 
 
+def quiet(app: App, *, http: type[asyncio.Protocol] | Literal["auto"] = "auto") -> uvicorn.Config:
+    """Return how a service of the platform serves: it writes no log of its own and says nothing about itself.
+
+    Args:
+        app: Answers the requests.
+        http: What speaks HTTP with one client.
+    """
+    return uvicorn.Config(
+        app,
+        http=http,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # The edge says what the client asked for; what it adds about the client is nobody's business here.
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
+async def serve_until_told(app: App, listener: socket.socket) -> None:
+    """Serve until the process is told to end (TERM, INT).
+
+    Args:
+        app: Answers the requests.
+        listener: Where they come in.
+    """
+    await uvicorn.Server(quiet(app)).serve(sockets=[listener])
+
+
 async def serve(app: Activity, *, listener: int, lifeline: int, idle: timedelta) -> None:
     """Serve until there is a reason to end.
 
@@ -72,17 +102,7 @@ async def serve(app: Activity, *, listener: int, lifeline: int, idle: timedelta)
         idle: Ends after so long without a request.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # The edge says what the client asked for; what it adds about the client is nobody's business here.
-        proxy_headers=False,
-        timeout_graceful_shutdown=2,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(quiet(app))
 
     def end() -> None:
         server.should_exit = True

@@ -1,45 +1,62 @@
-"""The live platform as a model, and the versions that people keep of it, in its home."""
+"""The live platform as a model, what its own edge has seen, and what people keep of both in its home."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
 from datetime import timedelta
 
 from typing_extensions import override
 
-from drystone.l00_kernel.clock import Clock, SystemClock
+from drystone.l00_kernel.clock import Clock
 from drystone.l00_kernel.contract import ANONYMOUS, Context, connect
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.home import Home
+from drystone.l05_graph.evidence import Batch, Evidence, merged
 from drystone.l05_graph.forms import survey
 from drystone.l05_graph.model import Model
 from drystone.l25_deployer.api import DeployerApi
-from drystone.l80_governance.dependencies.models import KeptVersions, Models, Version
+from drystone.l25_deployer.edge_log import EdgeLog
+from drystone.l80_governance.dependencies.models import KeepingModels
 
 FRESH = timedelta(seconds=1)
 """For so long the platform is not asked again: a page and its parts come together."""
 LIMIT = timedelta(seconds=10)
+SEEN_ANEW = timedelta(seconds=30)
+"""Every page is a line of the edge's log; what it says is read again after so long."""
 
 
-class LiveModels(Models):
-    """Asks the platform's agent for the model; versions lie in ``dependencies/versions`` of the home.
+class LiveModels(KeepingModels):
+    """Asks the platform's agent for the model, and the log of its edge for who was called from outside.
+
+    Versions lie in ``dependencies/versions`` of the home, and what people have imported in ``dependencies/evidence.jsonl``.
 
     Args:
         home: Of the platform; it exists.
         clock: For when versions are kept.
+        seen_anew: How long what the edge has seen is not read again.
     """
 
-    def __init__(self, home: Home, clock: Clock | None = None) -> None:
+    def __init__(
+        self, home: Home, clock: Clock | None = None, *, seen_anew: timedelta = SEEN_ANEW
+    ) -> None:
         self._home = home
         home.dependencies.mkdir(mode=0o700, exist_ok=True)
-        self._kept = KeptVersions(home.dependencies / "versions", clock or SystemClock())
+        super().__init__(
+            versions=home.dependencies / "versions", evidence=home.evidence, clock=clock
+        )
         self._asking = asyncio.Lock()
         self._model = Model()
         self._digest = ""
         self._asked: float | None = None
+        self._looking = asyncio.Lock()
+        self._edge = EdgeLog(home.access_log)
+        self._seen_anew = seen_anew
+        self._looked: float | None = None
+        self._batches: tuple[Batch, ...] = ()
+        self._all = Evidence()
+        self._parts: tuple[Evidence, tuple[Batch, ...]] = (self._all, ())
 
     @override
     async def current(self) -> Model:
@@ -73,13 +90,20 @@ class LiveModels(Models):
             self._digest = digest
 
     @override
-    async def versions(self) -> Sequence[Version]:
-        return await asyncio.to_thread(self._kept.every)
+    async def evidence(self) -> Evidence:
+        imported, model = await super().evidence(), await self.current()
+        async with self._looking:
+            now = time.monotonic()
+            if self._looked is None or now - self._looked >= self._seen_anew.total_seconds():
+                self._batches = await asyncio.to_thread(self._edge.batches, model)
+                self._looked = time.monotonic()
+            parts = (imported, self._batches)
+            if parts[0] is not self._parts[0] or parts[1] is not self._parts[1]:
+                self._all = await asyncio.to_thread(merged, imported, *self._batches)
+                self._parts = parts
+            return self._all
 
+    @property
     @override
-    async def version(self, name: str) -> Model:
-        return await asyncio.to_thread(self._kept.model, name)
-
-    @override
-    async def keep(self, model: Model, *, title: str, author: str) -> Version:
-        return await asyncio.to_thread(self._kept.keep, model, title, author)
+    def how_to_import(self) -> str:
+        return "drystone deps ingest SOURCE FILE…"

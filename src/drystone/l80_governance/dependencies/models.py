@@ -4,48 +4,21 @@ from __future__ import annotations
 
 import abc
 import asyncio
-import contextlib
-import os
-import threading
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
-import msgspec
 from typing_extensions import override
 
-from drystone.l00_kernel.atomic import write_atomically
 from drystone.l00_kernel.clock import Clock, SystemClock
-from drystone.l00_kernel.errors import Conflict, Invalid
 from drystone.l05_graph.evidence import Evidence
-from drystone.l05_graph.forms import evidence, survey, survey_text
+from drystone.l05_graph.forms import evidence as evidence_form
+from drystone.l05_graph.forms import survey
 from drystone.l05_graph.model import Model
-from drystone.l80_governance.dependencies.errors import VersionNotFound
+from drystone.l80_governance.dependencies.kept import KeptVersions, Version
+from drystone.l80_governance.dependencies.reread import Reread
 
-NAME_LENGTH = 16
-"""A version is named by so many digits of its model's digest."""
-MOST_VERSIONS = 1000
-_SUFFIX = ".json"
-
-
-class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that was kept; it never changes.
-
-    Attributes:
-        name: What it is found by: the first digits of its model's digest.
-        title: For people.
-        author: Who kept it.
-        created: When, aware.
-        parent: Digest of the model that it was made from, if it was.
-        digest: Of its model.
-    """
-
-    name: str
-    title: str
-    author: str
-    created: datetime
-    parent: str | None
-    digest: str
+MOST_BYTES = 256 << 20
+"""Of a survey, and of evidence."""
 
 
 class Models(abc.ABC):
@@ -61,8 +34,18 @@ class Models(abc.ABC):
         """
 
     async def evidence(self) -> Evidence:
-        """Return what traffic showed; nothing where none was imported."""
+        """Return what traffic showed; nothing where none was imported.
+
+        Raises:
+            ModelInvalid: What was imported is damaged.
+            Unavailable: It cannot be read.
+        """
         return Evidence()
+
+    @property
+    def how_to_import(self) -> str:
+        """The command that adds to what traffic showed, without the files."""
+        return "drystone deps ingest SOURCE FILE… --evidence survey.evidence.jsonl"
 
     @abc.abstractmethod
     async def versions(self) -> Sequence[Version]:
@@ -86,137 +69,27 @@ class Models(abc.ABC):
         """
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A version as a file."""
-
-    version: Version
-    survey: str
-
-
-class KeptVersions:
-    """Versions as files of a folder, one each, that are written once and whole.
+class KeepingModels(Models):
+    """Models whose versions lie in a folder, and what traffic showed in a file.
 
     Args:
-        folder: Made when the first is kept.
-        clock: When that is.
-    """
-
-    def __init__(self, folder: Path, clock: Clock) -> None:
-        self._folder = folder
-        self._clock = clock
-        self._writing = threading.Lock()
-
-    def every(self) -> list[Version]:
-        """Return all, the newest first."""
-        if not self._folder.is_dir():
-            return []
-        found = [_read(path).version for path in self._folder.glob(f"*{_SUFFIX}")]
-        return sorted(found, key=lambda one: (one.created, one.name), reverse=True)
-
-    def model(self, name: str) -> Model:
-        """Return the model of one.
-
-        Raises:
-            VersionNotFound: None of that name was kept.
-        """
-        path = self._folder / f"{name}{_SUFFIX}"
-        if not (name.isalnum() and name.isascii() and path.is_file()):
-            raise VersionNotFound(f"no version {name[:80]!r} was kept; choose one of the list")
-        return survey.read(_read(path).survey, file=path.name)
-
-    def keep(self, model: Model, title: str, author: str) -> Version:
-        """Keep a model.
-
-        Raises:
-            Conflict: Another model has the same name, or there are too many versions.
-            DiskFull: There is no room for it.
-        """
-        with self._writing:  # of two who keep the same model at once, the first gives it its title
-            return self._keep(model, title, author)
-
-    def _keep(self, model: Model, title: str, author: str) -> Version:
-        name = model.digest[:NAME_LENGTH]
-        path = self._folder / f"{name}{_SUFFIX}"
-        if path.exists():
-            known = _read(path).version
-            if known.digest != model.digest:
-                raise Conflict(f"the version {name} is of another model; change something")
-            return known
-        if sum(1 for _ in self._folder.glob(f"*{_SUFFIX}")) >= MOST_VERSIONS:
-            raise Conflict(
-                f"{MOST_VERSIONS} versions are kept in {self._folder}; move some of these files away"
-            )
-        version = Version(
-            name=name,
-            title=title,
-            author=author,
-            created=self._clock.now(),
-            parent=model.parent,
-            digest=model.digest,
-        )
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        kept = _Kept(version=version, survey=survey_text.dump(model))
-        write_atomically(path, msgspec.json.encode(kept))
-        return version
-
-
-def _read(path: Path) -> _Kept:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except msgspec.DecodeError as e:
-        raise Invalid(f"{path.name} is not a version as the view writes it: {e}") from e
-
-
-class FileModels(Models):
-    """The model is a survey, a file in git for example; versions lie in a folder beside it, and so may what traffic showed.
-
-    Beside ``survey.yaml`` these are ``survey.versions/`` and ``survey.evidence.jsonl``.
-
-    Args:
-        path: Of the survey.
+        versions: The folder; made when the first is kept.
+        evidence: The file; it need not be there.
         clock: For when versions are kept.
     """
 
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
-        self._path = path
-        self._kept = KeptVersions(path.with_name(f"{path.stem}.versions"), clock or SystemClock())
-        self._seen: tuple[int, int, int] | None = None
-        self._model = Model()
-        self._seen_traffic: tuple[int, int, int] | None = None
-        self._traffic = Evidence()
-        self._reading = asyncio.Lock()
-
-    @override
-    async def current(self) -> Model:
-        async with self._reading:
-            return await asyncio.to_thread(self._current)
-
-    def _current(self) -> Model:
-        with contextlib.ExitStack() as stack:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            file = stack.enter_context(os.fdopen(descriptor, "rb"))
-            status = os.fstat(descriptor)
-            seen = (status.st_ino, status.st_mtime_ns, status.st_size)
-            if seen != self._seen:
-                self._model = survey.read(file.read(), file=self._path.name)
-                self._seen = seen
-        return self._model
+    def __init__(self, *, versions: Path, evidence: Path, clock: Clock | None = None) -> None:
+        self._kept = KeptVersions(versions, clock or SystemClock())
+        self._imported = Reread(
+            evidence,
+            lambda read: evidence_form.read(read, file=evidence.name),
+            most=MOST_BYTES,
+            missing=Evidence(),
+        )
 
     @override
     async def evidence(self) -> Evidence:
-        async with self._reading:
-            return await asyncio.to_thread(self._imported)
-
-    def _imported(self) -> Evidence:
-        path = self._path.with_name(f"{self._path.stem}.evidence.jsonl")
-        if not path.is_file():
-            return Evidence()
-        status = path.stat()
-        seen = (status.st_ino, status.st_mtime_ns, status.st_size)
-        if seen != self._seen_traffic:
-            self._traffic = evidence.read(path.read_bytes(), file=path.name)
-            self._seen_traffic = seen
-        return self._traffic
+        return await asyncio.to_thread(self._imported.value)
 
     @override
     async def versions(self) -> Sequence[Version]:
@@ -229,3 +102,30 @@ class FileModels(Models):
     @override
     async def keep(self, model: Model, *, title: str, author: str) -> Version:
         return await asyncio.to_thread(self._kept.keep, model, title, author)
+
+
+class FileModels(KeepingModels):
+    """The model is a survey, a file in git for example; versions lie in a folder beside it, and so may what traffic showed.
+
+    Beside ``survey.yaml`` these are ``survey.versions/`` and ``survey.evidence.jsonl``.
+
+    Args:
+        path: Of the survey.
+        clock: For when versions are kept.
+    """
+
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+        self._beside = path.with_name(f"{path.stem}.evidence.jsonl")
+        super().__init__(
+            versions=path.with_name(f"{path.stem}.versions"), evidence=self._beside, clock=clock
+        )
+        self._survey = Reread(path, lambda read: survey.read(read, file=path.name), most=MOST_BYTES)
+
+    @override
+    async def current(self) -> Model:
+        return await asyncio.to_thread(self._survey.value)
+
+    @property
+    @override
+    def how_to_import(self) -> str:
+        return f"drystone deps ingest SOURCE FILE… --evidence {self._beside}"

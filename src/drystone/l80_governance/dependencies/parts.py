@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from drystone.l05_graph.findings import Finding, Severity
+from drystone.l05_graph.findings import OBSERVED, Finding, Rule, Severity
 from drystone.l05_graph.reach import shown
 from drystone.l05_graph.tangles import TangleKind
 from drystone.l05_graph.words import Strength
@@ -144,10 +144,24 @@ def finding(view: View, one: Finding) -> Html:
         "li",
         tag("p", mark(one.severity), " ", tag("b", str(one.rule)), " ", sentence(one)),
         path(view, one),
+        _seen(view, one),
         tag("p", tag("b", "To do: "), one.advice, ".", class_="advice"),
         accepted,
         class_="finding",
     )
+
+
+def _seen(view: View, one: Finding) -> Html | None:
+    """Tell what traffic showed of what a finding is about, where its sentence does not."""
+    if one.rule not in OBSERVED or one.rule is Rule.UNDECLARED or not one.path:
+        return None
+    pair = view.analysis.evidence.pairs.get((one.path[0].source, one.path[0].target))
+    if pair is None:
+        return None
+    said = [f"Seen: {counted(pair.calls, 'call')}, {pair.errors:,} failed"]
+    if pair.first and pair.last:
+        said.append(f", {pair.first:%Y-%m-%d %H:%M} to {pair.last:%Y-%m-%d %H:%M}")
+    return tag("p", said, ", by ", ", ".join(each.source for each in pair.seen), ".", class_="note")
 
 
 def sentence(one: Finding) -> Html:

@@ -70,7 +70,12 @@ class Site:
             model = await self.models.current()
         else:
             model = await self.models.version(version)
-        return View(analysis=await self._analysed(model), asked=asked, version=version)
+        return View(
+            analysis=await self._analysed(model),
+            asked=asked,
+            version=version,
+            how_to_import=self.models.how_to_import,
+        )
 
     async def _analysed(self, model: Model) -> Analysis:
         today, evidence = self._clock.now().date(), await self.models.evidence()

@@ -25,11 +25,13 @@ class View:
         analysis: Of the model.
         asked: The state of the page.
         version: Name of the version that is looked at; None for the current model.
+        how_to_import: The command that adds to what traffic showed.
     """
 
     analysis: Analysis
     asked: Asked
     version: str | None = None
+    how_to_import: str = ""
 
     def link(self, path: str, /, **query: str | int | None) -> Link:
         """Return the address of a page about the same model."""

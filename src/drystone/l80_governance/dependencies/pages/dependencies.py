@@ -19,6 +19,7 @@ from drystone.l80_governance.dependencies.listing import (
     turns,
     write,
 )
+from drystone.l80_governance.dependencies.pages.traffic import seen_cells
 from drystone.l80_governance.dependencies.parts import Column, counted, strength_mark, table
 from drystone.l80_governance.dependencies.view import Page, View, in_address
 
@@ -50,7 +51,14 @@ _COLUMNS = {
     "heat": Column("Heat", is_number=True, about="How much of the tangles hangs on it, of 100"),
     "_note": Column("Without it"),
 }
-_SORTS = [word for key in _COLUMNS if key[0] != "_" for word in (key, f"-{key}")]
+_SEEN = {
+    "calls": Column("Calls", is_number=True, about="As the source counted that saw most of them"),
+    "_errors": Column("Failed", is_number=True),
+    "_first": Column("First seen"),
+    "_last": Column("Last seen"),
+    "_by": Column("Seen by"),
+}
+_SORTS = [word for key in (*_COLUMNS, *_SEEN) if key[0] != "_" for word in (key, f"-{key}")]
 
 
 def dependencies(view: View) -> Page:
@@ -74,9 +82,10 @@ def dependencies(view: View) -> Page:
     total = len(view.analysis.model.dependencies)
     caption = counted(len(order), "dependency", "dependencies")
     rows = [_row(view, int(e)) for e in order[part.begin : part.end]]
+    columns = _COLUMNS | _SEEN if view.analysis.evidence.batches else _COLUMNS
     listed = table(
         caption + (" as asked for" if len(order) < total else ""),
-        sortable(view, PATH, _COLUMNS, sort),
+        sortable(view, PATH, columns, sort),
         rows,
         empty="No dependency is like that.",
     )
@@ -169,8 +178,15 @@ def _sorted(view: View, chosen: Numbers, sort: str) -> Numbers:
         "to": analysis.layer[graph.target],
         "cost": graph.cost,
         "heat": analysis.heat.edges if word == "heat" else graph.cost,
+        "calls": _calls(view) if word == "calls" else graph.cost,
     }[word][chosen]
     return chosen[np.argsort(sign * values, kind="stable")]
+
+
+def _calls(view: View) -> Numbers:
+    pairs = view.analysis.evidence.pairs
+    seen = (pairs.get((one.source, one.target)) for one in view.analysis.model.dependencies)
+    return np.array([0 if pair is None else pair.calls for pair in seen], np.int64)
 
 
 def _row(view: View, edge: int) -> list[Node]:
@@ -190,4 +206,5 @@ def _row(view: View, edge: int) -> list[Node]:
         f"{float(analysis.graph.cost[edge]):.4g}",
         f"{100 * heat:.0f}" if heat else None,
         (one.without or one.note)[:200],
+        *(seen_cells(view, one.source, one.target) if analysis.evidence.batches else ()),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from drystone.l05_graph.findings import Rule, Severity
 from drystone.l80_governance.dependencies.html import Html, joined, tag
 from drystone.l80_governance.dependencies.listing import choose, filters, part_of, turns, write
+from drystone.l80_governance.dependencies.pages.traffic import what_was_seen
 from drystone.l80_governance.dependencies.parts import counted, finding
 from drystone.l80_governance.dependencies.view import Page, View
 
@@ -54,6 +55,7 @@ def findings(view: View) -> Page:
             count if shown else None,
             listed,
             turns(view, PATH, part),
+            what_was_seen(view),
         ),
         path=PATH,
     )

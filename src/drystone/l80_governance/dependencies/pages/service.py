@@ -11,6 +11,7 @@ from drystone.l05_graph.model import Component, Dependency, Estimate
 from drystone.l05_graph.reach import Impact, impact
 from drystone.l80_governance.dependencies.drawing.around import MOST, Around, picture
 from drystone.l80_governance.dependencies.html import Html, Node, between, joined, outside, tag
+from drystone.l80_governance.dependencies.pages.traffic import traffic_of
 from drystone.l80_governance.dependencies.parts import (
     Column,
     counted,
@@ -45,7 +46,7 @@ def service(view: View) -> Page:
         _around(view, one),
         _findings(view, one),
         _needs(view, one),
-        _traffic(view, one),
+        traffic_of(view, one.name),
         _impact(view, one, fallen),
         _availability(view, one),
     )
@@ -259,47 +260,6 @@ def _all(
         return None
     address = view.link("dependencies", **{key: in_address(one.name)})
     return tag("p", tag("a", f"All {count:,} of them", href=address), class_="more")
-
-
-def _traffic(view: View, one: Component) -> Html | None:
-    """Tell what traffic showed of it, whether the model knows it or not."""
-    pairs = [
-        pair
-        for pair in view.analysis.evidence.pairs.values()
-        if one.name in {pair.caller, pair.callee}
-    ]
-    if not pairs:
-        return None
-    known = {(each.source, each.target) for each in view.analysis.model.dependencies}
-    pairs.sort(key=lambda pair: (pair.caller != one.name, -pair.calls))
-    rows: list[list[Node]] = [
-        [
-            joined(_end(view, pair.caller), " → ", _end(view, pair.callee)),
-            "yes" if (pair.caller, pair.callee) in known else tag("b", "no"),
-            f"{pair.calls:,}",
-            f"{pair.errors:,}" if pair.errors else None,
-            f"{pair.last:%Y-%m-%d %H:%M}" if pair.last else None,
-            f"{100 * pair.confidence:.0f} %",
-            ", ".join(seen.source for seen in pair.seen),
-        ]
-        for pair in pairs[:_MOST_ROWS]
-    ]
-    columns = [
-        Column("Call"),
-        Column("In the model"),
-        Column("Calls", is_number=True),
-        Column("Failed", is_number=True),
-        Column("Last"),
-        Column("How sure", is_number=True),
-        Column("Seen by"),
-    ]
-    caption = f"{counted(len(pairs), 'pair')} that call each other, what it calls first"
-    return section("What traffic showed", table(caption, columns, rows), name="traffic")
-
-
-def _end(view: View, name: str) -> Node:
-    is_known = name in view.analysis.model.by_name
-    return view.service(name, length=40) if is_known else tag("bdi", name[:60])
 
 
 def _impact(view: View, one: Component, fallen: Impact) -> Html:

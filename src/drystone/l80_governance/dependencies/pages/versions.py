@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from drystone.l05_graph.changes import Change, sentence
 from drystone.l80_governance.dependencies.effects import Effects
 from drystone.l80_governance.dependencies.html import Html, Node, joined, link, tag
-from drystone.l80_governance.dependencies.models import Version
+from drystone.l80_governance.dependencies.kept import Version
 from drystone.l80_governance.dependencies.pages.scenario import effect_tables, verdict
 from drystone.l80_governance.dependencies.parts import Column, counted, section, table
 from drystone.l80_governance.dependencies.view import Page, View, short

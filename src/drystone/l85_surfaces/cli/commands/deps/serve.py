@@ -40,25 +40,12 @@ async def serve(
         )
     surveys.read({survey: written})
     listening = _listening(port)
-    import uvicorn  # noqa: PLC0415 - loads slowly, and is needed here alone
-
-    from drystone.l80_governance.dependencies.app import application  # noqa: PLC0415
-    from drystone.l80_governance.dependencies.guard import Guarded  # noqa: PLC0415
-    from drystone.l80_governance.dependencies.models import FileModels  # noqa: PLC0415
+    from drystone.l80_governance.dependencies.alone import serve_survey  # noqa: PLC0415 - loads slowly
 
     url = f"http://localhost:{listening.getsockname()[1]}/"
     out.record({"url": url, "survey": survey})
     out.line(f"{out.paint(url, Style.NAME)}  Ctrl-C ends it")
-    config = uvicorn.Config(
-        Guarded(application(FileModels(Path(survey)))),
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=2,
-    )
-    await uvicorn.Server(config).serve(sockets=[listening])
+    await serve_survey(Path(survey), listening)
 
 
 def _listening(port: int) -> socket.socket:
