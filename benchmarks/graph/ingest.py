@@ -23,6 +23,8 @@ from drystone.l05_graph.ingest.sources import OBSERVED
 
 SERVICES = 500
 PAIRS = 5000
+RATE = 1000
+"""Lines a second in the log: as a busy edge writes them."""
 CHUNK = 1 << 16
 
 
@@ -41,7 +43,7 @@ def endpoints() -> Endpoints:
 
 def flow(ends: tuple[int, int], number: int, chance: random.Random) -> str:
     """Write a line of a flow log; every other one is the way back."""
-    start, port = 1795330800 + number // 100, chance.randrange(32768, 61000)
+    start, port = 1795330800 + number // RATE, chance.randrange(32768, 61000)
     there = f"{_address(ends[0])} {_address(ends[1])} {port} 443"
     back = f"{_address(ends[1])} {_address(ends[0])} 443 {port}"
     middle = back if number % 2 else there
@@ -52,7 +54,7 @@ def flow(ends: tuple[int, int], number: int, chance: random.Random) -> str:
 
 def access(ends: tuple[int, int], number: int, chance: random.Random) -> str:
     """Write a line of the edge's access log, with all of its fields."""
-    minute, second = divmod(number // 100 % 3600, 60)
+    minute, second = divmod(number // RATE % 3600, 60)
     said = {
         "time": f"2026-11-22T07:{minute:02}:{second:02}.123Z",
         "request_id": f"{chance.getrandbits(128):032x}",

@@ -119,9 +119,10 @@ class Endpoints(msgspec.Struct, frozen=True, dict=True):
         return None
 
     @cached_property
-    def changes(self) -> bool:
-        """Whether any entry holds for a time alone."""
-        return any(one.since or one.until for one in self.every)
+    def moments(self) -> tuple[float, ...]:
+        """When entries begin or cease to hold, in seconds since 1970 and in order: in between, nothing changes."""
+        every = (moment for one in self.every for moment in (one.since, one.until) if moment)
+        return tuple(sorted({moment.timestamp() for moment in every}))
 
 
 class _Span(msgspec.Struct, frozen=True, gc=False):

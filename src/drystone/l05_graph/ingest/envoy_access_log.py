@@ -12,18 +12,18 @@ Text formats do not escape quotation marks, so that a client could forge fields:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-import msgspec
 
 from drystone.l05_graph.ingest.calls import request
 from drystone.l05_graph.ingest.endpoints import EXTERNAL, Endpoints, Known
 from drystone.l05_graph.ingest.hosts import address_of, bare, is_host
-from drystone.l05_graph.ingest.reading import NO_JSON, Reading
+from drystone.l05_graph.ingest.json_lines import MISSING, Learner
+from drystone.l05_graph.ingest.reading import BLANK, NO_JSON, Reading
+from drystone.l05_graph.ingest.remembered import MOST_REMEMBERED, Remembered
 from drystone.l05_graph.ingest.source import Observed, Stream
 from drystone.l05_graph.ingest.tally import Tally
-from drystone.l05_graph.ingest.times import iso, seconds
+from drystone.l05_graph.ingest.times import Times
 
 NAME = "envoy-access-log"
 
@@ -52,10 +52,27 @@ _TEXT = re.compile(
 """Envoy's default, and Istio's, which has more in the middle and at the end."""
 _NAMES = re.compile(r"[^\x00-\x20\x7f\"]{1,200}")
 
-_FAILED = frozenset(["UH", "UF", "UO", "NC", "URX", "UC", "UT", "LR", "UR", "UPE", "LH", "SI"])
+_NO_TIME = "the line does not say when, as a time such as 2027-01-31T08:30:00Z"
+_NO_CALLER = "nothing tells who called; let the log name the caller, or name the file's owner in the inventory"
+_FAILED = frozenset(
+    [
+        *("UH", "UF", "UO", "NC", "URX", "UC", "UT", "LR", "UR", "UPE", "LH", "SI", "DF", "UMSDR"),
+        *("NoHealthyUpstream", "UpstreamConnectionFailure", "UpstreamOverflow", "NoClusterFound"),
+        *("UpstreamRetryLimitExceeded", "UpstreamConnectionTermination", "UpstreamRequestTimeout"),
+        *("LocalReset", "UpstreamRemoteReset", "UpstreamProtocolError", "FailedLocalHealthCheck"),
+        *("StreamIdleTimeout", "DnsResolutionFailed", "UpstreamMaxStreamDurationReached"),
+    ]
+)
 """Response flags that tell that the other side gave no answer."""
-_GRPC_FAILED = frozenset([2, 4, 13, 14, 15])
-"""Unknown, deadline exceeded, internal, unavailable and data loss: the callee's fault."""
+_NO_ROUTE = frozenset(["NR", "NoRouteFound"])
+_GRPC_FAILED = frozenset(
+    [
+        *("2", "4", "12", "13", "14", "15", "unknown", "deadlineexceeded", "unimplemented"),
+        *("internal", "unavailable", "dataloss"),
+    ]
+)
+"""Status of gRPC that is the callee's fault, as OpenTelemetry's semantic conventions for gRPC have it; as a number, or as
+``%GRPC_STATUS%`` writes it: ``Unavailable`` or ``UNAVAILABLE``."""
 _NO_CLUSTER = frozenset(["PassthroughCluster", "BlackHoleCluster", "InboundPassthroughCluster"])
 
 
@@ -67,12 +84,44 @@ def read(stream: Stream, endpoints: Endpoints) -> Observed:
     """
     reading = Reading(stream)
     lines = _Lines(reading, endpoints)
-    for line in reading.lines():
-        if line.startswith(b"{"):
-            lines.take_json(line)
-        else:
-            lines.take_text(line)
+    for block in reading.blocks():
+        lines.take(block)
     return lines.tally.observed(NAME, reading)
+
+
+class _Text:
+    """What a line of text says, under the names of a line of JSON."""
+
+    __slots__ = tuple(KEYS)
+
+    def __init__(self, found: re.Match[str]) -> None:
+        (self.time, self.method, self.path, self.status, self.flags, client) = found.group(
+            "time", "method", "path", "status", "flags", "client"
+        )
+        self.host, self.instance, callee, peer = found.group("host", "instance", "callee", "peer")
+        # Each proxy on the way adds the address that it saw; what a client made up stands before that.
+        forwarded = client.rpartition(",")[2].strip()
+        self.client = peer if forwarded in MISSING else forwarded
+        self.callee = None if callee in MISSING else callee
+        self.caller = self.grpc = None
+
+
+class _Known:
+    """Whose names and addresses are, and the rows of pairs; ends have numbers, and those of callers lie above the others."""
+
+    def __init__(self) -> None:
+        self.callers: dict[str, int] = {}
+        self.clients: dict[str | None, int] = {}
+        self.callees: dict[str, int] = {}
+        self.places: dict[tuple[str | None, str | None], int] = {}
+        self.rows: dict[int, int] = {}
+
+    def forget(self) -> None:
+        """Forget everything when it becomes too much."""
+        every = (self.callers, self.clients, self.callees, self.places)
+        if max(len(some) for some in every) >= MOST_REMEMBERED:
+            for some in every:
+                some.clear()
 
 
 class _Lines:
@@ -83,71 +132,113 @@ class _Lines:
         self._owner = endpoints.of_name(reading.name, known=Known.FILE) or endpoints.of_name(
             reading.name.rpartition("/")[2], known=Known.FILE
         )
-        self._decode = msgspec.json.Decoder(dict[str, Any]).decode
+        self._read = Learner(KEYS).read
+        self._time = Times().read
+        self._known = Remembered(endpoints, _Known)
+        self._ends: dict[str, int] = {}
+        self._failed: dict[tuple[object, ...], int] = {}
 
-    def take_json(self, line: bytes) -> None:
-        try:
-            record = self._decode(line)
-        except NO_JSON:
-            self._reading.skip("the line is no JSON object in UTF-8")
-            return
-        self._take({what: _first(record, keys) for what, keys in KEYS.items()})
+    def take(self, block: Iterable[bytes]) -> None:
+        """Take lines; what many of them have in common is looked up once."""
+        reading, tally, failed, known_at = self._reading, self.tally, self._failed, self._known.at
+        for line in block:
+            reading.line += 1
+            said = self._said(line)
+            if said is None:
+                continue
+            at = self._time(said.time)
+            if at is None:
+                reading.skip(_NO_TIME)
+                continue
+            known, caller, callee = known_at(at), said.caller, said.callee
+            try:
+                one = known.clients[_bare(said.client)] if caller is None else known.callers[caller]
+                if callee is None:
+                    other = known.places[said.host, said.instance]
+                else:
+                    other = known.callees[callee]
+                row = known.rows[one + other] + failed[said.status, said.flags, said.grpc]
+            except (KeyError, TypeError):  # new, or of a kind that is no name
+                row = self._looked_up(said, at, known)
+                if row < 0:
+                    continue
+            tally.rows.append(row + 2 * at)
+            if tally.wanted:
+                self._show(row, said)
+        tally.settle()
 
-    def take_text(self, line: bytes) -> None:
+    def _said(self, line: bytes) -> Any:
+        """Return what a line says; None when it is skipped, or blank."""
+        if line.startswith(b"{"):
+            try:
+                return self._read(line)
+            except NO_JSON:
+                self._reading.skip("the line is no JSON object in UTF-8")
+                return None
         # A client may send any bytes in its headers; what matters here is ASCII.
-        found = _TEXT.fullmatch(line.decode("utf-8", "replace"))
-        if found is None:
+        found = _TEXT.fullmatch(line.rstrip(BLANK).decode("utf-8", "replace"))
+        if found is not None:
+            return _Text(found)
+        if line.strip():
             self._reading.skip("the line is neither JSON nor one of the text formats")
-            return
-        said: dict[str, Any] = {
-            key: value for key, value in found.groupdict().items() if value != "-"
-        }
-        # Each proxy on the way adds the address that it saw; what a client made up stands before that.
-        forwarded = (said.get("client") or "").rpartition(",")[2].strip()
-        said["client"] = forwarded or said.get("peer")
-        self._take(said)
+        return None
 
-    def _take(self, said: Mapping[str, Any]) -> None:
-        time = said.get("time")
-        at = iso(time) if isinstance(time, str) else seconds(time)
-        if at is None:
-            self._reading.skip("the line does not say when, as a time such as 2027-01-31T08:30:00Z")
-            return
-        flags = said.get("flags")
+    def _show(self, row: int, said: Any) -> None:
+        row &= ~1
+        method, path = said.method, said.path
+        if row in self.tally.wanted and isinstance(method, str) and isinstance(path, str):
+            self.tally.show(row, "" if method in MISSING else request(method, path))
+
+    def _looked_up(self, said: Any, at: int, known: _Known) -> int:
+        """Return the row of a line, and remember what it was made of; -1 when it is skipped."""
+        flags = said.flags
         flags = frozenset(flags.split(",")) if isinstance(flags, str) else frozenset()
-        if "NR" in flags:
-            self._reading.skip("no route led anywhere, so that nothing was called")
-            return
-        callee = self._callee(said, at)
-        if callee is None:
-            self._reading.skip("the line does not name what was called")
-            return
-        caller = self._caller(said, at)
-        if caller is None:
-            self._reading.skip(
-                "nothing tells who called; let the log name the caller, or name the file's owner in the inventory"
-            )
-            return
-        method, path = said.get("method"), said.get("path")
-        is_request = isinstance(method, str) and isinstance(path, str)
-        self.tally.add(
-            caller,
-            callee,
-            at,
-            errors=int(_has_failed(said, flags)),
-            sample=request(method, path) if is_request else "",
-        )
+        callee = caller = None
+        reason = ""
+        if not _NO_ROUTE.isdisjoint(flags):
+            reason = "no route led anywhere, so that nothing was called"
+        elif (callee := self._callee(said, at)) is None:
+            reason = "the line does not name what was called"
+        elif (caller := self._caller(said, at)) is None:
+            reason = _NO_CALLER
+        if callee is None or caller is None:
+            self._reading.skip(reason)
+            return -1
+        failed = int(_has_failed(said, flags))
+        answer = (said.status, said.flags, said.grpc)
+        if all(value is None or isinstance(value, str | int) for value in answer):
+            if len(self._failed) >= MOST_REMEMBERED:
+                self._failed.clear()
+            self._failed[answer] = failed
+        row = self.tally.row(caller, callee)
+        self._remember(said, known, caller, callee, row)
+        return row + failed
 
-    def _callee(self, said: Mapping[str, Any], at: float) -> str | None:
-        cluster = _name(said.get("callee"))
-        if cluster and cluster not in _NO_CLUSTER:
-            direction, _, rest = cluster.partition("|")
-            if rest and direction == "inbound":
-                return self._owner or self._at_instance(said, at)
+    def _remember(self, said: Any, known: _Known, caller: str, callee: str, row: int) -> None:
+        known.forget()
+        one = self._ends.setdefault(caller, len(self._ends)) << 32
+        other = self._ends.setdefault(callee, len(self._ends))
+        known.rows[one + other] = row
+        if name := _name(said.caller):
+            known.callers[name] = one
+        elif said.client is None or isinstance(said.client, str):
+            known.clients[_bare(said.client)] = one
+        if cluster := _cluster(said.callee):
+            known.callees[cluster] = other
+        elif said.callee is None and all(
+            place is None or isinstance(place, str) for place in (said.host, said.instance)
+        ):
+            known.places[said.host, said.instance] = other
+
+    def _callee(self, said: Any, at: float) -> str | None:
+        cluster = _cluster(said.callee)
+        if cluster:
             # Istio writes outbound|PORT|SUBSET|HOST.
             name = cluster.rpartition("|")[2] or cluster
             return self._endpoints.of_name(cluster, at) or self._endpoints.of_name(name, at) or name
-        host = said.get("host")
+        if _is_inbound(said.callee):
+            return self._owner or self._at_instance(said, at)
+        host = said.host
         if not isinstance(host, str) or not is_host(host):
             return self._at_instance(said, at)
         known = self._endpoints.of_name(host, at)
@@ -156,46 +247,56 @@ class _Lines:
             known = self.tally.callee(address, at)
         return known or self._known_instance(said, at) or f"{EXTERNAL}{bare(host)}"
 
-    def _known_instance(self, said: Mapping[str, Any], at: float) -> str | None:
-        address = address_of(said.get("instance"))
+    def _known_instance(self, said: Any, at: float) -> str | None:
+        address = address_of(said.instance)
         return None if address is None else self._endpoints.of_address(address, at)
 
-    def _at_instance(self, said: Mapping[str, Any], at: float) -> str | None:
-        address = address_of(said.get("instance"))
+    def _at_instance(self, said: Any, at: float) -> str | None:
+        address = address_of(said.instance)
         return None if address is None else self.tally.callee(address, at)
 
-    def _caller(self, said: Mapping[str, Any], at: float) -> str | None:
-        name = _name(said.get("caller"))
+    def _caller(self, said: Any, at: float) -> str | None:
+        name = _name(said.caller)
         if name:
             short = name.rpartition("/")[2] if name.startswith("spiffe://") else name
             return self._endpoints.of_name(name, at) or self._endpoints.of_name(short, at) or short
-        client = address_of(said.get("client"))
+        client = address_of(said.client)
         known = None if client is None else self._endpoints.of_address(client, at)
         if known or self._owner:
             return known or self._owner
         return None if client is None else self.tally.caller(client, at)
 
 
-def _first(record: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
-    for key in keys:
-        value = record.get(key)
-        if value is not None and value not in ("", "-"):
-            return value
-    return None
-
-
 def _name(value: object) -> str | None:
-    return value if isinstance(value, str) and _NAMES.fullmatch(value) else None
+    is_name = isinstance(value, str) and value not in MISSING and _NAMES.fullmatch(value)
+    return str(value) if is_name else None
 
 
-def _has_failed(said: Mapping[str, Any], flags: frozenset[str]) -> bool:
-    status, grpc = said.get("status"), said.get("grpc")
-    if grpc is not None and _number(grpc) in _GRPC_FAILED:
+def _is_inbound(callee: object) -> bool:
+    """Whether it is what Istio calls the way from a sidecar to its own service."""
+    return isinstance(callee, str) and callee.startswith("inbound|")
+
+
+def _cluster(callee: object) -> str | None:
+    """Return the name of a cluster that tells who was called."""
+    name = _name(callee)
+    return None if name in _NO_CLUSTER or _is_inbound(name) else name
+
+
+def _bare(client: str | None) -> str | None:
+    """Return an address without its port, which is another each time; one of IPv6 stays as it is written."""
+    if client is None or ":" not in client or client.count(":") > 1:
+        return client
+    return client.partition(":")[0]
+
+
+def _has_failed(said: Any, flags: frozenset[str]) -> bool:
+    if str(said.grpc)[:20].replace("_", "").lower() in _GRPC_FAILED:
         return True
-    return _number(status) >= 500 or not _FAILED.isdisjoint(flags)
+    return _number(said.status) >= 500 or not _FAILED.isdisjoint(flags)
 
 
 def _number(value: object) -> int:
-    if isinstance(value, int):
-        return value
-    return int(value) if isinstance(value, str) and value.isdigit() and len(value) < 10 else 0
+    if isinstance(value, int | float):
+        return int(value) if abs(value) < 1e9 else 0
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else 0

@@ -23,6 +23,8 @@ LARGEST_DOCUMENT = 256 << 20
 NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading JSON raises when it is none, is of another shape, is not UTF-8, or is nested without end."""
 
+BLANK = b"\r\t "
+"""What does not count at the end of a line."""
 _BOM = b"\xef\xbb\xbf"
 _REFUSED = (
     (b"\xff\xfe\x00\x00", "is UTF-32; save it as UTF-8"),
@@ -85,30 +87,52 @@ class Reading:
         Raises:
             Unreadable: It is no text, damaged, or unpacks to far more than its size.
         """
+        for block in self.blocks(longest):
+            for piece in block:
+                self.line += 1
+                if line := piece.rstrip(BLANK):
+                    yield line
+
+    def blocks(self, longest: int = LONGEST_LINE) -> Iterator[list[bytes]]:
+        """Read the lines that came in one piece together, for whoever counts them himself: each adds one to ``line``.
+
+        Lines keep what is blank at their end (:data:`BLANK`); blank ones are there, too long ones are left out.
+
+        Raises:
+            Unreadable: It is no text, damaged, or unpacks to far more than its size.
+        """
         rest, too_long = bytearray(), False
         for chunk in self._text():
             pieces = chunk.split(b"\n")
             last = pieces.pop()
-            for piece in pieces:
-                self.line += 1
-                whole = bytes(rest + piece) if rest else piece
-                rest.clear()
-                if too_long or len(whole) > longest:
-                    too_long = False
+            if pieces:
+                if too_long:
+                    pieces[0], too_long = b"", False
                     self._too_long(longest)
-                elif line := whole.rstrip(b"\r\t "):
-                    yield line
+                elif rest:
+                    pieces[0] = bytes(rest) + pieces[0]
+                rest.clear()
+                if len(max(pieces, key=len)) > longest:
+                    yield from self._short(pieces, longest)
+                else:
+                    yield pieces
             rest += last
             if len(rest) > longest:  # what follows of this line is not held either
                 too_long = True
                 rest.clear()
         if too_long:
-            self.line += 1
             self._too_long(longest)
-        elif line := bytes(rest).rstrip(b"\r\t "):
             self.line += 1
+        elif rest.rstrip(BLANK):
             self.cut = True
-            yield line
+            yield [bytes(rest)]
+
+    def _short(self, pieces: list[bytes], longest: int) -> Iterator[list[bytes]]:
+        """Give the lines one by one, so that each that is left out has its number."""
+        for piece in pieces:
+            if len(piece) > longest:
+                self._too_long(longest)
+            yield [piece if len(piece) <= longest else b""]
 
     def whole(self, largest: int = LARGEST_DOCUMENT, *, text: bool = False) -> bytes:
         """Read all of it.
@@ -130,7 +154,9 @@ class Reading:
         return bytes(found)
 
     def _too_long(self, longest: int) -> None:
-        self.skips.add(f"the line has more than {longest:,} bytes", self.place())
+        """Leave out the line that comes next."""
+        reason = f"the line has more than {longest:,} bytes"
+        self.skips.add(reason, f"{self.name}:{self.line + 1}")
 
     def _text(self) -> Iterator[bytes]:
         for chunk in self._content:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from drystone.l05_graph.ingest.tally import LATEST
 
+_MOST_KNOWN = 8192
 _SECONDS = re.compile(r"[0-5][0-9](?:\.[0-9]{1,9})?")
 
 
@@ -52,3 +53,33 @@ def seconds(value: object, per_second: float = 1.0) -> float | None:
         return None
     at = value / per_second
     return at if 0 <= at < LATEST else None
+
+
+class Times:
+    """Reads the times of many lines, of which most are of the same seconds; parts of a second are left out."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def read(self, written: object) -> int | None:
+        """Read a time as :func:`iso` does, or a number of seconds; None for anything else."""
+        if isinstance(written, str) and written[-1:] == "Z":
+            at = self._known.get(written[:19])
+            if at is not None:
+                rest = written[19:-1]
+                if not rest or (rest[0] == "." and len(rest) <= 10 and rest[1:].isdigit()):
+                    return at
+        return self._looked_at(written)
+
+    def _looked_at(self, written: object) -> int | None:
+        if not isinstance(written, str):
+            number = seconds(written)
+            return None if number is None else int(number)
+        at = iso(written)
+        if at is None:
+            return None
+        if written.endswith("Z") and written[19:20] in (".", "Z"):
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[written[:19]] = int(at)
+        return int(at)
