@@ -75,6 +75,12 @@ def json_line(**said: object) -> str:
         ({"status": 0, "flags": "DC"}, ["external:10.0.0.1 → users 1/0"]),
         ({"grpc_status": 14}, ["external:10.0.0.1 → users 1/1"]),
         ({"grpc_status": "5"}, ["external:10.0.0.1 → users 1/0"]),
+        ({"grpc_status": "DeadlineExceeded"}, ["external:10.0.0.1 → users 1/1"]),
+        ({"grpc_status": "DATA_LOSS"}, ["external:10.0.0.1 → users 1/1"]),
+        ({"grpc_status": "NotFound"}, ["external:10.0.0.1 → users 1/0"]),
+        ({"flags": "DF"}, ["external:10.0.0.1 → users 1/1"]),
+        ({"flags": "UpstreamConnectionFailure"}, ["external:10.0.0.1 → users 1/1"]),
+        ({"flags": "NoRouteFound"}, []),
         (
             {"service": None, "host": "api.stripe.com:443"},
             ["external:10.0.0.1 → external:api.stripe.com 1/0"],
@@ -87,6 +93,7 @@ def json_line(**said: object) -> str:
             {"service": None, "instance": "10.7.7.7:80"},
             ["external:10.0.0.1 → external:10.7.7.7 1/0"],
         ),
+        ({"client": "9.9.9.9, 10.0.0.7"}, ["external:10.0.0.7 → users 1/0"]),
         ({"client": "[2001:db8::1]:5000"}, ["external:2001:db8::1 → users 1/0"]),
         ({"flags": "NR"}, []),
         ({"service": None}, []),
@@ -102,6 +109,46 @@ def test_a_json_line_says_who_called_whom_and_whether_it_failed(
     found = read("envoy-access-log", json_line(**said))
     assert shown(found) == expected
     assert len(found.skips) == 1 - len(expected)
+
+
+def test_lines_with_other_keys_in_any_order_mean_the_same() -> None:
+    plain = {
+        "time": "2026-11-22T07:00:00Z",
+        "client": "10.0.0.1",
+        "service": "users",
+        "status": 200,
+    }
+    istio = {
+        "authority": "users.shop",
+        "downstream_remote_address": "10.0.0.1:51000",
+        "path": "/",
+        "method": "GET",
+        "response_code": 503,
+        "start_time": "2026-11-22T07:00:00.000Z",
+        "upstream_cluster": None,
+        "x_forwarded_for": "9.9.9.9",
+    }
+    every = [
+        plain,
+        istio,
+        dict(reversed(plain.items())),
+        {"x": 1} | plain,
+        {**istio, "downstream_remote_address": None},
+        plain | {"caller": "shop"},
+        plain | {"client": "-"},
+        plain | {"status": [1]},
+        plain | {"service": {"a": 1}},
+        plain | {f"k{n}": n for n in range(70)},
+        plain,
+    ]
+    alone = [shown(read("envoy-access-log", json.dumps(one))) for one in every]
+    assert [len(one) for one in alone] == [1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1]
+    for order in (every, every[::-1], every * 2):
+        found = read("envoy-access-log", "\n".join(map(json.dumps, order)))
+        assert sum(one.calls for one in found.observations) == 9 * len(order) // len(every)
+        assert {line.split(" ")[0] for line in shown(found)} == {
+            line.split(" ")[0] for one in alone for line in one
+        }
 
 
 def test_an_example_of_a_call_holds_nothing_that_could_be_secret() -> None:
@@ -299,10 +346,37 @@ def test_fields_are_taken_from_the_first_line_or_from_a_format_string() -> None:
         vpc_flow.with_fields("version srcport dstport protocol start")
 
 
-def test_flags_tell_who_began_better_than_ports() -> None:
+@pytest.mark.parametrize(
+    ("flags", "is_forward"),
+    [
+        (2, True),
+        (18, False),
+        (3, True),
+        (19, False),
+        (7, True),
+        (23, False),
+        (0, False),
+        (1, False),
+    ],
+)
+def test_flags_of_a_whole_window_tell_who_began_better_than_ports(
+    flags: int, is_forward: bool
+) -> None:
+    # "TCP flag sequence" in the Amazon VPC User Guide: of a short connection, 3 is SYN and FIN, 19 their answer.
     names = "srcaddr dstaddr srcport dstport protocol start tcp-flags\n"
-    answer = read("vpc-flow", f"{names}10.0.0.1 10.0.0.2 50000 40000 6 1418530010 18\n")
-    assert shown(answer) == ["external:10.0.0.2 → external:10.0.0.1 1/0 tcp/50000"]
+    found = read("vpc-flow", f"{names}10.0.0.1 10.0.0.2 5001 43416 6 1418530010 {flags}\n")
+    expected = ["10.0.0.1 → external:10.0.0.2", "10.0.0.2 → external:10.0.0.1"][not is_forward]
+    assert shown(found) == [f"external:{expected} 1/0 tcp/{43416 if is_forward else 5001}"]
+
+
+def test_the_interface_of_an_unknown_end_is_named_by_its_service_of_ecs() -> None:
+    names = "srcaddr dstaddr srcport dstport protocol start flow-direction ecs-service-name\n"
+    line = "10.0.0.1 10.0.0.2 40000 5432 6 1418530010 egress {}\n"
+    known = inventory(db="ip:10.0.0.2")
+    assert shown(read("vpc-flow", names + line.format("shop"), known)) == ["shop → db 1/0 tcp/5432"]
+    assert shown(read("vpc-flow", names + line.format("-"), known)) == [
+        "external:10.0.0.1 → db 1/0 tcp/5432"
+    ]
 
 
 def test_rows_are_read_like_lines() -> None:

@@ -99,9 +99,7 @@ class _Text:
             "time", "method", "path", "status", "flags", "client"
         )
         self.host, self.instance, callee, peer = found.group("host", "instance", "callee", "peer")
-        # Each proxy on the way adds the address that it saw; what a client made up stands before that.
-        forwarded = client.rpartition(",")[2].strip()
-        self.client = peer if forwarded in MISSING else forwarded
+        self.client = peer if client in MISSING else client
         self.callee = None if callee in MISSING else callee
         self.caller = self.grpc = None
 
@@ -260,7 +258,9 @@ class _Lines:
         if name:
             short = name.rpartition("/")[2] if name.startswith("spiffe://") else name
             return self._endpoints.of_name(name, at) or self._endpoints.of_name(short, at) or short
-        client = address_of(said.client)
+        # Each proxy on the way adds the address that it saw; what a client made up stands before that.
+        shown = said.client
+        client = address_of(shown.rpartition(",")[2].strip() if isinstance(shown, str) else None)
         known = None if client is None else self._endpoints.of_address(client, at)
         if known or self._owner:
             return known or self._owner
