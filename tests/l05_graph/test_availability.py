@@ -12,8 +12,8 @@ from drystone.l05_graph.errors import ComponentNotFound
 from drystone.l05_graph.forms import survey
 from drystone.l05_graph.model import Model
 from drystone.l05_graph.reach import impact
-from drystone.l05_graph.requirements import requirements
 from drystone.l05_graph.sampling import sampled
+from drystone.l05_graph.words import Phase
 from l05_graph.models import models
 
 
@@ -22,20 +22,25 @@ def share(model: Model, name: str) -> float:
     return 1.0 if said is None else said
 
 
+def is_met(model: Model, name: str, works: set[str]) -> bool:
+    """Tell whether what a component needs while it serves works, by what the survey says of it."""
+    mine = [one for one in model.needs.get(name, ()) if Phase.RUN in one.at]
+    groups = {group.name: group.at_least for group in model.groups if group.component == name}
+    for group, at_least in groups.items():
+        members = [one for one in mine if one.group == group]
+        if any(one.is_hard for one in members):
+            enough = min(at_least, len(members))
+            if sum(one.target in works for one in members) < enough:
+                return False
+    return all(one.target in works for one in mine if one.group is None and one.is_hard)
+
+
 def working(model: Model, up: set[str]) -> set[str]:
     """Find what works of what is up: take away what lacks something, until nothing more goes."""
-    required = requirements(model)
     works = set(up)
-    while True:
-        lacking = {
-            name
-            for name in works
-            for need in required.get(name, ())
-            if sum(member in works for member in need.members) < need.at_least
-        }
-        if not lacking:
-            return works
+    while lacking := {name for name in works if not is_met(model, name, works)}:
         works -= lacking
+    return works
 
 
 def by_every_state(model: Model, name: str) -> float:

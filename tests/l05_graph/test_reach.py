@@ -7,7 +7,7 @@ from drystone.l05_graph.circles import circles_of
 from drystone.l05_graph.errors import ComponentNotFound
 from drystone.l05_graph.forms import survey
 from drystone.l05_graph.model import Model
-from drystone.l05_graph.reach import every_one, impact, path, shown, tree
+from drystone.l05_graph.reach import impact, path, shown, tree
 from drystone.l05_graph.words import Phase
 from l05_graph.models import models
 
@@ -45,7 +45,6 @@ def test_a_path_is_a_shortest_one_and_leads_from_one_to_the_other(model: Model) 
             ends = [source, *(one.target for one in found or ())]
             assert [one.source for one in found or ()] == ends[:-1]
             assert found is None or ends[-1] == target
-        assert set(tree(model, [source]).members) == known.keys()
 
 
 @given(models(most=7, most_edges=14, rich=False))
@@ -71,7 +70,7 @@ def test_what_falls_and_what_degrades_is_told_apart_with_reasons() -> None:
     assert found.by_product == {"sales": 2}
     assert shown(found.because["shop"]) == "shop → orders"
     assert impact(SHOP, ["mail"]).degrades == ("shop",)
-    assert impact(SHOP, ["database", "b"]).falls == ("orders", "mail", "a", "wiki", "shop")
+    assert impact(SHOP, ["database", "b"]).falls == ("orders", "mail", "a", "shop", "wiki")
 
 
 def test_what_is_needed_in_another_phase_is_not_missed() -> None:
@@ -84,7 +83,7 @@ def test_a_tree_holds_what_a_product_needs_and_says_what_others_need_too() -> No
     assert found.members == ("shop", "orders", "database", "builder")
     assert found.shared == {"database": ("help",)}
     assert shown(found.path_to("builder")) == "orders → builder"
-    assert "mail" in tree(SHOP, ["shop"], every_one).members
+    assert "mail" in tree(SHOP, ["shop"], soft=True).members
 
 
 def test_a_component_that_is_not_there_is_refused() -> None:

@@ -13,10 +13,10 @@ from drystone.l05_graph.additions import may_add
 from drystone.l05_graph.arrays import graph_of
 from drystone.l05_graph.changes import AddDependency, apply
 from drystone.l05_graph.errors import ModelInvalid
-from drystone.l05_graph.findings import LEVELS, Finding, Pattern, Rule, Rules, Severity
+from drystone.l05_graph.findings import LEVELS, Finding, Pattern, Rule, Rules
 from drystone.l05_graph.forms import survey
 from drystone.l05_graph.model import Dependency, Model
-from drystone.l05_graph.reach import path, shown
+from drystone.l05_graph.reach import shown
 from drystone.l05_graph.rules import check
 from drystone.l05_graph.tangles import TangleKind, tangles
 from drystone.l05_graph.words import Phase, Strength
@@ -160,21 +160,6 @@ def test_every_finding_has_a_witness_that_leads_from_its_subject(model: Model) -
         assert sources[1:] == targets[:-1]
         if one.path and one.rule not in (Rule.DEADLOCK, Rule.CO_START):
             assert sources[0] == one.subject
-
-
-@given(models(most=7, most_edges=14))
-def test_the_tiers_of_all_that_is_needed_are_looked_at(model: Model) -> None:
-    levels = {Rule.TIER: Severity.ERROR}
-    subjects = {one.subject for one in check(model, Rules(levels=levels), TODAY)}
-    assert subjects == {
-        one.name
-        for one in model.components
-        for other in model.components
-        if one.tier is not None
-        and other.tier is not None
-        and other.tier > one.tier
-        and path(model, one.name, other.name) is not None
-    }
 
 
 @given(models(most=7, most_edges=14))

@@ -9,10 +9,9 @@ import msgspec
 from drystone.l05_graph.alternatives import Counted
 from drystone.l05_graph.availability import Availabilities
 from drystone.l05_graph.changes import AddDependency, apply
-from drystone.l05_graph.cones import Followed
 from drystone.l05_graph.findings import Finding, Rules, Severity
-from drystone.l05_graph.model import Dependency, Model
-from drystone.l05_graph.reach import Path
+from drystone.l05_graph.followed import Followed
+from drystone.l05_graph.model import Dependency, Model, Path
 from drystone.l05_graph.rules import check
 from drystone.l05_graph.words import TangleKind
 
@@ -103,16 +102,17 @@ class _Circles:
 
     def __init__(self, model: Model, *, is_hard: bool) -> None:
         self._is_hard, self._counted = is_hard, Counted(model)
-        every = self._counted.dependencies if is_hard else model.dependencies
+        every = self._counted.lines if is_hard else range(len(model.dependencies))
         self.followed = Followed(model, every)
+        self._numbers = model.numbers
 
     def has(self, one: Dependency) -> bool:
         """Whether a dependency is counted on."""
-        return one in self.followed.over[self.followed.numbers[one.source]]
+        return one in self.followed.over(self._numbers[one.source])
 
     def around(self, one: Dependency) -> set[int]:
         """Return the tangle that both ends of a dependency are in; nothing when there is none."""
-        source, target = self.followed.numbers[one.source], self.followed.numbers[one.target]
+        source, target = self._numbers[one.source], self._numbers[one.target]
         for together in self.followed.tangled:
             inside = set(together)
             if source in inside and target in inside:

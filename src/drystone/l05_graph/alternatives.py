@@ -10,6 +10,7 @@ Pure Python: the agent asks this at a deploy.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from drystone.l05_graph.climb import NOT_YET, climbed
 from drystone.l05_graph.model import Dependency, Model
@@ -40,30 +41,29 @@ class Counted:
 
     Args:
         model: Which.
-
-    Attributes:
-        dependencies: Those, in the order of the model.
     """
 
     def __init__(self, model: Model) -> None:
-        every = model.dependencies
-        self._early: set[tuple[str, str]] = set()
-        if not model.groups:
-            self.dependencies = [one for one in every if one.strength is not Strength.SOFT]
-            return
-        hard: set[tuple[str, str]] = set()
-        for one in every:
-            if one.group is not None:
-                if one.is_hard:
-                    hard.add((one.source, one.group))
-                if not BEFORE_SERVING.isdisjoint(one.at):
-                    self._early.add((one.source, one.group))
-        needs = needs_of(model)
+        self._model = model
+        every = model.dependencies if model.groups else ()
+        members = [one for one in every if one.group is not None]
+        self._hard = {(one.source, one.group) for one in members if one.is_hard}
+        self._early = {
+            (one.source, one.group) for one in members if not BEFORE_SERVING.isdisjoint(one.at)
+        }
+
+    @cached_property
+    def lines(self) -> list[int]:
+        """The places of those among the dependencies of the model, ascending."""
+        every, soft = self._model.dependencies, Strength.SOFT
+        if not self._model.groups:
+            return [line for line, one in enumerate(every) if one.strength is not soft]
+        needs = needs_of(self._model)
         spare = spare_lines(needs, climbed(needs).wave)
-        self.dependencies = [
-            one
+        return [
+            line
             for line, one in enumerate(every)
-            if (one.is_hard if one.group is None else (one.source, one.group) in hard)
+            if (one.is_hard if one.group is None else (one.source, one.group) in self._hard)
             and line not in spare
         ]
 

@@ -19,15 +19,17 @@ what cannot be exceeded.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from operator import getitem
 
 import msgspec
 
-from drystone.l05_graph.circles import circles, circles_of
+from drystone.l05_graph.circles import circles_of
 from drystone.l05_graph.decisions import TRUE, Decisions, TooLarge
+from drystone.l05_graph.falling import falls_with
 from drystone.l05_graph.model import Model
-from drystone.l05_graph.requirements import Requirement, requirements
+from drystone.l05_graph.requirements import Requirements
 
 MOST_NODES = 200_000
 
@@ -65,31 +67,46 @@ class Availability(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.slo is None else self.slo <= self.highest * (1 + 1e-12)
 
 
+class _Eighth(dict[int, float]):
+    """The share of the time in which those of eight components work that a byte names; there are few different ones."""
+
+    def __init__(self, shares: Sequence[float]) -> None:
+        super().__init__({0: 1.0})
+        self._shares = shares
+
+    def __missing__(self, byte: int) -> float:
+        some = (share for bit, share in enumerate(self._shares) if byte >> bit & 1)
+        found = self[byte] = math.prod(some)
+        return found
+
+
 class Availabilities:
     """What can be said about the availability of the components of a model.
 
     Args:
         model: Which.
         most_nodes: The largest decision diagram; for what needs a larger one, two numbers are given instead of one.
+        required: What its components require at run time, if that is known already.
     """
 
-    def __init__(self, model: Model, *, most_nodes: int = MOST_NODES) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        most_nodes: int = MOST_NODES,
+        required: Requirements | None = None,
+    ) -> None:
         self._model = model
-        self._required = requirements(model)
+        self._required = required or Requirements(model)
         self._most = most_nodes
-        numbers, names = model.numbers, list(model.by_name)
-        below = [[numbers[member] for member in self._below(name)] for name in names]
-        self._order = [[names[one] for one in together] for together in circles(below)]
+        self._names = list(model.by_name)
         self._alone = {
             name: 1.0 if one.availability is None else one.availability
             for name, one in model.by_name.items()
         }
-        self._must = self._musts()
-        self._bytes = len(self._alone) // 8 + 1
-        self._eighths: dict[tuple[int, int], float] = {}
-
-    def _below(self, name: str) -> list[str]:
-        return [member for need in self._required.get(name, ()) for member in need.members]
+        self._must = falls_with(self._required)
+        shares = list(self._alone.values())
+        self._eighths = [_Eighth(shares[at : at + 8]) for at in range(0, len(shares) + 1, 8)]
 
     def single_points(self, name: str) -> list[str]:
         """Return the components that one falls with, itself first, the least available next.
@@ -97,37 +114,31 @@ class Availabilities:
         Raises:
             ComponentNotFound: There is no such component.
         """
-        self._model.component(name)
-        every = [one for one in self._named(self._must[name]) if one != name]
+        every = [one for one in self._named(self._must[self._number(name)]) if one != name]
         return [name, *sorted(every, key=lambda one: (self._alone[one], one))]
 
     def bound(self, name: str) -> float:
         """Return a share of the time that it cannot exceed, without looking at alternatives: quick."""
-        found = 1.0
-        for place, byte in enumerate(self._must[name].to_bytes(self._bytes, "little")):
-            if byte:
-                found *= self._eighth(place, byte)
-        return found
+        return self._bound(self._number(name))
+
+    def _bound(self, number: int) -> float:
+        bits = self._must[number].to_bytes(len(self._eighths), "little")
+        return math.prod(map(getitem, self._eighths, bits))
 
     def weakest(self, name: str) -> tuple[int, str]:
         """Return how many others a component falls with, and which of all is the least available; of equal ones itself."""
-        bits = self._must[name]
+        bits = self._must[self._number(name)]
         least = next(one for one, number in self._by_weakness if bits >> number & 1)
         return bits.bit_count() - 1, name if self._alone[name] == self._alone[least] else least
+
+    def _number(self, name: str) -> int:
+        self._model.component(name)
+        return self._model.numbers[name]
 
     @cached_property
     def _by_weakness(self) -> list[tuple[str, int]]:
         every = self._model.numbers.items()
         return sorted(every, key=lambda one: (self._alone[one[0]], one[0]))
-
-    def _eighth(self, place: int, byte: int) -> float:
-        """Return the share in which those of eight components work that a byte names; there are few different ones."""
-        found = self._eighths.get((place, byte))
-        if found is None:
-            some = self._model.components[8 * place : 8 * place + 8]
-            shares = [self._alone[one.name] for bit, one in enumerate(some) if byte >> bit & 1]
-            found = self._eighths[place, byte] = math.prod(shares)
-        return found
 
     def of(self, name: str) -> Availability:
         """Return how available a component can be.
@@ -150,41 +161,27 @@ class Availabilities:
             lowest=lowest,
             single_points=tuple(singles),
             shares=tuple(sorted(parts, key=lambda part: (-part[1], part[0]))),
-            unsaid=tuple(
-                one for one in self._cone(name) if self._model.by_name[one].availability is None
-            ),
+            unsaid=tuple(self._unsaid(name)),
             slo=self._model.component(name).slo,
         )
 
-    def _musts(self) -> dict[str, int]:
-        """Find whom each falls with, as bits by the numbers of the model."""
-        found = {name: 1 << number for name, number in self._model.numbers.items()}
-        for together in self._order:
-            changed = True
-            while changed:
-                changed = False
-                for name in together:
-                    bits = found[name]
-                    for need in self._required.get(name, ()):
-                        if len(need.members) == 1:
-                            bits |= found[need.members[0]]
-                        else:
-                            bits |= _lost(need, found)
-                    if bits != found[name]:
-                        found[name] = bits
-                        changed = len(together) > 1
-        return found
+    def _unsaid(self, name: str) -> Iterator[str]:
+        for together in self._cone(self._number(name)):
+            for one in together:
+                if self._model.components[one].availability is None:
+                    yield self._names[one]
 
     def _named(self, bits: int) -> list[str]:
         digits = bin(bits)[:1:-1]
         found, place = [], digits.find("1")
         while place >= 0:
-            found.append(self._model.components[place].name)
+            found.append(self._names[place])
             place = digits.find("1", place + 1)
         return found
 
-    def _cone(self, name: str) -> list[str]:
-        return [one for together in circles_of([name], self._below) for one in together]
+    def _cone(self, number: int) -> list[list[int]]:
+        """Return the strong components of all that something may need, itself included."""
+        return circles_of([number], self._required.below.__getitem__)
 
     def _rest(self, root: str) -> tuple[float, dict[str, float], bool]:
         """Return the probability that the root works given that its single points of failure do.
@@ -193,10 +190,10 @@ class Availabilities:
             The probability, what it would be more if a component never failed, and whether it is exact (1 if not: an
             upper bound).
         """
-        sure = self._must[root]
+        number = self._number(root)
         diagram = Decisions(self._most)
         try:
-            parts = self._diagram(root, sure, diagram)
+            parts = self._diagram(number, diagram)
         except TooLarge:
             return 1.0, {}, False
         values = [diagram.probability(part, self._alone) for part in parts]
@@ -207,63 +204,50 @@ class Availabilities:
                 saved[one] = slope * (1 - self._alone[one]) * (whole / value if value else 0.0)
         return whole, saved, True
 
-    def _diagram(self, root: str, sure: int, diagram: Decisions) -> list[int]:
+    def _diagram(self, root: int, diagram: Decisions) -> list[int]:
         """Return functions without a common variable that are all true exactly when the root works.
 
         The root works when all of its single points of failure do: when they are up, which is given, and the requirements
         of each are met, of which those work that are such points themselves.
         """
-        numbers = self._model.numbers
-        cone = circles_of([root], self._below)
+        cone, sure = self._cone(root), self._must[root]
         works = {one: TRUE for together in cone for one in together}
         for together in cone:
-            open_ones = [name for name in together if not sure >> numbers[name] & 1]
+            open_ones = [one for one in together if not sure >> one & 1]
             changed = True
             while changed:
                 changed = False
-                for name in open_ones:
-                    found = diagram.variable(name)
-                    for met in self._met(name, works, diagram):
+                for one in open_ones:
+                    found = diagram.variable(self._names[one])
+                    for met in self._met(one, works, diagram):
                         found = diagram.both(found, met)
-                    if found != works[name]:
-                        works[name] = found
+                    if found != works[one]:
+                        works[one] = found
                         changed = len(together) > 1
-        wanted = [met for name in self._named(sure) for met in self._met(name, works, diagram)]
+        certain = [one for together in cone for one in together if sure >> one & 1]
+        wanted = [met for one in sorted(certain) for met in self._met(one, works, diagram)]
         return diagram.independent(wanted)
 
-    def _met(self, name: str, works: Mapping[str, int], diagram: Decisions) -> Iterator[int]:
-        for need in self._required.get(name, ()):
-            met = diagram.at_least(need.at_least, [works[one] for one in need.members])
+    def _met(self, one: int, works: Mapping[int, int], diagram: Decisions) -> Iterator[int]:
+        for target in self._required.single.targets[one]:
+            if works[target] != TRUE:
+                yield works[target]
+        for choice in self._required.of.get(one, ()):
+            met = diagram.at_least(choice.at_least, [works[member] for member in choice.members])
             if met != TRUE:
                 yield met
 
     def _lowest(self, name: str) -> float:
         """Return the probability that one way of working works: of each requirement, the best members."""
-        chosen: dict[str, None] = {name: None}
-        waiting = [name]
+        chosen: dict[int, None] = {self._number(name): None}
+        waiting = list(chosen)
         while waiting:
-            for need in self._required.get(waiting.pop(), ()):
-                best = sorted(need.members, key=lambda one: (one not in chosen, -self.bound(one)))
-                for one in best[: need.at_least]:
-                    if one not in chosen:
-                        chosen[one] = None
-                        waiting.append(one)
-        return math.prod(self._alone[one] for one in chosen)
-
-
-def _lost(need: Requirement, falls_with: Mapping[str, int]) -> int:
-    """Return the bits that more members have than may fail."""
-    spare = len(need.members) - need.at_least
-    if spare == 0:
-        bits = 0
-        for member in need.members:
-            bits |= falls_with[member]
-        return bits
-    # Bit by bit at once: ``count[k]`` are those that at least k + 1 members have.
-    count = [0] * (spare + 1)
-    for member in need.members:
-        bits = falls_with[member]
-        for place in range(spare, 0, -1):
-            count[place] |= count[place - 1] & bits
-        count[0] |= bits
-    return count[spare]
+            one = waiting.pop()
+            wanted = [*self._required.single.targets[one]]
+            for choice in self._required.of.get(one, ()):
+                best = sorted(choice.members, key=lambda m: (m not in chosen, -self._bound(m)))
+                wanted += best[: choice.at_least]
+            new = dict.fromkeys(other for other in wanted if other not in chosen)
+            chosen.update(new)
+            waiting += new
+        return math.prod(self._alone[self._names[one]] for one in chosen)

@@ -5,10 +5,15 @@ Tarjan (SIAM J. Comput. 1(2), 1972) with an explicit stack, so that a chain of a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
+
+Vertex = TypeVar("Vertex", bound=Hashable)
 
 
-def circles_of(vertices: Iterable[str], below: Callable[[str], Sequence[str]]) -> list[list[str]]:
+def circles_of(
+    vertices: Iterable[Vertex], below: Callable[[Vertex], Sequence[Vertex]]
+) -> list[list[Vertex]]:
     """Return the strong components of what some vertices reach, each after all that it needs.
 
     Args:

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from drystone.l05_graph.model import Acceptance, Component, Dependency
-from drystone.l05_graph.reach import Path, shown
+from drystone.l05_graph.model import Acceptance, Component, Dependency, Path
+from drystone.l05_graph.reach import shown
 
 
 class Severity(StrEnum):

@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from drystone.l05_graph.arrays import Costs, Flags, Graph, Numbers
+from drystone.l05_graph.resolved import resolved
 from drystone.l05_graph.strong import strong_components
 from drystone.l05_graph.tangles import Tangle, members_of, tangle_of
 
@@ -57,10 +58,13 @@ class Single:
 def heat(graph: Graph, cut: Flags | None = None) -> Heat:
     """Return how hot every edge and vertex is.
 
+    Alternatives are hard as far as they are counted on (:func:`~drystone.l05_graph.resolved.resolved`).
+
     Args:
         graph: Where.
         cut: Which edges are in a best cut, if one is known.
     """
+    graph = resolved(graph)
     counts = np.zeros(len(graph.source), np.int64)
     of = tangle_of(graph, graph.hard)
     inside = graph.hard & (of[graph.source] >= 0) & (of[graph.source] == of[graph.target])

@@ -155,6 +155,8 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Key = tuple[str, str, Risk, tuple[Phase, ...]]
+Path = tuple[Dependency, ...]
+"""Dependencies, each from where the one before leads to."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,6 +199,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def numbers(self) -> Mapping[str, int]:
         """The place of each component in the order."""
         return {component.name: number for number, component in enumerate(self.components)}
+
+    @cached_property
+    def ends(self) -> tuple[list[int], list[int]]:
+        """Who depends and on what, by number, for each dependency."""
+        numbers, every = self.numbers, self.dependencies
+        return [numbers[one.source] for one in every], [numbers[one.target] for one in every]
 
     @cached_property
     def needs(self) -> Mapping[str, tuple[Dependency, ...]]:

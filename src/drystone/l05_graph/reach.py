@@ -11,13 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from drystone.l05_graph.model import Component, Dependency, Model
-from drystone.l05_graph.requirements import WHILE_SERVING, Requirement, requirements
+from drystone.l05_graph.falling import Falling, falls_with
+from drystone.l05_graph.model import Component, Dependency, Model, Path
+from drystone.l05_graph.requirements import ALWAYS, WHILE_SERVING, Requirements
 from drystone.l05_graph.words import Phase
 
 Matters = Callable[[Dependency], bool]
-Path = tuple[Dependency, ...]
-"""Dependencies, each from where the one before leads to."""
 
 
 def every_one(_: Dependency) -> bool:
@@ -75,13 +74,15 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         roots: Of whom.
-        members: In the order of their distance from the roots.
+        members: In the order of their distance from the roots, with every alternative.
+        spare: Those members that no root misses while all others work: alternatives, and what only they need.
         shared: Those members that are also needed by a product to which no root belongs, with these products.
         entered_by: The dependency by which a member is first met; none for roots.
     """
 
     roots: tuple[str, ...]
     members: tuple[str, ...]
+    spare: tuple[str, ...]
     shared: Mapping[str, tuple[str, ...]]
     entered_by: Mapping[str, Dependency | None]
 
@@ -90,25 +91,44 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
         return _path_to(member, self.entered_by)
 
 
-def tree(model: Model, roots: Sequence[str], matters: Matters = is_hard) -> Tree:
-    """Return all that some components need.
+def tree(model: Model, roots: Sequence[str], *, soft: bool = False) -> Tree:
+    """Return all that some components may need in any phase: hard dependencies, and the members of hard groups.
+
+    A cell that lacks a spare member can begin and can work; it has fewer alternatives than were wanted.
+
+    Args:
+        model: Where.
+        roots: Of whom.
+        soft: Whether also what they can do without.
 
     Raises:
         ComponentNotFound: There is no such component.
     """
     inside = {product for name in roots for product in model.component(name).products}
+    matters = every_one if soft else _required(model)
     found = _search(model, roots, matters)
     others: dict[str, set[str]] = {}
     for product in sorted(products(model).keys() - inside):
         for name in _search(model, products(model)[product], matters):
             if name in found:
                 others.setdefault(name, set()).add(product)
+    single, numbers = falls_with(Requirements(model, ALWAYS)), model.numbers
+    missed = 0
+    for root in roots:
+        missed |= single[numbers[root]]
     return Tree(
         roots=tuple(roots),
         members=tuple(found),
+        spare=tuple(name for name in found if not missed >> numbers[name] & 1),
         shared={name: tuple(sorted(others[name])) for name in found if name in others},
         entered_by=found,
     )
+
+
+def _required(model: Model) -> Matters:
+    """Let dependencies matter that are hard, and all alternatives of a group of which one is."""
+    groups = {(one.source, one.group) for one in model.dependencies if one.group and one.is_hard}
+    return lambda one: one.is_hard or (one.source, one.group) in groups
 
 
 def products(model: Model) -> Mapping[str, tuple[str, ...]]:
@@ -126,8 +146,9 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         failed: Which.
         falls: What does not work any more, in the order in which it falls, without those.
-        degrades: What goes on, without something that it can do without, in the order of the model.
-        because: For each that falls, its dependencies on what had fallen before.
+        degrades: What goes on, without something that it can do without or has alternatives for, in the order of the model.
+        because: For each that falls, the dependencies by which it does, on what had fallen before; of alternatives only
+            where too few are left.
         by_tier: How many fall of each tier; None for those without.
         by_product: How many fall of each product.
     """
@@ -135,16 +156,13 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
     failed: tuple[str, ...]
     falls: tuple[str, ...]
     degrades: tuple[str, ...]
-    because: Mapping[str, Path]
+    because: Mapping[str, tuple[Dependency, ...]]
     by_tier: Mapping[int | None, int]
     by_product: Mapping[str, int]
 
 
 def impact(model: Model, failed: Sequence[str], at: Collection[Phase] = WHILE_SERVING) -> Impact:
-    """Return what happens when components fail.
-
-    A component falls once fewer members of one of its requirements work than it needs: the least fixpoint, so that a
-    circle that holds itself up goes on.
+    """Return what happens when components fail, by :mod:`~drystone.l05_graph.falling`.
 
     Args:
         model: Where.
@@ -156,48 +174,28 @@ def impact(model: Model, failed: Sequence[str], at: Collection[Phase] = WHILE_SE
     """
     for name in failed:
         model.component(name)
-    wanted = frozenset(at)
-    order = _falling(model, failed, requirements(model, wanted))
-    rank = {name: number for number, name in enumerate([*failed, *order])}
+    wanted, every = frozenset(at), model.components
+    falling = Falling(Requirements(model, wanted))
+    first = [model.numbers[name] for name in failed]
+    gone, failing = falling.fail(first), set(first)
+    fallen: list[Component] = [every[one] for one in gone if one not in failing]
+    fell = {every[one].name for one in gone}
     degrades = {
         one.source
-        for name in rank
+        for name in fell
         for one in model.users.get(name, ())
-        if one.source not in rank and not wanted.isdisjoint(one.at)
+        if one.source not in fell and not wanted.isdisjoint(one.at)
     }
-    fallen: list[Component] = [model.by_name[name] for name in order]
     return Impact(
         failed=tuple(failed),
-        falls=tuple(order),
+        falls=tuple(one.name for one in fallen),
         degrades=tuple(name for name in model.by_name if name in degrades),
-        because={name: _reasons(model, name, rank, wanted) for name in order},
+        because={
+            one.name: tuple(
+                model.dependencies[line] for line in falling.reasons(model.numbers[one.name])
+            )
+            for one in fallen
+        },
         by_tier=Counter(component.tier for component in fallen),
         by_product=Counter(product for component in fallen for product in component.products),
-    )
-
-
-def _falling(
-    model: Model, failed: Sequence[str], required: Mapping[str, tuple[Requirement, ...]]
-) -> list[str]:
-    gone, order = set(failed), []
-    waiting = deque(failed)
-    while waiting:
-        users = dict.fromkeys(one.source for one in model.users.get(waiting.popleft(), ()))
-        for user in users:
-            if user not in gone and any(
-                sum(member not in gone for member in need.members) < need.at_least
-                for need in required.get(user, ())
-            ):
-                gone.add(user)
-                order.append(user)
-                waiting.append(user)
-    return order
-
-
-def _reasons(model: Model, name: str, rank: Mapping[str, int], at: frozenset[Phase]) -> Path:
-    mine = rank[name]
-    return tuple(
-        one
-        for one in model.needs.get(name, ())
-        if rank.get(one.target, mine) < mine and one.is_hard and not at.isdisjoint(one.at)
     )

@@ -3,23 +3,28 @@
 Every finding has a witness, the path of dependencies that proves it, and says what can be done. A risk that somebody has
 accepted covers what it is attached to until its last day; from then on it is a finding itself.
 
+Alternatives count as what they are: a rule is broken only where too few of them keep it. Each rule takes those that are best
+for it, for it holds when there is a way to hold it. What somebody forbade, or did not say, is told of each dependency.
+
 Pure Python: a deploy asks this of a few hundred services, and the agent never loads numpy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
-
-import msgspec
+from functools import cached_property, partial
 
 from drystone.l05_graph.alternatives import Counted
 from drystone.l05_graph.availability import Availabilities
-from drystone.l05_graph.cones import Cones, Followed, Ways
+from drystone.l05_graph.claims import CLAIMS, Claim
+from drystone.l05_graph.falling import Worst
 from drystone.l05_graph.findings import Finding, Rule, Rules, Severity
-from drystone.l05_graph.model import Component, Dependency, Model
-from drystone.l05_graph.reach import Matters, Path, is_hard, shown
-from drystone.l05_graph.words import Phase, Plane, Resilience, Strength, TangleKind
+from drystone.l05_graph.followed import Followed, Ways
+from drystone.l05_graph.model import Acceptance, Component, Dependency, Model, Path
+from drystone.l05_graph.reach import Matters, is_hard, shown
+from drystone.l05_graph.requirements import ALWAYS, WHILE_SERVING, Requirements
+from drystone.l05_graph.words import Phase, Strength, TangleKind
 
 
 def check(model: Model, rules: Rules, today: date) -> list[Finding]:
@@ -47,49 +52,51 @@ class _Check:
         self._rules = rules
         self._today = today
         every = model.dependencies
-        hard = [one for one in every if one.strength is not Strength.SOFT]
-        self._hard = Followed(model, hard)
-        self._at_run = Followed(model, [one for one in hard if Phase.RUN in one.at])
-        self._counted = Counted(model)
-        self._accepted = [one for one in every if one.accepted is not None]
+        self._accepted = [line for line, one in enumerate(every) if one.accepted is not None]
+        self._covered = frozenset(line for line in self._accepted if self._covers(every[line]))
+
+    @cached_property
+    def _always(self) -> Requirements:
+        return Requirements(self._model, ALWAYS)
+
+    @cached_property
+    def _serving(self) -> Requirements:
+        return Requirements(self._model, WHILE_SERVING)
+
+    def _required(self, at: frozenset[Phase]) -> Requirements:
+        return self._always if at == ALWAYS else self._serving
 
     def findings(self) -> Iterator[Finding | None]:
-        yield from self._tangles()
-        for one in self._suspects():
-            yield from self._direct(one)
-        for claim in _CLAIMS:
-            if claim.rule in self._rules.levels:
-                yield from self._reached(claim)
-        if Rule.SLO in self._rules.levels:
-            yield from self._slos()
-
-    def _suspects(self) -> Iterable[Dependency]:
-        """Leave out dependencies of which no direct rule has anything to say, as of nearly all."""
-        every = self._model.dependencies
-        if self._rules.forbidden or self._rules.allowed:
-            return every
-        layers = {one.name: one.layer for one in self._model.components}
-        regional = {one.name for one in self._model.components if one.regions}
-        suspects = []
-        for one in every:
-            if one.accepted is None:
-                if one.strength is Strength.SOFT:
-                    if one.without:
-                        continue
-                elif one.strength is Strength.HARD and one.source not in regional:
-                    above, below = layers[one.source], layers[one.target]
-                    if above is None or below is None or below < above:
-                        continue
-            suspects.append(one)
-        return suspects
+        every: Sequence[tuple[Callable[[], Iterator[Finding | None]], Collection[Rule]]] = (
+            (self._tangles, (Rule.DEADLOCK, Rule.CO_START)),
+            (self._layers, (Rule.LAYER, Rule.SAME_LAYER)),
+            *((partial(self._reached, claim), (claim.rule,)) for claim in CLAIMS),
+            (self._regions, (Rule.REGION,)),
+            (self._patterns, (Rule.FORBIDDEN,)),
+            (self._strengths, (Rule.STRENGTH,)),
+            (self._withouts, (Rule.WITHOUT,)),
+            (self._ran_out, (Rule.ACCEPTED,)),
+            (self._slos, (Rule.SLO,)),
+        )
+        for look, rules in every:
+            if not self._rules.levels.keys().isdisjoint(rules):
+                yield from look()
 
     def _finding(
-        self, rule: Rule, subject: str, sentence: str, proof: Path, advice: str
+        self,
+        rule: Rule,
+        subject: str,
+        sentence: str,
+        proof: Path,
+        advice: str,
+        *,
+        accepted: Acceptance | None = None,
     ) -> Finding | None:
         severity = self._rules.levels.get(rule)
         if severity is None:
             return None
-        accepted = next((one.accepted for one in proof if self._covers(one)), None)
+        if accepted is None and self._covered and rule not in _TOLD_APART:
+            accepted = next((one.accepted for one in proof if self._covers(one)), None)
         return Finding(
             rule=rule,
             severity=severity if accepted is None else Severity.NOTE,
@@ -97,7 +104,7 @@ class _Check:
             sentence=sentence,
             path=proof,
             advice=advice,
-            accepted=accepted if rule is not Rule.ACCEPTED else None,
+            accepted=accepted,
         )
 
     def _covers(self, one: Dependency) -> bool:
@@ -105,21 +112,23 @@ class _Check:
 
     def _tangles(self) -> Iterator[Finding | None]:
         """Tell each tangle; one that is only there because of accepted dependencies is a note."""
-        every = self._counted.dependencies
-        whole = Followed(self._model, every) if self._model.groups else self._hard
-        known: set[int] = set()
+        counted, known = Counted(self._model), set[int]()
+        whole = Followed(self._model, counted.lines) if self._model.groups else self._always.single
         left = whole
-        if any(map(self._covers, self._accepted)):
-            left = Followed(self._model, [one for one in every if not self._covers(one)])
+        if self._covered:
+            every = [line for lines in whole.lines for line in lines]
+            left = Followed(self._model, (one for one in every if one not in self._covered))
         for together in left.tangled:
             known.update(together)
-            yield self._tangle(together, left, is_hard)
+            yield self._tangle(together, left, counted, is_hard)
         for together in whole.tangled:
             if not known.issuperset(together):
-                yield self._tangle(together, whole, self._covers)
+                yield self._tangle(together, whole, counted, self._covers)
 
-    def _tangle(self, together: list[int], where: Followed, through: Matters) -> Finding | None:
-        kind, proof = circle(where, together, self._counted.is_early, through)
+    def _tangle(
+        self, together: list[int], where: Followed, counted: Counted, through: Matters
+    ) -> Finding | None:
+        kind, proof = circle(where, together, counted.is_early, through)
         rule = Rule.DEADLOCK if kind is TangleKind.DEADLOCK else Rule.CO_START
         count = f"{len(together)} components need each other in a circle"
         if rule is Rule.DEADLOCK:
@@ -134,46 +143,102 @@ class _Check:
             f"{advice} dependency of it",
         )
 
-    def _direct(self, one: Dependency) -> Iterator[Finding | None]:
-        source, target = self._model.by_name[one.source], self._model.by_name[one.target]
-        if one.is_hard:
-            yield self._layer(one, source, target)
-            yield self._region(one, source, target)
-        if one.strength is Strength.UNKNOWN:
-            what = f"nobody has said how much {one.source} needs {one.target}; it counts as hard"
-            yield self._finding(Rule.STRENGTH, one.source, what, (one,), "say hard or soft")
-        elif one.strength is Strength.SOFT and not one.without:
-            what = f"{one.source} can do without {one.target}, but nobody has said how"
-            yield self._finding(Rule.WITHOUT, one.source, what, (one,), "write it into without")
-        if one.accepted is not None and not self._covers(one):
-            said = one.accepted
-            what = f"{said.by} had accepted {one.sentence()} until {said.until}: {said.reason}"
-            advice = "mend it, or accept it anew with a new day"
-            yield self._finding(Rule.ACCEPTED, one.source, what, (one,), advice)
-        yield from self._patterns(one, source, target)
+    def _layers(self) -> Iterator[Finding | None]:
+        """Find hard dependencies that do not lead downwards; of a choice, those that are too many."""
+        layers = [one.layer for one in self._model.components]
+        single = self._always.single
+        for layer, targets, lines in zip(layers, single.targets, single.lines, strict=True):
+            if layer is not None:
+                for target, line in zip(targets, lines, strict=True):
+                    if (other := layers[target]) is not None and other >= layer:
+                        yield self._layer(self._model.dependencies[line])
+        for choice in self._always.choices:
+            layer = layers[choice.of]
+            if layer is None:
+                continue
+            upwards = [
+                (line not in self._covered, other, line)
+                for line, member in zip(choice.lines, choice.members, strict=True)
+                if (other := layers[member]) is not None and other >= layer
+            ]
+            below = len(choice.members) - len(upwards)
+            for _, _, line in sorted(upwards)[: max(0, choice.at_least - below)]:
+                yield self._layer(self._model.dependencies[line])
 
-    def _layer(self, one: Dependency, source: Component, target: Component) -> Finding | None:
-        if source.layer is None or target.layer is None or target.layer < source.layer:
-            return None
+    def _layer(self, one: Dependency) -> Finding | None:
+        source, target = self._model.by_name[one.source], self._model.by_name[one.target]
         is_same = target.layer == source.layer
         where = "the same layer" if is_same else "a higher layer"
+        few = "" if one.group is None else f", and too few of {one.group!r} lie below"
         what = (
-            f"{one.source} (layer {source.layer}) needs {one.target} on {where} ({target.layer});"
+            f"{one.source} (layer {source.layer}) needs {one.target} on {where} ({target.layer}){few};"
             " a hard dependency leads downwards"
         )
         advice = f"soften it, remove it, or move {one.target} below layer {source.layer}"
         rule = Rule.SAME_LAYER if is_same else Rule.LAYER
         return self._finding(rule, one.source, what, (one,), advice)
 
-    def _region(self, one: Dependency, source: Component, target: Component) -> Finding | None:
-        missing = [region for region in source.regions if region not in target.regions]
-        if not missing or not target.regions:
-            return None
-        what = f"{one.source} runs in {', '.join(missing)}, where {one.target} does not"
-        advice = f"bring {one.target} to {', '.join(missing)}, or soften the dependency"
-        return self._finding(Rule.REGION, one.source, what, (one,), advice)
+    def _regions(self) -> Iterator[Finding | None]:
+        components, every, single = (
+            self._model.components,
+            self._model.dependencies,
+            self._always.single,
+        )
+        for number, source in enumerate(components):
+            if not source.regions:
+                continue
+            for target, line in zip(single.targets[number], single.lines[number], strict=True):
+                yield self._region(source, [components[target]], 1, every[line])
+            for choice in self._always.of.get(number, ()):
+                members = [components[member] for member in choice.members]
+                yield self._region(source, members, choice.at_least, every[choice.lines[0]])
 
-    def _patterns(
+    def _region(
+        self, source: Component, members: Sequence[Component], enough: int, one: Dependency
+    ) -> Finding | None:
+        """Look for regions in which too few members are; who says no region is everywhere."""
+        missing = [
+            region
+            for region in source.regions
+            if sum(not other.regions or region in other.regions for other in members) < enough
+        ]
+        if not missing:
+            return None
+        where, names = ", ".join(missing), " and ".join(dict.fromkeys(m.name for m in members))
+        some = "does not" if len(members) == 1 else f"do not run at least {enough} at a time"
+        what = f"{source.name} runs in {where}, where {names} {some}"
+        advice = f"bring {names} to {where}, or soften the dependency"
+        return self._finding(Rule.REGION, source.name, what, (one,), advice)
+
+    def _strengths(self) -> Iterator[Finding | None]:
+        every, unknown = self._model.dependencies, Strength.UNKNOWN
+        for one in [one for one in every if one.strength is unknown]:
+            what = f"nobody has said how much {one.source} needs {one.target}; it counts as hard"
+            yield self._finding(Rule.STRENGTH, one.source, what, (one,), "say hard or soft")
+
+    def _withouts(self) -> Iterator[Finding | None]:
+        every, soft = self._model.dependencies, Strength.SOFT
+        for one in [one for one in every if one.strength is soft and not one.without]:
+            what = f"{one.source} can do without {one.target}, but nobody has said how"
+            yield self._finding(Rule.WITHOUT, one.source, what, (one,), "write it into without")
+
+    def _ran_out(self) -> Iterator[Finding | None]:
+        for line in self._accepted:
+            one = self._model.dependencies[line]
+            if one.accepted is not None and line not in self._covered:
+                said = one.accepted
+                what = f"{said.by} had accepted {one.sentence()} until {said.until}: {said.reason}"
+                advice = "mend it, or accept it anew with a new day"
+                yield self._finding(Rule.ACCEPTED, one.source, what, (one,), advice)
+
+    def _patterns(self) -> Iterator[Finding | None]:
+        if not (self._rules.forbidden or self._rules.allowed):
+            return
+        known = self._model.by_name
+        for one in self._model.dependencies:
+            yield from self._fitting(one, known[one.source], known[one.target])
+
+    def _fitting(
         self, one: Dependency, source: Component, target: Component
     ) -> Iterator[Finding | None]:
         for pattern in self._rules.forbidden:
@@ -187,29 +252,54 @@ class _Check:
             what = f"{one.sentence()} is not allowed; {one.source} may need {allowed}"
             yield self._finding(Rule.FORBIDDEN, one.source, what, (one,), "remove it, or allow it")
 
-    def _reached(self, claim: _Claim) -> Iterator[Finding | None]:
+    def _reached(self, claim: Claim) -> Iterator[Finding | None]:
+        """Find promises that what is needed does not keep; those that only accepted dependencies break are notes."""
         components = self._model.components
-        values = [claim.weakness(one) for one in components]
-        promises = [claim.promises(one) for one in components]
-        weakest = max(values, default=0.0)
-        if all(claimed is None or claimed >= weakest for claimed in promises):
+        values = claim.weaknesses(components)
+        promises = claim.promises(components, values)
+        strictest = min((one for one in promises if one is not None), default=None)
+        if strictest is None or max(values) <= strictest:
             return
-        cones = Cones(self._hard if claim.rule is Rule.TIER else self._at_run, values)
-        for number, (component, claimed) in enumerate(zip(components, promises, strict=True)):
-            if claimed is None or cones.worst[number] <= claimed:
-                continue
-            proof = cones.path(number)
-            last = self._model.by_name[proof[-1].target]
-            over = f": {shown(proof)}" if len(proof) > 1 else ""
-            what = f"{component.name} ({claim.said(component)}) needs {last.name} ({claim.said(last)}){over}"
-            advice = f"soften or remove a dependency on the way, or {claim.advice}"
-            yield self._finding(claim.rule, component.name, what, proof, advice)
+        whole = Worst(self._required(claim.at), values, strictest)
+        left = whole
+        if self._covered:
+            required = Requirements(self._model, claim.at, without=self._covered)
+            left = Worst(required, values, strictest)
+        for number, claimed in enumerate(promises):
+            if claimed is not None and whole.worst[number] > claimed:
+                sure = left if left.worst[number] > claimed else whole
+                accepted = None if sure is left else self._acceptance(whole, number)
+                yield self._broken(claim, components[number], sure.way(number), accepted)
+
+    def _broken(
+        self, claim: Claim, component: Component, way: Sequence[int], accepted: Acceptance | None
+    ) -> Finding | None:
+        proof = tuple(self._model.dependencies[line] for line in way)
+        last = self._model.by_name[proof[-1].target]
+        over = f": {shown(proof)}" if len(proof) > 1 else ""
+        groups = "".join(f", as too few of {one.group!r} do better" for one in proof if one.group)
+        what = f"{component.name} ({claim.said(component)}) needs {last.name} ({claim.said(last)}){over}{groups}"
+        advice = f"soften or remove a dependency on the way, or {claim.advice}"
+        return self._finding(claim.rule, component.name, what, proof, advice, accepted=accepted)
+
+    def _acceptance(self, whole: Worst, number: int) -> Acceptance | None:
+        """Return the nearest acceptance without which a promise would be broken: it is among the reasons for that."""
+        waiting = [number]
+        for one in waiting:  # It grows while it is walked.
+            for line in whole.reasons(one):
+                if line in self._covered:
+                    return self._model.dependencies[line].accepted
+                target = self._model.ends[1][line]
+                if target not in waiting:
+                    waiting.append(target)
+        return None
 
     def _slos(self) -> Iterator[Finding | None]:
         claiming = [one for one in self._model.components if one.slo is not None]
         if not claiming:
             return
-        every, numbers = Availabilities(self._model), self._model.numbers
+        every = Availabilities(self._model, required=self._serving)
+        numbers = self._model.numbers
         ways: dict[str, Ways] = {}
         for component in claiming:
             highest = every.bound(component.name)
@@ -217,7 +307,7 @@ class _Check:
                 continue
             count, weakest = every.weakest(component.name)
             if weakest not in ways:
-                ways[weakest] = Ways(self._at_run, [numbers[weakest]])
+                ways[weakest] = Ways(self._followed_at_run, [numbers[weakest]])
             proof = ways[weakest].path(numbers[component.name])
             what = (
                 f"{component.name} promises {component.slo:.6g}, and can reach {highest:.6g} at most"
@@ -226,50 +316,18 @@ class _Check:
             advice = f"promise less, or make it work without {weakest}"
             yield self._finding(Rule.SLO, component.name, what, proof, advice)
 
-
-class _Claim(msgspec.Struct, frozen=True):
-    """What a component promises, and must not need anything that promises less.
-
-    ``weakness`` grows as promises become weaker; -1 for what promises nothing.
-    """
-
-    rule: Rule
-    advice: str
-
-    def weakness(self, component: Component) -> float:
-        """Return how weak its promise is."""
-        match self.rule:
-            case Rule.TIER:
-                return -1.0 if component.tier is None else component.tier
-            case Rule.RESILIENCE:
-                said = component.resilience
-                return -1.0 if said is None else len(Resilience) - said.height
-            case _:
-                return float(component.plane is Plane.CONTROL)
-
-    def promises(self, component: Component) -> float | None:
-        """Return the weakest that it may need; None if anything."""
-        if self.rule is Rule.PLANE:
-            return 0.0 if component.plane is Plane.DATA else None
-        found = self.weakness(component)
-        return None if found < 0 else found
-
-    def said(self, component: Component) -> str:
-        """Name its promise."""
-        match self.rule:
-            case Rule.TIER:
-                return f"tier {component.tier}"
-            case Rule.RESILIENCE:
-                return str(component.resilience)
-            case _:
-                return f"{component.plane} plane"
+    @cached_property
+    def _followed_at_run(self) -> Followed:
+        """What is required at run time, with all alternatives: a single point of failure may lie behind each of them."""
+        if not self._serving.choices:
+            return self._serving.single
+        every = [line for lines in self._serving.single.lines for line in lines]
+        every += [line for choice in self._serving.choices for line in choice.lines]
+        return Followed(self._model, sorted(every))
 
 
-_CLAIMS = (
-    _Claim(Rule.TIER, "make what is needed as important as what needs it"),
-    _Claim(Rule.RESILIENCE, "make what is needed survive as much"),
-    _Claim(Rule.PLANE, "let it go on with what it knew last"),
-)
+_TOLD_APART = (Rule.ACCEPTED, *(claim.rule for claim in CLAIMS))
+"""Rules of which it is known without looking at the path whether somebody has accepted what breaks them."""
 
 
 def circle(
@@ -284,9 +342,18 @@ def circle(
         through: The circle leads through one of these, if any of them is inside.
     """
     inside = set(together)
-    edges = followed.within(inside)
-    before = [one for one in edges if is_early(one)]
-    first = next(filter(through, before), None) or next(filter(through, edges), edges[0])
-    numbers = followed.numbers
+
+    def first_of(*matter: Matters) -> Dependency | None:
+        # Most tangles show what they are within a few dependencies; none is looked at after that.
+        edges = followed.within(inside)
+        return next((one for one in edges if all(matters(one) for matters in matter)), None)
+
+    early = first_of(is_early)
+    first = (
+        (early and first_of(is_early, through))
+        or first_of(through)
+        or next(followed.within(inside))
+    )
+    numbers = followed.model.numbers
     back = followed.path(numbers[first.target], numbers[first.source], inside)
-    return TangleKind.DEADLOCK if before else TangleKind.CO_START, (first, *back)
+    return TangleKind.DEADLOCK if early else TangleKind.CO_START, (first, *back)

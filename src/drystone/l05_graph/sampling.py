@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from drystone.l05_graph.availability import Availabilities
 from drystone.l05_graph.circles import circles_of
-from drystone.l05_graph.model import Model
-from drystone.l05_graph.requirements import Requirement, requirements
+from drystone.l05_graph.model import Component, Model
+from drystone.l05_graph.requirements import Choice, Requirements
 
 Words = npt.NDArray[np.uint64]
 
@@ -48,27 +48,24 @@ def sampled(model: Model, name: str, *, trials: int = 640_000, seed: int = 0) ->
     Raises:
         ComponentNotFound: There is no such component.
     """
-    required = requirements(model)
-    sure = Availabilities(model).single_points(name)
+    required = Requirements(model)
+    sure = Availabilities(model, required=required).single_points(name)
     words = -(-trials // 64)
     chance = np.random.default_rng(seed)
     full = np.full(words, np.uint64(0xFFFFFFFFFFFFFFFF))
-    alone: dict[str, Words] = dict.fromkeys(sure, full)
-
-    def below(one: str) -> list[str]:
-        return [member for need in required.get(one, ()) for member in need.members]
-
-    works: dict[str, Words] = {}
-    for together in circles_of([name], below):
+    root = model.numbers[name]
+    alone: dict[int, Words] = {model.numbers[one]: full for one in sure}
+    works: dict[int, Words] = {}
+    for together in circles_of([root], required.below.__getitem__):
         for one in together:
             if one not in alone:
-                alone[one] = _up(model, one, words, chance)
+                alone[one] = _up(model.components[one], words, chance)
             works[one] = full
         _settle(together, required, alone, works)
     count = words * 64
-    hits = int(np.bitwise_count(works[name]).sum())
+    hits = int(np.bitwise_count(works[root]).sum())
     share = hits / count
-    factor = math.prod(_share(model, one) for one in sure)
+    factor = math.prod(_share(model.by_name[one]) for one in sure)
     # Without a failure among n trials, 3 / n is exceeded once in twenty times ("rule of three").
     spread = math.sqrt(share * (1 - share) / count) if 0 < hits < count else 3 / count
     is_certain = len(alone) == len(sure)
@@ -77,21 +74,20 @@ def sampled(model: Model, name: str, *, trials: int = 640_000, seed: int = 0) ->
     )
 
 
-def _share(model: Model, one: str) -> float:
-    said = model.by_name[one].availability
-    return 1.0 if said is None else said
+def _share(component: Component) -> float:
+    return 1.0 if component.availability is None else component.availability
 
 
-def _up(model: Model, one: str, words: int, chance: np.random.Generator) -> Words:
-    up = chance.random(words * 64) < _share(model, one)
+def _up(component: Component, words: int, chance: np.random.Generator) -> Words:
+    up = chance.random(words * 64) < _share(component)
     return np.packbits(up).view(np.uint64)
 
 
 def _settle(
-    together: Sequence[str],
-    required: Mapping[str, Sequence[Requirement]],
-    alone: Mapping[str, Words],
-    works: dict[str, Words],
+    together: Sequence[int],
+    required: Requirements,
+    alone: Mapping[int, Words],
+    works: dict[int, Words],
 ) -> None:
     """Take away what does not work, until nothing more goes: the greatest fixpoint."""
     changed = True
@@ -99,18 +95,20 @@ def _settle(
         changed = False
         for one in together:
             found = alone[one]
-            for need in required.get(one, ()):
-                found = found & _enough(need, works)
+            for target in required.single.targets[one]:
+                found = found & works[target]
+            for choice in required.of.get(one, ()):
+                found = found & _enough(choice, works)
             if not np.array_equal(found, works[one]):
                 works[one] = found
                 changed = len(together) > 1
 
 
-def _enough(need: Requirement, works: Mapping[str, Words]) -> Words:
-    size = len(works[need.members[0]])
-    count = [np.zeros(size, np.uint64) for _ in range(need.at_least)]
-    for member in need.members:
-        for place in range(need.at_least - 1, 0, -1):
+def _enough(choice: Choice, works: Mapping[int, Words]) -> Words:
+    size = len(works[choice.members[0]])
+    count = [np.zeros(size, np.uint64) for _ in range(choice.at_least)]
+    for member in choice.members:
+        for place in range(choice.at_least - 1, 0, -1):
             count[place] |= count[place - 1] & works[member]
         count[0] |= works[member]
     return count[-1]

@@ -18,10 +18,10 @@ from functools import partial
 import msgspec
 
 from drystone.l05_graph.alternatives import Counted
-from drystone.l05_graph.cones import Followed
 from drystone.l05_graph.findings import LEVELS, Finding, Rule, Rules, Severity
-from drystone.l05_graph.model import Acceptance, Component, Dependency, Model
-from drystone.l05_graph.reach import Path, every_one, shown
+from drystone.l05_graph.followed import Followed
+from drystone.l05_graph.model import Acceptance, Component, Dependency, Model, Path
+from drystone.l05_graph.reach import every_one, shown
 from drystone.l05_graph.rules import check, circle
 from drystone.l05_graph.words import TangleKind
 from drystone.l25_deployer.dependency_model import PLATFORM, Part, name_of
@@ -159,13 +159,14 @@ class _Check:
             names = self._landscape.below(model.by_name, _follows, part)
             model = self._landscape.model(names, _follows, part)
         counted = Counted(model)
-        lines = [one for one in counted.dependencies if counts(one)]
+        lines = [line for line in counted.lines if counts(model.dependencies[line])]
         return self._told_of(Followed(model, lines), model, counted.is_early, through)
 
     def _circle(self, part: Part) -> _Tangle:
         """Return the circle of dependencies of any strength that the service is part of."""
         model = self._around(part, every_one)
-        return self._told_of(Followed(model, model.dependencies), model, every_one, None)
+        lines = range(len(model.dependencies))
+        return self._told_of(Followed(model, lines), model, every_one, None)
 
     def _around(self, part: Part, matters: Matters) -> Model:
         """Return the model of the service and of all that it needs and that needs it."""

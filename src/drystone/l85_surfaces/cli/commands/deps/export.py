@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from drystone.l05_graph import export as forms
 from drystone.l05_graph.alternatives import Counted
-from drystone.l05_graph.cones import Followed
+from drystone.l05_graph.followed import Followed
 from drystone.l05_graph.forms import survey_csv, survey_text
 from drystone.l05_graph.model import Key, Model
 from drystone.l85_surfaces.cli.dependencies.options import LIVE, Source, SurveyPlace
@@ -63,5 +63,5 @@ def export(
 
 def tangled(model: Model) -> Collection[Key]:
     """Return the keys of the dependencies that make tangles; alternatives that are spare are in none."""
-    followed = Followed(model, Counted(model).dependencies)
+    followed = Followed(model, Counted(model).lines)
     return {one.key for together in followed.tangled for one in followed.within(set(together))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from drystone.l05_graph.reach import every_one, is_hard, products
+from drystone.l05_graph.reach import products
 from drystone.l05_graph.reach import tree as tree_of
 from drystone.l85_surfaces.cli.dependencies.options import LIVE, Everything, Names, Source
 from drystone.l85_surfaces.cli.dependencies.reading import given_beside
@@ -34,7 +34,7 @@ def tree(
         for one in components
         for name in (known.get(one, (one,)) if one not in model.model.by_name else (one,))
     ]
-    found = tree_of(model.model, list(dict.fromkeys(roots)), every_one if soft else is_hard)
+    found = tree_of(model.model, list(dict.fromkeys(roots)), soft=soft)
     out = Terminal(json=shared.json)
     out.document(views.tree_document(found))
     out.lines(views.tree(found, model.model, paint=out.paint, show_all=show_all))

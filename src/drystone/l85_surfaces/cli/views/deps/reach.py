@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from drystone.l05_graph.model import Model
+from drystone.l05_graph.model import Dependency, Model
 from drystone.l05_graph.reach import Impact, Tree
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Style
 from drystone.l85_surfaces.cli.views.deps.text import (
@@ -40,9 +40,7 @@ def impact(
         yield paint("falls", Style.BAD)
     some, left_out = bounded(found.falls, show_all=show_all)
     for name in some:
-        reasons = named(dict.fromkeys(one.target for one in found.because[name]), most=4)
-        # What falls because too few alternatives are left is no longer held up by any one of them.
-        yield f"  {name}  {paint(f'needs {reasons}' if reasons else 'too few alternatives are left', Style.QUIET)}"
+        yield f"  {name}  {paint(_reasons(found.because[name]), Style.QUIET)}"
     if left_out:
         yield paint(f"  {more(left_out)}", Style.QUIET)
     if found.degrades:
@@ -50,6 +48,15 @@ def impact(
         yield ""
         yield paint("goes on with less", Style.WARN)
         yield from labelled("", names, paint=paint, indent="")
+
+
+def _reasons(because: Sequence[Dependency]) -> str:
+    """Say what it needs, or of which alternatives too few are left."""
+    single = dict.fromkeys(one.target for one in because if one.group is None)
+    if single:
+        return f"needs {named(single, most=4)}"
+    gone = named(dict.fromkeys(one.target for one in because), most=4)
+    return f"too few alternatives are left without {gone}"
 
 
 def _counted(counts: Mapping[Any, int], word: str) -> str:
@@ -79,6 +86,7 @@ def tree(
     needed = len(found.members) - len(found.roots)
     others = len(found.shared.keys() - set(found.roots))
     shared = f", {others:,} of them shared with other products" if others else ""
+    spare = frozenset(found.spare)
     yield (
         f"{paint(named(found.roots), Style.NAME)} {'needs' if len(found.roots) == 1 else 'need'}"
         f" {count(needed, 'component')}{shared}"
@@ -96,7 +104,8 @@ def tree(
         facts.append(f"layer {component.layer}" if component.layer is not None else "")
         facts.append(_also(found.shared.get(name, ())))
         entered = found.entered_by[name]
-        facts.append("soft" if entered is not None and not entered.is_hard else "")
+        is_soft = entered is not None and entered.group is None and not entered.is_hard
+        facts.append("soft" if is_soft else "spare" if name in spare else "")
         said = ", ".join(filter(None, facts))
         yield f"{paint(prefix, Style.QUIET)}{name}" + (
             paint(f"  {said}", Style.QUIET) if said else ""
@@ -130,6 +139,7 @@ def tree_document(found: Tree) -> Mapping[str, Any]:
     return {
         "roots": found.roots,
         "members": found.members,
+        "spare": found.spare,
         "shared": found.shared,
         "entered_by": {
             name: None if one is None else one.source for name, one in found.entered_by.items()
