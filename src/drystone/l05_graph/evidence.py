@@ -306,6 +306,16 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
         """Forget what the same content from the same source gave, so that it can be imported with other names."""
         return Evidence(tuple(one for one in self.batches if one.key != batch.key))
 
+    def replaced_by(self, *batches: Batch) -> Evidence:
+        """Add batches of logs that go on growing; earlier states of these logs go.
+
+        Such a state is of the same source, and its calls lie within the times of what replaces it. That holds for a source
+        of which there is one log only, such as the edge of a platform.
+        """
+        return merged(
+            Evidence(tuple(one for one in self.batches if not _is_in(one, batches))), *batches
+        )
+
     def overlapping(self, batch: Batch) -> tuple[Batch, ...]:
         """Return other batches of its source and file name whose times overlap with its own.
 
@@ -322,6 +332,21 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
         return tuple(
             one for one in same if one.first and one.last and one.first < ended and began < one.last
         )
+
+
+def _is_in(one: Batch, others: Iterable[Batch]) -> bool:
+    """Whether the calls of a batch are among those of others, by their times."""
+    began, ended = one.first, one.last
+    if began is None or ended is None:
+        return False
+    return any(
+        one.source == other.source
+        and other.first is not None
+        and other.last is not None
+        and other.first <= began
+        and ended <= other.last
+        for other in others
+    )
 
 
 def merged(*every: Evidence | Batch) -> Evidence:

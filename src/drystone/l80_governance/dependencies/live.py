@@ -13,7 +13,7 @@ from drystone.l00_kernel.clock import Clock
 from drystone.l00_kernel.contract import ANONYMOUS, Context, connect
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.home import Home
-from drystone.l05_graph.evidence import Batch, Evidence, merged
+from drystone.l05_graph.evidence import Batch, Evidence
 from drystone.l05_graph.forms import survey
 from drystone.l05_graph.model import Model
 from drystone.l25_deployer.api import DeployerApi
@@ -99,7 +99,7 @@ class LiveModels(KeepingModels):
                 self._looked = time.monotonic()
             parts = (imported, self._batches)
             if parts[0] is not self._parts[0] or parts[1] is not self._parts[1]:
-                self._all = await asyncio.to_thread(merged, imported, *self._batches)
+                self._all = await asyncio.to_thread(imported.replaced_by, *self._batches)
                 self._parts = parts
             return self._all
 

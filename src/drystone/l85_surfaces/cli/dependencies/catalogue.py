@@ -52,6 +52,8 @@ DEPENDENCIES = Group(
             "ingest --list",
             "ingest compose compose.yaml --output survey.yaml",
             "ingest envoy-access-log access.log --evidence evidence.jsonl",
+            "ingest --live",
+            "ingest --keep 1d --older-than 30d --evidence evidence.jsonl",
         ),
         _command("export", "export survey.yaml --format mermaid", "export --format json"),
         _command("serve", "serve survey.yaml", "serve survey.yaml --port 8600"),

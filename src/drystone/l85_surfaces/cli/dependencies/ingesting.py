@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from stat import S_ISREG
+from typing import TYPE_CHECKING
 
-from drystone.l00_kernel.atomic import write_atomically
-from drystone.l05_graph.evidence import Batch, Evidence, merged
+from drystone.l05_graph.evidence import Batch, Detail, Evidence, coarser, merged
 from drystone.l05_graph.forms import endpoints as endpoints_form
 from drystone.l05_graph.forms import evidence as evidence_form
 from drystone.l05_graph.forms import survey_text
@@ -29,19 +29,19 @@ from drystone.l05_graph.ingest.source import (
     Unreadable,
 )
 from drystone.l05_graph.model import Model
+from drystone.l85_surfaces.cli.dependencies.evidence_files import changed, evidence_of
 from drystone.l85_surfaces.cli.dependencies.reading import read_bytes, unreadable
+from drystone.l85_surfaces.cli.dependencies.watching import chunks
 from drystone.l85_surfaces.cli.errors import FileUnreadable, Misuse
 from drystone.l85_surfaces.cli.sources import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.descriptor import Descriptor
 
-CHUNK = 1 << 20
 MOST_FILES = 10_000
 MOST_BYTES = 256 * 1024 * 1024
 """Of all declarations together; observations are read in pieces, however large they are."""
 PARQUET = ".parquet"
-MOST_EVIDENCE = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +81,17 @@ class Evident:
     Attributes:
         file: Where the evidence is; None when it was not kept.
         evidence: All of it.
-        text: How it is written down.
         files: What each file gave.
     """
 
     file: str | None
     evidence: Evidence
-    text: str
     files: Sequence[Imported]
+
+    @property
+    def text(self) -> str:
+        """How it is written down."""
+        return evidence_form.dump(self.evidence)
 
 
 def sources() -> Mapping[str, Source]:
@@ -160,6 +163,7 @@ def observed(
     *,
     fields: str | None = None,
     again: bool = False,
+    keep: Detail = Detail.MINUTE,
 ) -> Evident:
     """Add observations to evidence.
 
@@ -170,6 +174,7 @@ def observed(
         endpoints: Where the inventory of endpoints is, if there is one.
         fields: The fields of a line in their order, if they are not the usual ones.
         again: Whether what was imported before is replaced, such as after the inventory changed.
+        keep: How much is kept of what is added, at most.
 
     Raises:
         Misuse: The files of the source have no fields that could be in another order.
@@ -178,24 +183,23 @@ def observed(
         ModelInvalid: The evidence, or the inventory of endpoints, has mistakes.
     """
     assert isinstance(source, ObservedSource)  # noqa: S101 - asked before
-    known = evidence_of(evidence) if evidence is not None else Evidence(())
+    before = evidence_of(evidence) if evidence is not None else Evidence(())
     inventory = _inventory(endpoints)
     read = source.read
     if fields is not None:
         if source.with_fields is None:
             raise Misuse(f"--fields is not for {source.name}, whose lines have one form")
         read = source.with_fields(fields)
-    results = []
+    results, batches = [], []
     for name in _named(files, source):
         if source.read_rows is not None and name.lower().endswith(PARQUET):
             found = source.read_rows(_rows(name), name, inventory)
         else:
             with _stream(name) as stream:
                 found = read(stream, inventory)
-        if again:
-            known = known.without(found.batch)
-        is_known = known.has(found.batch)
-        overlaps = [] if is_known else [one.file for one in known.overlapping(found.batch)]
+        before = before.without(found.batch) if again else before
+        is_known = before.has(found.batch)
+        overlaps = [] if is_known else [one.file for one in before.overlapping(found.batch)]
         results.append(
             Imported(
                 file=name,
@@ -206,28 +210,62 @@ def observed(
             )
         )
         if found.batch.observations:  # a file that told nothing may be read in another way later
-            known = merged(known, found.batch)
-    text = evidence_form.dump(known)
-    if evidence is not None and not all(one.is_known for one in results):
-        try:
-            write_atomically(Path(evidence), text.encode())
-        except OSError as e:
-            raise FileUnreadable(
-                f"{evidence} cannot be written: {e.strerror}", file=evidence
-            ) from e
-    return Evident(file=evidence, evidence=known, text=text, files=results)
+            batches.append(coarser(found.batch, keep))
+            before = merged(before, batches[-1])
+
+    def add(now: Evidence) -> Evidence:
+        """Add to what is there by now: others import as well."""
+        for one in batches if again else ():
+            now = now.without(one)
+        return merged(now, *batches)
+
+    after = add(Evidence(())) if evidence is None else changed(evidence, add)
+    return Evident(file=evidence, evidence=after, files=results)
 
 
-def evidence_of(file: str, *, must_be: bool = False) -> Evidence:
-    """Read evidence; there is none where there is no file yet, unless it must be there.
+def of_edge(log: Path, model: Model, evidence: str) -> Evident:
+    """Add what the log of a platform's own edge shows; earlier states of the same log go.
 
     Raises:
-        FileUnreadable: It cannot be read.
+        FileUnreadable: The evidence cannot be read or written.
         ModelInvalid: It has mistakes.
     """
-    if not must_be and not Path(file).exists():
-        return Evidence(())
-    return evidence_form.read(read_bytes(file, MOST_EVIDENCE), file=file)
+    from drystone.l25_deployer.edge_log import EdgeLog  # noqa: PLC0415 - for this alone
+
+    batches = EdgeLog(log).batches(model)
+    before = evidence_of(evidence)
+    after = changed(evidence, lambda now: now.replaced_by(*batches))
+    files = [
+        Imported(
+            file=one.file,
+            batch=one,
+            is_known=before.has(one),
+            overlaps=(),
+            skips=(Skip("a line that told of no call", one.skipped),) if one.skipped else (),
+        )
+        for one in batches
+    ]
+    return Evident(file=evidence, evidence=after, files=files)
+
+
+def kept_coarser(evidence: str, keep: Detail, *, before: datetime) -> Evident:
+    """Keep less of what was imported: of what ended before a moment.
+
+    Raises:
+        FileUnreadable: The evidence cannot be read or written.
+        ModelInvalid: It has mistakes.
+    """
+
+    def less(now: Evidence) -> Evidence:
+        return Evidence(
+            tuple(
+                coarser(one, keep) if one.last is None or one.last < before else one
+                for one in now.batches
+            )
+        )
+
+    evidence_of(evidence, must_be=True)
+    return Evident(file=evidence, evidence=changed(evidence, less), files=())
 
 
 def _inventory(file: str | None) -> Endpoints:
@@ -263,12 +301,14 @@ def _content(name: str, most: int) -> bytes:
 @contextmanager
 def _stream(name: str) -> Iterator[Stream]:
     if name == STANDARD_INPUT:
-        yield Stream(name=name, chunks=_chunks(sys.stdin.buffer))
+        yield Stream(name=name, chunks=chunks(sys.stdin.buffer, "standard input", None))
         return
     try:
         with Path(name).open("rb") as opened:
             written = datetime.fromtimestamp(os.fstat(opened.fileno()).st_mtime, UTC)
-            yield Stream(name=name, chunks=_chunks(opened), seen=written)
+            status = os.fstat(opened.fileno())
+            size = status.st_size if S_ISREG(status.st_mode) else None
+            yield Stream(name=name, chunks=chunks(opened, name, size), seen=written)
     except OSError as e:
         raise unreadable(name, e) from e
 
@@ -280,11 +320,6 @@ def _rows(name: str) -> Iterator[Mapping[str, object]]:
         yield from rows(Path(name))
     except OSError as e:
         raise unreadable(name, e) from e
-
-
-def _chunks(opened: BinaryIO) -> Iterator[bytes]:
-    while chunk := opened.read(CHUNK):
-        yield chunk
 
 
 def _descriptors(files: Sequence[File]) -> Declared:

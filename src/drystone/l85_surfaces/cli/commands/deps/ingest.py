@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
 
-from drystone.l85_surfaces.cli.dependencies import ingesting
+from drystone.l00_kernel.durations import NoDuration, TooLong, duration
+from drystone.l00_kernel.home import Home
+from drystone.l05_graph.evidence import Detail
+from drystone.l85_surfaces.cli.dependencies import evidence_files, ingesting
+from drystone.l85_surfaces.cli.dependencies.reading import live as live_model
 from drystone.l85_surfaces.cli.dependencies.writing import written_once
 from drystone.l85_surfaces.cli.errors import Misuse
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
@@ -26,7 +31,8 @@ def ingest(
     evidence: Annotated[
         str | None,
         Parameter(
-            metavar="FILE", help="Where observations are added; it stands beside the survey."
+            metavar="FILE",
+            help="Where observations are added: beside a survey. [default: in the home of the platform]",
         ),
     ] = None,
     endpoints: Annotated[
@@ -48,6 +54,24 @@ def ingest(
             help="Replace what the same files gave before, such as after names changed.",
         ),
     ] = False,
+    live: Annotated[
+        bool,
+        Parameter(
+            name=("--live",),
+            show_default=False,
+            help="Read the log of the running platform's own edge; it knows whose the names in it are.",
+        ),
+    ] = False,
+    keep: Annotated[
+        Literal["1m", "5m", "15m", "1h", "6h", "1d", "totals", "name"] | None,
+        Parameter(
+            help="Keep no more than the calls of each of these spans; without a source, of what is there already."
+        ),
+    ] = None,
+    older_than: Annotated[
+        str | None,
+        Parameter(metavar="TIME", help="With --keep alone: leave what is younger as it is: 30d."),
+    ] = None,
     output: Annotated[
         str | None,
         Parameter(
@@ -67,6 +91,18 @@ def ingest(
     to a file beside the survey and never changes what people wrote; a file that was imported before is told and left out.
     """
     out = Terminal(json=shared.json)
+    if live:
+        if source is not None or output is not None:
+            raise Misuse("--live reads the edge's own log: name no source and no other file")
+        _add(_of_edge(evidence, shared), out)
+        return
+    if source is None and keep is not None and not listed:
+        where = evidence or evidence_files.of_platform(shared.folder)
+        if where is None:
+            raise Misuse("name the evidence of which less is kept: --evidence FILE")
+        until = datetime.now(UTC) - _age(older_than)
+        _add(ingesting.kept_coarser(where, Detail(keep), before=until), out)
+        return
     if listed or source is None:
         every = ingesting.sources()
         out.document(views.sources_document(every))
@@ -78,13 +114,34 @@ def ingest(
     if ingesting.is_observed(chosen):
         if output is not None:
             raise Misuse("observations go to --evidence FILE; --output is for drafts of surveys")
-        _add(
-            ingesting.observed(chosen, files, evidence, endpoints, fields=fields, again=again), out
+        where = evidence or evidence_files.of_platform(shared.folder)
+        detail = Detail(keep or Detail.MINUTE)
+        found = ingesting.observed(
+            chosen, files, where, endpoints, fields=fields, again=again, keep=detail
         )
+        _add(found, out)
         return
-    if evidence is not None or endpoints is not None or fields is not None or again:
+    if evidence is not None or endpoints is not None or fields is not None or again or keep:
         raise Misuse(f"{source} are declarations: they give a draft of a survey, no evidence")
     _draft(ingesting.declared(chosen, files), output, out)
+
+
+def _age(said: str | None) -> timedelta:
+    try:
+        return duration(said) if said is not None else timedelta(0)
+    except (NoDuration, TooLong):
+        raise Misuse(f"--older-than cannot be '{said}'; write a duration such as 30d") from None
+
+
+def _of_edge(evidence: str | None, shared: Shared) -> ingesting.Evident:
+    """Read the log of the platform's own edge.
+
+    Raises:
+        NoPlatform: None runs in the home.
+    """
+    model = live_model(shared).model
+    home = Home(shared.folder)
+    return ingesting.of_edge(home.access_log, model, evidence or str(home.evidence))
 
 
 def _add(found: ingesting.Evident, out: Terminal) -> None:

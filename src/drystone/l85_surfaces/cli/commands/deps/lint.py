@@ -75,7 +75,7 @@ def _with_evidence(
     found: list[Finding], model: Model, file: str, rules: Rules, today: date
 ) -> list[Finding]:
     from drystone.l05_graph.observed import differences  # noqa: PLC0415 - for evidence alone
-    from drystone.l85_surfaces.cli.dependencies.ingesting import evidence_of  # noqa: PLC0415
+    from drystone.l85_surfaces.cli.dependencies.evidence_files import evidence_of  # noqa: PLC0415
 
     severities, order = list(Severity), list(Rule)
     return sorted(
