@@ -299,10 +299,11 @@ def _mistakes(model: Model) -> Iterable[tuple[object, str]]:
     keys: dict[Key, Dependency] = {}
     guesses = MOST_SHOWN
     for one in model.dependencies:
-        # What may be meant is guessed for those that are shown alone: a guess looks at every name.
-        for message in _of_dependency(one, seen, guess=guesses > 0):
-            guesses -= 1
-            yield one, message
+        if not _is_plain(one, seen):
+            # What may be meant is guessed for those that are shown alone: a guess looks at every name.
+            for message in _of_dependency(one, seen, guess=guesses > 0):
+                guesses -= 1
+                yield one, message
         other = keys.setdefault(one.key, one)
         if other is not one:
             how = "again" if other == one else "with other attributes"
@@ -335,13 +336,25 @@ def _costs(component: Component) -> Iterable[tuple[str, float]]:
         yield "of pillar.adoption", component.pillar.adoption
 
 
+def _is_plain(one: Dependency, known: set[str]) -> bool:
+    """Whether nothing can be wrong with a dependency: told quickly, for there may be a million."""
+    return (
+        one.source != one.target
+        and one.source in known
+        and one.target in known
+        and len(one.at) == 1
+        and one.cost_remove is None
+        and one.cost_soften is None
+    )
+
+
 def _of_dependency(one: Dependency, known: set[str], *, guess: bool) -> Iterable[str]:
     if one.source == one.target:
         yield f"{one.source} depends on itself; a component always has itself: remove the line"
     for name in dict.fromkeys((one.source, one.target)):
         if name not in known:
             yield f"{one.source} → {one.target}: {unknown(name, known if guess else ())}"
-    if not one.at or tuple(sorted(set(one.at), key=list(Phase).index)) != one.at:
+    if not one.at or phases(one.at) != one.at:
         yield f"{one.source} → {one.target}: say when it is needed, each phase once and in order"
     for word, cost in (("cost_remove", one.cost_remove), ("cost_soften", one.cost_soften)):
         if cost is not None and not 0 <= cost < float("inf"):

@@ -199,7 +199,7 @@ def test_an_edge_list_is_a_model_too(drystone: Drystone, tmp_path: Path) -> None
     [
         (b"a b\nc\n", "edges.txt:2: one word, 'c'"),
         (b"a b -1\n", "edges.txt:1: the cost is '-1'"),
-        (b"a b \xff\n", "edges.txt is not UTF-8: is it a text file?"),
+        (b"a b \xff\n", "edges.txt:1: the line is not UTF-8; save the file as UTF-8"),
         (b"a b\n" + b"x" * 100_000 + b"\nc d\n", "edges.txt:2: the line has 100000 characters"),
     ],
 )

@@ -248,8 +248,6 @@ def _edges(file: str) -> Given:
         else:
             with Path(file).open("rb") as opened:
                 found = read_edge_stream(opened, file)
-    except UnicodeDecodeError as e:
-        raise FileUnreadable(f"{file} is not UTF-8: is it a text file?", file=file) from e
     except (OSError, ValueError) as e:
         raise unreadable(file, e) from e
     return Given(file, graph=found.graph, notes=tuple(found.notes()))
