@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from drystone.l05_graph.changes import (
     AddComponent,
     AddDependency,
+    AddGroup,
     AlterComponent,
     AlterDependency,
     Change,
@@ -23,7 +24,7 @@ from drystone.l05_graph.errors import ComponentNotFound
 from drystone.l05_graph.model import Component, Dependency, phases
 from drystone.l05_graph.words import Phase, Risk, Strength
 from drystone.l80_governance.dependencies.asked import Asked
-from drystone.l80_governance.dependencies.drafts import MOST, added, read, written
+from drystone.l80_governance.dependencies.drafts import MOST, added, read, without, written
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
 from l80_governance.dependencies.knot import knot
 
@@ -84,7 +85,7 @@ def test_a_form_changes_a_dependency(verb: str, strength: Strength, at: tuple[Ph
     model = knot()
     form = asked(do="dependency", source="registry", target="orchestrator", verb=verb)
 
-    after = apply(model, [added(model, form)])
+    after = apply(model, added(model, form))
 
     (one,) = (d for d in after.needs["registry"] if d.target == "orchestrator")
     assert (one.strength, one.at) == (strength, at)
@@ -101,7 +102,7 @@ def test_forms_add_remove_and_pin() -> None:
         asked(do="layer", component="mirror", layer=""),
     ]
     for form in forms:
-        model = apply(model, [added(model, form)])
+        model = apply(model, added(model, form))
 
     assert model.by_name["shop"].layer == 7
     assert model.by_name["mirror"].layer is None
@@ -128,3 +129,44 @@ def test_a_form_that_asks_for_nothing_sensible_is_refused(fields: dict[str, str]
 def test_a_form_about_what_is_not_there_proposes_another() -> None:
     with pytest.raises(ComponentNotFound, match="did you mean 'shop'"):
         added(knot(), asked(do="layer", component="shp", layer="1"))
+
+
+def test_alternatives_are_made_changed_and_ended() -> None:
+    model = knot()
+    make = asked(
+        do="group",
+        component="registry",
+        group="either",
+        targets="network, orchestrator",
+        enough="1",
+    )
+    changes = added(model, make)
+    made = apply(model, changes)
+    assert [(g.component, g.name, g.at_least) for g in made.groups] == [("registry", "either", 1)]
+    assert {d.group for d in made.needs["registry"]} == {"either"}
+
+    both = apply(
+        made, added(made, asked(do="group", component="registry", group="either", enough="2"))
+    )
+    assert both.groups[0].at_least == 2
+    form = asked(do="group", component="registry", group="either", verb="dissolve")
+    ended = apply(both, added(both, form))
+    assert (ended.groups, {d.group for d in ended.needs["registry"]}) == ((), {None})
+
+    assert isinstance(changes[0], AddGroup)
+    assert without(changes, 0) == []
+    assert len(without(changes, 1)) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"do": "group", "component": "shop", "group": "new", "verb": "dissolve"},
+        {"do": "group", "component": "shop", "group": "new", "targets": "network"},
+        {"do": "group", "component": "shop", "group": "new", "enough": "0"},
+        {"do": "group", "component": "shop", "targets": "orchestrator"},
+    ],
+)
+def test_alternatives_that_cannot_be_are_refused(fields: dict[str, str]) -> None:
+    with pytest.raises(QuestionUnclear):
+        added(knot(), asked(**fields))

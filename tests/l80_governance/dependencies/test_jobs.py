@@ -12,6 +12,7 @@ from drystone.l80_governance.dependencies.jobs import (
     GIVEN_UP_AFTER,
     MOST_KEPT,
     MOST_WAITING,
+    GivenUp,
     Job,
     Jobs,
     Tell,
@@ -109,3 +110,24 @@ async def test_only_the_latest_results_are_kept() -> None:
 
     assert jobs.ask(0, lambda _: 0) is not first[0]
     assert jobs.ask(MOST_KEPT + 4, lambda _: 0) is first[-1]
+
+
+async def test_what_somebody_ends_is_given_up_and_begins_anew_for_the_next() -> None:
+    jobs, go = Jobs(), threading.Event()
+
+    def work(tell: Tell) -> str:
+        go.wait(30)
+        tell(0.5, "on")
+        return "done"
+
+    running, waiting = jobs.ask("a", work), jobs.ask("b", lambda _: "never")
+    for job in (running, waiting):
+        jobs.end(job.name)
+    jobs.end("another")
+    again = jobs.ask("a", lambda _: "new")
+    go.set()
+
+    for job in (running, waiting):
+        with pytest.raises(GivenUp):
+            await jobs.soon(job, LIMIT)
+    assert await jobs.soon(again, LIMIT) == "new"

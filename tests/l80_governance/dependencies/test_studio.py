@@ -168,6 +168,56 @@ async def test_a_tabletop_tells_who_does_what_and_what_stays_down(tmp_path: Path
     assert "Each waits for something that waits as well" in words(page)
 
 
+async def test_what_happens_meanwhile_is_added_seen_and_taken_back(tmp_path: Path) -> None:
+    app = serving(tmp_path, knot(glass=True))
+    state = [
+        ("everything", "on"),
+        ("runs", "3"),
+        ("people", "2"),
+        ("event", '{at: "1m", fails: shop}'),
+    ]
+    form = [("do", "fails"), ("after", "10m"), ("component", "network")]
+
+    path, query = led_to(await ask(app, "tabletop-add", [*state, *form]))
+
+    assert (path, query[:4]) == ("tabletop", state[:4])
+    assert query[4:] == [("event", '{at: "10m", fails: network}')]
+    page = await waited(app, path, query)
+    assert "After 10 min, network fails again" in words(page)
+    assert page.text.count('class="event"') == 2
+    assert page.text.count(" stopped") > 0
+    assert page.text.count("take back") == 2
+    addresses = re.findall(r'href="(tabletop[^"]*[?][^"]*)"', page.text)
+    assert sorted({one.count("fails%3A") for one in addresses}) == [
+        1,
+        2,
+    ]  # one less when taken back
+    refused = await ask(app, "tabletop-add", [*state, *form[:2], ("component", "netwrk")])
+    assert (refused.status, "did you mean" in refused.text) == (404, True)
+
+
+@pytest.mark.parametrize("path", ["tabletop", "scenario", "compare"])
+async def test_work_is_ended_by_a_button_and_begins_again_when_asked(
+    tmp_path: Path, path: str
+) -> None:
+    app = serving(tmp_path, knot())
+    query = [("everything", "on"), ("runs", "2000"), ("change", SOFT), ("ended", "off")]
+    state = urlencode(query)
+    form = {"page": path, "job": "nobody's", "state": state}
+
+    there, asked = led_to(await ask(app, "end-work", form=form))
+
+    if path != "compare":
+        assert (there, dict(asked)["ended"], dict(asked)["change"]) == (path, "on", SOFT)
+        page = await ask(app, there, asked)
+        assert page.status == 200
+        assert "ended" in words(page) or "to the end" in words(page)
+    foreign = await ask(app, "end-work", form=form, origin="http://evil.example")
+    assert foreign.status == 403
+    outside = await ask(app, "end-work", form={**form, "page": "//evil.example/"})
+    assert outside.status == 422
+
+
 async def test_break_glass_steps_are_told_with_owner_and_runbook(tmp_path: Path) -> None:
     app = serving(tmp_path, knot(glass=True))
     query = {"everything": "on", "runs": "20", "crews": "platform: 2 08:00-16:00"}

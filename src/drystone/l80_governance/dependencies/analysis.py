@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from drystone.l05_graph.arrays import Costs, Flags, Graph, Numbers, graph_of
+from drystone.l05_graph.availability import Availabilities
 from drystone.l05_graph.closures import MOST_FOR_BITS, Closure
 from drystone.l05_graph.evidence import Evidence
 from drystone.l05_graph.findings import Finding, Rules, Severity
@@ -30,6 +31,25 @@ from drystone.l05_graph.tangles import Tangle, tangle_of, tangles
 LONGEST_SEARCH = timedelta(seconds=3)
 """For layers: after it the best that were found are shown."""
 _SWEEPS = 8
+_MOST_NODES = 20_000
+
+
+class Edges:
+    """The edges of each vertex.
+
+    Args:
+        ends: The vertex of each edge.
+        size: How many vertices there are.
+    """
+
+    def __init__(self, ends: Numbers, size: int) -> None:
+        self._order = np.argsort(ends, kind="stable")
+        self._begins = np.concatenate(([0], np.cumsum(np.bincount(ends, minlength=size))))
+
+    def of(self, vertex: int) -> list[int]:
+        """Return the edges of a vertex, in order."""
+        found: list[int] = self._order[self._begins[vertex] : self._begins[vertex + 1]].tolist()
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,14 +138,19 @@ class Analysis:
         return np.bincount(self.graph.target, minlength=self.graph.size)
 
     @cached_property
-    def edges_from(self) -> dict[int, list[int]]:
+    def edges_from(self) -> Edges:
         """The edges by which each vertex needs others."""
-        return _listed(self.graph.source)
+        return Edges(self.graph.source, self.graph.size)
 
     @cached_property
-    def edges_to(self) -> dict[int, list[int]]:
+    def edges_to(self) -> Edges:
         """The edges by which others need each vertex."""
-        return _listed(self.graph.target)
+        return Edges(self.graph.target, self.graph.size)
+
+    @cached_property
+    def availabilities(self) -> Availabilities:
+        """What can be said about how available components can be."""
+        return Availabilities(self.model, most_nodes=_MOST_NODES)
 
     @cached_property
     def severities(self) -> Counter[Severity]:
@@ -209,10 +234,3 @@ def _spread(layer: Numbers, wish: Costs) -> Costs:
     rank = np.empty(len(layer), np.int64)
     rank[order] = np.arange(len(layer)) - starts[layer[order]]
     return np.asarray((rank + 0.5) / counts[layer], np.float64)
-
-
-def _listed(ends: Numbers) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for edge, vertex in enumerate(ends.tolist()):
-        found.setdefault(vertex, []).append(edge)
-    return found

@@ -64,6 +64,7 @@ def application(models: Models, *, clock: Clock | None = None) -> Starlette:
             *(Route(path, site.safely(each), methods=["GET"]) for path, each in read.items()),
             *Scenarios(site.desk).routes(),
             *Exercises(site.desk).routes(),
+            Route("/end-work", site.safely(site.desk.end), methods=["POST"]),
             Route("/end-search", site.safely(searches.end), methods=["POST"]),
             Route("/{rest:path}", site.safely(site.missing), methods=["GET", "POST"]),
         ]

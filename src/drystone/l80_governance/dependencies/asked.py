@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
@@ -35,6 +36,11 @@ class Asked:
     def texts(self, key: str) -> list[str]:
         """Return all that is said of one kind."""
         return [value.strip() for value in self._values.get(key, [])]
+
+    def words_of(self, key: str) -> tuple[str, ...]:
+        """Return what is said with commas or lines between, each once."""
+        parts = (part.strip() for text in self.texts(key) for part in re.split(r"[,\n]", text))
+        return tuple(dict.fromkeys(part for part in parts if part))
 
     def number(self, key: str, otherwise: int, *, least: int = 0, most: int = 10**9) -> int:
         """Return a whole number.
@@ -81,7 +87,7 @@ class Asked:
         """Whether a box is ticked."""
         return self.text(key) == "on"
 
-    def without(self, *keys: str) -> dict[str, str]:
-        """Return the state without some keys, for links that change these."""
-        found = {key: values[-1] for key, values in self._values.items() if key not in keys}
-        return {key: value for key, value in found.items() if value}
+    def without(self, *keys: str) -> dict[str, list[str]]:
+        """Return the state without some keys, for links and forms that change these."""
+        found = {key: values for key, values in self._values.items() if key not in keys}
+        return {key: values for key, values in found.items() if any(values)}

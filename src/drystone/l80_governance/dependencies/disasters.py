@@ -10,6 +10,7 @@ from drystone.l05_graph.disaster import Crew, Disaster, Shift, crew_of
 from drystone.l05_graph.model import Model
 from drystone.l80_governance.dependencies.asked import Asked
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
+from drystone.l80_governance.dependencies.happenings import read
 
 MOST_RUNS, MOST_PEOPLE, MOST_LINES = 2000, 1000, 300
 RUNS = 200
@@ -39,18 +40,19 @@ def asked_for(model: Model, asked: Asked) -> Exercise | None:
     Raises:
         QuestionUnclear: A field does not say what it should.
     """
-    layers = tuple(_whole(word, "layers") for word in _words(asked, "layers"))
+    layers = tuple(_whole(word, "layers") for word in asked.words_of("layers"))
     disaster = Disaster(
         title=asked.text("title"),
         begins=_clock(asked.text("begins") or "00:00", "begins"),
         everything=asked.is_on("everything"),
         layers=layers,
-        regions=_words(asked, "regions"),
-        components=_words(asked, "components"),
-        data=_words(asked, "data"),
+        regions=asked.words_of("regions"),
+        components=asked.words_of("components"),
+        data=asked.words_of("data"),
         people=asked.number("people", 1, least=1, most=MOST_PEOPLE),
         crews=_crews(model, asked.text("crews")),
         may_break_glass=asked.text("glass") != "off",
+        events=read(asked.texts("event")),
     )
     is_something = disaster.everything or disaster.layers or disaster.regions
     if not (is_something or disaster.components or disaster.data):
@@ -60,11 +62,6 @@ def asked_for(model: Model, asked: Asked) -> Exercise | None:
         runs=asked.number("runs", RUNS, most=MOST_RUNS),
         seed=asked.number("seed", 0),
     )
-
-
-def _words(asked: Asked, key: str) -> tuple[str, ...]:
-    parts = (part.strip() for text in asked.texts(key) for part in re.split(r"[,\n]", text))
-    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def _whole(word: str, key: str) -> int:

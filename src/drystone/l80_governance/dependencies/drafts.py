@@ -10,17 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from drystone.l05_graph.changes import (
     AddComponent,
     AddDependency,
+    AddGroup,
     AlterComponent,
     AlterDependency,
+    AlterGroup,
     Change,
     RemoveComponent,
     RemoveDependency,
+    RemoveGroup,
     Scenario,
     Which,
 )
 from drystone.l05_graph.errors import ModelInvalid
 from drystone.l05_graph.forms import scenario as form
-from drystone.l05_graph.model import Component, Dependency, Model, phases
+from drystone.l05_graph.model import Component, Dependency, Group, Model, phases
 from drystone.l05_graph.words import Phase, Strength
 from drystone.l80_governance.dependencies.asked import Asked
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
@@ -29,6 +32,8 @@ MOST = 200
 """Changes in one address; a longer draft is kept as a version and gone on from there."""
 _BEGIN = "  - "
 
+FORMS = ("dependency", "layer", "group", "add-component", "remove-component")
+"""The forms that change a model."""
 VERBS: Mapping[str, str] = {
     "soften": "make it soft",
     "harden": "make it hard",
@@ -38,6 +43,11 @@ VERBS: Mapping[str, str] = {
     "add": "add it",
 }
 """What can be done to a dependency, in words."""
+OF_GROUPS: Mapping[str, str] = {
+    "make": "so many of these are enough",
+    "dissolve": "they are no alternatives any more",
+}
+"""What can be done to alternatives, in words."""
 
 
 def written(changes: Iterable[Change]) -> list[str]:
@@ -65,8 +75,8 @@ def read(lines: Sequence[str]) -> tuple[Change, ...]:
         raise QuestionUnclear(f"a change cannot be read: {e.mistakes[0].message}") from e
 
 
-def added(model: Model, asked: Asked) -> Change:
-    """Return the change that a form asks for.
+def added(model: Model, asked: Asked) -> Sequence[Change]:
+    """Return the changes that a form asks for.
 
     Args:
         model: With the changes that were made before.
@@ -76,19 +86,21 @@ def added(model: Model, asked: Asked) -> Change:
         QuestionUnclear: It is none.
         ComponentNotFound: It names a component that is not there.
     """
-    match asked.choice("do", ("dependency", "layer", "add-component", "remove-component"), ""):
+    match asked.choice("do", FORMS, ""):
         case "dependency":
-            return _of_dependency(model, asked)
+            return [_of_dependency(model, asked)]
+        case "group":
+            return _of_group(model, asked)
         case "layer":
             name = model.component(_required(asked, "component")).name
             said = asked.text("layer")
             layer = asked.number("layer", 0, most=1000) if said else None
-            return AlterComponent(name, (("layer", layer),))
+            return [AlterComponent(name, (("layer", layer),))]
         case "add-component":
             layer = asked.number("layer", 0, most=1000) if asked.text("layer") else None
-            return AddComponent(Component(name=_required(asked, "component"), layer=layer))
+            return [AddComponent(Component(name=_required(asked, "component"), layer=layer))]
         case "remove-component":
-            return RemoveComponent(model.component(_required(asked, "component")).name)
+            return [RemoveComponent(model.component(_required(asked, "component")).name)]
         case _:
             raise QuestionUnclear("choose what to change")
 
@@ -124,6 +136,56 @@ def _of_dependency(model: Model, asked: Asked) -> Change:
             return AlterDependency(which, (("at", (Phase.RUN,)),))
         case _:
             return AlterDependency(which, (("at", phases([*one.at, Phase.DEPLOY])),))
+
+
+def _of_group(model: Model, asked: Asked) -> Sequence[Change]:
+    """Make alternatives of dependencies, or end that they are some."""
+    source = model.component(_required(asked, "component")).name
+    group = _required(asked, "group")
+    known = next(
+        (one for one in model.groups if (one.component, one.name) == (source, group)), None
+    )
+    inside = [one for one in model.needs.get(source, ()) if one.group == group]
+    if asked.choice("verb", OF_GROUPS, "make") == "dissolve":
+        if known is None:
+            raise QuestionUnclear(f"{source} has no alternatives called {group!r}")
+        freed = [AlterDependency(Which(*one.key), (("group", None),)) for one in inside]
+        return [*freed, RemoveGroup(source, group)]
+    enough = asked.number("enough", 1, least=1, most=1000)
+    named = [model.component(word).name for word in asked.words_of("targets")]
+    joining = [_needed(model, source, name) for name in named]
+    first: Change = AddGroup(Group(component=source, name=group, at_least=enough))
+    if known is not None:
+        first = AlterGroup(source, group, enough)
+    joined = [AlterDependency(Which(*one.key), (("group", group),)) for one in joining]
+    if known is not None and not joined and known.at_least == enough:
+        raise QuestionUnclear(f"of {group!r}, {enough} are enough already; say what is different")
+    return [first, *joined]
+
+
+def _needed(model: Model, source: str, target: str) -> Dependency:
+    between = [one for one in model.needs.get(source, ()) if one.target == target]
+    if not between:
+        raise QuestionUnclear(f"{source} does not depend on {target}; add that first")
+    return between[0]
+
+
+def without(changes: Sequence[Change], number: int) -> list[Change]:
+    """Take one change back; with a group that comes, also that dependencies become alternatives in it."""
+    gone = changes[number]
+    rest = [one for at, one in enumerate(changes) if at != number]
+    if not isinstance(gone, AddGroup):
+        return rest
+    group = gone.group
+    return [
+        one
+        for one in rest
+        if not (
+            isinstance(one, AlterDependency)
+            and one.which.source == group.component
+            and ("group", group.name) in one.values
+        )
+    ]
 
 
 def _required(asked: Asked, key: str) -> str:

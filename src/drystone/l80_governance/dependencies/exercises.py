@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from drystone.l05_graph.outcome import Tabletop
 from drystone.l05_graph.tabletop import tabletop
-from drystone.l80_governance.dependencies.answers import answer, content
+from drystone.l80_governance.dependencies.answers import HEADERS, answer, content
 from drystone.l80_governance.dependencies.disasters import Exercise, asked_for
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
+from drystone.l80_governance.dependencies.happenings import FIELDS, added, read, written
 from drystone.l80_governance.dependencies.jobs import Tell
 from drystone.l80_governance.dependencies.pages.tabletop import PATH, tabletop_page
 from drystone.l80_governance.dependencies.pages.waiting import waiting
@@ -39,7 +40,7 @@ class Exercises:
 
     def routes(self) -> list[Route]:
         """Return all that is answered."""
-        pages: list[tuple[str, Endpoint]] = [(PATH, self._page)]
+        pages: list[tuple[str, Endpoint]] = [(PATH, self._page), (f"{PATH}-add", self._add)]
         pages += [(f"{PATH}.{form}", self._report(form)) for form in REPORTS]
         return [
             Route(f"/{path}", self._desk.safely(endpoint), methods=["GET"])
@@ -50,13 +51,22 @@ class Exercises:
         view = await self._desk.view(request)
         exercise = asked_for(view.analysis.model, view.asked)
         outcome: Tabletop | None = None
-        if exercise is not None:
+        if exercise is not None and not view.asked.is_on("ended"):
             found = await self._outcome(request, view, exercise)
             if isinstance(found, Response):
                 return found
             outcome = found
         page = await asyncio.to_thread(tabletop_page, view, exercise, outcome)
         return await self._desk.send(request, view, page)
+
+    async def _add(self, request: Request) -> Response:
+        """Let something happen in the exercise that the address asks for."""
+        view = await self._desk.view(request)
+        before = read(view.asked.texts("event"))
+        more = added(view.analysis.model, view.asked)
+        lines = written(read(written([*before, more])))
+        address = view.again(PATH, **dict.fromkeys(FIELDS), event=lines)
+        return RedirectResponse(address, status_code=303, headers=dict(HEADERS))
 
     async def _outcome(
         self, request: Request, view: View, exercise: Exercise
@@ -84,7 +94,7 @@ class Exercises:
         found: Tabletop | None = await self._desk.jobs.soon(job)
         if found is not None:
             return found
-        page = waiting(job, title="Tabletop", path=PATH, back=view.link(PATH))
+        page = waiting(view, job, title="Tabletop", path=PATH)
         return await self._desk.send(request, view, page)
 
     def _report(self, form: str) -> Endpoint:

@@ -17,6 +17,8 @@ from drystone.l00_kernel.visible import visible
 
 Node: TypeAlias = "Html | str | int | float | Sequence[Node] | None"
 """What can stand in an element; None is nothing."""
+Asking: TypeAlias = str | int | Sequence[str] | None
+"""What an address says of one key; of a list, one after the other; None is left out."""
 Attribute: TypeAlias = "str | int | float | bool | None"
 """Absent when None or False; present without a value when True."""
 
@@ -50,16 +52,22 @@ class Link(str):
     __slots__ = ()
 
 
-def link(path: str, /, **query: str | int | None) -> Link:
+def link(path: str, /, **query: Asking) -> Link:
     """Return the address of a page of the view, relative to any other of them.
 
     Args:
         path: Of the page; empty for the first one.
-        query: Its state; what is None is left out.
+        query: Its state.
     """
-    said = [(key.rstrip("_"), value) for key, value in query.items() if value is not None]
+    said = [(key.rstrip("_"), one) for key, value in query.items() for one in _each(value)]
     text = urlencode(said, errors="backslashreplace")
     return Link((path or "./") + ("?" + text if text else ""))
+
+
+def _each(value: Asking) -> Sequence[str | int]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str | int) else value
 
 
 def outside(text: str) -> Link | None:

@@ -7,6 +7,7 @@ asked for it for a while: pages ask again and again while they wait.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -37,19 +38,26 @@ class GivenUp(Unavailable):
 class Job:
     """One piece of work.
 
+    Attributes:
+        name: What a page calls it that can end it; nobody guesses it.
+        share: How much of it is done, 0 to 1.
+        text: Where it is, in words.
+        is_cancelled: Whether somebody has ended it.
+
     Args:
         work: Does it; it is told how to tell its progress.
         clock: Returns seconds.
     """
 
     def __init__(self, work: Callable[[Tell], Any], clock: Callable[[], float]) -> None:
+        self.name = secrets.token_urlsafe(12)
         self.share = 0.0
         self.text = "waiting for its turn"
         self.future: Future[Any] | None = None
         self._work = work
         self._clock = clock
         self._asked = clock()
-        self._is_cancelled = False
+        self.is_cancelled = False
 
     def touch(self) -> None:
         """Say that somebody waits."""
@@ -57,7 +65,7 @@ class Job:
 
     def cancel(self) -> None:
         """Give it up; it ends where it next tells its progress."""
-        self._is_cancelled = True
+        self.is_cancelled = True
         if self.future is not None:
             self.future.cancel()
 
@@ -71,7 +79,7 @@ class Job:
         return self._work(self._tell)
 
     def _tell(self, share: float, text: str) -> None:
-        if self._is_cancelled or self._clock() - self._asked > GIVEN_UP_AFTER.total_seconds():
+        if self.is_cancelled or self._clock() - self._asked > GIVEN_UP_AFTER.total_seconds():
             raise GivenUp
         self.share, self.text = max(0.0, min(1.0, share)), text
 
@@ -108,7 +116,7 @@ class Jobs:
             TooBusy: Too much waits already.
         """
         job = self._jobs.get(key)
-        if job is None or job.has_failed:
+        if job is None or job.has_failed or job.is_cancelled:
             if sum(not one.is_done for one in self._jobs.values()) >= MOST_WAITING:
                 raise TooBusy
             job = Job(work, self._clock)
@@ -125,6 +133,12 @@ class Jobs:
         if job is not None and not job.is_done:
             job.cancel()
 
+    def end(self, name: str) -> None:
+        """Give the work of this name up, if it goes on."""
+        for job in self._jobs.values():
+            if job.name == name and not job.is_done:
+                job.cancel()
+
     def _forget(self) -> None:
         done = [key for key, job in self._jobs.items() if job.is_done]
         for key in done[: max(0, len(self._jobs) - MOST_KEPT)]:
@@ -134,10 +148,13 @@ class Jobs:
         """Return the result if it comes soon; None when it does not.
 
         Raises:
+            GivenUp: Somebody has ended it.
             Exception: What the work raised.
         """
         if job.future is None:
             return None
         waiting = asyncio.wrap_future(job.future)
         done, _ = await asyncio.wait({waiting}, timeout=patience.total_seconds())
+        if waiting.cancelled():
+            raise GivenUp
         return waiting.result() if done else None

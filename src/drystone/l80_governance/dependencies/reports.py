@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import resources
 
 import msgspec
@@ -13,9 +14,11 @@ from drystone.l00_kernel.visible import visible
 from drystone.l05_graph.outcome import Tabletop
 from drystone.l80_governance.dependencies.disasters import Exercise
 from drystone.l80_governance.dependencies.drawing.gantt import REASONS, gantt
+from drystone.l80_governance.dependencies.drawing.pictures import picture
 from drystone.l80_governance.dependencies.durations import spoken
 from drystone.l80_governance.dependencies.errors import FormMissing
-from drystone.l80_governance.dependencies.html import page, standalone, style, tag
+from drystone.l80_governance.dependencies.happenings import sentence
+from drystone.l80_governance.dependencies.html import Html, page, standalone, style, tag
 from drystone.l80_governance.dependencies.pages.tabletop_tables import outcome_tables
 from drystone.l80_governance.dependencies.view import View
 
@@ -48,6 +51,8 @@ class Report:
         analysis, outcome = self.view.analysis, self.outcome
         yield "Model", f"{analysis.model.title or 'untitled'} ({analysis.model.digest[:16]})"
         yield "As of", str(analysis.today)
+        for number, event in enumerate(self.exercise.disaster.events, 1):
+            yield f"Event {number}", sentence(event)
         yield "Lost", f"{len(outcome.lost):,} of {len(analysis.model.components):,} components"
         yield "Until all that can serves again", spoken(outcome.lasts)
         if outcome.many is not None:
@@ -78,7 +83,12 @@ def as_html(report: Report) -> bytes:
                 "main",
                 tag("h1", report.title),
                 tag("dl", rows, class_="facts"),
-                tag("div", gantt(report.outcome), class_="scroll drawing"),
+                _pictures(report),
+                tag(
+                    "div",
+                    gantt(report.outcome, report.exercise.disaster.events),
+                    class_="scroll drawing",
+                ),
                 outcome_tables(report.view, report.outcome),
             ),
             class_="report",
@@ -86,6 +96,24 @@ def as_html(report: Report) -> bytes:
     )
     # Links lead to pages of a view that is not there for whoever reads the file.
     return re.sub(rb' href="[^"#][^"]*"', b"", whole.encoded())
+
+
+def _pictures(report: Report) -> Html:
+    """Draw what serves at the begin and in the end."""
+    outcome = report.outcome
+    moments = (("At the begin", timedelta()), (f"After {spoken(outcome.lasts)}", outcome.lasts))
+    return tag(
+        "div",
+        [
+            tag(
+                "figure",
+                picture(report.view.analysis, outcome, at, name=None),
+                tag("figcaption", said),
+            )
+            for said, at in moments
+        ],
+        class_="columns",
+    )
 
 
 def as_markdown(report: Report) -> bytes:
@@ -170,7 +198,7 @@ def as_json(report: Report) -> bytes:
 def as_svg(report: Report) -> bytes:
     """Draw the chart as a picture that needs nothing else."""
     css = resources.files(__package__).joinpath("static", "picture.css").read_text()
-    return standalone(gantt(report.outcome), css).encoded()
+    return standalone(gantt(report.outcome, report.exercise.disaster.events), css).encoded()
 
 
 def as_png(report: Report) -> bytes:

@@ -22,6 +22,7 @@ from drystone.l80_governance.dependencies.asked import Asked
 from drystone.l80_governance.dependencies.drafts import added, read, written
 from drystone.l80_governance.dependencies.effects import Effects, Measures, compared, measured
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
+from drystone.l80_governance.dependencies.html import link
 from drystone.l80_governance.dependencies.jobs import Jobs, Tell
 from drystone.l80_governance.dependencies.models import Models
 from drystone.l80_governance.dependencies.pages.scenario import LONGEST_TITLE, address, scenario
@@ -31,6 +32,8 @@ from drystone.l80_governance.dependencies.shelf import Latest
 from drystone.l80_governance.dependencies.view import Page, View
 
 YAML = "application/yaml; charset=utf-8"
+ENDABLE = ("scenario", "compare", "tabletop")
+"""Pages that wait for work, which can be ended there."""
 _MOST_FIELDS = 400
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -81,8 +84,18 @@ class Desk:
         found: Effects | None = await self.jobs.soon(job)
         if found is not None:
             return found
-        page = waiting(job, title="Comparing two models", path=back, back=view.link(back))
+        page = waiting(view, job, title="Comparing two models", path=back)
         return await self.send(request, view, page)
+
+    async def end(self, request: Request) -> Response:
+        """End a piece of work, and show the page that asked for it without what would have come of it."""
+        said = _fields(await request.body())
+        form = Asked(said)
+        page = form.choice("page", ENDABLE, "")
+        self.jobs.end(form.text("job"))
+        # As long as the address was: longer than what stands in a field.
+        state = Asked(_fields(dict(said).get("state", "").encode("ascii", "replace")))
+        return _see(link(page or "", **state.without("ended"), ended="on"))
 
     def _measured(self, analysis: Analysis) -> Measures:
         key = (analysis.model.digest, analysis.today)
@@ -126,6 +139,8 @@ class Scenarios:
             return await self._desk.send(request, view, scenario(view, changes, None))
         before = view.analysis.model
         after = await asyncio.to_thread(_changed, before, changes)
+        if view.asked.is_on("ended"):
+            return await self._desk.send(request, view, scenario(view, changes, None))
         effects = await self._desk.effects(request, view, before, after, "scenario")
         if isinstance(effects, Response):
             return effects
@@ -137,8 +152,8 @@ class Scenarios:
         changes = read(view.asked.texts("change"))
         changed = await asyncio.to_thread(_changed, view.analysis.model, changes)
         more = added(changed, view.asked)
-        await asyncio.to_thread(_changed, view.analysis.model, (*changes, more))
-        return _see(address("scenario", view, written((*changes, more))))
+        await asyncio.to_thread(_changed, view.analysis.model, (*changes, *more))
+        return _see(address("scenario", view, written((*changes, *more))))
 
     async def _keep(self, request: Request) -> Response:
         form = Asked(_fields(await request.body()))
@@ -183,7 +198,9 @@ class Scenarios:
         before, after = await self._model(names[0]), await self._model(names[1])
         version = None if names[1] == CURRENT else names[1]
         view = View(analysis=await self._desk.analysis(after), asked=asked, version=version)
-        effects = await self._desk.effects(request, view, before, after, "versions")
+        if asked.is_on("ended"):
+            return _see(View(analysis=view.analysis, asked=asked).link("versions"))
+        effects = await self._desk.effects(request, view, before, after, "compare")
         if isinstance(effects, Response):
             return effects
         every = await self._desk.models.versions()

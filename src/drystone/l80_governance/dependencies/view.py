@@ -9,7 +9,7 @@ from drystone.l05_graph.errors import ComponentNotFound
 from drystone.l05_graph.model import Component, Dependency
 from drystone.l80_governance.dependencies.analysis import Analysis
 from drystone.l80_governance.dependencies.asked import Asked
-from drystone.l80_governance.dependencies.html import Html, Link, Node, link, tag
+from drystone.l80_governance.dependencies.html import Asking, Html, Link, Node, link, tag
 
 SHOWN = 60
 """Of a longer name only the begin is shown where it stands among others."""
@@ -33,13 +33,13 @@ class View:
     version: str | None = None
     how_to_import: str = ""
 
-    def link(self, path: str, /, **query: str | int | None) -> Link:
+    def link(self, path: str, /, **query: Asking) -> Link:
         """Return the address of a page about the same model."""
         return link(path, **query, version=self.version)
 
-    def again(self, path: str, /, **changed: str | int | None) -> Link:
+    def again(self, path: str, /, **changed: Asking) -> Link:
         """Return the address of the same page, with some of its state changed."""
-        query: dict[str, str | int | None] = dict(self.asked.without(*changed, "version"))
+        query: dict[str, Asking] = dict(self.asked.without(*changed, "version"))
         return self.link(path, **(query | changed))
 
     def service(self, name: str, *, length: int = SHOWN) -> Html:

@@ -101,13 +101,15 @@ def _stones(view: View, plan: _Plan) -> dict[int, Stone]:
             most_named=NAMED,
             most=most,
         )
-        found.update({s.vertex: s for s in course(view.analysis, band, room, kinds)})
+        for stone in course(view.analysis, band, room, kinds):
+            found.update(dict.fromkeys(stone.vertices, stone))
     return found
 
 
 def _shapes(view: View, stones: dict[int, Stone], number: int, plan: _Plan) -> Html:
-    mine = [stones[int(v)] for v in plan.cake.bands[number].members]
-    if len(mine) <= NAMED:
+    members = plan.cake.bands[number].members
+    mine = list(dict.fromkeys(stones[int(v)] for v in members))
+    if len(members) <= NAMED:
         return tag("g", [one.named(view) for one in mine])
     return tag("g", [one.shape() for one in mine], class_="many")
 

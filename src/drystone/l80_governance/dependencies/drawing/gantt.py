@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from drystone.l05_graph.disaster import Event
 from drystone.l05_graph.outcome import Bar, Tabletop
 from drystone.l80_governance.dependencies.durations import spoken
+from drystone.l80_governance.dependencies.happenings import sentence
 from drystone.l80_governance.dependencies.html import Html, Node, tag
 from drystone.l80_governance.dependencies.view import short
 
@@ -33,13 +35,14 @@ class _Lane:
     top: float
 
 
-def gantt(outcome: Tabletop) -> Html:
-    """Draw the work of a tabletop exercise.
+def gantt(outcome: Tabletop, events: Sequence[Event] = ()) -> Html:
+    """Draw the work of a tabletop exercise, and what happened meanwhile.
 
     Every bar has the seconds at which it begins and ends as ``data-begins`` and ``data-ends``, so that a script can play it.
     """
     lanes = _lanes(outcome.bars[:MOST_BARS])
     span = max([outcome.lasts, *(bar.ends for bar in outcome.bars)], default=timedelta())
+    happened = [one for one in events if one.at <= span]
     scale = (WIDTH - LEFT - 12) / max(1.0, span.total_seconds())
     bottom = (lanes[-1].top if lanes else TOP) + _LANE + 6
     critical = {(step.component, step.begins) for step in outcome.chain}
@@ -49,6 +52,7 @@ def gantt(outcome: Tabletop) -> Html:
             f"The work of {len({lane.crew for lane in lanes})} crews, {spoken(span)} in all",
         ),
         tag("g", _axis(span, scale, bottom), class_="axis"),
+        [_event(one, scale, bottom) for one in happened],
         [_crew(lane) for lane in lanes if lane.is_first],
         [_bar(bar, lane, scale, critical) for lane in lanes for bar in lane.bars],
         tag(
@@ -101,6 +105,22 @@ def _axis(span: timedelta, scale: float, bottom: float) -> list[Node]:
         )
         marks.append(tag("text", spoken(number * step), x=f"{x:.1f}", y=f"{TOP - 13:.0f}"))
     return marks
+
+
+def _event(event: Event, scale: float, bottom: float) -> Html:
+    """Mark the time of an event by a line through all lanes and a sign above them."""
+    x = LEFT + event.at.total_seconds() * scale
+    top = TOP - 8
+    return tag(
+        "g",
+        tag("title", sentence(event)[:300]),
+        tag("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=f"{top:.0f}", y2=f"{bottom:.0f}"),
+        tag(
+            "polygon",
+            points=f"{x - 5:.1f},{top - 4:.0f} {x + 5:.1f},{top - 4:.0f} {x:.1f},{top + 5:.0f}",
+        ),
+        class_="event",
+    )
 
 
 def _crew(lane: _Lane) -> Html:

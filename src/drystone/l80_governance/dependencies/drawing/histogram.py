@@ -9,7 +9,7 @@ from drystone.l05_graph.outcome import Spread
 from drystone.l80_governance.dependencies.durations import spoken
 from drystone.l80_governance.dependencies.html import Html, Node, tag
 
-WIDTH, HEIGHT = 560.0, 150.0
+WIDTH, HEIGHT = 560.0, 164.0
 _FOOT, _BINS = 24.0, 28
 
 
@@ -26,7 +26,7 @@ def histogram(every: Sequence[timedelta], spread: Spread) -> Html | None:
         tag("title", f"{len(every)} rehearsals lasted {spoken(first)} to {spoken(every[-1])}")
     ]
     for number, count in enumerate(counts):
-        height = (HEIGHT - _FOOT - 18) * count / most
+        height = (HEIGHT - _FOOT - 32) * count / most
         parts.append(
             tag(
                 "rect",
@@ -38,7 +38,7 @@ def histogram(every: Sequence[timedelta], spread: Spread) -> Html | None:
                 class_="column",
             )
         )
-    for label, at in (("half", spread.p50), ("nine of ten", spread.p90)):
+    for line, (label, at) in enumerate((("half", spread.p50), ("nine of ten", spread.p90))):
         if at is not None:
             x = WIDTH * ((at - first) / (every[-1] - first))
             side = "end" if x > WIDTH / 2 else "start"
@@ -47,13 +47,19 @@ def histogram(every: Sequence[timedelta], spread: Spread) -> Html | None:
                     "line",
                     x1=f"{x:.1f}",
                     x2=f"{x:.1f}",
-                    y1="14",
+                    y1=f"{14 + 14 * line}",
                     y2=f"{HEIGHT - _FOOT:.0f}",
                     class_="quantile",
                 )
             )
             parts.append(
-                tag("text", f"{label}: {spoken(at)}", x=f"{x:.1f}", y="10", text_anchor=side)
+                tag(
+                    "text",
+                    f"{label}: {spoken(at)}",
+                    x=f"{x:.1f}",
+                    y=f"{8 + 14 * line}",
+                    text_anchor=side,
+                )
             )
     parts.append(tag("text", spoken(first), x="0", y=f"{HEIGHT - 6:.0f}", text_anchor="start"))
     parts.append(

@@ -20,8 +20,16 @@ _PER_LETTER = 6.6
 NEVER_S = -1
 
 
-def picture(analysis: Analysis, outcome: Tabletop, at: timedelta) -> Html:
+def picture(
+    analysis: Analysis, outcome: Tabletop, at: timedelta, *, name: str | None = "picture"
+) -> Html:
     """Draw what serves at a moment.
+
+    Args:
+        analysis: Of the model.
+        outcome: How it went.
+        at: The moment, after the begin.
+        name: What a script finds it by.
 
     Every stone has the second at which it begins to serve as ``data-serves``, -1 for one that never does.
     """
@@ -52,7 +60,7 @@ def picture(analysis: Analysis, outcome: Tabletop, at: timedelta) -> Html:
         viewBox=f"0 0 {WIDTH:.0f} {height:.0f}",
         role="img",
         class_="picture",
-        id="picture",
+        id=name,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,23 +17,25 @@ from drystone.l80_governance.dependencies.view import View, in_address, short
 _GAP = 3.0
 _PER_LETTER = 7.2
 _WIDEST = 260.0
+MOST_STONES = 6000
+"""More stones than there are dots on a screen show nothing, and make a page of megabytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stone:
-    """A component where it lies.
+    """A component where it lies, or several beside each other that one stone stands for.
 
     Attributes:
-        vertex: Which.
-        name: Its name.
-        kind: Of the tangle of hard dependencies that it is in.
+        vertices: Which.
+        name: Of the first.
+        kind: Of the tangle of hard dependencies that it is in; the worst of several.
         x: Its left edge.
         y: Its upper edge.
         width: Of it.
         height: Of it.
     """
 
-    vertex: int
+    vertices: tuple[int, ...]
     name: str
     kind: TangleKind | None
     x: float
@@ -96,21 +98,33 @@ class Room:
 
 
 def course(analysis: Analysis, band: Band, room: Room, kinds: dict[int, TangleKind]) -> list[Stone]:
-    """Lay the stones of a band."""
-    names = [analysis.model.components[int(v)].name for v in band.members]
+    """Lay the stones of a band; of a model without measure, each stands for several components."""
+    each = shared_by(analysis) if len(band.members) > room.most_named else 1
+    parts = [band.members[at : at + each].tolist() for at in range(0, len(band.members), each)]
+    names = [analysis.model.components[part[0]].name for part in parts]
     spots = _spots(names, room)
     return [
         Stone(
-            vertex=vertex,
+            vertices=tuple(part),
             name=name,
-            kind=kinds.get(vertex),
+            kind=_worst(kinds.get(vertex) for vertex in part),
             x=room.left + x,
             y=room.top,
             width=width,
             height=room.height,
         )
-        for vertex, name, (x, width) in zip(band.members.tolist(), names, spots, strict=True)
+        for part, name, (x, width) in zip(parts, names, spots, strict=True)
     ]
+
+
+def shared_by(analysis: Analysis) -> int:
+    """Return how many components a stone stands for where there is no room for names."""
+    return max(1, -(-analysis.graph.size // MOST_STONES))
+
+
+def _worst(kinds: Iterable[TangleKind | None]) -> TangleKind | None:
+    found = {one for one in kinds if one is not None}
+    return next((one for one in TangleKind if one in found), None)
 
 
 def tangle_kinds(analysis: Analysis) -> dict[int, TangleKind]:

@@ -29,7 +29,7 @@ def wall_of(view: View) -> Html:
             most=most,
         )
         stones = course(analysis, band, room, kinds)
-        has_names = len(stones) <= NAMED
+        has_names = len(band.members) <= NAMED
         courses.append(tag("g", [s.named(view) if has_names else s.shape() for s in stones]))
     has_links = any(len(band.members) <= NAMED for band in cake.bands)
     return tag(

@@ -60,6 +60,10 @@ def disaster_form(view: View, *, is_first: bool) -> Html:
                 ),
                 class_="wide",
             ),
+            [
+                tag("input", type="hidden", name="event", value=line)
+                for line in view.asked.texts("event")
+            ],
             kept(view),
             tag("div", tag("button", "Rehearse", type="submit", class_="main"), class_="actions"),
             action=link("tabletop"),

@@ -6,6 +6,7 @@ import numpy as np
 
 from drystone.l80_governance.dependencies.bands import Cake, cake_of
 from drystone.l80_governance.dependencies.drawing.cake import MOST_BOWS, cake_picture, is_small
+from drystone.l80_governance.dependencies.drawing.stones import shared_by
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
 from drystone.l80_governance.dependencies.html import Html, Node, joined, tag
 from drystone.l80_governance.dependencies.parts import Column, counted, section, skip_to, table
@@ -73,7 +74,11 @@ def _legend(view: View, cake: Cake, selected: int | None) -> Node:
     most = (
         f"; the {MOST_BOWS} thickest are drawn" if pairs is not None and pairs > MOST_BOWS else ""
     )
+    each = shared_by(view.analysis)
     return joined(
+        tag("span", f"each stone stands for {each} components", class_="note")
+        if each > 1
+        else None,
         tag("span", f"down, from layer to layer{most}", class_="key hard"),
         tag("span", "hard, not leading down", class_="key wrong"),
         tag("span", "in a deadlock", class_="key deadlock"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from drystone.l05_graph.findings import Severity
-from drystone.l05_graph.tangles import TangleKind
+from drystone.l05_graph.tangles import Tangle, TangleKind
+from drystone.l80_governance.dependencies.drawing.stones import shared_by
 from drystone.l80_governance.dependencies.drawing.wall import wall_of
 from drystone.l80_governance.dependencies.html import Html, Node, joined, tag
 from drystone.l80_governance.dependencies.parts import (
@@ -111,11 +114,15 @@ def _cards(view: View) -> Html:
 
 
 def _wall(view: View) -> Html:
+    each = shared_by(view.analysis)
+    what = (
+        "Every stone is a component" if each == 1 else f"Every stone stands for {each} components"
+    )
     return section(
         "The wall",
         tag("div", wall_of(view), class_="pan"),
         lead=joined(
-            "Every stone is a component and rests on what lies below it. ",
+            f"{what} and rests on what lies below it. ",
             tag("a", "Open the layers", href=view.link("layers")),
             ".",
         ),
@@ -135,14 +142,17 @@ def _first(view: View) -> Html | None:
 def _tangles(view: View) -> Html | None:
     if not view.analysis.tangles:
         return None
-    return section("Tangles", tangle_table(view, _MOST), name="tangles")
+    left = len(view.analysis.tangles) - _MOST
+    more = tag("p", tag("a", f"{left:,} more of them", href=view.link("tangles")), class_="more")
+    listed = tangle_table(view, view.analysis.tangles[:_MOST])
+    return section("Tangles", listed, more if left > 0 else None, name="tangles")
 
 
-def tangle_table(view: View, most: int | None = None) -> Html:
-    """List the tangles, the worst first."""
+def tangle_table(view: View, tangles: Sequence[Tangle]) -> Html:
+    """List tangles."""
     analysis = view.analysis
     rows: list[list[Node]] = []
-    for one in analysis.tangles[:most]:
+    for one in tangles:
         first = analysis.model.components[int(one.members[0])].name
         names = [analysis.model.components[int(v)].name for v in one.members[:3]]
         some: list[Node] = [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from drystone.l05_graph.changes import Change, sentence
 from drystone.l05_graph.findings import Finding
 from drystone.l05_graph.words import Phase
-from drystone.l80_governance.dependencies.drafts import VERBS, written
+from drystone.l80_governance.dependencies.drafts import OF_GROUPS, VERBS, without, written
 from drystone.l80_governance.dependencies.effects import Effects, Line, percent
 from drystone.l80_governance.dependencies.html import Html, Link, Node, link, tag
 from drystone.l80_governance.dependencies.pages.layout import kept
@@ -29,6 +29,7 @@ def scenario(view: View, changes: Sequence[Change], effects: Effects | None) -> 
     """
     parts: list[Node] = [
         _effects(view, effects) if effects is not None else None,
+        _ended(view, changes) if effects is None and changes else None,
         _changes(view, changes),
         _forms(view, changes),
     ]
@@ -41,6 +42,11 @@ def scenario(view: View, changes: Sequence[Change], effects: Effects | None) -> 
         body=parts,
         path="scenario",
     )
+
+
+def _ended(view: View, changes: Sequence[Change]) -> Html:
+    again = tag("a", "Measure them", href=address("scenario", view, written(changes)))
+    return tag("p", "What the changes do was not measured to the end. ", again, ".", class_="empty")
 
 
 def _effects(view: View, effects: Effects) -> Html:
@@ -113,15 +119,14 @@ def _findings(view: View, heading: str, found: Sequence[Finding], empty: str) ->
 
 
 def _changes(view: View, changes: Sequence[Change]) -> Html:
-    lines = written(changes)
     items = [
         tag(
             "li",
             tag("span", sentence(change)[:400]),
             " ",
-            tag("a", "take back", href=address("scenario", view, lines[:n] + lines[n + 1 :])),
+            tag("a", "take back", href=address("scenario", view, written(without(changes, at)))),
         )
-        for n, change in enumerate(changes)
+        for at, change in enumerate(changes)
     ]
     empty = tag("p", "Nothing is changed yet. Choose something below.", class_="empty")
     return section("Changes", tag("ol", items, class_="changes") if items else empty)
@@ -172,6 +177,7 @@ def _forms(view: View, changes: Sequence[Change]) -> Html:
             "A layer: move or pin",
             [_name_field("l-name", "component", "Component"), _layer_field("l-layer")],
         ),
+        _form(view, changes, "group", "Alternatives: any of, or so many of", _group_fields()),
         _form(
             view,
             changes,
@@ -191,6 +197,25 @@ def _forms(view: View, changes: Sequence[Change]) -> Html:
         ),
         lead="Every change is added to those above.",
     )
+
+
+def _group_fields() -> list[Node]:
+    verbs = [tag("option", text, value=verb) for verb, text in OF_GROUPS.items()]
+    targets = _plain(
+        "g-targets",
+        "targets",
+        "What it needs of these, with commas (empty: as now)",
+        required=False,
+        maxlength=2000,
+    )
+    enough = _plain("g-enough", "enough", "How many are enough", type="number", min=1, value=1)
+    return [
+        _name_field("g-component", "component", "Who needs"),
+        _plain("g-group", "group", "Name of the group", maxlength=200),
+        _select("g-verb", "verb", "What to do", verbs),
+        targets,
+        enough,
+    ]
 
 
 def _form(

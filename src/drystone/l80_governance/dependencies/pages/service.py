@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from drystone.l00_kernel.durations import show_duration
-from drystone.l05_graph.availability import Availabilities, Availability
+from drystone.l05_graph.availability import Availability
 from drystone.l05_graph.model import Component, Dependency, Estimate
 from drystone.l05_graph.reach import Impact, impact
 from drystone.l80_governance.dependencies.drawing.around import MOST, Around, picture
@@ -136,7 +136,7 @@ def _around(view: View, one: Component) -> Html:
     columns = [*reversed(_kept(left, chosen)), [middle], *_kept(right, chosen)]
     inside = {v for column in columns for v in column}
     graph, index = view.analysis.graph, view.analysis.edges_from
-    edges = [edge for v in inside for edge in index.get(v, ()) if int(graph.target[edge]) in inside]
+    edges = [edge for v in inside for edge in index.of(v) if int(graph.target[edge]) in inside]
     about = f"{one.name[:60]} between what needs it, on the left, and what it needs, on the right"
     drawn = picture(
         view, Around(columns=[c for c in columns if c], edges=edges, middle=middle, about=about)
@@ -174,7 +174,7 @@ def _ring(view: View, middle: int, steps: int, *, up: bool) -> list[list[int]]:
     ends = graph.source if up else graph.target
     seen, rings, now = {middle}, [], [middle]
     for _ in range(steps):
-        following = dict.fromkeys(int(ends[e]) for v in now for e in index.get(v, ()))
+        following = dict.fromkeys(int(ends[e]) for v in now for e in index.of(v))
         now = [v for v in following if v not in seen]
         seen.update(now)
         rings.append(sorted(now, key=lambda v: -int(view.analysis.users[v])))
@@ -296,7 +296,7 @@ def _names(view: View, heading: str, every: Sequence[str]) -> Html | None:
 
 
 def _availability(view: View, one: Component) -> Html:
-    found = Availabilities(view.analysis.model, most_nodes=20_000).of(one.name)
+    found = view.analysis.availabilities.of(one.name)
     points = [view.service(name, length=40) for name in found.single_points[1:_MOST_NAMES]]
     rest = len(found.single_points) - 1 - len(points)
     holds = {True: "yes", False: "no: promise less, or need less", None: None}[found.can_hold]

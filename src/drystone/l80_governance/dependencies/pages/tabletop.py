@@ -12,6 +12,7 @@ from drystone.l80_governance.dependencies.drawing.pictures import picture
 from drystone.l80_governance.dependencies.durations import spoken
 from drystone.l80_governance.dependencies.html import Html, Node, joined, tag
 from drystone.l80_governance.dependencies.pages.disaster_form import disaster_form
+from drystone.l80_governance.dependencies.pages.meanwhile import meanwhile
 from drystone.l80_governance.dependencies.pages.tabletop_tables import outcome_tables
 from drystone.l80_governance.dependencies.parts import card, counted, section
 from drystone.l80_governance.dependencies.view import Page, View
@@ -28,13 +29,17 @@ def tabletop_page(view: View, exercise: Exercise | None, outcome: Tabletop | Non
         outcome: How it goes.
     """
     body: list[Node] = []
-    if outcome is not None:
+    if exercise is not None and outcome is not None:
         body += [
             _summary(view, outcome),
-            _play(view, outcome),
+            _play(view, exercise, outcome),
             *outcome_tables(view, outcome),
             _reports(view),
         ]
+    if exercise is not None:
+        body.append(meanwhile(view, exercise.disaster.events))
+        if outcome is None:
+            body.insert(0, _ended(view))
     body.append(disaster_form(view, is_first=exercise is None))
     return Page(
         title="Tabletop",
@@ -42,6 +47,13 @@ def tabletop_page(view: View, exercise: Exercise | None, outcome: Tabletop | Non
         body=body,
         path=PATH,
         scripts=("tabletop.js",) if outcome is not None else (),
+    )
+
+
+def _ended(view: View) -> Html:
+    again = tag("a", "Rehearse it", href=view.again(PATH, ended=None))
+    return tag(
+        "p", "The rehearsal was ended. ", again, ", or ask for something else.", class_="empty"
     )
 
 
@@ -68,7 +80,7 @@ def _summary(view: View, outcome: Tabletop) -> Html:
     )
 
 
-def _play(view: View, outcome: Tabletop) -> Html:
+def _play(view: View, exercise: Exercise, outcome: Tabletop) -> Html:
     days = max(1, len(outcome.days))
     day = min(view.asked.number("day", days, most=10**6), days)
     at = min(day * DAY, outcome.lasts) if day < days else outcome.lasts
@@ -103,7 +115,7 @@ def _play(view: View, outcome: Tabletop) -> Html:
         _keys(),
         tag(
             "div",
-            gantt(outcome),
+            gantt(outcome, exercise.disaster.events),
             class_="scroll drawing",
             tabindex="0",
             role="group",
@@ -129,6 +141,7 @@ def _keys() -> Html:
         ("critical", "on the critical chain"),
         ("work", "other work"),
         ("glass", "break-glass step"),
+        ("event", "an event"),
     )
     return tag(
         "p",

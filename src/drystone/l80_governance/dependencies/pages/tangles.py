@@ -17,6 +17,7 @@ from drystone.l80_governance.dependencies.drawing.around import (
     picture,
 )
 from drystone.l80_governance.dependencies.html import Html, Node, joined, link, tag
+from drystone.l80_governance.dependencies.listing import part_of, turns
 from drystone.l80_governance.dependencies.pages.layout import kept
 from drystone.l80_governance.dependencies.pages.overview import tangle_table
 from drystone.l80_governance.dependencies.parts import (
@@ -60,11 +61,16 @@ def tangles(view: View) -> Page:
             body=tag("p", "There is nothing to untangle.", class_="empty"),
             path=PATH,
         )
+    part = part_of(view, len(view.analysis.tangles))
     meaning = [(str(kind), text) for kind, text in _MEANING.items()]
     return Page(
         title="Tangles",
         lead="Components that need each other in a circle. Open one to see what is cheapest to change.",
-        body=joined(tangle_table(view), section("What the kinds mean", facts(meaning))),
+        body=joined(
+            tangle_table(view, view.analysis.tangles[part.begin : part.end]),
+            turns(view, PATH, part),
+            section("What the kinds mean", facts(meaning)),
+        ),
         path=PATH,
     )
 

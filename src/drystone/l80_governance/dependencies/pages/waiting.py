@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from drystone.l80_governance.dependencies.html import Html, Link, tag
+from urllib.parse import urlencode
+
+from drystone.l80_governance.dependencies.html import Html, link, tag
 from drystone.l80_governance.dependencies.jobs import Job
-from drystone.l80_governance.dependencies.view import Page
+from drystone.l80_governance.dependencies.view import Page, View
 
 
-def waiting(job: Job, *, title: str, path: str, back: Link) -> Page:
+def waiting(view: View, job: Job, *, title: str, path: str) -> Page:
     """Say how far a piece of work is.
 
     Args:
+        view: Whose address asks for it.
         job: The work.
         title: Of the page.
-        path: Which entry of the navigation it belongs to.
-        back: Where to go instead of waiting.
+        path: Of the page that shows what comes of it, and what is asked for when it is ended.
     """
     return Page(
         title=title,
         lead="This takes a moment. The page comes by itself.",
-        body=tag("div", _bar(job), tag("p", tag("a", "Do not wait", href=back)), class_="waiting"),
+        body=tag("div", _bar(job), _end(view, job, path), class_="waiting"),
         path=path,
         scripts=("waiting.js",),
         refresh=2,
         status=202,
+    )
+
+
+def _end(view: View, job: Job, path: str) -> Html:
+    state = view.asked.without("ended")
+    return tag(
+        "form",
+        tag("input", type="hidden", name="job", value=job.name),
+        tag("input", type="hidden", name="page", value=path),
+        tag("input", type="hidden", name="state", value=urlencode(state, doseq=True)),
+        tag("button", "End it", type="submit"),
+        tag("p", "It ends by itself soon after nobody waits for it any more.", class_="note"),
+        action=link("end-work"),
+        method="post",
     )
 
 
