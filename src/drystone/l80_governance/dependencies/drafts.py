@@ -24,6 +24,7 @@ from drystone.l05_graph.changes import (
 from drystone.l05_graph.errors import ModelInvalid
 from drystone.l05_graph.forms import scenario as form
 from drystone.l05_graph.model import Component, Dependency, Group, Model, phases
+from drystone.l05_graph.moves import Move, Step
 from drystone.l05_graph.words import Phase, Strength
 from drystone.l80_governance.dependencies.asked import Asked
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
@@ -44,8 +45,8 @@ VERBS: Mapping[str, str] = {
 }
 """What can be done to a dependency, in words."""
 OF_GROUPS: Mapping[str, str] = {
-    "make": "so many of these are enough",
-    "dissolve": "they are no alternatives any more",
+    "make": "so many are enough",
+    "dissolve": "no alternatives any more",
 }
 """What can be done to alternatives, in words."""
 
@@ -103,6 +104,23 @@ def added(model: Model, asked: Asked) -> Sequence[Change]:
             return [RemoveComponent(model.component(_required(asked, "component")).name)]
         case _:
             raise QuestionUnclear("choose what to change")
+
+
+def as_changes(model: Model, steps: Sequence[Step]) -> list[Change] | None:
+    """Return what moves of an untangling change; None where an address has no room, or no change says it."""
+    edges = [(step.move, int(edge)) for step in steps for edge in step.edges]
+    if len(edges) > MOST or any(step.move is Move.PILLAR for step in steps):
+        return None
+    found: list[Change] = []
+    for move, edge in edges:
+        which = Which(*model.dependencies[edge].key)
+        if move is Move.REMOVE:
+            found.append(RemoveDependency(which))
+        elif move is Move.SOFTEN:
+            found.append(AlterDependency(which, (("strength", Strength.SOFT),)))
+        else:
+            found.append(AlterDependency(which, (("at", (Phase.RUN,)),)))
+    return found
 
 
 def _of_dependency(model: Model, asked: Asked) -> Change:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from drystone.l05_graph.availability import Availabilities
 from drystone.l05_graph.disaster import Disaster
 from drystone.l05_graph.findings import Finding, Severity
 from drystone.l05_graph.outcome import Spread
@@ -19,6 +18,12 @@ _RUNS_OF = 20_000
 """Rehearsals times components: what takes about a second of one processor."""
 _SEED = 1
 _SHOWN = 12
+MOST_MEASURED = 10_000
+"""Of more components availability and recovery would take minutes."""
+_LEFT_OUT = (
+    f"Availability and recovery are not measured here: a model has more than {MOST_MEASURED:,} components."
+    " The pages of services and the tabletop tell them for one at a time."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +35,14 @@ class Measures:
         highest: The availability that each component cannot exceed.
         recovery: How long it takes to bring everything back.
         stuck: How many components never come back by themselves, nor by break-glass steps that are written down.
+        is_whole: Whether availability and recovery were measured; of a model without measure they are not.
     """
 
     analysis: Analysis
     highest: Mapping[str, float]
     recovery: Spread | None
     stuck: int
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +73,14 @@ class Effects:
         gained: Findings that come.
         lost: Findings that go.
         moved: Components whose availability changes most: name, before, after.
+        left_out: What was not measured and why, as a sentence; empty when all was.
     """
 
     lines: Sequence[Line]
     gained: Sequence[Finding]
     lost: Sequence[Finding]
     moved: Sequence[tuple[str, float, float]]
+    left_out: str = ""
 
 
 def measured(analysis: Analysis) -> Measures:
@@ -80,7 +89,9 @@ def measured(analysis: Analysis) -> Measures:
     size = len(model.components)
     if not size:
         return Measures(analysis=analysis, highest={}, recovery=None, stuck=0)
-    every = Availabilities(model)
+    if size > MOST_MEASURED:
+        return Measures(analysis=analysis, highest={}, recovery=None, stuck=0, is_whole=False)
+    every = analysis.availabilities
     runs = max(5, min(100, _RUNS_OF // size))
     whole = tabletop(model, Disaster(everything=True), runs=runs, seed=_SEED)
     return Measures(
@@ -106,6 +117,7 @@ def compared(before: Measures, after: Measures) -> Effects:
         gained=[one for key, one in new.items() if key not in old],
         lost=[one for key, one in old.items() if key not in new],
         moved=moved[:_SHOWN],
+        left_out="" if before.is_whole and after.is_whole else _LEFT_OUT,
     )
 
 
@@ -126,8 +138,10 @@ def _lines(before: Measures, after: Measures) -> list[Line]:
             for analysis in (a, b)
         ]
         lines.append(_less(f"Components in tangles: {kind}", *members))
+    lines.append(_less("Cost of the cheapest cut", a.layers.cost, b.layers.cost))
+    if not (before.is_whole and after.is_whole):
+        return lines
     lines += [
-        _less("Cost of the cheapest cut", a.layers.cost, b.layers.cost),
         _more("Lowest availability", _lowest(before), _lowest(after)),
         _sooner("Recovery of everything, in half of the cases", before, after, 0.5),
         _sooner("Recovery of everything, in nine of ten", before, after, 0.9),

@@ -156,8 +156,8 @@ def _way(source: _Box, target: _Box) -> str:
         pull = (x2 - x1) * 0.5
         return f"M{x1:.0f} {source.mid:.0f}C{x1 + pull:.0f} {source.mid:.0f} {x2 - pull:.0f} {target.mid:.0f} {x2:.0f} {target.mid:.0f}"
     if source.x == target.x:
-        # The last column has more room on its left.
-        sign, side = (1, source.x + source.width) if source.x < WIDTH * 0.7 else (-1, source.x)
+        # What leads down bows out on the right and what leads up on the left, so that two who need each other show both.
+        sign, side = (1, source.x + source.width) if source.y < target.y else (-1, source.x)
         bow = side + sign * (12 + min(60.0, abs(source.y - target.y) * 0.25))
         return f"M{side:.0f} {source.mid:.0f}C{bow:.0f} {source.mid:.0f} {bow:.0f} {target.mid:.0f} {side:.0f} {target.mid:.0f}"
     x1, x2 = source.x + source.width / 2, target.x + target.width / 2

@@ -86,10 +86,16 @@ def effect_tables(view: View, effects: Effects) -> Html:
     moved = [(view.service(name), percent(a), percent(b)) for name, a, b in effects.moved]
     return tag(
         "div",
-        section("What it does", table("Before and after the changes", columns, rows)),
+        section(
+            "What it does",
+            table("Before and after the changes", columns, rows),
+            tag("p", effects.left_out, class_="note") if effects.left_out else None,
+        ),
         _findings(view, "Findings that come", effects.gained, "No finding comes."),
         _findings(view, "Findings that go", effects.lost, "No finding goes."),
-        section(
+        None
+        if effects.left_out
+        else section(
             "Availability that changes most",
             table(
                 "The most that each component can reach",
@@ -204,9 +210,10 @@ def _group_fields() -> list[Node]:
     targets = _plain(
         "g-targets",
         "targets",
-        "What it needs of these, with commas (empty: as now)",
+        "Alternatives (empty: as now)",
         required=False,
         maxlength=2000,
+        placeholder="one, another",
     )
     enough = _plain("g-enough", "enough", "How many are enough", type="number", min=1, value=1)
     return [

@@ -10,6 +10,7 @@ from drystone.l05_graph.arrays import Numbers
 from drystone.l05_graph.heat import single_edges, single_vertices
 from drystone.l05_graph.moves import Goal, Move, Step, Untangling
 from drystone.l05_graph.words import TangleKind
+from drystone.l80_governance.dependencies.drafts import as_changes, written
 from drystone.l80_governance.dependencies.drawing.around import (
     MOST,
     Around,
@@ -20,6 +21,7 @@ from drystone.l80_governance.dependencies.html import Html, Node, joined, link, 
 from drystone.l80_governance.dependencies.listing import part_of, turns
 from drystone.l80_governance.dependencies.pages.layout import kept
 from drystone.l80_governance.dependencies.pages.overview import tangle_table
+from drystone.l80_governance.dependencies.pages.scenario import address
 from drystone.l80_governance.dependencies.parts import (
     Column,
     counted,
@@ -219,8 +221,19 @@ def _moves(view: View, answer: Untangling) -> Html | None:
     return section(
         "The cheapest moves",
         table(f"{shown} that together untangle it{more}", columns, rows),
+        _try(view, answer),
         name="moves",
     )
+
+
+def _try(view: View, answer: Untangling) -> Html | None:
+    """Lead to a scenario in which the moves are made."""
+    changes = as_changes(view.analysis.model, answer.steps)
+    if changes is None:
+        return None
+    there = address("scenario", view, written(changes))
+    text = "Try these moves: what they make better and worse"
+    return tag("p", tag("a", text, href=there, class_="button"), class_="more")
 
 
 def _step(view: View, step: Step) -> list[Node]:
