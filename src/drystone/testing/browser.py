@@ -183,11 +183,7 @@ class Browser:
         self._tabs[session] = tab
         for domain in ("Page", "Runtime", "Log", "Network"):
             tab.send(f"{domain}.enable")
-        features = [
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-            {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"},
-        ]
-        tab.send("Emulation.setEmulatedMedia", features=features)
+        tab.prefer(dark=dark, still=still)
         size = {"width": width, "height": height, "deviceScaleFactor": 1}
         tab.send("Emulation.setDeviceMetricsOverride", mobile=False, **size)
         if not scripts:
@@ -236,6 +232,19 @@ class Tab:
                 self.complaints.append(str(said["args"])[:500])
             case _:
                 pass
+
+    def prefer(self, *, dark: bool = False, still: bool = True) -> None:
+        """Let the user prefer something; the page that is open follows at once.
+
+        Args:
+            dark: Whether dark pages.
+            still: Whether reduced motion.
+        """
+        features = [
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+            {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"},
+        ]
+        self.send("Emulation.setEmulatedMedia", features=features)
 
     def open(self, address: str) -> None:
         """Go to a page and wait until it is loaded.

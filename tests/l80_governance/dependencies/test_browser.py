@@ -2,71 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from drystone.l00_kernel.clock import ManualClock
+from drystone.l05_graph.evidence import Batch, Evidence, Observation
+from drystone.l05_graph.forms import evidence, survey_text
 from drystone.l05_graph.model import Component, Dependency, Model, checked
 from drystone.l05_graph.words import Strength
+from drystone.l80_governance.dependencies.app import application
+from drystone.l80_governance.dependencies.models import FileModels
 from drystone.testing.asgi import served
-from drystone.testing.browser import Browser, Tab, binary
-from l80_governance.dependencies.stand import grown, historical, hostile, shop, view_of
+from drystone.testing.browser import Browser, Tab
+from l80_governance.dependencies.contrast import weak
+from l80_governance.dependencies.stand import TODAY, grown, historical, hostile, shop, view_of
 
-pytestmark = pytest.mark.skipif(binary() is None, reason="Chromium is not installed")
-
-PAGES = ("", "layers", "matrix", "heat", "tangles", "findings", "services", "dependencies")
+PAGES = (
+    "",
+    "layers",
+    "matrix",
+    "heat",
+    "tangles",
+    "findings",
+    "services",
+    "dependencies",
+    "versions",
+)
 FURTHER = (
     "service?name=deployer&steps=2",
     "tangle?of=deployer",
     "layers?band=3",
     "heat?measure=all",
 )
-CONTRAST = """(() => {
-  const probe = Object.assign(document.createElement("canvas"), {width: 1, height: 1});
-  const paper = probe.getContext("2d", {willReadFrequently: true});
-  const colour = (text, below) => {
-    paper.globalAlpha = 1;
-    paper.fillStyle = `rgb(${below.join(",")})`;
-    paper.fillRect(0, 0, 1, 1);
-    paper.fillStyle = text;
-    paper.fillRect(0, 0, 1, 1);
-    return [...paper.getImageData(0, 0, 1, 1).data].slice(0, 3);
-  };
-  const light = (rgb) => {
-    const [r, g, b] = rgb.map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
-  const ground = (one) => {
-    const above = [];
-    for (let e = one; e; e = e.parentElement) above.push(getComputedStyle(e).backgroundColor);
-    return above.reverse().reduce((below, text) => colour(text, below), [255, 255, 255]);
-  };
-  const weak = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const one = walker.currentNode.parentElement, text = walker.currentNode.data.trim();
-    if (!text || ["TITLE", "NOSCRIPT", "SCRIPT", "OPTION", "title"].includes(one.tagName)) continue;
-    const box = one.getBoundingClientRect();
-    if (!box.width || !box.height || one.closest(".unseen, .skip")) continue;
-    const style = getComputedStyle(one), drawn = one.tagName === "text";
-    let below = ground(one);
-    if (drawn) {
-      const shape = one.parentElement.querySelector(".shape:not(.band)");
-      if (shape) below = colour(getComputedStyle(shape).fill, below);
-    }
-    const found = ratio(colour(drawn ? style.fill : style.color, below), below);
-    if (found < 4.5) weak.push(`${text.slice(0, 30)} (${one.tagName}.${one.getAttribute("class")}): ${found.toFixed(2)}`);
-  }
-  return weak;
-})()"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as one:
-        yield one
+TRIED = (
+    "scenario?change=alter: {source: deployer, target: flags, strength: soft}",
+    "tabletop?everything=on&runs=5&event={at: 1h, fails: database}&event={at: 2h, crew: platform, people: 1}",
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,27 +54,48 @@ def focused(tab: Tab) -> str:
     return str(tab.js("document.activeElement.textContent.trim() || document.activeElement.id"))
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_text_stands_out_from_its_ground(browser: Browser, place: str, dark: bool) -> None:
-    tab = browser.tab(dark=dark)
-    for path in ("", "layers", "matrix", "heat", "findings", "dependencies", *FURTHER[:2]):
-        tab.open(place + path)
-        assert tab.js(CONTRAST) == [], path
-        assert tab.js("document.body.innerText.length") > 200
-    assert tab.complaints == []
+def test_every_text_stands_out_from_its_ground_in_light_and_dark(
+    browser: Browser, tmp_path: Path
+) -> None:
+    models = FileModels(written(shop(), tmp_path))
+    kept = asyncio.run(models.keep(shop(), title="Kept", author="ana"))
+    tab = browser.tab()
+    with served(application(models, clock=ManualClock(TODAY))) as place:
+        for path in (*PAGES, *FURTHER, *TRIED, f"compare?a=current&b={kept.name}", "nothing"):
+            shown(tab, place + path)
+            for dark in (False, True):
+                tab.prefer(dark=dark)
+                assert weak(tab) == [], (path, dark)
+            assert tab.js("document.body.innerText.length") > 200
+    assert [one for one in tab.complaints if "nothing" not in one] == []
+
+
+def written(model: Model, folder: Path) -> Path:
+    path = folder / "survey.yaml"
+    path.write_text(survey_text.dump(model), encoding="utf-8")
+    calls = (Observation(caller="orders", callee="mail", calls=900, errors=3),)
+    seen = Evidence((Batch(source="otlp-traces", digest="d" * 64, observations=calls),))
+    path.with_name("survey.evidence.jsonl").write_text(evidence.dump(seen), encoding="utf-8")
+    return path
+
+
+def shown(tab: Tab, address: str) -> None:
+    """Open a page, and wait until what it computes is there."""
+    tab.open(address)
+    tab.until("!document.getElementById('progress')")
 
 
 def test_a_text_that_does_not_stand_out_is_found(browser: Browser, place: str) -> None:
     tab = browser.tab()
     tab.open(place)
     tab.js("document.querySelector('h1').style.setProperty('color', '#bbb')")
-    assert any("h1" in one.lower() for one in tab.js(CONTRAST))
+    assert any("h1" in one.lower() for one in weak(tab))
 
 
 def test_nothing_is_wider_than_a_narrow_screen(browser: Browser, place: str) -> None:
     tab = browser.tab(width=390, height=844)
-    for path in ("", "layers", "matrix", "heat", "dependencies", *FURTHER[:2]):
-        tab.open(place + path)
+    for path in ("", "layers", "matrix", "heat", "dependencies", "versions", *FURTHER[:2], *TRIED):
+        shown(tab, place + path)
         assert tab.js("document.documentElement.scrollWidth") <= 390, path
 
 

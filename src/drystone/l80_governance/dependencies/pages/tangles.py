@@ -232,7 +232,7 @@ def _try(view: View, answer: Untangling) -> Html | None:
     if changes is None:
         return None
     there = address("scenario", view, written(changes))
-    text = "Try these moves: what they make better and worse"
+    text = "Try these moves in a scenario"
     return tag("p", tag("a", text, href=there, class_="button"), class_="more")
 
 
