@@ -15,6 +15,10 @@ from drystone.testing.browser import Browser, Tab
 from l80_governance.dependencies.stand import grown, shop, view_of
 
 MOST_STEPS = 150
+# The tabletop gains most from scripts, and a scenario nothing but that it does not load again while it waits.
+WITH, WITHOUT = pytest.param(True, id="scripts"), pytest.param(False, id="plain")
+SLOWLY_WITH = pytest.param(True, id="scripts", marks=pytest.mark.slow)
+SLOWLY_WITHOUT = pytest.param(False, id="plain", marks=pytest.mark.slow)
 HEADING = "document.querySelector('h1').textContent"
 BODY = "document.querySelector('main').innerText"
 
@@ -53,7 +57,7 @@ def arrive(tab: Tab) -> None:
         tab.open(tab.js("location.href"))
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
+@pytest.mark.parametrize("scripts", [SLOWLY_WITH, WITHOUT])
 def test_a_scenario_is_tried_kept_and_compared_by_keys(
     browser: Browser, place: str, scripts: bool
 ) -> None:
@@ -75,7 +79,7 @@ def test_a_scenario_is_tried_kept_and_compared_by_keys(
     assert tab.complaints == []
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
+@pytest.mark.parametrize("scripts", [WITH, SLOWLY_WITHOUT])
 def test_a_tabletop_is_asked_for_played_and_disturbed_by_keys(
     browser: Browser, place: str, scripts: bool
 ) -> None:
