@@ -36,6 +36,19 @@ def test_a_reference_says_kind_namespace_and_name_or_leaves_them_out(
     assert parse(written, "component") == meant
 
 
+def test_a_reference_may_be_written_as_a_mapping() -> None:
+    found = catalogue(
+        entity("user", "{dependsOn: [{kind: Resource, namespace: shop, name: db}, {name: x}, {}]}"),
+        entity("db", kind="Resource", more="namespace: shop"),
+        entity("x"),
+    )
+    assert [line.split(" (")[0] for line in needs(found)] == [
+        "user → resource:shop/db",
+        "user → x",
+    ]
+    assert "names no component, resource or API" in skips(found)[0]
+
+
 def test_several_providers_of_an_api_are_a_choice() -> None:
     found = catalogue(
         entity("user", "{consumesApis: [API:orders]}"),

@@ -46,11 +46,32 @@ def test_several_files_are_one_application() -> None:
     assert needs(found) == ["a → b (unknown, at start, other)", "a → b (unknown, at run, other)"]
 
 
+def test_a_service_needs_what_the_one_that_it_extends_needs_unless_it_says_otherwise() -> None:
+    base = (
+        "services:\n  base:\n    depends_on: {db: {condition: service_healthy}}\n    command: wait http://mail/\n"
+        "    environment: [CACHE_URL=http://cache/, LOG_URL=http://log/]\n    extends: top\n"
+        "  top: {links: [users]}\n  db:\n  mail:\n  cache:\n  log:\n  users:\n"
+    )
+    own = (
+        "services:\n  a:\n    extends: {service: base, file: base.yaml}\n    command: serve\n"
+        "    environment: {LOG_URL: 'http://elsewhere.example/'}\n"
+    )
+    found = read("compose", own_yaml=own, base__yaml=base)
+    assert [one for one in needs(found) if one.startswith("a ")] == [
+        "a → db (hard, at start, other)",
+        "a → cache (unknown, at run, other)",
+        "a → users (unknown, at run, other)",
+    ]
+    round_ = "services: {a: {extends: b, links: [c]}, b: {extends: a}, c: }"
+    assert "a → c (unknown, at run, other)" in needs(read("compose", round_))
+    assert "'extends' leads to 'a', which is in no file given" in skips(read("compose", round_))[0]
+
+
 def test_what_leads_to_other_files_is_told() -> None:
     text = "include: [x.yaml]\nservices:\n  a:\n    extends: {service: b}\n    env_file: e\n"
     assert sorted(skips(read("compose", text))) == [
         "1 times: 'env_file' is not followed (1:5)",
-        "1 times: 'extends' is not followed (1:4)",
+        "1 times: 'extends' leads to 'b', which is in no file given (1:4)",
         "1 times: 'include' is not followed; name those files too (1:1)",
     ]
 

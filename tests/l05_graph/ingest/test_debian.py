@@ -101,6 +101,21 @@ def test_a_clause_names_a_package_where_it_counts(clause: str, needed: str | Non
     assert is_told or needed or not clause
 
 
+def test_who_provides_a_name_without_a_version_satisfies_no_clause_with_one() -> None:
+    # Debian Policy, section 7.5.
+    text = packages(
+        "Package: a\nDepends: mta (>= 2)",
+        "Package: c\nDepends: mta",
+        "Package: old\nProvides: mta",
+        "Package: new\nProvides: mta (= 3)",
+    )
+    found = read("debian", text)
+    assert [one for one in needs(found) if one.startswith("a ")] == [
+        "a → new (hard, at run, other)"
+    ]
+    assert [group.name for group in found.model.groups] == ["new | old"]
+
+
 def test_folded_lines_and_lines_of_windows_are_read() -> None:
     text = packages("Package: a\nDepends: b,\n\tc\nX: y", "Package: b", "Package: c")
     assert len(needs(read("debian", text))) == 2

@@ -37,6 +37,11 @@ def app(container: dict[str, object], **spec: object) -> Declared:
     return read("kubernetes", SERVICES, json.dumps(deployment))
 
 
+def test_an_image_that_needs_a_secret_to_be_fetched_needs_it_at_a_deploy() -> None:
+    found = app({"image": "registry.example/app"}, imagePullSecrets=[{"name": "registry"}])
+    assert "app → secret/registry (unknown, at deploy, artifacts)" in needs(found)
+
+
 def of(name: str, value: str) -> list[str]:
     return needs(app({"env": [{"name": name, "value": value}]}))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -206,6 +207,29 @@ def test_a_document_may_be_spread_over_lines_and_begin_with_a_mark() -> None:
     assert shown(read("otlp-traces", "\ufeff" + pretty.replace("\n", "\r\n"))) == TRACED
 
 
+def test_identifiers_in_base64_and_fields_that_are_null_are_read_as_well() -> None:
+    # The rules of Protocol Buffers for JSON, which some exporters follow: bytes in base64, null for nothing.
+    def written(own: bytes, parent: bytes | None, **more: object) -> dict[str, object]:
+        ids = {"traceId": b"T" * 16, "spanId": own * 8, "parentSpanId": parent and parent * 8}
+        text = {key: value and b64encode(value).decode() for key, value in ids.items()}
+        return {**span("", "", "", 0, ""), **text, **more}
+
+    asked = written(b"a", b"\0", kind="SPAN_KIND_CLIENT", attributes=None, links=None, status=None)
+    # In lower case, the next two would be the same.
+    other = written(b"A", b"\0", kind=3, attributes=[], name=None)
+    answer = written(b"b", b"a", kind=2, name="find", startTimeUnixNano=1795330800000000000)
+    document = {
+        "resourceSpans": [
+            of_service("shop", asked),
+            of_service("cart", other),
+            of_service("users", answer),
+            {"resource": None, "scopeSpans": None},
+        ]
+    }
+    assert shown(read("otlp-traces", json.dumps(document))) == ["shop → users 1/0 find"]
+    assert read("otlp-traces", '{"resourceSpans": null}').observations == ()
+
+
 def test_a_caller_is_not_to_blame_for_what_it_asked_wrongly() -> None:
     wrong = {
         "resourceSpans": [
@@ -261,6 +285,29 @@ def test_counters_are_read_from_otlp_and_from_an_answer_of_prometheus() -> None:
     }
     answer = json.dumps({"status": "success", "data": {"resultType": "vector", "result": [series]}})
     assert shown(read("service-graph-metrics", answer)) == ["a → b 8/0"]
+
+
+def test_the_count_of_the_histogram_stands_for_a_counter_that_nobody_kept() -> None:
+    name = "traces_service_graph_request_server_seconds_count"
+    lines = f'{name}{{client="a",server="b"}} 7\n{name}{{client="a",server="c"}} 3\n'
+    lines += 'traces_service_graph_request_total{client="a",server="c"}\t4\n'
+    assert shown(read("service-graph-metrics", lines)) == ["a → b 7/0", "a → c 4/0"]
+    ends = {"__name__": name, "client": "a", "server": "b"}
+    matrix = {"metric": ends, "values": [[1795330800, "2"], [1795330860.5, "5"]]}
+    answer = json.dumps({"data": {"resultType": "matrix", "result": [matrix]}})
+    found = read("service-graph-metrics", answer)
+    assert shown(found) == ["a → b 5/0"]
+
+
+def test_links_of_jaegers_newer_interface_count_in_texts() -> None:
+    answer = '{"dependencies":[{"parent":"a","child":"b","callCount":"12","source":""},{"parent":"a","child":"c","callCount":"x"}]}'
+    found = read("jaeger-links", answer)
+    assert shown(found) == ["a → b 12/0"]
+    assert found.skips[0].count == 1
+    with pytest.raises(Unreadable, match="no list of links of Zipkin"):
+        read("zipkin-links", answer)
+    with pytest.raises(Unreadable, match="no answer of Jaeger"):
+        read("jaeger-links", SAMPLES["zipkin-links"])
 
 
 def test_links_of_zipkin_and_jaeger_say_how_often_and_not_when() -> None:

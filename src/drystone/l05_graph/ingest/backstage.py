@@ -7,7 +7,7 @@ A relation does not say how strong a dependency is or when it counts: annotation
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from drystone.l00_kernel.yaml_text import tree
@@ -21,7 +21,7 @@ from drystone.l05_graph.forms.attributes import (
     Several,
 )
 from drystone.l05_graph.forms.values import Unfit
-from drystone.l05_graph.ingest.documents import Document, documents, pairs, text, words
+from drystone.l05_graph.ingest.documents import Document, documents, get, pairs, text
 from drystone.l05_graph.ingest.gathering import Gathering, fits
 from drystone.l05_graph.ingest.source import Declared, DeclaredSource, File
 from drystone.l05_graph.model import Component
@@ -108,6 +108,23 @@ def parse(written: str, kind: str, namespace: str = "default") -> Ref:
     )
 
 
+def _refs(entity: _Entity, key: str, kind: str) -> Iterator[tuple[Ref, tree.Span]]:
+    """Return the references under a key of the specification, each with its place.
+
+    One may be a text, or a mapping with ``kind``, ``namespace`` and ``name`` ("Entity References" of Backstage).
+    """
+    found = get(entity.document.root, "spec", key)
+    if found is None or (isinstance(found, tree.Scalar) and found.value is None):
+        return
+    for node in found.items if isinstance(found, tree.Sequence) else [found]:
+        if isinstance(node, tree.Mapping):
+            of = text(node, "kind") or kind
+            namespace = text(node, "namespace") or entity.ref.namespace
+            yield Ref(of.strip().lower(), namespace.strip(), text(node, "name").strip()), node.span
+        else:
+            yield parse(text(node), kind, entity.ref.namespace), node.span
+
+
 def _take(
     document: Document, entities: dict[tuple[str, str, str], _Entity], gathering: Gathering
 ) -> None:
@@ -141,8 +158,7 @@ class _Catalogue:
         self._providers: dict[tuple[str, str, str], list[str]] = {}
         self._of_needs: dict[str, dict[str, Any]] = {}
         for entity in entities.values():
-            for written, _ in words(entity.document.root, "spec", "providesApis"):
-                ref = parse(written, "api", entity.ref.namespace)
+            for ref, _ in _refs(entity, "providesApis", "api"):
                 self._providers.setdefault(ref.key, []).append(entity.ref.shown)
 
     def component(self, entity: _Entity) -> None:
@@ -198,20 +214,18 @@ class _Catalogue:
 
     def relations(self, entity: _Entity) -> None:
         """Take what an entity says of others."""
-        root, ref = entity.document.root, entity.ref
-        for written, span in words(root, "spec", "dependsOn"):
-            self._need(entity, ref, parse(written, "component", ref.namespace), span, "dependsOn")
-        for written, span in words(root, "spec", "dependencyOf"):
-            user = parse(written, "component", ref.namespace)
+        ref = entity.ref
+        for used, span in _refs(entity, "dependsOn", "component"):
+            self._need(entity, ref, used, span, "dependsOn")
+        for user, span in _refs(entity, "dependencyOf", "component"):
             self._need(entity, user, ref, span, "dependencyOf")
-        for written, span in words(root, "spec", "subcomponentOf"):
-            whole = parse(written, "component", ref.namespace)
+        for whole, span in _refs(entity, "subcomponentOf", "component"):
             self._need(entity, whole, ref, span, "subcomponentOf")
-        for written, span in words(root, "spec", "consumesApis"):
-            self._need(entity, ref, parse(written, "api", ref.namespace), span, "consumesApis")
+        for used, span in _refs(entity, "consumesApis", "api"):
+            self._need(entity, ref, used, span, "consumesApis")
         for key in ("providesApis", "consumesApis"):
-            for written, span in words(root, "spec", key):
-                self._known_api(parse(written, "api", ref.namespace), entity.place(span))
+            for api, span in _refs(entity, key, "api"):
+                self._known_api(api, entity.place(span))
 
     def _known_api(self, api: Ref, place: str) -> None:
         if api.key not in self._entities:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
+from pathlib import PurePosixPath
+
+from msgspec.structs import replace
 
 from drystone.l00_kernel.yaml_text import tree
+from drystone.l00_kernel.yaml_text.problems import quoted
 from drystone.l05_graph.ingest import host_names
 from drystone.l05_graph.ingest.documents import (
     Document,
@@ -34,8 +38,11 @@ _CONDITIONS = {
     "service_completed_successfully": Strength.HARD,
 }
 _SHARED = ("network_mode", "ipc", "pid")
+_REPLACED = (*_SHARED, "command", "entrypoint", "image", "extends")
+"""What a service that extends another has instead of the other's, and not beside it."""
 _DEFINED = {"volumes": "volume", "secrets": "secret", "configs": "config"}
-_NOT_FOLLOWED = ("extends", "env_file")
+_NOT_FOLLOWED = ("env_file",)
+MOST_BASES = 20
 
 
 def read(files: Sequence[File]) -> Declared:
@@ -59,11 +66,13 @@ class _Reading:
         self._gathering = gathering
         self._by_host: dict[str, dict[str, None]] = {}
         self._external: set[str] = set()
+        self._services: dict[tuple[str, str], tuple[tree.Node, Document]] = {}
 
     def know(self, document: Document) -> None:
         """Learn under which names services are found, and what others provide."""
         for name, entry in pairs(document.root, "services"):
             service = entry.node
+            self._services.setdefault((document.file, name), (service, document))
             aliases = [text(service, "hostname"), text(service, "container_name")]
             for _, network in pairs(service, "networks"):
                 aliases += [alias for alias, _ in words(network.node, "aliases") if alias]
@@ -87,7 +96,32 @@ class _Reading:
             note = f"only with profile {profiles}" if profiles else ""
             if not self._gathering.has(name):
                 self._gathering.component(Component(name=name, note=note), place)
-            _Service(name, entry.node, document, self._gathering, self).take()
+            for node, of in self._extended(name, entry.node, document):
+                _Service(name, node, of, self._gathering, self).take()
+
+    def _extended(
+        self, name: str, node: tree.Node, document: Document
+    ) -> Iterator[tuple[tree.Node, Document]]:
+        """Return a service, then what it extends, without the keys and variables that it sets itself."""
+        seen: set[tuple[str, str]] = {(document.file, name)}
+        own: set[str] = set()
+        while len(seen) <= MOST_BASES:
+            yield _without(node, own), document
+            extends = get(node, "extends")
+            base = text(extends, "service") or text(extends)
+            if extends is None or not base:
+                return
+            file = text(extends, "file")
+            where = str(PurePosixPath(document.file).parent / file) if file else document.file
+            found = self._services.get((where, base))
+            if found is None or (found[1].file, base) in seen:
+                what = f"'extends' leads to {quoted(base)}, which is in no file given"
+                self._skip(what, document.place(extends.span))
+                return
+            seen.add((found[1].file, base))
+            own |= {key for key, _ in pairs(node) if key in _REPLACED}
+            own |= {f"environment {key}" for key in _variables(node)}
+            node, document = found
 
     def _skip(self, what: str, place: str) -> None:
         self._gathering.skips.add(what, place)
@@ -281,6 +315,30 @@ class _Service:
 
     def _place(self, span: tree.Span) -> str:
         return self._document.place(span)
+
+
+def _variables(node: tree.Node) -> set[str]:
+    listed = (text(item).partition("=")[0] for item in items(node, "environment"))
+    return {*listed, *(name for name, _ in pairs(node, "environment"))}
+
+
+def _without(node: tree.Node, own: Collection[str]) -> tree.Node:
+    """Leave out of a service that is extended what the other one sets itself."""
+    if not own or not isinstance(node, tree.Mapping):
+        return node
+    kept = {key: entry for key, entry in node.entries.items() if key not in own}
+    if (entry := kept.get("environment")) is not None:
+        of = entry.node
+        if isinstance(of, tree.Mapping):
+            some = {k: e for k, e in of.entries.items() if f"environment {k}" not in own}
+            of = replace(of, entries=some)
+        elif isinstance(of, tree.Sequence):
+            names = (f"environment {text(item).partition('=')[0]}" for item in of.items)
+            of = replace(
+                of, items=[i for i, n in zip(of.items, names, strict=True) if n not in own]
+            )
+        kept["environment"] = tree.Entry(entry.key, of)
+    return replace(node, entries=kept)
 
 
 def _volume(item: tree.Node, source: str) -> str:

@@ -7,7 +7,7 @@ clause, such as ``libc6 (>= 2.34)``, is understood once, and resolved once when 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -93,6 +93,7 @@ class _Reader:
         self._sources: dict[bytes, int] = {}
         self._origins: list[bytes] = []
         self._provides: dict[bytes, list[int]] = {}
+        self._provides_version: set[tuple[bytes, int]] = set()
         self._clauses: list[int] = []
         self._spans: list[tuple[int, Field, int]] = []
         self._numbers: dict[bytes, int] = {}
@@ -140,6 +141,8 @@ class _Reader:
                 found = _CLAUSE.fullmatch(clause)
                 if found is not None:
                     self._provides.setdefault(found[1], []).append(number)
+                    if found[2]:
+                        self._provides_version.add((found[1], number))
         for key, field in _OF_BINARIES.items():
             if key in stanza:
                 self._relations(number, _value(stanza, key), field)
@@ -204,6 +207,17 @@ class _Reader:
             elif sources:
                 self._skips.add("the source of a package is in no list", _shown(origin))
 
+    def _called(self, name: bytes, *, has_version: bool) -> Iterator[int]:
+        """Return the packages that a name means: first the real one, then those that stand for it.
+
+        Who provides a name without a version satisfies no clause with one (Debian Policy, section 7.5).
+        """
+        if name in self._binaries:
+            yield self._binaries[name]
+        for provider in self._provides.get(name, ()):
+            if not has_version or (name, provider) in self._provides_version:
+                yield provider
+
     def _resolved(self, clause: bytes) -> tuple[int, ...]:
         """Return the packages that a clause can mean, and count what it says beyond that."""
         found: dict[int, None] = {}
@@ -220,11 +234,7 @@ class _Reader:
                 continue
             if version:
                 self._skips.add("the version in a clause, which is not compared")
-            number = self._binaries.get(name)
-            if number is not None:
-                found[number] = None
-            # A real package goes before those that stand for it.
-            found.update(dict.fromkeys(self._provides.get(name, ())))
+            found.update(dict.fromkeys(self._called(name, has_version=bool(version))))
             is_known = True
         if not found and is_known:
             self._skips.add("a clause names no package of the lists", _shown(clause))

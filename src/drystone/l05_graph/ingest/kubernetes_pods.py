@@ -52,6 +52,14 @@ class Pods:
         for container in items(workload.pod, "containers"):
             self._container(workload, container, RUN)
         self._volumes(workload)
+        for entry in items(workload.pod, "imagePullSecrets"):
+            if secret := text(entry, "name"):
+                name = named(workload.object.namespace, secret, "secret")
+                self._gathering.mention(name, "", Kind.DATA)
+                place = _at(workload, entry)
+                self._gathering.needs(
+                    workload.name, name, place, "imagePullSecrets", at=DEPLOY, risk=Risk.ARTIFACTS
+                )
         account = text(workload.pod, "serviceAccountName")
         if account and account != "default":
             name = named(workload.object.namespace, account, "serviceaccount")

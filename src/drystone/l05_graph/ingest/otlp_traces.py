@@ -159,7 +159,7 @@ class _Pairing:
         self._add(span.service, other, at, _has_failed(span), _sample(span))
 
     def _other(self, attributes: Attributes, at: float) -> str | None:
-        peer = _first(attributes, ("peer.service",))
+        peer = _first(attributes, ("service.peer.name", "peer.service"))
         if peer:
             return peer
         host = _first(attributes, _HOSTS)

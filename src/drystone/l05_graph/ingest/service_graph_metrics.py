@@ -1,8 +1,9 @@
 """The metrics of a service graph, as the ``servicegraph`` connector of the OpenTelemetry Collector and Tempo make them.
 
 Two counters, ``traces_service_graph_request_total`` and ``traces_service_graph_request_failed_total``, with the labels
-``client``, ``server`` and ``connection_type``. They are read from the text exposition of Prometheus or OpenMetrics, from the
-answer of Prometheus to a query (``/api/v1/query``), and from OTLP metrics in JSON.
+``client``, ``server`` and ``connection_type``; where the first was not kept, the count of the histogram
+``traces_service_graph_request_server_seconds`` stands for it. They are read from the text exposition of Prometheus or
+OpenMetrics, from the answer of Prometheus to a query (``/api/v1/query``, ``/api/v1/query_range``), and from OTLP metrics in JSON.
 
 Counters count from the begin of a process. Of several values of one series in a file the largest counts, and of several files
 the largest total, so that reading the same counters again and again does not count calls twice.
@@ -29,15 +30,18 @@ MOST_CALLS = float(1 << 53)
 
 _TOTAL = "traces_service_graph_request_total"
 _FAILED = "traces_service_graph_request_failed_total"
+_COUNT = "traces_service_graph_request_server_seconds_count"
+"""Of the histogram of how long calls took; how many they were, where nobody kept the counter itself."""
 _METRICS = {
     _TOTAL: False,
     _FAILED: True,
     # In OTLP the counters have no suffix; exporters to Prometheus add it.
     "traces_service_graph_request": False,
     "traces_service_graph_request_failed": True,
+    _COUNT: False,
 }
 _LINE = re.compile(
-    r"(?P<name>traces_service_graph_request(?:_failed)?(?:_total)?)\{(?P<labels>.*)\} "
+    r"(?P<name>traces_service_graph_request(?:_failed|_server_seconds_count)?(?:_total)?)\{(?P<labels>.*)\}[ \t]+"
     r"(?P<value>[0-9.eE+-]{1,30})(?: (?P<time>[0-9.]{1,20}))?(?: # .*)?"
 )
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"\s*(?:,|$)')
@@ -53,6 +57,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
         value: How many.
         at: When, in seconds since 1970, if that is said.
         is_delta: Whether it counts since the value before, and not since the begin.
+        is_counted: Whether it is that of a histogram.
     """
 
     failed: bool
@@ -60,6 +65,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     value: float
     at: float | None
     is_delta: bool = False
+    is_counted: bool = False
 
 
 def read(stream: Stream, endpoints: Endpoints) -> Observed:
@@ -96,7 +102,7 @@ class _Counted:
         elif sample.is_delta:
             self._deltas.append(sample)
         else:
-            key = (sample.failed, *sorted(map(str, sample.labels.items())))
+            key = (sample.failed, sample.is_counted, *sorted(map(str, sample.labels.items())))
             known = self._series.get(key)
             if known is None or sample.value > known.value:
                 self._series[key] = sample
@@ -104,8 +110,12 @@ class _Counted:
     def observed(self) -> Observed:
         tally = Tally(self._reading.skips, self._endpoints)
         seen = self._reading.seen.timestamp() if self._reading.seen else None
-        for sample in (*self._series.values(), *self._deltas):
+        every = (*self._series.values(), *self._deltas)
+        counted = {self._ends(one.labels) for one in every if not (one.failed or one.is_counted)}
+        for sample in every:
             caller, callee = self._ends(sample.labels)
+            if sample.is_counted and (caller, callee) in counted:
+                continue  # the counter says the same
             if not caller or not callee:
                 self._reading.skips.add("a series does not name client and server")
                 continue
@@ -144,7 +154,7 @@ def _of_text(reading: Reading) -> Iterator[Sample]:
         time = _number(found["time"]) if found["time"] else None
         # Prometheus writes milliseconds, OpenMetrics seconds.
         at = None if time is None else seconds(time, 1e3 if time > 1e11 else 1.0)
-        yield Sample(_METRICS[name], labels, value, at)
+        yield Sample(_METRICS[name], labels, value, at, is_counted=name == _COUNT)
 
 
 def _labels(text: str) -> dict[str, str | int] | None:
@@ -194,6 +204,7 @@ class _Resource(msgspec.Struct):
 class _Series(msgspec.Struct):
     metric: dict[str, str] = {}
     value: tuple[float, str] | None = None
+    values: list[tuple[float, str]] = []
 
 
 class _Result(msgspec.Struct):
@@ -225,9 +236,12 @@ def _of_json(reading: Reading) -> Iterator[Sample]:
                     yield from _of_metric(metric)
         for series in document.data.result if document.data else ():
             name = series.metric.get("__name__", "")
-            value = _number(series.value[1]) if series.value else None
-            if name in _METRICS and value is not None and series.value:
-                yield Sample(_METRICS[name], dict(series.metric), value, seconds(series.value[0]))
+            labels = {key: value for key, value in series.metric.items() if key != "__name__"}
+            for at, written in (*filter(None, [series.value]), *series.values):
+                value = _number(written)
+                if name in _METRICS and value is not None:
+                    is_counted = name == _COUNT
+                    yield Sample(_METRICS[name], labels, value, seconds(at), is_counted=is_counted)
 
 
 def _of_lines(lines: list[bytes], reading: Reading) -> Iterator[_Document]:

@@ -6,7 +6,9 @@ names in lower camel case, identifiers in hexadecimal, enumerations as numbers (
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
@@ -71,42 +73,42 @@ class KeyValue(msgspec.Struct, gc=False):
 
 
 class _Resource(msgspec.Struct):
-    attributes: list[KeyValue] = []
+    attributes: list[KeyValue] | None = None
 
 
 class _Status(msgspec.Struct):
-    code: int | str = 0
+    code: int | str | None = None
 
 
 class _Link(msgspec.Struct):
-    traceId: str = ""  # noqa: N815
-    spanId: str = ""  # noqa: N815
+    traceId: str | None = None  # noqa: N815
+    spanId: str | None = None  # noqa: N815
 
 
 class _Span(msgspec.Struct):
-    traceId: str = ""  # noqa: N815
-    spanId: str = ""  # noqa: N815
+    traceId: str | None = None  # noqa: N815
+    spanId: str | None = None  # noqa: N815
     parentSpanId: str | None = None  # noqa: N815
-    name: str = ""
-    kind: int | str = 0
+    name: str | None = None
+    kind: int | str | None = None
     startTimeUnixNano: str | int | None = None  # noqa: N815
-    attributes: list[KeyValue] = []
-    links: list[_Link] = []
+    attributes: list[KeyValue] | None = None
+    links: list[_Link] | None = None
     status: _Status | None = None
 
 
 class _Scope(msgspec.Struct):
-    spans: list[_Span] = []
+    spans: list[_Span] | None = None
 
 
 class _ResourceSpans(msgspec.Struct):
     resource: _Resource | None = None
-    scopeSpans: list[_Scope] = []  # noqa: N815
-    instrumentationLibrarySpans: list[_Scope] = []  # noqa: N815 - until version 0.15 of the format
+    scopeSpans: list[_Scope] | None = None  # noqa: N815
+    instrumentationLibrarySpans: list[_Scope] | None = None  # noqa: N815 - until version 0.15
 
 
 class _Traces(msgspec.Struct):
-    resourceSpans: list[_ResourceSpans]  # noqa: N815
+    resourceSpans: list[_ResourceSpans] | None  # noqa: N815 - null stands for none, as everywhere
 
 
 _decoder = msgspec.json.Decoder(_Traces)
@@ -119,11 +121,12 @@ def of_json(text: bytes) -> Iterator[Span]:
     Raises:
         msgspec.DecodeError: It is none.
     """
-    for resource in _decoder.decode(text).resourceSpans:
+    for resource in _decoder.decode(text).resourceSpans or ():
         about = plain(resource.resource.attributes) if resource.resource else {}
         service = service_of(about)
-        for scope in (*resource.scopeSpans, *resource.instrumentationLibrarySpans):
-            for one in scope.spans:
+        every = (resource.scopeSpans, resource.instrumentationLibrarySpans)
+        for scope in (scope for scopes in every for scope in scopes or ()):
+            for one in scope.spans or ():
                 yield _of_document(one, service)
 
 
@@ -131,16 +134,29 @@ def _of_document(one: _Span, service: str) -> Span:
     failed = one.status is not None and one.status.code in _STATUS_ERROR
     return Span(
         service,
-        one.traceId.lower(),
-        one.spanId.lower(),
-        _unless_zero((one.parentSpanId or "").lower()),
-        _kind(one.kind),
-        one.name,
+        _identifier(one.traceId),
+        _identifier(one.spanId),
+        _unless_zero(_identifier(one.parentSpanId)),
+        _kind(one.kind or 0),
+        one.name or "",
         one.startTimeUnixNano,
         failed,
         plain(one.attributes),
-        tuple((link.traceId.lower(), link.spanId.lower()) for link in one.links),
+        tuple((_identifier(link.traceId), _identifier(link.spanId)) for link in one.links or ()),
     )
+
+
+def _identifier(written: str | None) -> str:
+    """Return an identifier in hexadecimal.
+
+    OTLP has it so; what makes JSON of Protocol Buffers by their own rules writes base64, of 12 or 24 characters.
+    """
+    if written is None:
+        return ""
+    if len(written) in (12, 24) and written.endswith("="):
+        with suppress(ValueError):
+            return base64.b64decode(written, validate=True).hex()
+    return written.lower()
 
 
 def _unless_zero(identifier: str) -> str:
@@ -148,10 +164,10 @@ def _unless_zero(identifier: str) -> str:
     return identifier if identifier.strip("0") else ""
 
 
-def plain(attributes: list[KeyValue]) -> dict[str, str | int]:
+def plain(attributes: list[KeyValue] | None) -> dict[str, str | int]:
     """Return attributes that are texts or whole numbers by name."""
     found: dict[str, str | int] = {}
-    for one in attributes:
+    for one in attributes or ():
         value = one.value
         if value is None:
             continue
