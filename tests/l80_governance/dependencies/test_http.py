@@ -99,6 +99,17 @@ async def test_no_address_breaks_a_page(path: str, query: list[tuple[str, str]])
     assert answer.status in {200, 404, 422}
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["q=" + "x" * 60_000, "&".join(["change=x"] * 5000), "&".join(f"k{n}=1" for n in range(9000))],
+)
+async def test_an_address_without_measure_is_answered_in_measure(query: str) -> None:
+    for path in ("services", "scenario", "tabletop", "dependencies"):
+        answer = await ask(SHOP, f"{path}?{query}")
+        assert answer.status in {200, 422}
+        assert len(answer.body) < 600_000
+
+
 async def test_what_cannot_be_shown_is_told_with_what_to_do() -> None:
     answer = await ask(view_of(shop()), "service?name=storefrnt")
     assert answer.status == 404

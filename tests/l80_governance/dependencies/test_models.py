@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from drystone.l00_kernel.clock import ManualClock
+from drystone.l00_kernel.errors import Conflict
 from drystone.l05_graph.errors import ModelInvalid
 from drystone.l05_graph.evidence import Batch, Evidence, Observation
 from drystone.l05_graph.forms import evidence, survey_text
 from drystone.l05_graph.model import Component, checked
 from drystone.l80_governance.dependencies.app import application
 from drystone.l80_governance.dependencies.errors import VersionNotFound
+from drystone.l80_governance.dependencies.kept import MOST_VERSIONS
 from drystone.l80_governance.dependencies.models import FileModels
 from drystone.testing.asgi import ask
 from l80_governance.dependencies.reading import Reader, stumbles
@@ -74,6 +76,56 @@ async def test_versions_are_listed_the_newest_first(file: Path) -> None:
 async def test_what_was_not_kept_is_not_found(file: Path, name: str) -> None:
     with pytest.raises(VersionNotFound):
         await FileModels(file).version(name)
+
+
+async def test_what_a_killed_view_left_is_no_version_and_goes_with_the_next(file: Path) -> None:
+    models = FileModels(file)
+    kept = await models.keep(shop(), title="Before", author="")
+    left = file.with_name("survey.versions") / ".partial-999999999-half"
+    left.write_text('{"version": {"na', encoding="utf-8")
+    assert await models.versions() == [kept]
+    await models.keep(checked([Component(name="a")], []), title="After", author="")
+    assert not left.exists()
+
+
+async def test_a_damaged_version_says_so_and_hides_no_other(file: Path) -> None:
+    models = FileModels(file)
+    kept = await models.keep(shop(), title="Whole", author="")
+    bad = file.with_name("survey.versions") / "0123456789abcdef.json"
+    bad.write_text("{half", encoding="utf-8")
+    whole, damaged = await models.versions()
+    assert whole == kept
+    assert damaged.title.startswith("damaged: ")
+    app = application(models)
+    listed = await ask(app, "versions")
+    assert (listed.status, stumbles(listed.text)) == (200, [])
+    opened = await ask(app, "services?version=0123456789abcdef")
+    assert (opened.status, "is not a version" in opened.text) == (422, True)
+
+
+async def test_a_thousand_versions_are_listed_in_parts_and_no_more_are_kept(file: Path) -> None:
+    models = FileModels(file, ManualClock(TODAY))
+    kept = await models.keep(shop(), title="Whole", author="")
+    folder = file.with_name("survey.versions")
+    text = (folder / f"{kept.name}.json").read_text(encoding="utf-8")
+    for number in range(MOST_VERSIONS - 1):
+        name = f"{number:016x}"
+        (folder / f"{name}.json").write_text(text.replace(kept.name, name), encoding="utf-8")
+    page = await ask(application(models), "versions?page=3")
+    assert len(page.body) < 100_000
+    assert "201 to 300 of 1,000" in page.text
+    with pytest.raises(Conflict, match="move some of these files away"):
+        await models.keep(checked([Component(name="a")], []), title="One more", author="")
+
+
+async def test_a_survey_that_went_away_is_told_and_comes_back(file: Path) -> None:
+    app = application(FileModels(file))
+    assert (await ask(app, "")).status == 200
+    aside = file.rename(file.with_suffix(".aside"))
+    gone = await ask(app, "")
+    assert (gone.status, "put it back" in gone.text) == (503, True)
+    aside.rename(file)
+    assert (await ask(app, "")).status == 200
 
 
 async def test_what_traffic_showed_stands_beside_what_the_survey_says(file: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
 
 LONGEST = 2000
+MOST_PAIRS, MOST_LETTERS = 400, 40_000
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -18,12 +19,22 @@ class Asked:
 
     Args:
         pairs: Keys and values, in order.
+
+    Raises:
+        QuestionUnclear: They are more than a page ever means; every link of a page would repeat them.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self._values: dict[str, list[str]] = {}
+        room, left = MOST_LETTERS, MOST_PAIRS
         for key, value in pairs:
             self._values.setdefault(key, []).append(value[:LONGEST])
+            room -= len(key) + len(self._values[key][-1])
+            left -= 1
+            if room < 0 or left < 0:
+                raise QuestionUnclear(
+                    f"the address says more than {MOST_PAIRS} things or {MOST_LETTERS:,} letters; begin anew"
+                )
 
     def words(self) -> list[str]:
         """Return what something is said of."""

@@ -189,7 +189,13 @@ def _needed(model: Model, source: str, target: str) -> Dependency:
 
 
 def without(changes: Sequence[Change], number: int) -> list[Change]:
-    """Take one change back; with a group that comes, also that dependencies become alternatives in it."""
+    """Take one change back; with a group that comes, also that dependencies become alternatives in it.
+
+    Raises:
+        QuestionUnclear: There are not so many.
+    """
+    if number >= len(changes):
+        raise QuestionUnclear(f"there are {len(changes)} changes; load the page again")
     gone = changes[number]
     rest = [one for at, one in enumerate(changes) if at != number]
     if not isinstance(gone, AddGroup):

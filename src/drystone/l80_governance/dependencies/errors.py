@@ -27,3 +27,7 @@ class TangleNotFound(NotFound):
 
 class FormMissing(Unavailable):
     """What writes this form is not installed."""
+
+
+class BeingAnalysed(Unavailable):
+    """The model is large, and what follows from it is being computed."""

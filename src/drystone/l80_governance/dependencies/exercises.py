@@ -60,11 +60,15 @@ class Exercises:
         return await self._desk.send(request, view, page)
 
     async def _add(self, request: Request) -> Response:
-        """Let something happen in the exercise that the address asks for."""
+        """Let something happen in the exercise that the address asks for, or take it back."""
         view = await self._desk.view(request)
-        before = read(view.asked.texts("event"))
-        more = added(view.analysis.model, view.asked)
-        lines = written(read(written([*before, more])))
+        events = list(read(view.asked.texts("event")))
+        if view.asked.text("back"):
+            gone = view.asked.number("back", 0)
+            lines = written(one for at, one in enumerate(events) if at != gone)
+        else:
+            events.append(added(view.analysis.model, view.asked))
+            lines = written(read(written(events)))
         address = view.again(PATH, **dict.fromkeys(FIELDS), event=lines)
         return RedirectResponse(address, status_code=303, headers=dict(HEADERS))
 

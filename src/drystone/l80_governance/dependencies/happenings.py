@@ -36,7 +36,7 @@ KINDS: Mapping[str, str] = {
     "takes": "A component takes so many times as long",
 }
 """What can happen, in words."""
-FIELDS = ("do", "after", "component", "other", "crew", "by", "factor")
+FIELDS = ("do", "back", "after", "component", "other", "crew", "by", "factor")
 """What the forms of events send besides the state of the page."""
 
 

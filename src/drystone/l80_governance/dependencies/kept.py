@@ -14,6 +14,7 @@ from drystone.l00_kernel.errors import Conflict, Invalid
 from drystone.l05_graph.forms import survey, survey_text
 from drystone.l05_graph.model import Model
 from drystone.l80_governance.dependencies.errors import VersionNotFound
+from drystone.l80_governance.dependencies.latest import MOST_LINES, Latest, lines_of
 
 NAME_LENGTH = 16
 """A version is named by so many digits of its model's digest."""
@@ -66,6 +67,8 @@ class KeptVersions:
         self._clock = clock
         self._writing = threading.Lock()
         self._heads: dict[tuple[str, int, int], Version] = {}
+        self._models: Latest[Model] = Latest(MOST_LINES, lines_of)
+        self._reading = threading.Lock()
 
     def every(self) -> list[Version]:
         """Return all, the newest first; one whose file is damaged says so in its title."""
@@ -96,7 +99,14 @@ class KeptVersions:
         path = self._folder / f"{name}{_SUFFIX}"
         if not (name.isalnum() and name.isascii() and len(name) < 100 and path.is_file()):
             raise VersionNotFound(f"no version {name[:80]!r} was kept; choose one of the list")
-        return survey.read(_read(path).survey, file=path.name)
+        with self._reading:
+            status = path.stat()
+            key = (name, status.st_mtime_ns, status.st_size)
+            found = self._models.get(key)
+            if found is None:
+                found = survey.read(_read(path).survey, file=path.name)
+                self._models.put(key, found)
+            return found
 
     def keep(self, model: Model, title: str, author: str) -> Version:
         """Keep a model.

@@ -40,7 +40,7 @@ class Column:
 
 
 def table(
-    caption: Node, columns: Sequence[Column], rows: Iterable[Sequence[Node]], *, empty: str = ""
+    caption: Node, columns: Sequence[Column], rows: Iterable[Sequence[Node]], *, empty: Node = ""
 ) -> Html:
     """Make a table; the first cell of each row names it.
 
@@ -185,6 +185,20 @@ def path(view: View, one: Finding) -> Html | None:
         steps = [view.service(name, length=40) for name in names]
     items = [tag("li", step) for step in steps]
     return tag("ol", items, class_="path", aria_label="Path that proves it")
+
+
+def take_back(number: int, what: str) -> Html:
+    """Make the button of a form that takes one thing of a list back; a link for each would repeat all the others."""
+    label = f"take back: {what[:200]}"
+    return tag(
+        "button",
+        "take back",
+        type="submit",
+        name="back",
+        value=number,
+        aria_label=label,
+        class_="plain",
+    )
 
 
 def facts(pairs: Iterable[tuple[str, Node]]) -> Html:

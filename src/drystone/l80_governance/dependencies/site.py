@@ -16,16 +16,19 @@ from drystone.l05_graph.model import Model
 from drystone.l80_governance.dependencies.analysis import Analysis
 from drystone.l80_governance.dependencies.answers import HTML, Content, answer, content
 from drystone.l80_governance.dependencies.asked import Asked
-from drystone.l80_governance.dependencies.errors import ForeignRequest, PageNotFound
+from drystone.l80_governance.dependencies.errors import BeingAnalysed, ForeignRequest, PageNotFound
 from drystone.l80_governance.dependencies.models import Models
 from drystone.l80_governance.dependencies.pages.layout import document
 from drystone.l80_governance.dependencies.pages.trouble import trouble
+from drystone.l80_governance.dependencies.pages.waiting import being_analysed
 from drystone.l80_governance.dependencies.shelf import Shelf
 from drystone.l80_governance.dependencies.studio import Desk
 from drystone.l80_governance.dependencies.view import Page, View
 
 MakePage = Callable[[View], Page]
 Endpoint = Callable[[Request], Awaitable[Response]]
+_LONGEST_KEPT = 1000
+"""A page whose address is longer than pages make it is not kept for others."""
 _FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -99,7 +102,7 @@ class Site:
             if kept is not None:
                 return answer(request, kept)
             page, made = await asyncio.to_thread(self._made, view, make)
-            if page.status == 200:
+            if page.status == 200 and len(request.url.query) <= _LONGEST_KEPT:
                 self._shelf.pages.put(key, made)
             return answer(request, made, status=page.status)
 
@@ -142,6 +145,8 @@ class Site:
             try:
                 refuse_foreign(request)
                 return await endpoint(request)
+            except BeingAnalysed as e:
+                return await self.send(request, None, being_analysed(e))
             except PlatformError as e:
                 return await self.send(request, None, trouble(e))
 

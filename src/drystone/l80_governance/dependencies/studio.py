@@ -19,16 +19,16 @@ from drystone.l05_graph.model import Model
 from drystone.l80_governance.dependencies.analysis import Analysis
 from drystone.l80_governance.dependencies.answers import HEADERS, Content, answer, content
 from drystone.l80_governance.dependencies.asked import Asked
-from drystone.l80_governance.dependencies.drafts import added, read, written
+from drystone.l80_governance.dependencies.drafts import added, read, without, written
 from drystone.l80_governance.dependencies.effects import Effects, Measures, compared, measured
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
 from drystone.l80_governance.dependencies.html import link
 from drystone.l80_governance.dependencies.jobs import Jobs, Tell
+from drystone.l80_governance.dependencies.latest import Latest
 from drystone.l80_governance.dependencies.models import Models
 from drystone.l80_governance.dependencies.pages.scenario import LONGEST_TITLE, address, scenario
 from drystone.l80_governance.dependencies.pages.versions import CURRENT, comparison, versions
 from drystone.l80_governance.dependencies.pages.waiting import waiting
-from drystone.l80_governance.dependencies.shelf import Latest
 from drystone.l80_governance.dependencies.view import Page, View
 
 YAML = "application/yaml; charset=utf-8"
@@ -150,6 +150,9 @@ class Scenarios:
     async def _add(self, request: Request) -> Response:
         view = await self._desk.view(request)
         changes = read(view.asked.texts("change"))
+        if view.asked.text("back"):
+            number = view.asked.number("back", 0)
+            return _see(address("scenario", view, written(without(changes, number))))
         changed = await asyncio.to_thread(_changed, view.analysis.model, changes)
         more = added(changed, view.asked)
         await asyncio.to_thread(_changed, view.analysis.model, (*changes, *more))
@@ -157,7 +160,6 @@ class Scenarios:
 
     async def _keep(self, request: Request) -> Response:
         form = Asked(_fields(await request.body()))
-        view = await self._desk.view(request)
         if form.text("version"):
             before = await self._desk.models.version(form.text("version"))
         else:
@@ -169,7 +171,7 @@ class Scenarios:
         after = await asyncio.to_thread(_titled, before, changes, title)
         kept = await self._desk.models.keep(after, title=title, author=author)
         base = form.text("version") or CURRENT
-        return _see(View(analysis=view.analysis, asked=form).link("compare", a=base, b=kept.name))
+        return _see(link("compare", a=base, b=kept.name))
 
     async def _as_yaml(self, request: Request) -> Response:
         view = await self._desk.view(request)

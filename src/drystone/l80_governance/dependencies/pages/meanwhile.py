@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drystone.l05_graph.disaster import Event, crew_of
-from drystone.l80_governance.dependencies.happenings import FIELDS, KINDS, sentence, written
-from drystone.l80_governance.dependencies.html import Html, Link, Node, link, tag
-from drystone.l80_governance.dependencies.parts import section
+from drystone.l80_governance.dependencies.happenings import FIELDS, KINDS, sentence
+from drystone.l80_governance.dependencies.html import Html, Node, link, tag
+from drystone.l80_governance.dependencies.parts import section, take_back
 from drystone.l80_governance.dependencies.view import View
 
 _MOST_NAMES = 400
@@ -21,32 +21,29 @@ def meanwhile(view: View, events: Sequence[Event]) -> Html:
         view: Whose address asks for the exercise.
         events: By time.
     """
-    lines = written(events)
+    said = [sentence(event) for event in events]
     items = [
-        tag(
-            "li",
-            tag("span", sentence(event)[:400]),
-            " ",
-            tag("a", "take back", href=_with(view, lines[:at] + lines[at + 1 :])),
-        )
-        for at, event in enumerate(events)
+        tag("li", tag("span", one[:400]), " ", take_back(at, one)) for at, one in enumerate(said)
     ]
+    listed = tag(
+        "form",
+        _state(view),
+        tag("ol", items, class_="changes"),
+        action=link(f"{_PATH}-add"),
+        method="get",
+    )
     model = view.analysis.model
     names = model.by_name if len(model.components) <= _MOST_NAMES else ()
     crews = sorted({crew_of(one) for one in model.components})[:_MOST_NAMES]
     return section(
         "What happens meanwhile",
-        tag("ol", items, class_="changes") if items else None,
+        listed if items else None,
         tag("datalist", [tag("option", value=name) for name in names], id="components"),
         tag("datalist", [tag("option", value=name) for name in crews], id="crews"),
         tag("div", [_form(view, kind) for kind in KINDS], class_="columns"),
         lead="Recoveries do not go as planned. Let something happen, and see what it does to the plan.",
         name="meanwhile",
     )
-
-
-def _with(view: View, lines: Sequence[str]) -> Link:
-    return view.again(_PATH, ended=None, day=None, event=lines)
 
 
 def _form(view: View, kind: str) -> Html:
@@ -65,16 +62,11 @@ def _form(view: View, kind: str) -> Html:
             _field("takes", "factor", "How many times as long", value="2", maxlength=10),
         ],
     }
-    kept = [
-        tag("input", type="hidden", name=key, value=value)
-        for key, values in view.asked.without(*FIELDS, "ended", "day").items()
-        for value in values
-    ]
     return tag(
         "form",
         tag("h3", KINDS[kind], id=f"e-{kind}"),
         tag("input", type="hidden", name="do", value=kind),
-        kept,
+        _state(view),
         _field(kind, "after", "After", placeholder="3h", maxlength=12),
         fields[kind],
         tag("div", tag("button", "Let it happen", type="submit"), class_="actions"),
@@ -83,6 +75,15 @@ def _form(view: View, kind: str) -> Html:
         class_="filters",
         aria_labelledby=f"e-{kind}",
     )
+
+
+def _state(view: View) -> list[Node]:
+    """Return the fields that keep the exercise in a form."""
+    return [
+        tag("input", type="hidden", name=key, value=value)
+        for key, values in view.asked.without(*FIELDS, "ended", "day").items()
+        for value in values
+    ]
 
 
 def _component(kind: str) -> Html:

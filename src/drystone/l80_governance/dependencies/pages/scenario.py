@@ -7,11 +7,18 @@ from collections.abc import Sequence
 from drystone.l05_graph.changes import Change, sentence
 from drystone.l05_graph.findings import Finding
 from drystone.l05_graph.words import Phase
-from drystone.l80_governance.dependencies.drafts import OF_GROUPS, VERBS, without, written
+from drystone.l80_governance.dependencies.drafts import OF_GROUPS, VERBS, written
 from drystone.l80_governance.dependencies.effects import Effects, Line, percent
 from drystone.l80_governance.dependencies.html import Html, Link, Node, link, tag
 from drystone.l80_governance.dependencies.pages.layout import kept
-from drystone.l80_governance.dependencies.parts import Column, counted, finding, section, table
+from drystone.l80_governance.dependencies.parts import (
+    Column,
+    counted,
+    finding,
+    section,
+    table,
+    take_back,
+)
 from drystone.l80_governance.dependencies.view import Page, View
 
 LONGEST_TITLE = 120
@@ -130,12 +137,19 @@ def _changes(view: View, changes: Sequence[Change]) -> Html:
             "li",
             tag("span", sentence(change)[:400]),
             " ",
-            tag("a", "take back", href=address("scenario", view, written(without(changes, at)))),
+            take_back(at, sentence(change)),
         )
         for at, change in enumerate(changes)
     ]
     empty = tag("p", "Nothing is changed yet. Choose something below.", class_="empty")
-    return section("Changes", tag("ol", items, class_="changes") if items else empty)
+    listed = tag(
+        "form",
+        draft_fields(view, changes),
+        tag("ol", items, class_="changes"),
+        action=link("scenario-add"),
+        method="get",
+    )
+    return section("Changes", listed if items else empty)
 
 
 def address(path: str, view: View, lines: Sequence[str]) -> Link:

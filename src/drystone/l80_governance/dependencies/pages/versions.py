@@ -8,17 +8,20 @@ from drystone.l05_graph.changes import Change, sentence
 from drystone.l80_governance.dependencies.effects import Effects
 from drystone.l80_governance.dependencies.html import Html, Node, joined, link, tag
 from drystone.l80_governance.dependencies.kept import Version
+from drystone.l80_governance.dependencies.listing import part_of, turns
 from drystone.l80_governance.dependencies.pages.scenario import effect_tables, verdict
 from drystone.l80_governance.dependencies.parts import Column, counted, section, table
 from drystone.l80_governance.dependencies.view import Page, View, short
 
 CURRENT = "current"
 _MOST_CHANGES = 500
+_MOST_CHOICES = 200
 
 
 def versions(view: View, every: Sequence[Version]) -> Page:
     """List the versions."""
     known = {one.digest: one for one in every}
+    part = part_of(view, len(every))
     rows: list[tuple[Node, ...]] = [
         (
             tag(
@@ -34,7 +37,7 @@ def versions(view: View, every: Sequence[Version]) -> Page:
                 tag("a", "compare", href=link("compare", a=CURRENT, b=one.name)),
             ),
         )
-        for one in every
+        for one in every[part.begin : part.end]
     ]
     names = ("Title", "By", "Kept", "Made from", "Name", "What to do")
     return Page(
@@ -46,8 +49,13 @@ def versions(view: View, every: Sequence[Version]) -> Page:
                 f"{counted(len(every), 'version')}, the newest first",
                 [Column(name) for name in names],
                 rows,
-                empty="Nothing was kept yet. Try something in a scenario, and keep it.",
+                empty=joined(
+                    "Nothing was kept yet. Try something in a ",
+                    tag("a", "scenario", href=view.link("scenario")),
+                    ", and keep it.",
+                ),
             ),
+            turns(view, "versions", part),
         ],
         path="versions",
     )
@@ -67,6 +75,8 @@ def compare_form(every: Sequence[Version], a: str = CURRENT, b: str = "") -> Htm
     if not every:
         return None
 
+    newest = every[:_MOST_CHOICES]
+
     def options(chosen: str) -> list[Html]:
         found = [tag("option", "The model as it is now", value=CURRENT, selected=chosen == CURRENT)]
         return found + [
@@ -77,6 +87,7 @@ def compare_form(every: Sequence[Version], a: str = CURRENT, b: str = "") -> Htm
                 selected=chosen == one.name,
             )
             for one in every
+            if one.digest and (one in newest or one.name == chosen)
         ]
 
     return tag(

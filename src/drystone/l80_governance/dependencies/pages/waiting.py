@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+from drystone.l80_governance.dependencies.errors import BeingAnalysed
 from drystone.l80_governance.dependencies.html import Html, link, tag
 from drystone.l80_governance.dependencies.jobs import Job
 from drystone.l80_governance.dependencies.view import Page, View
@@ -23,6 +24,21 @@ def waiting(view: View, job: Job, *, title: str, path: str) -> Page:
         lead="This takes a moment. The page comes by itself.",
         body=tag("div", _bar(job), _end(view, job, path), class_="waiting"),
         path=path,
+        scripts=("waiting.js",),
+        refresh=2,
+        status=202,
+    )
+
+
+def being_analysed(why: BeingAnalysed) -> Page:
+    """Say that a large model is being analysed; the page that was asked for comes by itself."""
+    said = tag(
+        "p", "That takes up to a minute, once.", id="doing", role="status", aria_live="polite"
+    )
+    return Page(
+        title="One moment",
+        lead=why.message[:1].upper() + why.message[1:] + ".",
+        body=tag("div", tag("progress", "…", aria_labelledby="doing"), said, class_="waiting"),
         scripts=("waiting.js",),
         refresh=2,
         status=202,
