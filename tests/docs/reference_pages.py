@@ -29,7 +29,7 @@ from drystone.l05_graph.ingest.reading import LARGEST_DOCUMENT, LONGEST_LINE
 from drystone.l05_graph.ingest.sources import OBSERVED
 from drystone.l05_graph.ingest.strangers import MOST_NETWORKS, MOST_OF_NETWORK
 from drystone.l05_graph.ingest.tally import MOST_CELLS, MOST_PAIRS
-from drystone.l25_deployer.api import DeployerApi
+from drystone.l25_deployer.api import AcceptedRisk, DependencyFinding, DeployerApi, PathStep
 from faults.step_scenarios import reached
 
 MADE = "<!-- Made from the code: pytest tests/docs --update -->"
@@ -195,6 +195,24 @@ def api_page() -> str:
         f"| `{call.verb} {call.path}` | {_answer(call)} | {_code(_first_line(call))} |"
         for call in calls_of(DeployerApi)
     ]
+    lines += [
+        "",
+        "## Findings about dependencies",
+        "",
+        "What `drystone validate`, `plan` and `deploy` find about dependencies stands under `findings`: of a `validate` and a `plan` in the",
+        "one document, of a `deploy` in the object with which the step `check` ends or fails.",
+        "",
+        "| field | meaning |",
+        "|---|---|",
+    ]
+    for documented, within in (
+        (DependencyFinding, ""),
+        (PathStep, "path[]."),
+        (AcceptedRisk, "accepted."),
+    ):
+        lines += [
+            f"| `{within}{name}` | {meaning} |" for name, meaning in attributes(documented).items()
+        ]
     return "\n".join([*lines, ""])
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drystone.l25_deployer.dependency_model import Deployed, Key, waves
+from drystone.l25_deployer.dependencies.model import Deployed, Key, waves
 from drystone.l25_deployer.stacks.model import Dependency, EnvironmentStack
 
 NAMES = "abcdef"

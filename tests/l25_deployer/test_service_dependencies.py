@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from drystone.l00_kernel.errors import Invalid
 from drystone.l05_graph.forms.survey import read
 from drystone.l05_graph.model import Model
+from drystone.l25_deployer.api import AcceptedRisk, DependencyFinding, PathStep, PlanView, Progress
 from drystone.l25_deployer.errors import PlanRefused
 from l25_deployer.reached import Reached, all_of, at
 from l25_deployer.small_platform import ASKING, deploy, descriptor, source
@@ -109,3 +111,97 @@ async def test_nothing_is_deployed_in_the_place_of_the_platform(p: Reached) -> N
 
     with pytest.raises(Invalid, match="'platform' is where the platform's own services stand"):
         await all_of(p.api.deploy(ASKING, source=asked, environment="platform"))
+
+
+PROMISES = """
+tier: 1
+plane: data
+regions: [eu, us]
+resilience: multi-region
+slo: {availability: 99.9%}
+"""
+"""None of which a service can keep that needs the next one."""
+
+WEAKER = """
+tier: 3
+plane: control
+regions: [eu]
+resilience: single-zone
+availability: 99%
+"""
+RULES = ("tier", "plane", "region", "resilience", "slo")
+
+
+async def test_promises_that_cannot_be_kept_are_told_with_who_took_the_risk_until_its_last_day(
+    p: Reached,
+) -> None:
+    promising = "dev/promising"
+    today = datetime.now(UTC).date()
+
+    def wanted(days: int | None = None) -> str:
+        risk = "needs: hard"
+        if days is not None:
+            until = today + timedelta(days=days)
+            risk += f", accepted: {{by: ann, reason: moves in spring, until: {until}}}"
+        return descriptor("promising", more=PROMISES + needing("weaker", risk))
+
+    async def planned(text: str) -> PlanView:
+        asked = source(text, p.source)
+        return await p.api.plan(ASKING, source=asked, environment="dev")
+
+    await deploy(p.api, descriptor("weaker", more=WEAKER), p.source)
+
+    plan = await planned(wanted())
+    assert plan.refused == []
+    assert sorted(one.rule for one in plan.findings) == sorted(RULES)
+    for one in plan.findings:
+        assert (one.subject, one.refuses, one.accepted) == (promising, False, None)
+        assert one.path == (PathStep(promising, "dev/weaker", "hard", ("run",)),)
+        assert one.advice
+        assert (one.file, plan_line(wanted(), one)) == ("service.yaml", "dependencies")
+        assert any(note.startswith(f"{one.rule}: {promising}") for note in plan.notes)
+
+    accepting = await deploy(p.api, wanted(20), p.source)
+    assert accepting[-1].step == "done"
+    (checked,) = [one for one in accepting if one.step == "check" and one.state == "ended"]
+    assert sorted(one.rule for one in checked.findings) == sorted(RULES)
+    for one in checked.findings:
+        assert one.severity == "note"
+        assert one.accepted is not None
+        assert one.accepted.days_left in {19, 20}, "it may be past midnight by now"
+        until = today + timedelta(days=20)
+        assert one.accepted == AcceptedRisk("ann", "moves in spring", until, one.accepted.days_left)
+    told = [one.text for one in accepting if " days left; moves in spring): " in one.text]
+    assert len(told) == len(RULES)
+
+    over = await planned(wanted(-1))
+    assert over.refused == []
+    rules = {one.rule: one.severity for one in over.findings}
+    assert rules.keys() == {*RULES, "accepted"}
+    assert rules["accepted"] == rules["tier"] == "error"
+
+    await deploy(p.api, wanted(-1), p.source)
+    again = await planned(wanted(-1))
+    assert {one.rule for one in again.findings} == {*RULES, "accepted"}, "until somebody acts"
+
+
+def plan_line(text: str, finding: DependencyFinding) -> str:
+    assert finding.line is not None
+    assert finding.column is not None
+    return text.splitlines()[finding.line - 1].partition(":")[0]
+
+
+async def test_a_refused_deploy_says_for_machines_what_refuses_it(p: Reached) -> None:
+    asked = source(descriptor("lonely", more=needing("nowhere")), p.source)
+    told: list[Progress] = []
+
+    async def follow() -> None:
+        async for progress in p.api.deploy(ASKING, source=asked, environment="dev"):
+            told.append(progress)  # noqa: PERF401 - what came before it failed counts
+
+    with pytest.raises(PlanRefused, match="'nowhere', which is not deployed in dev"):
+        await follow()
+    assert told[-1].state == "failed"
+    (found,) = told[-1].findings
+    assert (found.rule, found.severity, found.refuses) == ("missing", "error", True)
+    assert found.path == (PathStep("dev/lonely", "dev/nowhere", "hard", ("run",)),)

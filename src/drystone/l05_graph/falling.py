@@ -170,17 +170,21 @@ def _lost_with(one: int, required: Requirements, found: Sequence[int]) -> int:
     for target in required.single.targets[one]:
         bits |= found[target]
     for choice in required.of.get(one, ()):
-        bits |= _lost(choice, found)
+        bits |= lost(choice.spare, map(found.__getitem__, choice.members))
     return bits
 
 
-def _lost(choice: Choice, found: Sequence[int]) -> int:
-    """Return the bits that more members have than may fail."""
+def lost(spare: int, falls_with: Iterable[int]) -> int:
+    """Return the bits that more members of a choice have than may fail.
+
+    Args:
+        spare: How many may fail.
+        falls_with: Whom each member falls with, as bits.
+    """
     # Bit by bit at once: ``count[k]`` are those that at least k + 1 members have.
-    count = [0] * (choice.spare + 1)
-    for member in choice.members:
-        bits = found[member]
-        for place in range(choice.spare, 0, -1):
+    count = [0] * (spare + 1)
+    for bits in falls_with:
+        for place in range(spare, 0, -1):
             count[place] |= count[place - 1] & bits
         count[0] |= bits
-    return count[choice.spare]
+    return count[spare]

@@ -15,12 +15,15 @@ from drystone.l00_kernel.shortage import DiskFull
 from drystone.l25_deployer import errors
 from drystone.l25_deployer.words import (
     AbsenceView,
+    AcceptedRisk,
+    DependencyFinding,
     DependencyModel,
     EngineView,
     ExecOutput,
     HistoryEvent,
     InstanceView,
     LogRecord,
+    PathStep,
     PlanChange,
     PlanView,
     PlatformStatus,
@@ -35,6 +38,8 @@ from drystone.l25_deployer.words import (
 
 __all__ = [
     "AbsenceView",
+    "AcceptedRisk",
+    "DependencyFinding",
     "DependencyModel",
     "DeployerApi",
     "EngineView",
@@ -42,6 +47,7 @@ __all__ = [
     "HistoryEvent",
     "InstanceView",
     "LogRecord",
+    "PathStep",
     "PlanChange",
     "PlanView",
     "PlatformStatus",

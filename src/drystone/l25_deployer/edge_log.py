@@ -20,7 +20,7 @@ from drystone.l05_graph.ingest import envoy_access_log
 from drystone.l05_graph.ingest.endpoints import EXTERNAL, Endpoint, Endpoints, Known
 from drystone.l05_graph.ingest.source import Stream
 from drystone.l05_graph.model import Model
-from drystone.l25_deployer.dependency_model import PLATFORM
+from drystone.l25_deployer.dependencies.model import PLATFORM
 
 SOURCE = "edge"
 """What evidence calls the edge, so that its own log, imported as that of any Envoy, does not count twice."""

@@ -9,8 +9,8 @@ import msgspec
 
 from drystone.l00_kernel.errors import Invalid
 from drystone.l25_deployer.api import PlanChange, PlanView, Source
-from drystone.l25_deployer.dependency_model import PLATFORM
-from drystone.l25_deployer.deploy_check import older
+from drystone.l25_deployer.dependencies.model import PLATFORM
+from drystone.l25_deployer.dependencies.placing import placed
 from drystone.l25_deployer.descriptor import Merged, read, resolve
 from drystone.l25_deployer.errors import DescriptorRefused, PlanRefused
 from drystone.l25_deployer.exposure import of_service
@@ -115,13 +115,14 @@ class Intake:
             confirm: Names of resources whose data may be deleted.
         """
         found = dependencies.check(wanted.stacks)
+        written = {found.subject: wanted.merged.positions}
         made = plan(
             kept.deployed() if kept else None,
             wanted.stacks,
             trace(wanted.stacks, wanted.merged),
             confirm=confirm,
             not_acted_on=not_acted_on(wanted.merged),
-            findings=[*found.notes, *older(found, wanted.service)],
+            findings=[*found.notes, *found.stands()],
         )
         return PlanView(
             service=made.service,
@@ -149,6 +150,7 @@ class Intake:
                 self.runtime_for(wanted.stacks),
                 builds_isolated=self._builds_isolated,
             ),
+            findings=tuple(placed(one, written) for one in found.findings),
         )
 
     def release(self, wanted: Wanted, source: Source, number: int, by: str) -> ReleaseRecord:

@@ -44,7 +44,7 @@ from drystone.l25_deployer.local.telling import Teller
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from drystone.l25_deployer.deploy_check import Verdict
+    from drystone.l25_deployer.dependencies.verdict import Verdict
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.platform import Platform
 
@@ -156,12 +156,13 @@ class Deployer(DeployerApi):
         by = ctx.caller.name
 
         async def work(tell: Teller) -> None:
-            with tell.step("check", source.file):
+            with tell.step("check", source.file) as found:
                 number = kept.record.next_release
                 tell.release = number
                 wanted = self._intake.called(taken, version or str(number))
                 confirmed = frozenset(confirm or ())
                 view = self._intake.show(wanted, kept, self._dependencies, confirmed)
+                found.extend(view.findings)
                 # Until the operation is written down nothing is awaited, so that of two deploys that
                 # would tangle together the second sees the first.
                 require_allowed(view)

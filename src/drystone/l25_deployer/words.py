@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 import msgspec
@@ -22,6 +22,69 @@ class Source(msgspec.Struct, frozen=True):
     folder: str
 
 
+class PathStep(msgspec.Struct, frozen=True):
+    """One dependency on the path that proves a finding.
+
+    Attributes:
+        source: Who needs, such as ``dev/shop``.
+        target: What is needed; the next step's source.
+        strength: ``hard``, ``soft`` or ``unknown``.
+        at: When: ``build``, ``deploy``, ``start``, ``run``, ``recovery``.
+    """
+
+    source: str
+    target: str
+    strength: str
+    at: tuple[str, ...]
+
+
+class AcceptedRisk(msgspec.Struct, frozen=True):
+    """Somebody takes what is wrong with a dependency, for a time.
+
+    Attributes:
+        by: Who.
+        reason: Why.
+        until: The last day of it.
+        days_left: From today to that day; 0 on the last.
+    """
+
+    by: str
+    reason: str
+    until: date
+    days_left: int
+
+
+class DependencyFinding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a descriptor does to the dependencies that would not be there without it.
+
+    Attributes:
+        rule: ``deadlock``, ``co-start``, ``soft-tangle``, ``layer``, ``same-layer``, ``tier``, ``resilience``, ``region``,
+            ``plane``, ``slo``, ``accepted`` (an acceptance is over) or ``missing`` (what is needed is not deployed).
+        severity: ``error``, ``warning`` or ``note``; what is accepted is a note.
+        refuses: Whether it refuses the deploy.
+        subject: The service whose owner has to act.
+        sentence: What is wrong.
+        path: The dependencies that prove it, in order.
+        advice: What to do; nothing has to be done when empty.
+        accepted: Who has accepted it.
+        file: The descriptor that causes it, where that is known.
+        line: Line of it, from 1.
+        column: Column of it, from 1.
+    """
+
+    rule: str
+    severity: Literal["error", "warning", "note"]
+    refuses: bool
+    subject: str
+    sentence: str
+    path: tuple[PathStep, ...]
+    advice: str
+    accepted: AcceptedRisk | None = None
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that happened during an operation.
 
@@ -34,6 +97,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
         seconds: How long the step took, once it ended.
         release: Number of the release concerned.
         url: Where the service answers, with the last progress of a deploy.
+        findings: What the dependency check found, when the step ``check`` has ended or failed.
     """
 
     at: datetime
@@ -43,6 +107,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float | None = None
     release: int | None = None
     url: str | None = None
+    findings: tuple[DependencyFinding, ...] = ()
 
 
 class PlanChange(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,6 +146,7 @@ class PlanView(msgspec.Struct, frozen=True):
         notes: Findings of the dependency check and other remarks.
         runtime: What would isolate the instances, in words.
         exposed: What would not be isolated at all, and how it could be.
+        findings: What the dependency check found; ``refused`` and ``notes`` say the same in words.
     """
 
     service: str
@@ -93,6 +159,7 @@ class PlanView(msgspec.Struct, frozen=True):
     notes: list[str]
     runtime: str
     exposed: list[str] = []
+    findings: tuple[DependencyFinding, ...] = ()
 
 
 class InstanceView(msgspec.Struct, frozen=True):

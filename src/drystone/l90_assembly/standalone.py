@@ -28,7 +28,7 @@ from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
 from drystone.l10_engines.runtimes.podman import Podman
 from drystone.l10_engines.supervision.supervisor import EngineEvent, Supervisor
 from drystone.l25_deployer.builds.artifacts import Artifacts
-from drystone.l25_deployer.dependency_model import start_order
+from drystone.l25_deployer.dependencies.model import start_order
 from drystone.l25_deployer.descriptor import Descriptor, read
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents

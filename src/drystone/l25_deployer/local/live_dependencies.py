@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from drystone.l25_deployer.dependency_model import model_of, name_of
-from drystone.l25_deployer.deploy_check import Verdict, check_deploy, check_missing
-from drystone.l25_deployer.landscape import Landscape, together
-from drystone.l25_deployer.live_model import own_part, part_of
+from drystone.l25_deployer.dependencies.deploy_check import check_deploy
+from drystone.l25_deployer.dependencies.landscape import Landscape, either
+from drystone.l25_deployer.dependencies.live_model import own_part, part_of
+from drystone.l25_deployer.dependencies.missing import check_missing
+from drystone.l25_deployer.dependencies.model import model_of, name_of
+from drystone.l25_deployer.dependencies.verdict import Verdict, together
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from drystone.l00_kernel.clock import Clock
     from drystone.l05_graph.model import Model
-    from drystone.l25_deployer.dependency_model import Key, Part
+    from drystone.l25_deployer.dependencies.model import Key, Part
     from drystone.l25_deployer.descriptor import Descriptor
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.services import Services
@@ -59,13 +59,10 @@ class LiveDependencies:
     def check(self, wanted: Stacks) -> Verdict:
         """Tell what a deploy would do to the dependencies."""
         landscape = self._now()
+        landscape.standings.tidy(len(landscape.components))
         missing = check_missing(landscape, wanted.environment)
         found = check_deploy(landscape, self._part(wanted), self._clock.now().date())
-        return msgspec.structs.replace(
-            found,
-            refused=(*missing.refused, *found.refused),
-            notes=(*missing.notes, *found.notes),
-        )
+        return together((missing, found))
 
     def users(self, key: Key) -> list[str]:
         """Name the services that cannot start or run without one, those included that are about to."""
@@ -91,7 +88,7 @@ class LiveDependencies:
             if len(seen) != len(state) or any(a is not b for a, b in zip(seen, state, strict=True)):
                 self._seen[key] = state
                 parts = [self._part(stacks) for stacks in _possible(kept)]
-                self._landscape.put(name_of(key), together(parts) if parts else None)
+                self._landscape.put(name_of(key), either(parts) if parts else None)
         return self._landscape
 
 

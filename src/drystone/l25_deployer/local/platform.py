@@ -16,7 +16,7 @@ from drystone.l10_engines.runtimes.logs import LogFile
 from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.l25_deployer.api import StartupStep
-from drystone.l25_deployer.dependency_model import PLATFORM, name_of, waves
+from drystone.l25_deployer.dependencies.model import PLATFORM, name_of, waves
 from drystone.l25_deployer.local.presence import NOTABLE, NOTE_EVERY, sentence
 from drystone.l25_deployer.local.recovery import recover
 from drystone.l25_deployer.local.startup import ADOPTED, Part, Startup, stop_parts

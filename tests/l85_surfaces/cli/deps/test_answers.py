@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drystone.l05_graph.forms import survey
-from drystone.l25_deployer.dependency_model import start_order
+from drystone.l25_deployer.dependencies.model import start_order
 from drystone.l85_surfaces.cli import entry
 from drystone.l85_surfaces.cli.commands.deps.export import FORMS
 from drystone.l85_surfaces.cli.dependencies.reading import own_descriptors

@@ -328,7 +328,7 @@ def _descriptors(files: Sequence[File]) -> Declared:
     Raises:
         Unreadable: One has mistakes.
     """
-    from drystone.l25_deployer.dependency_model import model_of_descriptors  # noqa: PLC0415
+    from drystone.l25_deployer.dependencies.model import model_of_descriptors  # noqa: PLC0415
     from drystone.l25_deployer.descriptor import read  # noqa: PLC0415 - for these alone
 
     found: list[Descriptor] = []

@@ -217,7 +217,7 @@ def platform_itself() -> Given:
     Raises:
         ModelInvalid: They contradict each other.
     """
-    from drystone.l25_deployer.dependency_model import model_of_descriptors  # noqa: PLC0415
+    from drystone.l25_deployer.dependencies.model import model_of_descriptors  # noqa: PLC0415
 
     files = own_descriptors()
     model = model_of_descriptors(files.values())

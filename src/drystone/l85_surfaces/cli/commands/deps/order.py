@@ -41,7 +41,7 @@ def order(
 
 def _of_platform() -> tuple[Given, Order]:
     """Return the platform's own services, and the order that ``drystone up`` follows."""
-    from drystone.l25_deployer.dependency_model import (  # noqa: PLC0415 - for the platform alone
+    from drystone.l25_deployer.dependencies.model import (  # noqa: PLC0415 - for the platform alone
         model_of_descriptors,
         start_order,
     )

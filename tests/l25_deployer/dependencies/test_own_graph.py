@@ -12,7 +12,7 @@ from drystone.l05_graph.model import Dependency, Model, checked
 from drystone.l05_graph.rules import check
 from drystone.l05_graph.tangles import tangles
 from drystone.l05_graph.words import Kind, Phase, Strength
-from drystone.l25_deployer.dependency_model import model_of_descriptors
+from drystone.l25_deployer.dependencies.model import model_of_descriptors
 from drystone.l25_deployer.descriptor import read
 
 TODAY = date(2026, 1, 1)

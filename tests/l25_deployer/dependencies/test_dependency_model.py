@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drystone.l05_graph.words import Kind, Phase, Strength
-from drystone.l25_deployer.dependency_model import (
+from drystone.l25_deployer.dependencies.model import (
     model_of_deployed,
     model_of_descriptors,
     start_order,

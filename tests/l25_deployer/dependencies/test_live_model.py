@@ -13,10 +13,10 @@ from drystone.l05_graph.model import Dependency, Model, checked
 from drystone.l05_graph.recovery import recovery_order
 from drystone.l05_graph.rules import check
 from drystone.l05_graph.words import Kind, Phase, Strength
-from drystone.l25_deployer.dependency_model import AFTER_A_STOP, model_of, name_of, waves
+from drystone.l25_deployer.dependencies.live_model import own_part, part_of
+from drystone.l25_deployer.dependencies.model import AFTER_A_STOP, model_of, name_of, waves
 from drystone.l25_deployer.descriptor import read as read_descriptor
 from drystone.l25_deployer.descriptor import resolve
-from drystone.l25_deployer.live_model import own_part, part_of
 from drystone.l25_deployer.stacks.compile import compile_stacks
 from drystone.l25_deployer.stacks.model import Stacks
 from drystone.l90_assembly.standalone import platform_descriptors

@@ -2,70 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from drystone.l05_graph.circles import circles_of
-from drystone.l05_graph.findings import LEVELS, Rule, Rules
-from drystone.l05_graph.model import Acceptance, Estimate, Model
-from drystone.l05_graph.rules import check as check_whole
 from drystone.l05_graph.words import Plane, Resilience
-from drystone.l25_deployer.dependency_model import Part, declared, model_of
-from drystone.l25_deployer.deploy_check import Verdict, check_deploy, check_missing, older
-from drystone.l25_deployer.landscape import Landscape, together
-from drystone.l25_deployer.live_model import own_part
-from drystone.l25_deployer.stacks.model import Claims, Dependency, EnvironmentStack
+from drystone.l25_deployer.dependencies.deploy_check import check_deploy
+from drystone.l25_deployer.dependencies.landscape import either
+from drystone.l25_deployer.dependencies.live_model import own_part
+from drystone.l25_deployer.dependencies.model import Part, declared
 from drystone.l90_assembly.standalone import platform_descriptors
-
-TODAY = date(2026, 11, 22)
-SECOND = timedelta(seconds=1)
-Strong = Literal["hard", "soft"]
-
-
-def stack(
-    service: str,
-    needs: dict[str, Dependency] | None = None,
-    *,
-    tier: int = 3,
-    layer: int | None = None,
-    **claims: Any,
-) -> EnvironmentStack:
-    return EnvironmentStack(
-        service=service,
-        name="dev",
-        owner="tests",
-        tier=tier,
-        hosts=(),
-        timeout=SECOND,
-        public=True,
-        layer=layer,
-        dependencies=needs or {},
-        claims=Claims(**claims),
-    )
-
-
-def need(needs: Strong = "hard", *at: str, **more: Any) -> Dependency:
-    return Dependency(needs, at or ("runtime",), SECOND, **more)
-
-
-def accepted(days: int) -> Acceptance:
-    return Acceptance(by="ann", reason="moves in spring", until=TODAY + timedelta(days=days))
-
-
-def deployed(*stacks: EnvironmentStack) -> Landscape:
-    landscape = Landscape(own_part(platform_descriptors()))
-    for one in stacks:
-        landscape.put(f"dev/{one.service}", declared(one))
-    return landscape
-
-
-def verdict(landscape: Landscape, wanted: EnvironmentStack) -> Verdict:
-    return check_deploy(landscape, declared(wanted), TODAY)
-
+from l25_deployer.dependencies.landscapes import TODAY, accepted, deployed, need, stack, verdict
 
 A_NEEDS_B = stack("a", {"b": need()})
 
@@ -147,7 +95,7 @@ def test_a_tangle_that_is_there_already_is_counted_and_not_told_again() -> None:
     found = verdict(landscape, A_NEEDS_B)
 
     assert (found.refused, found.notes, found.older) == ((), (), 1)
-    assert list(older(found, "a")) == [
+    assert list(found.stands()) == [
         "1 older finding stands about a; `drystone deps lint` shows what"
     ]
 
@@ -254,6 +202,26 @@ def test_what_a_change_does_to_others_is_told_of_a_few_by_name() -> None:
     assert found.notes[3:] == ("and 3 more about services that need dev/b",)
 
 
+@pytest.mark.parametrize(
+    "weaker",
+    [
+        stack("b", availability=0.99),
+        stack("b", {"c": need()}),
+        stack("b", {"c": need(group="one"), "d": need(group="one")}, groups={"one": 1}),
+    ],
+    ids=["itself", "what it needs", "every alternative"],
+)
+def test_who_can_no_longer_keep_a_promise_because_of_what_it_needs_is_told(weaker: Any) -> None:
+    weak = [stack(name, {"e": need()}) for name in "cd"]
+    user = stack("a", {"b": need()}, slo=0.999)
+    landscape = deployed(*weak, stack("e", availability=0.99), stack("b"), user)
+    assert verdict(landscape, stack("b")).notes == ()
+
+    (note,) = verdict(landscape, weaker).notes
+
+    assert note.startswith("slo: dev/a promises 0.999, and can reach 0.99 at most")
+
+
 def test_a_service_below_the_platform_is_told_so_and_let_in() -> None:
     carried = own_part(platform_descriptors())
     wanted = declared(stack("a", layer=5))
@@ -272,124 +240,8 @@ def test_a_service_below_the_platform_is_told_so_and_let_in() -> None:
     assert "dev/a (layer 5) needs platform/proxy on a higher layer (10)" in found.notes[0]
 
 
-def test_a_hard_need_of_what_is_not_deployed_is_refused_with_two_ways_out() -> None:
-    (refused,) = check_missing(deployed(), stack("shop", {"users": need()})).refused
-
-    assert refused.startswith("shop needs 'users', which is not deployed in dev (hard, at runtime)")
-    assert "deploy it first, or make the dependency soft" in refused
-
-
-@pytest.mark.parametrize(
-    "one", [need("soft"), need("hard", "build"), need("hard", "recovery")], ids=str
-)
-def test_a_need_that_can_wait_is_noted(one: Dependency) -> None:
-    found = check_missing(deployed(), stack("shop", {"users": one}))
-
-    assert found.refused == ()
-    assert len(found.notes) == 1
-
-
-def test_of_alternatives_enough_have_to_be_deployed() -> None:
-    cards = {name: need(group="pay") for name in ("one", "two", "three")}
-    landscape = deployed(stack("one"))
-
-    assert not check_missing(landscape, stack("shop", cards, groups={"pay": 1})).refused
-    assert len(check_missing(landscape, stack("shop", cards, groups={"pay": 2})).refused) == 2
-
-
-def test_a_service_of_the_same_name_elsewhere_is_not_the_one_that_is_needed() -> None:
-    landscape = deployed()
-    landscape.put("prod/users", declared(stack("users")))
-
-    assert check_missing(landscape, stack("shop", {"users": need()})).refused
-    assert not check_missing(landscape, stack("shop", {"users": need(environment="prod")})).refused
-
-
-NAMES = "abcdef"
-
-
-def stacks(*acceptances: Acceptance) -> st.SearchStrategy[EnvironmentStack]:
-    return st.builds(
-        stack,
-        st.sampled_from(NAMES),
-        st.dictionaries(
-            st.sampled_from(NAMES),
-            st.builds(
-                need,
-                st.sampled_from(["hard", "hard", "soft"]),
-                st.sampled_from(["runtime", "start", "build"]),
-                accepted=st.sampled_from([None, None, None, *acceptances]),
-            ),
-            max_size=3,
-        ),
-        tier=st.integers(0, 4),
-        layer=st.sampled_from([None, None, 50, 60, 70]),
-        plane=st.sampled_from([None, Plane.DATA, Plane.CONTROL]),
-        regions=st.sampled_from([None, ("eu",), ("eu", "us")]),
-        slo=st.sampled_from([None, 0.999]),
-        availability=st.sampled_from([None, 0.99, 0.9999]),
-        recovery=st.sampled_from([None, Estimate(SECOND, SECOND, SECOND)]),
-    )
-
-
-def tangles(model: Model) -> list[list[str]]:
-    """Return the circles of hard dependencies that nobody has accepted."""
-
-    def below(name: str) -> list[str]:
-        return [
-            one.target
-            for one in model.needs.get(name, ())
-            if one.is_hard and not (one.accepted and one.accepted.until >= TODAY)
-        ]
-
-    return [every for every in circles_of(model.by_name, below) if len(every) > 1]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(stacks(accepted(3), accepted(-3)), max_size=12))
-def test_whatever_is_let_in_nothing_tangles_and_nothing_leads_upwards(
-    wanted: list[EnvironmentStack],
-) -> None:
-    landscape = deployed()
-    for one in wanted:
-        if not verdict(landscape, one).refused:
-            landscape.put(f"dev/{one.service}", declared(one))
-
-    model = model_of(landscape.parts)
-    assert tangles(model) == []
-    upwards = Rules(levels={rule: LEVELS[rule] for rule in (Rule.LAYER, Rule.SAME_LAYER)})
-    assert [f.sentence for f in check_whole(model, upwards, TODAY) if f.accepted is None] == []
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(stacks(), max_size=8, unique_by=lambda one: one.service), stacks())
-def test_looking_at_a_part_finds_what_looking_at_everything_finds(
-    before: list[EnvironmentStack], wanted: EnvironmentStack
-) -> None:
-    landscape = deployed(*before)
-    rules = Rules(
-        levels={rule: LEVELS[rule] for rule in (Rule.TIER, Rule.PLANE, Rule.REGION, Rule.SLO)}
-    )
-
-    def whole() -> set[tuple[str, str]]:
-        found = check_whole(model_of(landscape.parts), rules, TODAY)
-        return {(str(one.rule), one.subject) for one in found}
-
-    was = whole()
-    found = verdict(landscape, wanted)
-    landscape.put(f"dev/{wanted.service}", declared(wanted))
-    now = whole()
-
-    told = {
-        (note.partition(":")[0], note.split()[1])
-        for note in found.notes
-        if note.startswith(("tier:", "plane:", "region:", "slo:"))
-    }
-    assert {one for one in now - was if one[1] == f"dev/{wanted.service}"} <= told <= now
-
-
 def test_a_service_that_may_be_either_of_two_releases_needs_what_both_need() -> None:
-    both = together(
+    both = either(
         [declared(stack("a", {"b": need()})), declared(stack("a", {"c": need()}, layer=70))]
     )
     landscape = deployed()

@@ -13,7 +13,7 @@ import msgspec
 
 from drystone.l05_graph.model import Component, Dependency
 from drystone.l05_graph.words import Kind, Phase, Risk, Strength
-from drystone.l25_deployer.dependency_model import (
+from drystone.l25_deployer.dependencies.model import (
     PLATFORM,
     Part,
     declared,

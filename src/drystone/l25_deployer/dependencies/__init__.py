@@ -1,0 +1,1 @@
+"""What services need of each other, and what a deploy does to that. Pure."""
