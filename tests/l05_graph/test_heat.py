@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drystone.l05_graph.arrays import Graph, graph_of_edges
+from drystone.l05_graph.arrays import Graph, graph_of, graph_of_edges
 from drystone.l05_graph.heat import (
     heat,
     single_edges,
@@ -12,8 +12,10 @@ from drystone.l05_graph.heat import (
     strong_articulation_points,
     strong_bridges,
 )
+from drystone.l05_graph.model import Model
 from drystone.l05_graph.strong import strong_components
 from drystone.l05_graph.tangles import TangleKind, tangles
+from l05_graph import recovering
 from l05_graph.graphs import graphs
 
 Edges = tuple[int, np.ndarray, np.ndarray]
@@ -75,6 +77,14 @@ def test_heat_lies_on_tangled_edges_alone_and_the_cut_is_hottest(graph: Graph) -
     assert ((found.edges > 0.5) == (inside & cut)).all()
     assert found.edges.max(initial=0) <= 1
     assert found.vertices.max(initial=0) in {0, 1}
+
+
+@given(recovering.models())
+def test_alternatives_that_are_spare_are_cold(model: Model) -> None:
+    graph = graph_of(model)
+    hot = np.nonzero(heat(graph).edges)[0].tolist()
+    hard = [one for one in tangles(graph) if one.kind is not TangleKind.SOFT]
+    assert hot == sorted(edge for tangle in hard for edge in tangle.edges.tolist())
 
 
 def test_the_edge_on_most_circles_for_its_cost_is_the_hottest() -> None:

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations, product
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drystone.l05_graph.arrays import Flags, Graph, graph_of_edges
+from drystone.l05_graph.arrays import Flags, Graph, graph_of, graph_of_edges
 from drystone.l05_graph.layers import assign_layers
+from drystone.l05_graph.model import Group
 from drystone.l05_graph.moves import Search
 from drystone.testing.graphs.planted import planted
+from l05_graph import recovering
 from l05_graph.graphs import graphs
 
 
@@ -130,3 +135,71 @@ def test_equal_input_gives_equal_layers() -> None:
     first, second = (assign_layers(case.graph, pins, search=Search(seed=3)) for _ in range(2))
     assert first.violations.tolist() == second.violations.tolist()
     assert first.layer.tolist() == second.layer.tolist()
+
+
+def taken(graph: Graph, out: frozenset[int]) -> Iterator[Flags]:
+    """Take the alternatives that are left in every way, without some edges."""
+    assert graph.group is not None
+    alone = graph.hard & (graph.group < 0)
+    alone[list(out)] = False
+    ways = []
+    for group, at_least in enumerate(graph.at_least.tolist()):
+        members = np.nonzero(graph.group == group)[0].tolist()
+        if graph.hard[members].any():
+            left = [edge for edge in members if edge not in out]
+            ways.append(combinations(left, max(0, at_least - len(members) + len(left))))
+    for picks in product(*ways):
+        kept = alone.copy()
+        kept[[edge for pick in picks for edge in pick]] = True
+        yield kept
+
+
+def with_groups(chance: Random) -> tuple[Graph, dict[int, int]]:
+    """Draw a graph in which most needs are alternatives, and some decided layers."""
+    size = chance.randint(3, 4)
+    pairs = [(u, v) for u in range(size) for v in range(size) if u != v and chance.random() < 0.7]
+    source, target = np.array(pairs or [(0, 1)]).T
+    cost = [chance.randint(1, 9) for _ in source]
+    is_in = np.array([chance.random() < 0.8 for _ in source])
+    members = [int((is_in & (source == vertex)).sum()) for vertex in range(size)]
+    graph = replace(
+        graph_of_edges([f"c{number}" for number in range(size)], source, target, cost),
+        group=np.where(is_in, source, -1),
+        at_least=np.array([chance.randint(1, max(1, count)) for count in members]),
+    )
+    pins = {v: chance.randint(0, 3) for v in range(size) if chance.random() < 0.5}
+    return graph, pins
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_layers_cost_the_least_however_alternatives_are_taken(seed: int) -> None:
+    graph, pins = with_groups(Random(seed))  # noqa: S311 - not a secret
+    count = len(graph.source)
+    found = assign_layers(graph, pins)
+    sets = (frozenset(some) for n in range(count + 1) for some in combinations(range(count), n))
+    costs = [
+        float(graph.cost[list(out)].sum())
+        for out in sets
+        if any(fits(graph, kept, pins) for kept in taken(graph, out))
+    ]
+    assert found.cost == found.bound == min(costs)
+    assert found.cost == graph.cost[found.violations].sum()
+    assert {vertex: int(found.layer[vertex]) for vertex in pins} == pins
+    below = found.layer[graph.target] < found.layer[graph.source]
+    assert any(below[kept].all() for kept in taken(graph, frozenset(found.violations.tolist())))
+
+
+def test_an_alternative_above_violates_nothing_while_enough_others_lie_below() -> None:
+    lines = [recovering.need("shop", one, group="store") for one in ("high", "low")]
+    group = Group(component="shop", name="store")
+    one = graph_of(recovering.model_of(*lines, groups=[group]))
+    pins = {one.number("shop"): 2, one.number("high"): 5, one.number("low"): 1}
+    assert assign_layers(one, pins).violations.tolist() == []
+    both = graph_of(
+        recovering.model_of(*lines, groups=[Group(component="shop", name="store", at_least=2)])
+    )
+    assert assign_layers(both, pins).violations.tolist() == [0]
+    fixed = replace(both, can_change=np.zeros(2, np.bool_))
+    (told,) = assign_layers(fixed, pins).contradictions
+    assert (told.vertex, told.needs, told.path.tolist()) == (one.number("shop"), 6, [0])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from drystone.l05_graph.costs import cost_remove, cost_soften
-from drystone.l05_graph.model import Dependency, Model
+from drystone.l05_graph.costs import BASE, SOFTEN_SHARE, factor
+from drystone.l05_graph.model import Model
 from drystone.l05_graph.words import Phase, Strength
 
 Numbers = npt.NDArray[np.int64]
@@ -89,32 +89,55 @@ class Graph:
 
 
 def graph_of(model: Model) -> Graph:
-    """Return the numbers of a model; edge ``e`` is ``model.dependencies[e]``."""
-    numbers, by_name = model.numbers, model.by_name
-    every = model.dependencies
+    """Return the numbers of a model; edge ``e`` is ``model.dependencies[e]``.
 
-    def column(
-        of: Callable[[Dependency], object], kind: type[np.generic]
-    ) -> npt.NDArray[np.generic]:
-        return np.fromiter((of(one) for one in every), kind, len(every))
+    A model never changes, so that its numbers are made once and kept with it; nobody may write into them.
+    """
+    found: Graph | None = vars(model).get(_KEPT)
+    if found is None:
+        found = vars(model)[_KEPT] = _numbers_of(model)
+    return found
 
+
+_KEPT = "numbers of the model"
+# Members of an enumeration are there once, and their hash is found by Python anew each time.
+_BASE = {id(risk): cost for risk, cost in BASE.items()}
+
+
+def _numbers_of(model: Model) -> Graph:
+    every, (sources, targets) = model.dependencies, model.ends
+    factors = [factor(one) for one in model.components]
+    cost = [
+        _BASE[id(one.risk)] * factors[source] if one.cost_remove is None else one.cost_remove
+        for one, source in zip(every, sources, strict=True)
+    ]
+    soften = [
+        SOFTEN_SHARE * remove if one.cost_soften is None else one.cost_soften
+        for one, remove in zip(every, cost, strict=True)
+    ]
+    soft = Strength.SOFT
+    at = [one.at for one in every]
+    bits = {
+        key: sum(BITS[phase] for phase in phases)
+        for key, phases in {id(phases): phases for phases in at}.items()
+    }
     groups = {(one.component, one.name): number for number, one in enumerate(model.groups)}
-
-    def group(one: Dependency) -> int:
-        return -1 if one.group is None else groups[one.source, one.group]
-
-    return Graph(
+    group = [-1 if one.group is None else groups[one.source, one.group] for one in every]
+    found = Graph(
         names=[component.name for component in model.components],
-        source=column(lambda one: numbers[one.source], np.int64),  # type: ignore[arg-type]
-        target=column(lambda one: numbers[one.target], np.int64),  # type: ignore[arg-type]
-        cost=column(lambda one: cost_remove(one, by_name[one.source]), np.float64),  # type: ignore[arg-type]
-        soften=column(lambda one: cost_soften(one, by_name[one.source]), np.float64),  # type: ignore[arg-type]
-        hard=column(lambda one: one.strength is not Strength.SOFT, np.bool_),  # type: ignore[arg-type]
-        at=column(lambda one: sum(BITS[phase] for phase in one.at), np.int8),  # type: ignore[arg-type]
-        can_change=column(lambda one: one.can_change, np.bool_),  # type: ignore[arg-type]
-        group=column(group, np.int64) if groups else None,  # type: ignore[arg-type]
+        source=np.array(sources, np.int64),
+        target=np.array(targets, np.int64),
+        cost=np.array(cost, np.float64),
+        soften=np.array(soften, np.float64),
+        hard=np.array([one.strength is not soft for one in every], np.bool_),
+        at=np.array([bits[id(phases)] for phases in at], np.int8),
+        can_change=np.array([one.can_change for one in every], np.bool_),
+        group=np.array(group, np.int64) if groups else None,
         at_least=np.array([one.at_least for one in model.groups], np.int64),
     )
+    for column in (found.source, found.target, found.cost, found.soften, found.hard, found.at):
+        column.flags.writeable = False
+    return found
 
 
 def graph_of_edges(

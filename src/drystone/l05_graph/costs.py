@@ -6,7 +6,7 @@ tier of whoever has to change makes it dearer. Costs have no unit; only their ra
 
 from __future__ import annotations
 
-from drystone.l05_graph.model import Component, Dependency
+from drystone.l05_graph.model import Component
 from drystone.l05_graph.words import Risk
 
 BASE = {
@@ -26,16 +26,6 @@ SOFTEN_SHARE = 0.5
 """Making a dependency soft costs so much of removing it."""
 
 
-def cost_remove(one: Dependency, source: Component) -> float:
-    """Return what it costs to remove a dependency."""
-    if one.cost_remove is not None:
-        return one.cost_remove
-    factor = TIER_FACTOR.get(source.tier, 1.0) if source.tier is not None else 1.0
-    return BASE[one.risk] * factor
-
-
-def cost_soften(one: Dependency, source: Component) -> float:
-    """Return what it costs to make a dependency soft."""
-    if one.cost_soften is not None:
-        return one.cost_soften
-    return SOFTEN_SHARE * cost_remove(one, source)
+def factor(source: Component) -> float:
+    """Return how much dearer a change is for whoever has to make it."""
+    return 1.0 if source.tier is None else TIER_FACTOR.get(source.tier, 1.0)

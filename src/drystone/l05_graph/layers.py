@@ -22,6 +22,7 @@ from drystone.l05_graph.cycles import light_cycles
 from drystone.l05_graph.limits import Limit, Proven
 from drystone.l05_graph.model import Model
 from drystone.l05_graph.moves import DEFAULT_SEARCH, Search
+from drystone.l05_graph.stacking import Stacking
 from drystone.l05_graph.strong import begin_of
 
 FREE = -1
@@ -79,6 +80,8 @@ def assign_layers(
 ) -> Layers:
     """Find layers, and the cheapest edges that they are violated by.
 
+    Of alternatives, so many must lie below as are needed; each that is a violation counts as one of them.
+
     Args:
         graph: Its soft edges are not looked at; those that cannot be changed never violate a layer, unless they form a cycle.
         pins: Decided layers, 0 or more, by vertex.
@@ -90,6 +93,8 @@ def assign_layers(
     """
     if min(pins.values(), default=0) < 0:
         raise ValueError("a decided layer is negative; the lowest is 0")
+    if graph.group is not None and np.any(graph.group >= 0):
+        return _stacked(graph, pins, giving_up or {}, search)
     limit = search.begin()
     edges = np.nonzero(graph.hard)[0]
     cost = np.where(graph.can_change[edges], graph.cost[edges], np.inf)
@@ -121,6 +126,33 @@ def assign_layers(
         witnesses=tuple(first[whole[row[row < arcs.count]]] for row in answer.demands),
         contradictions=tuple(contradictions),
         impossible=tuple(first[cycle] for cycle in plain.impossible),
+    )
+
+
+def _stacked(
+    graph: Graph, pins: Mapping[int, int], giving_up: Mapping[int, float], search: Search
+) -> Layers:
+    """Find layers where there are alternatives."""
+    limit = search.begin()
+    pin, price = np.full(graph.size, FREE), np.full(graph.size, np.inf)
+    pin[list(pins.keys())] = list(pins.values())
+    for vertex in giving_up.keys() & pins.keys():
+        price[vertex] = giving_up[vertex]
+    puzzle = Stacking(graph, pin, price)
+    answer = Prover(puzzle, limit, search.on_progress).prove()
+    count = len(puzzle.edges)
+    return Layers(
+        layer=np.array(puzzle.stacked(answer.chosen).layer, np.int64),
+        moved=np.nonzero(answer.chosen[count:])[0],
+        violations=puzzle.edges[np.nonzero(answer.chosen[:count])[0]],
+        cost=answer.cost,
+        bound=answer.bound,
+        witnesses=tuple(puzzle.edges[row[row < count]] for row in answer.demands),
+        contradictions=tuple(
+            Contradiction(vertex=vertex, needs=needs, path=puzzle.edges[lines])
+            for vertex, needs, lines in puzzle.contradictions
+        ),
+        impossible=tuple(puzzle.edges[lines] for lines in puzzle.impossible),
     )
 
 

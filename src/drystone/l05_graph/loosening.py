@@ -19,14 +19,10 @@ from drystone.l05_graph.arcs import merged
 from drystone.l05_graph.arrays import Costs, Flags, Numbers
 from drystone.l05_graph.circles import circles
 from drystone.l05_graph.climb import NOT_YET, Climb, climbed
-from drystone.l05_graph.covering import Puzzle
 from drystone.l05_graph.cut import cut_of
 from drystone.l05_graph.limits import Limit
 from drystone.l05_graph.needs import Alternatives, Needs
-
-MOST_LOOPS = 400
-SHARES = (0.01, 0.2, 0.5)
-"""A fractional solution is rounded up from here, from the first at which somebody is stuck."""
+from drystone.l05_graph.rounding import Rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +61,7 @@ class Lines:
         return len(self.source)
 
 
-class Loosening(Puzzle):
+class Loosening(Rounding):
     """The choices: cut, adopt and relieve for each line, then a pillar for each vertex."""
 
     def __init__(self, lines: Lines, seed: int) -> None:
@@ -81,13 +77,13 @@ class Loosening(Puzzle):
         self._early, self._late = lines.early.tolist(), lines.late.tolist()
         self._group, self._at_least = lines.group.tolist(), lines.at_least.tolist()
         self._given: frozenset[int] = frozenset()
-        able_now = np.isfinite(self.cost[: 3 * lines.count]).astype(np.float64)
-        state = self._climb(np.concatenate((able_now, np.zeros(lines.size))))
+        able_now = np.isfinite(self.cost[: 3 * lines.count])
+        state = self._climb(np.concatenate((able_now, np.zeros(lines.size, np.bool_))))
         self.impossible = [np.array(loop, np.int64) for loop in self._loops(state)]
         """Loops of which nothing can be changed, one for each place; these stay."""
         self._given = frozenset(state.stuck)
 
-    def parts(self, choices: Costs) -> tuple[Costs, Costs, Costs, Costs]:
+    def parts(self, choices: Flags) -> tuple[Flags, Flags, Flags, Flags]:
         """Take choices apart: cut, adopt and relieve for each line, and pillars for each vertex."""
         count = self._lines.count
         cut, adopt, relieve, pillar = np.split(choices, (count, 2 * count, 3 * count))
@@ -97,11 +93,11 @@ class Loosening(Puzzle):
         """Return the lines of a loop that can be cut."""
         return demand[demand < self._lines.count]
 
-    def _climb(self, choices: Costs) -> _State:
+    def _climb(self, choices: Flags) -> _State:
         """Bring up what can be once these choices are made."""
         cut, adopt, relieve, _ = self.parts(choices)
-        out = (cut + adopt > 0.5).tolist()
-        early = (self._lines.early & (relieve < 0.5)).tolist()
+        out = (cut | adopt).tolist()
+        early = (self._lines.early & ~relieve).tolist()
         size = self._lines.size
         lists: list[list[list[int]]] = [[[] for _ in range(size)] for _ in range(5)]
         needs = Needs(
@@ -148,10 +144,10 @@ class Loosening(Puzzle):
                 found.append(sorted({line for number in some for line in picks[number]}))
         return found
 
-    def _demand(self, loop: Sequence[int], relieved: Costs) -> Numbers:
+    def _demand(self, loop: Sequence[int], relieved: Flags) -> Numbers:
         lines = np.array(loop, np.int64)
         count = self._lines.count
-        early = lines[self._lines.early[lines] & (relieved[lines] < 0.5)]
+        early = lines[self._lines.early[lines] & ~relieved[lines]]
         every = np.concatenate((lines, lines + count, early + 2 * count))
         return every[np.isfinite(self.cost[every])]
 
@@ -167,46 +163,18 @@ class Loosening(Puzzle):
         chosen[lines.count : 2 * lines.count] = cut & ~by_cut
         if self._is_stuck(chosen):
             chosen[: 3 * lines.count] = np.isfinite(self.cost[: 3 * lines.count])
-        return self._trimmed(chosen, limit.part(0.3))
+        return self.trimmed(chosen, limit.part(0.3))
 
     @override
-    def unmet(self, share: Costs, best: Flags, limit: Limit) -> list[Numbers]:
-        del best
-        for least in SHARES:
-            made = np.where(share >= least, 1.0, 0.0)
-            rows: list[Numbers] = []
-            while len(rows) < MOST_LOOPS and not (rows and limit.is_over):
-                loops = self._loops(self._climb(made))
-                if not loops:
-                    break
-                demands = [
-                    self._demand(loop, made[2 * self._lines.count : self._pillars])
-                    for loop in loops
-                ]
-                rows += [row for row in demands if share[row].sum() < 1 - 1e-4]
-                # What has been found is out of the way, so that the next ones have nothing in common with it.
-                for row in demands:
-                    made[row] = 1.0
-            if rows:
-                return rows
-        return []
-
-    @override
-    def repaired(self, share: Costs, limit: Limit) -> Flags:
-        chosen = share > 0.5
-        relieved = 2 * self._lines.count
-        while loops := self._loops(self._climb(chosen.astype(np.float64))):
-            if limit.is_over:
-                return np.isfinite(self.cost)
-            for loop in loops:
-                row = self._demand(loop, chosen[relieved : self._pillars].astype(np.float64))
-                chosen[row[np.argmin(self.cost[row])]] = True
-        return self._trimmed(chosen, limit.part(0.3))
+    def open(self, chosen: Flags) -> list[Numbers]:
+        relieved = chosen[2 * self._lines.count : self._pillars]
+        return [self._demand(loop, relieved) for loop in self._loops(self._climb(chosen))]
 
     def _is_stuck(self, chosen: Flags) -> bool:
-        return bool(self._climb(chosen.astype(np.float64)).stuck)
+        return bool(self._climb(chosen).stuck)
 
-    def _trimmed(self, chosen: Flags, limit: Limit) -> Flags:
+    @override
+    def trimmed(self, chosen: Flags, limit: Limit) -> Flags:
         """Take back what is not needed, the dearest first."""
         count = 3 * self._lines.count
         price = np.where(np.isfinite(self.cost), self.cost, 0.0)[:count]

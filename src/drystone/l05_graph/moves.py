@@ -157,7 +157,7 @@ def untangle(
     puzzle = Resolving(edges.options, search.seed)
     limit = search.begin()
     answer = Prover(puzzle, limit, search.on_progress).prove()
-    cut, adopt, relieve, pillar = puzzle.parts(answer.chosen.astype(np.float64))
+    cut, adopt, relieve, pillar = puzzle.parts(answer.chosen)
     steps = [*edges.by_pillar(pillar > 0, adopt > 0), *edges.singly(cut > 0, relieve > 0)]
     return Untangling(
         steps=tuple(steps),
@@ -174,7 +174,7 @@ def _with_alternatives(graph: Graph, goal: Goal, allowed: Allowed, search: Searc
     limit = search.begin()
     answer = Prover(puzzle, limit, search.on_progress).prove()
     return Untangling(
-        steps=tuple(edges.steps(*puzzle.parts(answer.chosen.astype(np.float64)))),
+        steps=tuple(edges.steps(*puzzle.parts(answer.chosen))),
         cost=answer.cost,
         bound=answer.bound,
         witnesses=tuple(edges.edges[puzzle.cycle_of(row)] for row in answer.demands),
@@ -332,14 +332,14 @@ class _Alternatives:
             pillar=pillar,
         )
 
-    def steps(self, cut: Costs, adopt: Costs, relieve: Costs, pillar: Costs) -> Iterator[Step]:
+    def steps(self, cut: Flags, adopt: Flags, relieve: Flags, pillar: Flags) -> Iterator[Step]:
         """Return the moves."""
         lines = self.lines
         for vertex in np.nonzero(pillar)[0].tolist():
-            some = np.nonzero((adopt > 0) & (lines.target == vertex))[0]
+            some = np.nonzero(adopt & (lines.target == vertex))[0]
             cost = float(lines.pillar[vertex] + lines.adopt[some].sum())
             yield Step(move=Move.PILLAR, edges=self.edges[some], vertex=vertex, cost=cost)
-        for line in np.nonzero((cut > 0) | (relieve > 0))[0].tolist():
+        for line in np.nonzero(cut | relieve)[0].tolist():
             single = Move.SOFTEN if self._softens[line] else Move.REMOVE
             move, costs = (single, lines.cut) if cut[line] else (Move.LATER, lines.relieve)
             edges = self.edges[line : line + 1]
