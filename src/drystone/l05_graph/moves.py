@@ -157,7 +157,7 @@ def untangle(
     puzzle = Resolving(edges.options, search.seed)
     limit = search.begin()
     answer = Prover(puzzle, limit, search.on_progress).prove()
-    cut, adopt, relieve, pillar = puzzle.parts(answer.chosen)
+    cut, adopt, relieve, pillar = puzzle.parts(answer.chosen.astype(np.float64))
     steps = [*edges.by_pillar(pillar > 0, adopt > 0), *edges.singly(cut > 0, relieve > 0)]
     return Untangling(
         steps=tuple(steps),
