@@ -111,12 +111,27 @@ def filters(view: View, path: str, *fields: Node) -> Html:
 
 
 def choose(
-    view: View, key: str, label: str, words: Iterable[str] | Mapping[str, str], every: str = "any"
+    view: View,
+    key: str,
+    label: str,
+    words: Iterable[str] | Mapping[str, str],
+    every: str | None = "any",
+    *,
+    now: str | None = None,
 ) -> Html:
-    """Make a field that takes one of some words, or any."""
+    """Make a field that takes one of some words.
+
+    Args:
+        view: What is looked at.
+        key: In the address.
+        label: Of the field.
+        words: What can be chosen; with what people read, if that is not the same.
+        every: What stands for any of them; None when one has to be chosen.
+        now: What is chosen; as the address says when None.
+    """
     named = words if isinstance(words, Mapping) else {word: word for word in words}
-    now = view.asked.text(key)
-    options = [tag("option", every, value="", selected=not now)]
+    now = view.asked.text(key) if now is None else now
+    options = [tag("option", every, value="", selected=not now)] if every is not None else []
     options += [
         tag("option", text[:60], value=word, selected=word == now) for word, text in named.items()
     ]

@@ -221,6 +221,24 @@ def skip_to(name: str, text: str) -> Html:
     return tag("p", tag("a", text, href=fragment(name), class_="skip"))
 
 
+def figure(drawn: Html, *caption: Node, to: str, text: str) -> Html:
+    """Show a picture that can be skipped, with what its signs mean.
+
+    Args:
+        drawn: The picture.
+        caption: Below it.
+        to: Where whoever skips it goes on.
+        text: Of the link that skips it.
+    """
+    return tag(
+        "figure",
+        skip_to(to, text),
+        tag("div", drawn, class_="canvas"),
+        tag("figcaption", caption),
+        class_="figure",
+    )
+
+
 def notes(text: str) -> Html | None:
     """Show what people wrote, line by line."""
     lines = [line for line in text.splitlines() if line.strip()]

@@ -24,7 +24,7 @@ from drystone.l80_governance.dependencies.effects import Effects, Measures, comp
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
 from drystone.l80_governance.dependencies.html import link
 from drystone.l80_governance.dependencies.jobs import Jobs, Tell
-from drystone.l80_governance.dependencies.latest import Latest
+from drystone.l80_governance.dependencies.latest import MOST_LINES, Latest, lines_of
 from drystone.l80_governance.dependencies.models import Models
 from drystone.l80_governance.dependencies.pages.scenario import LONGEST_TITLE, address, scenario
 from drystone.l80_governance.dependencies.pages.versions import CURRENT, comparison, versions
@@ -66,6 +66,20 @@ class Desk:
         self.safely = safely
         self.jobs = Jobs()
         self._measures: Latest[Measures] = Latest(8, lambda _: 1)
+        self._changed: Latest[Model] = Latest(MOST_LINES, lines_of)
+
+    async def changed(self, model: Model, changes: Sequence[Change]) -> Model:
+        """Make changes; a page that waits asks for the same again and again.
+
+        Raises:
+            QuestionUnclear: They do not fit; the message says which and why.
+        """
+        key = (model.digest, model.title, tuple(written(changes)))
+        found = self._changed.get(key)
+        if found is None:
+            found = await asyncio.to_thread(_changed, model, changes)
+            self._changed.put(key, found)
+        return found
 
     async def effects(
         self, request: Request, view: View, before: Model, after: Model, back: str
@@ -138,7 +152,7 @@ class Scenarios:
         if not changes:
             return await self._desk.send(request, view, scenario(view, changes, None))
         before = view.analysis.model
-        after = await asyncio.to_thread(_changed, before, changes)
+        after = await self._desk.changed(before, changes)
         if view.asked.is_on("ended"):
             return await self._desk.send(request, view, scenario(view, changes, None))
         effects = await self._desk.effects(request, view, before, after, "scenario")
@@ -153,9 +167,9 @@ class Scenarios:
         if view.asked.text("back"):
             number = view.asked.number("back", 0)
             return _see(address("scenario", view, written(without(changes, number))))
-        changed = await asyncio.to_thread(_changed, view.analysis.model, changes)
+        changed = await self._desk.changed(view.analysis.model, changes)
         more = added(changed, view.asked)
-        await asyncio.to_thread(_changed, view.analysis.model, (*changes, *more))
+        await self._desk.changed(view.analysis.model, (*changes, *more))
         return _see(address("scenario", view, written((*changes, *more))))
 
     async def _keep(self, request: Request) -> Response:
@@ -186,7 +200,7 @@ class Scenarios:
     async def _as_survey(self, request: Request) -> Response:
         view = await self._desk.view(request)
         changes = read(view.asked.texts("change"))
-        after = await asyncio.to_thread(_changed, view.analysis.model, changes)
+        after = await self._desk.changed(view.analysis.model, changes)
         return _file(request, await asyncio.to_thread(survey_text.dump, after), "survey.yaml")
 
     async def _versions(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drystone.l05_graph.words import Strength
+from drystone.l80_governance.dependencies.drawing.shapes import box
 from drystone.l80_governance.dependencies.drawing.stones import tangle_kinds
 from drystone.l80_governance.dependencies.html import Html, tag
 from drystone.l80_governance.dependencies.view import View, in_address, short
@@ -72,9 +73,9 @@ def picture(view: View, around: Around) -> Html:
     kinds = tangle_kinds(view.analysis) if around.marks else {}
     shapes = [
         _shape(
-            view, vertex, box, str(kinds.get(vertex, "plain")), is_middle=vertex == around.middle
+            view, vertex, spot, str(kinds.get(vertex, "plain")), is_middle=vertex == around.middle
         )
-        for vertex, box in boxes.items()
+        for vertex, spot in boxes.items()
     ]
     return tag(
         "svg",
@@ -165,22 +166,15 @@ def _way(source: _Box, target: _Box) -> str:
     return f"M{x1:.0f} {source.y:.0f}C{x1:.0f} {up:.0f} {x2:.0f} {up:.0f} {x2:.0f} {target.y:.0f}"
 
 
-def _shape(view: View, vertex: int, box: _Box, kind: str, *, is_middle: bool) -> Html:
+def _shape(view: View, vertex: int, spot: _Box, kind: str, *, is_middle: bool) -> Html:
     name = view.analysis.model.components[vertex].name
-    shape = tag(
-        "rect",
-        x=f"{box.x:.0f}",
-        y=f"{box.y:.0f}",
-        width=f"{box.width:.0f}",
-        height=f"{_HEIGHT:.0f}",
-        rx=6,
-        class_=f"stone shape {'middle' if is_middle else kind}",
-    )
+    looks = f"stone shape {'middle' if is_middle else kind}"
+    shape = box(spot.x, spot.y, spot.width, _HEIGHT, round_=6, class_=looks)
     text = tag(
         "text",
-        short(name, max(2, int((box.width - 8) / 7.2))),
-        x=f"{box.x + box.width / 2:.0f}",
-        y=f"{box.mid:.0f}",
+        short(name, max(2, int((spot.width - 8) / 7.2))),
+        x=f"{spot.x + spot.width / 2:.0f}",
+        y=f"{spot.mid:.0f}",
     )
     address = view.link("service", name=in_address(name))
     return tag("a", tag("title", name[:200]), shape, text, href=address)

@@ -13,6 +13,7 @@ import numpy as np
 
 from drystone.l05_graph.words import Strength
 from drystone.l80_governance.dependencies.bands import Cake
+from drystone.l80_governance.dependencies.drawing.shapes import box
 from drystone.l80_governance.dependencies.drawing.stones import Room, Stone, course, tangle_kinds
 from drystone.l80_governance.dependencies.html import Html, tag
 from drystone.l80_governance.dependencies.view import View
@@ -117,15 +118,8 @@ def _shapes(view: View, stones: dict[int, Stone], number: int, plan: _Plan) -> H
 def _band(view: View, plan: _Plan, number: int, selected: int | None) -> Html:
     band = plan.cake.bands[number]
     now = number == selected
-    back = tag(
-        "rect",
-        x=f"{plan.left:.0f}",
-        y=f"{plan.top(number):.1f}",
-        width=f"{plan.right - plan.left:.0f}",
-        height=f"{plan.height:.0f}",
-        rx=9,
-        class_="band shape",
-    )
+    width, top = plan.right - plan.left, plan.top(number)
+    back = box(plan.left, top, width, plan.height, round_=9, class_="band shape")
     text = tag("text", band.label, x=4, y=f"{plan.middle(number):.1f}", class_="label")
     address = view.again("layers", band=None if now else number)
     about = f"{band.label}: {len(band.members)} components"

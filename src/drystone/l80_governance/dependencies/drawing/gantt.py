@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from drystone.l05_graph.disaster import Event
 from drystone.l05_graph.outcome import Bar, Tabletop
+from drystone.l80_governance.dependencies.drawing.shapes import box, upright
 from drystone.l80_governance.dependencies.durations import spoken
 from drystone.l80_governance.dependencies.happenings import sentence
 from drystone.l80_governance.dependencies.html import Html, Node, tag
@@ -55,14 +56,7 @@ def gantt(outcome: Tabletop, events: Sequence[Event] = ()) -> Html:
         [_event(one, scale, bottom) for one in happened],
         [_crew(lane) for lane in lanes if lane.is_first],
         [_bar(bar, lane, scale, critical) for lane in lanes for bar in lane.bars],
-        tag(
-            "line",
-            x1=f"{LEFT:.0f}",
-            x2=f"{LEFT:.0f}",
-            y1=f"{TOP - 6:.0f}",
-            y2=f"{bottom:.0f}",
-            class_="now",
-        ),
+        upright(LEFT, TOP - 6, bottom, class_="now"),
     ]
     return tag(
         "svg",
@@ -100,9 +94,7 @@ def _axis(span: timedelta, scale: float, bottom: float) -> list[Node]:
     marks: list[Node] = []
     for number in range(int(span / step) + 1):
         x = LEFT + number * step.total_seconds() * scale
-        marks.append(
-            tag("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=f"{TOP - 6:.0f}", y2=f"{bottom:.0f}")
-        )
+        marks.append(upright(x, TOP - 6, bottom))
         marks.append(tag("text", spoken(number * step), x=f"{x:.1f}", y=f"{TOP - 13:.0f}"))
     return marks
 
@@ -114,7 +106,7 @@ def _event(event: Event, scale: float, bottom: float) -> Html:
     return tag(
         "g",
         tag("title", sentence(event)[:300]),
-        tag("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=f"{top:.0f}", y2=f"{bottom:.0f}"),
+        upright(x, top, bottom),
         tag(
             "polygon",
             points=f"{x - 5:.1f},{top - 4:.0f} {x + 5:.1f},{top - 4:.0f} {x:.1f},{top + 5:.0f}",
@@ -140,14 +132,13 @@ def _bar(bar: Bar, lane: _Lane, scale: float, critical: set[tuple[str, timedelta
     if not bar.is_done:
         kind += " stopped"
     said = f"{bar.component}: {spoken(bar.begins)} to {spoken(bar.ends)}, because of {REASONS[bar.reason]}"
-    shape = tag(
-        "rect",
+    shape = box(
+        x,
+        lane.top,
+        width,
+        _BAR,
         tag("title", said + (f" {bar.because}" if bar.because else "")),
-        x=f"{x:.1f}",
-        y=f"{lane.top:.1f}",
-        width=f"{width:.1f}",
-        height=f"{_BAR:.0f}",
-        rx="2.5",
+        round_=2.5,
         class_=f"piece {kind}",
         data_begins=int(begins),
         data_ends=int(ends),

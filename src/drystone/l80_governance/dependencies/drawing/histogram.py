@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from drystone.l05_graph.outcome import Spread
+from drystone.l80_governance.dependencies.drawing.shapes import box, upright
 from drystone.l80_governance.dependencies.durations import spoken
 from drystone.l80_governance.dependencies.html import Html, Node, tag
 
@@ -27,31 +28,13 @@ def histogram(every: Sequence[timedelta], spread: Spread) -> Html | None:
     ]
     for number, count in enumerate(counts):
         height = (HEIGHT - _FOOT - 32) * count / most
-        parts.append(
-            tag(
-                "rect",
-                x=f"{number * step + 0.8:.1f}",
-                y=f"{HEIGHT - _FOOT - height:.1f}",
-                width=f"{step - 1.6:.1f}",
-                height=f"{height:.1f}",
-                rx="2",
-                class_="column",
-            )
-        )
+        x, y = number * step + 0.8, HEIGHT - _FOOT - height
+        parts.append(box(x, y, step - 1.6, height, round_=2, class_="column"))
     for line, (label, at) in enumerate((("half", spread.p50), ("nine of ten", spread.p90))):
         if at is not None:
             x = WIDTH * ((at - first) / (every[-1] - first))
             side = "end" if x > WIDTH / 2 else "start"
-            parts.append(
-                tag(
-                    "line",
-                    x1=f"{x:.1f}",
-                    x2=f"{x:.1f}",
-                    y1=f"{14 + 14 * line}",
-                    y2=f"{HEIGHT - _FOOT:.0f}",
-                    class_="quantile",
-                )
-            )
+            parts.append(upright(x, 14 + 14 * line, HEIGHT - _FOOT, class_="quantile"))
             parts.append(
                 tag(
                     "text",

@@ -8,6 +8,7 @@ import numpy as np
 
 from drystone.l05_graph.outcome import Tabletop
 from drystone.l80_governance.dependencies.analysis import Analysis
+from drystone.l80_governance.dependencies.drawing.shapes import box
 from drystone.l80_governance.dependencies.durations import spoken
 from drystone.l80_governance.dependencies.html import Html, Node, tag
 from drystone.l80_governance.dependencies.view import short
@@ -73,14 +74,13 @@ def _stone(
     is_up = serves is not None and serves <= at
     when = "never comes back" if serves is None else f"serves after {spoken(serves)}"
     said = f"{name}: " + (when if second else "was not lost")
-    shape = tag(
-        "rect",
+    shape = box(
+        x,
+        y,
+        width - 2,
+        height - 2,
         tag("title", said[:300]),
-        x=f"{x:.1f}",
-        y=f"{y:.1f}",
-        width=f"{width - 2:.1f}",
-        height=f"{height - 2:.1f}",
-        rx=f"{height / 8:.1f}",
+        round_=height / 8,
         class_="up" if is_up else "down",
         data_serves=second,
     )

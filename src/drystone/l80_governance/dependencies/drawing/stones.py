@@ -11,6 +11,7 @@ import numpy as np
 from drystone.l05_graph.tangles import TangleKind
 from drystone.l80_governance.dependencies.analysis import Analysis
 from drystone.l80_governance.dependencies.bands import Band
+from drystone.l80_governance.dependencies.drawing.shapes import box
 from drystone.l80_governance.dependencies.html import Html, tag
 from drystone.l80_governance.dependencies.view import View, in_address, short
 
@@ -51,15 +52,10 @@ class Stone:
     def shape(self) -> Html:
         """Draw it."""
         tone = f"tone{zlib.crc32(self.name.encode('utf-8', 'replace')) % 4}"
-        return tag(
-            "rect",
-            x=f"{self.x:.1f}",
-            y=f"{self.y:.1f}",
-            width=f"{max(self.width, 0.6):.1f}",
-            height=f"{self.height:.0f}",
-            rx=f"{min(6.0, self.width / 4, self.height / 4):.1f}",
-            class_=f"stone shape {self.kind or tone}",
-        )
+        round_ = min(6.0, self.width / 4, self.height / 4)
+        looks = f"stone shape {self.kind or tone}"
+        width = max(self.width, 0.6)
+        return box(self.x, self.y, width, self.height, round_=round_, class_=looks)
 
     def named(self, view: View, *, more: str = "") -> Html:
         """Draw it with its name, as a link to its page."""

@@ -49,9 +49,9 @@ def heat(view: View) -> Page:
     form = filters(
         view,
         PATH,
-        choose(view, "rows", "Rows", _SIDES, f"{_SIDES[rows]} (as now)"),
-        choose(view, "columns", "Columns", _SIDES, f"{_SIDES[columns]} (as now)"),
-        choose(view, "measure", "What is measured", _MEASURES, f"{_MEASURES[measure]} (as now)"),
+        choose(view, "rows", "Rows", _SIDES, None, now=rows),
+        choose(view, "columns", "Columns", _SIDES, None, now=columns),
+        choose(view, "measure", "What is measured", _MEASURES, None, now=measure),
     )
     return Page(
         title="Heat",
@@ -67,7 +67,7 @@ def heat(view: View) -> Page:
 def _values(view: View, measure: str) -> Costs:
     analysis = view.analysis
     if measure == "heat":
-        return analysis.heat.edges
+        return 100 * analysis.heat.edges
     flags = {
         "upward": analysis.upward,
         "hard": analysis.graph.hard,

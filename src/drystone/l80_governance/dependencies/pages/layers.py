@@ -9,7 +9,7 @@ from drystone.l80_governance.dependencies.drawing.cake import MOST_BOWS, cake_pi
 from drystone.l80_governance.dependencies.drawing.stones import shared_by
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
 from drystone.l80_governance.dependencies.html import Html, Node, joined, tag
-from drystone.l80_governance.dependencies.parts import Column, counted, section, skip_to, table
+from drystone.l80_governance.dependencies.parts import Column, counted, figure, section, table
 from drystone.l80_governance.dependencies.view import Page, View
 
 PATH = "layers"
@@ -29,12 +29,11 @@ def layers(view: View) -> Page:
     selected = view.asked.number("band", -1) if view.asked.text("band") else None
     if selected is not None and selected >= len(cake.bands):
         raise QuestionUnclear(f"band is {selected}; there are bands 0 to {len(cake.bands) - 1}")
-    picture = tag(
-        "figure",
-        skip_to("as-table", "Skip the picture; the same as a table"),
-        tag("div", cake_picture(view, cake, selected), class_="canvas"),
-        tag("figcaption", _legend(view, cake, selected)),
-        class_="figure",
+    picture = figure(
+        cake_picture(view, cake, selected),
+        _legend(view, cake, selected),
+        to="as-table",
+        text="Skip the picture; the same as a table",
     )
     chosen = _chosen(view, cake, selected) if selected is not None else None
     return Page(

@@ -9,7 +9,7 @@ from drystone.l05_graph.findings import Finding
 from drystone.l05_graph.words import Phase
 from drystone.l80_governance.dependencies.drafts import OF_GROUPS, VERBS, written
 from drystone.l80_governance.dependencies.effects import Effects, Line, percent
-from drystone.l80_governance.dependencies.html import Html, Link, Node, link, tag
+from drystone.l80_governance.dependencies.html import Html, Link, Node, fragment, link, tag
 from drystone.l80_governance.dependencies.pages.layout import kept
 from drystone.l80_governance.dependencies.parts import (
     Column,
@@ -35,9 +35,10 @@ def scenario(view: View, changes: Sequence[Change], effects: Effects | None) -> 
         effects: What it does; None when nothing is tried.
     """
     parts: list[Node] = [
-        _effects(view, effects) if effects is not None else None,
+        verdict(effects) if effects is not None else None,
         _ended(view, changes) if effects is None and changes else None,
         _changes(view, changes),
+        tag("div", effect_tables(view, effects), id="effects") if effects is not None else None,
         _forms(view, changes),
     ]
     if changes:
@@ -54,10 +55,6 @@ def scenario(view: View, changes: Sequence[Change], effects: Effects | None) -> 
 def _ended(view: View, changes: Sequence[Change]) -> Html:
     again = tag("a", "Measure them", href=address("scenario", view, written(changes)))
     return tag("p", "What the changes do was not measured to the end. ", again, ".", class_="empty")
-
-
-def _effects(view: View, effects: Effects) -> Html:
-    return tag("div", verdict(effects), effect_tables(view, effects), id="effects")
 
 
 def verdict(effects: Effects) -> Html:
@@ -149,7 +146,14 @@ def _changes(view: View, changes: Sequence[Change]) -> Html:
         action=link("scenario-add"),
         method="get",
     )
-    return section("Changes", listed if items else empty)
+    onward = tag(
+        "p",
+        tag("a", "Try something more", href=fragment("try")),
+        " · ",
+        tag("a", "Keep it", href=fragment("keep")),
+        class_="more",
+    )
+    return section("Changes", listed if items else empty, onward if items else None)
 
 
 def address(path: str, view: View, lines: Sequence[str]) -> Link:
@@ -216,6 +220,7 @@ def _forms(view: View, changes: Sequence[Change]) -> Html:
             [_name_field("r-name", "component", "Component")],
         ),
         lead="Every change is added to those above.",
+        name="try",
     )
 
 
@@ -316,4 +321,5 @@ def _keep(view: View, changes: Sequence[Change]) -> Html:
             class_="more",
         ),
         lead="A version never changes, can be compared with others, and can be gone on from.",
+        name="keep",
     )

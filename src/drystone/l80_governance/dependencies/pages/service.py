@@ -16,11 +16,11 @@ from drystone.l80_governance.dependencies.parts import (
     Column,
     counted,
     facts,
+    figure,
     finding,
     kind_mark,
     notes,
     section,
-    skip_to,
     strength_mark,
     table,
 )
@@ -151,20 +151,16 @@ def _around(view: View, one: Component) -> Html:
         for key, text in _STEPS.items()
     ]
     more = f" {left_out:,} more are not drawn." if left_out else ""
-    figure = tag(
-        "figure",
-        skip_to("needs", "Skip the picture; the same as tables"),
-        tag("div", drawn, class_="canvas"),
-        tag(
-            "figcaption",
-            tag("span", "hard", class_="key hard"),
-            tag("span", "soft", class_="key soft"),
-            tag("span", "hard, not leading down", class_="key wrong"),
-            f"On the left what needs it, on the right what it needs.{more}",
-        ),
-        class_="figure",
+    shown = figure(
+        drawn,
+        tag("span", "hard", class_="key hard"),
+        tag("span", "soft", class_="key soft"),
+        tag("span", "hard, not leading down", class_="key wrong"),
+        f"On the left what needs it, on the right what it needs.{more}",
+        to="needs",
+        text="Skip the picture; the same as tables",
     )
-    return section("Around it", tag("div", tabs, class_="tabs"), figure, name="around")
+    return section("Around it", tag("div", tabs, class_="tabs"), shown, name="around")
 
 
 def _ring(view: View, middle: int, steps: int, *, up: bool) -> list[list[int]]:

@@ -26,9 +26,9 @@ from drystone.l80_governance.dependencies.parts import (
     Column,
     counted,
     facts,
+    figure,
     kind_mark,
     section,
-    skip_to,
     table,
 )
 from drystone.l80_governance.dependencies.untangling import MOST_SECONDS, Question, State
@@ -277,18 +277,14 @@ def _picture(view: View, question: Question, answer: Untangling | None) -> Html:
     )
     return section(
         "As a picture",
-        tag(
-            "figure",
-            skip_to("members", "Skip the picture"),
-            tag("div", drawn, class_="canvas"),
-            tag(
-                "figcaption",
-                tag("span", "hard", class_="key hard"),
-                tag("span", "hard, not leading down", class_="key wrong"),
-                tag("span", "changed by a move", class_="key cut") if cut else None,
-                tag("span", more) if more else None,
-            ),
-            class_="figure",
+        figure(
+            drawn,
+            tag("span", "hard", class_="key hard"),
+            tag("span", "hard, not leading down", class_="key wrong"),
+            tag("span", "changed by a move", class_="key cut") if cut else None,
+            tag("span", more) if more else None,
+            to="members",
+            text="Skip the picture",
         ),
         name="picture",
     )
