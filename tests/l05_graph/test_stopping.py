@@ -10,7 +10,7 @@ import pytest
 
 from drystone.l05_graph.arrays import Graph, graph_of_edges
 from drystone.l05_graph.cut import feedback_arc_set
-from drystone.l05_graph.limits import Limit, Progress
+from drystone.l05_graph.limits import Effort, Limit, Progress
 from drystone.l05_graph.moves import Search, untangle
 from drystone.l05_graph.strong import strong_components
 
@@ -86,3 +86,29 @@ def test_a_stopped_limit_is_over() -> None:
     assert (limit.is_over, limit.left) == (False, float("inf"))
     stop.set()
     assert (limit.is_over, limit.left) == (True, 0.0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.02, 0.2])
+def test_a_search_that_is_limited_by_effort_is_the_same_everywhere(seconds: float) -> None:
+    graph = hard()
+
+    def found() -> tuple[list[int], float, float]:
+        cut = feedback_arc_set(graph, time_limit=timedelta(seconds=seconds), clock=Effort())
+        return cut.edges.tolist(), cut.cost, cut.bound
+
+    first = found()
+    assert found() == first
+    assert 0 < first[2] < first[1]
+
+
+def test_more_effort_finds_better_answers() -> None:
+    graph = hard()
+    costs, bounds = [], []
+    for seconds in (0.0, 0.03, 0.3):
+        cut = feedback_arc_set(graph, time_limit=timedelta(seconds=seconds), clock=Effort())
+        costs.append(cut.cost)
+        bounds.append(cut.bound)
+    assert costs == sorted(costs, reverse=True)
+    assert bounds == sorted(bounds)
+    assert costs[0] > costs[-1]
+    assert bounds[0] < bounds[-1]

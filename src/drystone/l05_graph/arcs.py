@@ -10,9 +10,29 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from drystone.l05_graph.arrays import Costs, Flags, Numbers
-from drystone.l05_graph.strong import begin_of, heights, strong_components
+from drystone.l05_graph.strong import begin_of, heights, strong_components, turned
 
 SCALES = (1, 2, 4, 5, 8, 10, 16, 20, 50, 100, 1000)
+
+
+class Near(dict[int, list[int]]):
+    """Lists of numbers by vertex, each made when it is first looked at: a search that sees little of a graph pays for that.
+
+    Args:
+        begin: Where the numbers of each vertex begin, and where the last end.
+        values: The numbers.
+    """
+
+    def __init__(self, begin: Numbers, values: Numbers) -> None:
+        super().__init__()
+        self._begin = begin.data
+        self._values = values
+
+    def __missing__(self, vertex: int) -> list[int]:
+        """Return the list of a vertex that was not looked at before."""
+        found: list[int] = self._values[self._begin[vertex] : self._begin[vertex + 1]].tolist()
+        self[vertex] = found
+        return found
 
 
 @dataclass(frozen=True)
@@ -42,6 +62,23 @@ class Arcs:
         return self.source * self.size + self.target
 
     @cached_property
+    def begin(self) -> Numbers:
+        """Where the arcs of each source begin, and where the last end."""
+        return begin_of(self.source, self.size)
+
+    @cached_property
+    def into(self) -> tuple[Numbers, Numbers]:
+        """Where the arcs into each target begin in the second array, and the arcs ordered by target."""
+        return turned(self.size, self.begin, self.target)
+
+    @cached_property
+    def past(self) -> csr_matrix:
+        """What it costs each vertex to go up past each neighbour: more above its users, less above its needs."""
+        costs = self.matrix(self.finite)
+        found: csr_matrix = (costs.T.tocsr() - costs).tocsr()
+        return found
+
+    @cached_property
     def finite(self) -> Costs:
         """The costs, where an arc that cannot be cut is dearer than all others together."""
         known = np.isfinite(self.cost)
@@ -53,8 +90,7 @@ class Arcs:
 
     def matrix(self, data: Costs) -> csr_matrix:
         """Return the arcs as a sparse matrix with a number on each."""
-        begins = begin_of(self.source, self.size)
-        return csr_matrix((data, self.target, begins), shape=(self.size, self.size))
+        return csr_matrix((data, self.target, self.begin), shape=(self.size, self.size))
 
     def tangled(self, kept: Flags) -> Flags:
         """Tell which of the kept arcs lie on a cycle of kept arcs."""
@@ -88,7 +124,10 @@ def merged(size: int, source: Numbers, target: Numbers, cost: Costs) -> tuple[Ar
     Returns:
         The arcs, and the arc of each edge.
     """
-    keys, arc_of = np.unique(source * size + target, return_inverse=True)
+    keys = source * size + target
+    if np.all(keys[1:] > keys[:-1]):
+        return Arcs(size, source, target, cost), np.arange(len(keys))
+    keys, arc_of = np.unique(keys, return_inverse=True)
     costs = np.bincount(arc_of, weights=cost, minlength=len(keys)).astype(np.float64)
     width = max(size, 1)
     return Arcs(size, keys // width, keys % width, costs), arc_of
@@ -102,10 +141,15 @@ def without_opposites(arcs: Arcs) -> tuple[Arcs, Numbers, float]:
     Returns:
         The arcs that are left, the number that each had, and what is paid.
     """
-    opposite = arcs.target * arcs.size + arcs.source
-    at = np.minimum(np.searchsorted(arcs.keys, opposite), max(arcs.count - 1, 0))
-    paired = arcs.keys[at] == opposite if arcs.count else np.zeros(0, np.bool_)
-    off = np.where(paired, np.minimum(arcs.cost, arcs.cost[at]), 0.0)
+    other, paired = np.zeros(arcs.count, np.int64), np.zeros(arcs.count, np.bool_)
+    if arcs.count:
+        # In the order of the targets the opposite keys ascend, so that looking them up does not jump about.
+        _, order = arcs.into
+        opposite = arcs.target[order] * arcs.size + arcs.source[order]
+        at = np.minimum(np.searchsorted(arcs.keys, opposite), arcs.count - 1)
+        other[order] = at
+        paired[order] = arcs.keys[at] == opposite
+    off = np.where(paired, np.minimum(arcs.cost, arcs.cost[other]), 0.0)
     left = np.where(np.isfinite(arcs.cost), arcs.cost - off, np.inf)
     which = np.nonzero((left > 0) | ~paired)[0]
     rest = Arcs(arcs.size, arcs.source[which], arcs.target[which], left[which])

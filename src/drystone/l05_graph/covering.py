@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, linprog, milp
@@ -23,6 +24,10 @@ from drystone.l05_graph.arrays import Costs, Flags, Numbers
 from drystone.l05_graph.limits import Limit, OnProgress, Progress
 
 TOLERANCE = 1e-6
+SOLVERS, EXACT = 1e-7, 1e-12
+"""Shares of a bound by which it may be wrong: one of a solver, and one that is a sum of what is known."""
+TURN, NODE = 8, 500
+"""So many steps a turn of a solver takes for each row and column, and a node of a search tree for each coefficient, about."""
 MOST_ROUNDS = 400
 STALL = 12
 """After so many rounds without a better bound the linear programs have said what they can."""
@@ -37,11 +42,13 @@ class Puzzle(ABC):
         cost: Of each choice; infinite when it cannot be made.
         needs: Rows of two choices of which the first may only be made with the second.
         searches: Whether it knows how to search around the best choices.
+        relaxes: Whether it is small enough for linear programs.
     """
 
     cost: Costs
     needs: Numbers = np.zeros((0, 2), np.int64)
     searches: bool = False
+    relaxes: bool = True
 
     @abstractmethod
     def begin(self, limit: Limit) -> Flags:
@@ -112,14 +119,15 @@ class Prover:
         bound, rows = self._puzzle.first(self._limit.part(0.3))
         self._add(rows)
         self._raise(bound)
-        if not self._rows:
+        if not self._rows and self._puzzle.relaxes:
             nothing = np.zeros(len(self._puzzle.cost))
             self._add(self._puzzle.unmet(nothing, self.best, self._limit))
         self._kick(FIRST_KICKS)
-        self._relax(self._limit.part(0.6))
-        if not self._is_done:
-            self._kick(KICKS, self._limit.part(0.3))
-        self._branch()
+        if self._puzzle.relaxes:
+            self._relax(self._limit.part(0.6))
+            if not self._is_done:
+                self._kick(KICKS, self._limit.part(0.3))
+            self._branch()
         while self._puzzle.searches and not self._is_done and self._limit.left < float("inf"):
             self._kick(KICKS)
         return Answer(self.best, self.cost, min(self.bound, self.cost), self._proof())
@@ -146,8 +154,9 @@ class Prover:
         if cost < self.cost:
             self.best, self.cost = chosen, cost
 
-    def _raise(self, bound: float) -> None:
-        safe = bound - TOLERANCE * max(1.0, abs(bound)) / 10
+    def _raise(self, bound: float, error: float = EXACT) -> None:
+        """Raise the bound to one that may be wrong by a share of it."""
+        safe = bound - error * max(1.0, abs(bound))
         if self._grain:
             safe = float(np.ceil(safe / self._grain - TOLERANCE) * self._grain)
         self.bound = max(self.bound, min(safe, self.cost))
@@ -199,18 +208,24 @@ class Prover:
                 b_ub=-least,
                 bounds=(0, None),
                 method="highs",
-                options={"time_limit": max(limit.left, 0.01)},
+                options=_ends(limit, "maxiter", TURN * (len(least) + len(columns))),
             )
         )
-        if solved is None or solved.status != 0:
+        if solved is None:
+            return None
+        limit.spend((solved.nit or 0) * TURN * (len(least) + len(columns)))
+        if solved.status != 0:
             return None
         share = np.zeros(len(self._puzzle.cost))
         share[columns] = np.clip(solved.x, 0.0, 1.0)
-        self._relaxed = float(solved.fun)
+        # What any prices of the demands prove, by duality, whatever the solver's tolerances were.
+        duals = np.maximum(-solved.ineqlin.marginals, 0.0)
+        reduced = self._puzzle.cost[columns] - matrix.T @ duals
+        self._relaxed = float(duals @ least + np.minimum(reduced, 0.0).sum())
         self._raise(self._relaxed)
         self._reduced = self._puzzle.cost.copy()
-        self._reduced[columns] = solved.lower.marginals
-        self._duals = -solved.ineqlin.marginals[: len(self._rows)]
+        self._reduced[columns] = reduced
+        self._duals = duals[: len(self._rows)]
         return share
 
     def _program(self) -> tuple[Numbers, csr_matrix, Costs]:
@@ -246,7 +261,7 @@ class Prover:
                 break
             bound = solved.mip_dual_bound
             if bound and np.isfinite(bound):  # None when it never came so far.
-                self._raise(bound)
+                self._raise(bound, SOLVERS)
             if solved.x is None:
                 break
             share = np.zeros(len(self._puzzle.cost))
@@ -261,17 +276,21 @@ class Prover:
     def _solve_whole(
         self, columns: Numbers, matrix: csr_matrix, least: Costs, useful: Flags
     ) -> OptimizeResult | None:
-        left = self._limit.left
-        longest = max(0.01, left * 0.8 if left > 2 else left * 0.9)
-        return self._limit.attend(
+        limit = self._limit.part(0.8 if self._limit.left > 2 else 0.9)
+        ends = _ends(limit, "node_limit", NODE * matrix.nnz)
+        solved = self._limit.attend(
             lambda: milp(
                 self._puzzle.cost[columns],
                 constraints=LinearConstraint(matrix, least, np.full(len(least), np.inf)),
                 bounds=Bounds(np.zeros(len(columns)), useful.astype(np.float64)),
                 integrality=np.ones(len(columns), np.int64),
-                options={"mip_rel_gap": 0.0, "time_limit": longest},
+                options={"mip_rel_gap": 0.0, **ends},  # type: ignore[arg-type]  # A name chosen as it runs.
             )
         )
+        if solved is not None:
+            nodes = max(1, solved.mip_node_count or 0)
+            self._limit.spend(nodes * NODE * matrix.nnz)
+        return solved
 
     def _proof(self) -> list[Numbers]:
         tight = self._duals > TOLERANCE
@@ -280,3 +299,10 @@ class Prover:
         ):
             return [row for row, is_tight in zip(self._rows, tight, strict=True) if is_tight]
         return list(self._rows)
+
+
+def _ends(limit: Limit, name: str, steps: float) -> dict[str, Any]:
+    """Return how a solver is told to end: by time, or after so many turns that each take so many steps."""
+    if np.isfinite(limit.steps_left):
+        return {name: max(1, int(limit.steps_left / steps))}
+    return {"time_limit": limit.solver_seconds} if np.isfinite(limit.left) else {}

@@ -12,7 +12,10 @@ from drystone.l05_graph.strong import strong_components
 
 CELLS = 2_000_000
 """How many distances may be held at once."""
+STEPS = 2_000_000
+"""How many vertices and arcs may be looked at between two looks at the clock."""
 VIOLATED = 1 - 1e-4
+USES = 3
 
 
 def light_cycles(
@@ -54,11 +57,12 @@ def light_cycles(
     hop = min(1e-6, 1e-5 / len(vertices))
     matrix = small.matrix(weight[numbers] + hop)
     heads, head_of = np.unique(inside[arcs.target[roots]], return_inverse=True)
-    step = max(1, CELLS // len(vertices))
+    step = max(1, min(CELLS // len(vertices), STEPS // (len(vertices) + small.count)))
     found: list[tuple[float, int, Numbers]] = []
     for chunk in _chunks(len(heads), step, begin):
         if len(found) >= most or (found and limit.is_over) or limit.left == 0:
             break
+        limit.spend(4 * len(chunk) * (len(vertices) + small.count))
         distance, via = dijkstra(matrix, indices=heads[chunk], return_predecessors=True, limit=1.0)
         row_of = np.full(len(heads), -1)
         row_of[chunk] = np.arange(len(chunk))
@@ -100,3 +104,16 @@ def _paths(arcs: Arcs, via: Numbers, rows: Numbers, ends: Numbers) -> list[Numbe
             walks[walk].append(step)
         at = before
     return [np.array(walk, np.int64) for walk in walks]
+
+
+def spread(cycles: list[Numbers], count: int, most: int) -> list[Numbers]:
+    """Choose cycles, the first first, such that no arc is in more than a few."""
+    used = np.zeros(count, np.int64)
+    chosen: list[Numbers] = []
+    for cycle in cycles:
+        if used[cycle].max() < USES:
+            used[cycle] += 1
+            chosen.append(cycle)
+            if len(chosen) >= most:
+                break
+    return chosen

@@ -17,11 +17,12 @@ from typing_extensions import override
 from drystone.l05_graph.arcs import Arcs, merged
 from drystone.l05_graph.arrays import Costs, Flags, Graph, Numbers
 from drystone.l05_graph.covering import Prover, Puzzle
-from drystone.l05_graph.cut import ROWS, cut_of, representatives, spread
-from drystone.l05_graph.cycles import light_cycles
+from drystone.l05_graph.cut import cut_of, representatives
+from drystone.l05_graph.cycles import light_cycles, spread
 from drystone.l05_graph.limits import Limit, Proven
 from drystone.l05_graph.model import Model
 from drystone.l05_graph.moves import DEFAULT_SEARCH, Search
+from drystone.l05_graph.parts import ROWS
 from drystone.l05_graph.stacking import Stacking
 from drystone.l05_graph.strong import begin_of
 

@@ -12,6 +12,8 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 ATTENTION_S = 0.05
+STEPS = 10_000_000
+"""So many elementary steps, such as looking at an arc, take about a second on a quiet machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,24 @@ def say_nothing(_: Progress) -> None:
     """Take notice of no progress."""
 
 
+class Effort:
+    """A clock that goes on by the work that is done, so that a limit ends the same search at the same place everywhere.
+
+    Its seconds are those of a quiet machine, about.
+    """
+
+    def __init__(self) -> None:
+        self._done = 0.0
+
+    def __call__(self) -> float:
+        """Return how much has been done."""
+        return self._done
+
+    def spend(self, steps: float) -> None:
+        """Go on by so many elementary steps."""
+        self._done += steps / STEPS
+
+
 class Limit:
     """A time limit that has begun; the one place in which optimisers read a clock.
 
@@ -78,6 +98,7 @@ class Limit:
     ) -> None:
         self._clock = clock
         self._stop = stop
+        self._effort = clock if isinstance(clock, Effort) else None
         self._began = clock()
         self._end = float("inf") if length is None else self._began + length.total_seconds()
 
@@ -90,6 +111,21 @@ class Limit:
     def left(self) -> float:
         """How many seconds are left, not below 0; infinite without an end."""
         return 0.0 if self._is_stopped else max(0.0, self._end - self._clock())
+
+    @property
+    def solver_seconds(self) -> float:
+        """How long a solver may go on by its own clock; infinite where effort counts instead of time."""
+        return float("inf") if self._effort else max(self.left, 0.01)
+
+    @property
+    def steps_left(self) -> float:
+        """How many elementary steps are left where effort counts; infinite where time does."""
+        return self.left * STEPS if self._effort else float("inf")
+
+    def spend(self, steps: float) -> None:
+        """Tell how many elementary steps have been done, for where effort counts."""
+        if self._effort:
+            self._effort.spend(steps)
 
     @property
     def is_over(self) -> bool:

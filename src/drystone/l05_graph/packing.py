@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drystone.l05_graph.arcs import Arcs
+from drystone.l05_graph.arcs import Arcs, Near
 from drystone.l05_graph.arrays import Costs, Numbers
 from drystone.l05_graph.limits import Limit
 
@@ -26,11 +26,11 @@ def packed(arcs: Arcs, roots: Numbers, *, limit: Limit) -> tuple[float, list[Num
     """
     search = _Search(arcs)
     left, bound, cycles = search.left, 0.0, []
-    for number, root in enumerate(roots[np.argsort(arcs.cost[roots], kind="stable")].tolist()):
-        if number % 16 == 0 and limit.is_over:
-            break
-        while left[root] > 0:
+    limit.spend(arcs.count)
+    for root in roots[np.argsort(arcs.cost[roots], kind="stable")].tolist():
+        while left[root] > 0 and not limit.is_over:
             cycle = search.cycle(root)
+            limit.spend(10 + 5 * search.seen)
             if cycle is None:
                 break
             share = min(left[arc] for arc in cycle)
@@ -40,21 +40,25 @@ def packed(arcs: Arcs, roots: Numbers, *, limit: Limit) -> tuple[float, list[Num
                 left[arc] -= share
             bound += share
             cycles.append(np.array(cycle, np.int64))
+        if limit.is_over:
+            break
     return bound, cycles, np.array(left)
 
 
 class _Search:
-    """Breadth first from both ends at once, through arcs of which something is left."""
+    """Breadth first from both ends at once, through arcs of which something is left.
+
+    Attributes:
+        left: Of the cost of each arc.
+        seen: How many vertices the last search looked at.
+    """
 
     def __init__(self, arcs: Arcs) -> None:
-        self.left: list[float] = arcs.cost.tolist()
-        self._source: list[int] = arcs.source.tolist()
-        self._target: list[int] = arcs.target.tolist()
-        self._out: list[list[int]] = [[] for _ in range(arcs.size)]
-        self._into: list[list[int]] = [[] for _ in range(arcs.size)]
-        for arc, (source, target) in enumerate(zip(self._source, self._target, strict=True)):
-            self._out[source].append(arc)
-            self._into[target].append(arc)
+        self.left = arcs.cost.copy().data
+        self.seen = 0
+        self._source, self._target = arcs.source.data, arcs.target.data
+        self._out = Near(arcs.begin, np.arange(arcs.count))
+        self._into = Near(*arcs.into)
 
     def cycle(self, root: int) -> list[int] | None:
         """Return the arcs of a short cycle through this one."""
@@ -68,6 +72,7 @@ class _Search:
                 front, meeting = self._step(front, self._out, self._target, ahead, behind)
             else:
                 rear, meeting = self._step(rear, self._into, self._source, behind, ahead)
+        self.seen = len(ahead) + len(behind)
         if meeting is None:
             return None
         found, vertex = [root], meeting
@@ -83,8 +88,8 @@ class _Search:
     def _step(
         self,
         wave: list[int],
-        arcs_of: list[list[int]],
-        ends: list[int],
+        arcs_of: Near,
+        ends: memoryview[int],
         seen: dict[int, int],
         others: dict[int, int],
     ) -> tuple[list[int], int | None]:

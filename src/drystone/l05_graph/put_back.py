@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drystone.l05_graph.arcs import Arcs, ranks
+from drystone.l05_graph.arcs import Arcs, Near, ranks
 from drystone.l05_graph.arrays import Flags, Numbers
 from drystone.l05_graph.limits import Limit
 
@@ -18,39 +18,41 @@ def put_back(arcs: Arcs, place: Numbers, limit: Limit) -> Numbers:
     What leads upwards is tried again, the dearest first, and the order is mended around each that closes no cycle (Pearce and
     Kelly, JEA 11, 2007). The result never costs more. Stops early when time is over.
     """
+    if limit.is_over:
+        return place
     up = arcs.back(place)
     dropped = np.nonzero(up)[0]
-    order = _Order(arcs, place, up)
-    for number, arc in enumerate(
-        dropped[np.argsort(-arcs.finite[dropped], kind="stable")].tolist()
-    ):
-        if number % 64 == 0 and limit.is_over:
+    order = _Order(arcs, place, up, limit)
+    limit.spend(2 * arcs.count)
+    for arc in dropped[np.argsort(-arcs.finite[dropped], kind="stable")].tolist():
+        if limit.is_over:
             break
-        order.add(int(arcs.source[arc]), int(arcs.target[arc]))
+        limit.spend(order.add(int(arcs.source[arc]), int(arcs.target[arc])))
     return ranks(np.array(order.place))
 
 
 class _Order:
     """An order of the vertices in which no arc leads upwards, while arcs are added."""
 
-    def __init__(self, arcs: Arcs, place: Numbers, up: Flags) -> None:
+    def __init__(self, arcs: Arcs, place: Numbers, up: Flags, limit: Limit) -> None:
+        self._limit = limit
         self.place: list[float] = place.astype(np.float64).tolist()
-        self._needs: list[list[int]] = [[] for _ in range(arcs.size)]
-        self._users: list[list[int]] = [[] for _ in range(arcs.size)]
-        for source, target in zip(
-            arcs.source[~up].tolist(), arcs.target[~up].tolist(), strict=True
-        ):
-            self._needs[source].append(target)
-            self._users[target].append(source)
+        self._needs = _kept(arcs.begin, arcs.target, ~up)
+        begin, into = arcs.into
+        self._users = _kept(begin, arcs.source[into], ~up[into])
 
-    def add(self, source: int, target: int) -> None:
-        """Add an arc, unless it closes a cycle."""
-        if self.place[source] < self.place[target] and not self._make_room(source, target):
-            return
+    def add(self, source: int, target: int) -> int:
+        """Add an arc, unless it closes a cycle; returns how many steps that took."""
+        steps = 1
+        if self.place[source] < self.place[target]:
+            steps, is_there = self._make_room(source, target)
+            if not is_there:
+                return steps
         self._needs[source].append(target)
         self._users[target].append(source)
+        return steps
 
-    def _make_room(self, source: int, target: int) -> bool:
+    def _make_room(self, source: int, target: int) -> tuple[int, bool]:
         """Move the target below the source, unless it needs it.
 
         One search goes down from the target, another up from the source, by turns, so that the smaller one decides: when
@@ -59,13 +61,17 @@ class _Order:
         low, high = self.place[source], self.place[target]
         below = _Side(self._needs, target, low, -1)
         above = _Side(self._users, source, high, 1)
-        while True:
+        turn, steps = 0, 2
+        while turn % 256 or not self._limit.is_over:
+            turn += 1
+            steps = len(below.found) + len(above.found)
             if below.is_done:
-                return self._settle(below.found, max(below.end, low - 1.0), low)
+                return steps, self._settle(below.found, max(below.end, low - 1.0), low)
             if above.is_done:
-                return self._settle(above.found, high, min(above.end, high + 1.0))
+                return steps, self._settle(above.found, high, min(above.end, high + 1.0))
             if below.goes_on(self.place, above) or above.goes_on(self.place, below):
-                return False
+                break
+        return steps, False
 
     def _settle(self, moved: list[int], low: float, high: float) -> bool:
         """Give these, in their order, places between the two.
@@ -80,6 +86,11 @@ class _Order:
         return True
 
 
+def _kept(begin: Numbers, ends: Numbers, kept: Flags) -> Near:
+    before = np.concatenate(([0], np.cumsum(kept)))
+    return Near(before[begin], ends[kept])
+
+
 class _Side:
     """A search to one side, through vertices whose place lies inside a bound.
 
@@ -88,7 +99,7 @@ class _Side:
         end: The place nearest to the bound that is outside of it and has an arc to what it has seen.
     """
 
-    def __init__(self, arcs_of: list[list[int]], start: int, bound: float, sign: int) -> None:
+    def __init__(self, arcs_of: Near, start: int, bound: float, sign: int) -> None:
         self.found = [start]
         self.end = sign * float("inf")
         self._arcs_of, self._bound, self._sign = arcs_of, bound, sign

@@ -16,9 +16,10 @@ from typing_extensions import override
 from drystone.l05_graph.arcs import Arcs
 from drystone.l05_graph.arrays import Costs, Flags, Numbers
 from drystone.l05_graph.covering import Puzzle
-from drystone.l05_graph.cut import ROWS, cut_of, spread
-from drystone.l05_graph.cycles import light_cycles
+from drystone.l05_graph.cut import cut_of
+from drystone.l05_graph.cycles import light_cycles, spread
 from drystone.l05_graph.limits import Limit
+from drystone.l05_graph.parts import ROWS
 from drystone.l05_graph.strong import strong_components
 
 MOST_REPAIRED = 3000

@@ -15,6 +15,9 @@ from scipy.sparse.csgraph import connected_components
 
 from drystone.l05_graph.arrays import Numbers
 
+MOST_WAVES = 2000
+"""A chain that is longer is not worth walking where any order that is right will do."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Condensed:
@@ -44,6 +47,35 @@ def strong_components(size: int, source: Numbers, target: Numbers) -> tuple[int,
     return int(count), of.astype(np.int64)
 
 
+def ordered_components(
+    size: int, begin: Numbers, source: Numbers, target: Numbers
+) -> tuple[int, Numbers]:
+    """Return how many strong components there are, and the one of each vertex, numbered such that all it needs have lower ones.
+
+    Args:
+        size: How many vertices there are.
+        begin: Where the edges of each source begin, and where the last end.
+        source: Ascending.
+        target: Of each edge.
+    """
+    matrix = csr_matrix((np.ones(len(source), np.int8), target, begin), shape=(size, size))
+    count, found = connected_components(matrix, directed=True, connection="strong")
+    of = found.astype(np.int64)
+    between = np.nonzero(of[source] != of[target])[0]
+    height, left = _waves(count, of[source[between]], of[target[between]], most=MOST_WAVES)
+    if left and not np.any(of[source] < of[target]):
+        return int(
+            count
+        ), of  # They are in such an order already, as scipy does it now, which it does not promise.
+    if left:
+        height = heights(count, of[source[between]], of[target[between]])
+    first = np.full(count, size)
+    np.minimum.at(first, of, np.arange(size))
+    rank = np.empty(count, np.int64)
+    rank[np.lexsort((first, height))] = np.arange(count)
+    return int(count), rank[of]
+
+
 def condensed(size: int, source: Numbers, target: Numbers) -> Condensed:
     """Return the graph of strong components; it has no cycle."""
     count, of = strong_components(size, source, target)
@@ -64,12 +96,22 @@ def heights(size: int, source: Numbers, target: Numbers) -> Numbers:
     Raises:
         ValueError: The graph has a cycle.
     """
+    found, left = _waves(size, source, target)
+    if left:
+        raise ValueError("the graph has a cycle, so that nothing in it has a height")
+    return found
+
+
+def _waves(
+    size: int, source: Numbers, target: Numbers, most: float = float("inf")
+) -> tuple[Numbers, int]:
+    """Return the heights of those that so many waves reach, and how many are left."""
     order = np.argsort(target, kind="stable")
     users, begins = source[order], begin_of(target, size)
     missing = np.bincount(source, minlength=size)
     found = np.zeros(size, np.int64)
     wave, height, left = np.nonzero(missing == 0)[0], 0, size
-    while len(wave):
+    while len(wave) and height < most:
         found[wave] = height
         left -= len(wave)
         next_ones = users[spans(begins[wave], begins[wave + 1])]
@@ -83,14 +125,28 @@ def heights(size: int, source: Numbers, target: Numbers) -> Numbers:
             missing -= fewer
             wave = np.nonzero((missing == 0) & (fewer > 0))[0]
         height += 1
-    if left:
-        raise ValueError("the graph has a cycle, so that nothing in it has a height")
-    return found
+    return found, left
 
 
 def begin_of(sorted_by: Numbers, size: int) -> Numbers:
     """Return where the entries of each vertex begin in an array that is ordered by vertex (CSR)."""
     return np.concatenate(([0], np.cumsum(np.bincount(sorted_by, minlength=size))))
+
+
+def turned(size: int, begin: Numbers, target: Numbers) -> tuple[Numbers, Numbers]:
+    """Order arcs that are ordered by source by target instead, and by source within.
+
+    Args:
+        size: How many vertices there are.
+        begin: Where the arcs of each source begin, and where the last end.
+        target: Of each arc.
+
+    Returns:
+        Where the arcs into each target begin, and the arcs in the new order.
+    """
+    shape = (size, size)
+    other = csr_matrix((np.arange(len(target)), target, begin), shape=shape).tocsc()
+    return other.indptr.astype(np.int64), other.data
 
 
 def spans(begins: Numbers, ends: Numbers) -> Numbers:
