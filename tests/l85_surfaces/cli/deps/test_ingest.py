@@ -132,6 +132,22 @@ def test_the_log_of_the_platforms_own_edge_counts_once_however_it_grows(
     assert (pairs["external:edge", "platform/proxy"].calls, len(pairs)) == (5, 2)
     again = drystone("deps", "ingest", "--live")
     assert "access.log: imported before; left out" in again.out
+    assert "next   drystone deps lint\n" in again.out
+
+
+def test_the_live_platform_is_held_against_the_evidence_of_its_home(
+    drystone: Drystone, small: SmallPlatform, tmp_path: Path
+) -> None:
+    assert small
+    call = {"parent": "platform/proxy", "child": "dev/shop", "callCount": 9, "errorCount": 0}
+    (tmp_path / "proxy.json").write_text(json.dumps([call]))
+    drystone("deps", "ingest", "zipkin-links", "proxy.json")
+
+    said = drystone("deps", "lint")
+
+    assert "warning undeclared" in said.out
+    assert "platform/proxy" in said.out
+    assert "undeclared" not in drystone("deps", "lint", "--platform").out
 
 
 def test_less_is_kept_of_what_is_old(drystone: Drystone, tmp_path: Path) -> None:

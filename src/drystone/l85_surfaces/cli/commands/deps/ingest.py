@@ -94,14 +94,15 @@ def ingest(
     if live:
         if source is not None or output is not None:
             raise Misuse("--live reads the edge's own log: name no source and no other file")
-        _add(_of_edge(evidence, shared), out)
+        _add(_of_edge(evidence, shared), out, of_platform=evidence is None)
         return
     if source is None and keep is not None and not listed:
         where = evidence or evidence_files.of_platform(shared.folder)
         if where is None:
             raise Misuse("name the evidence of which less is kept: --evidence FILE")
         until = datetime.now(UTC) - _age(older_than)
-        _add(ingesting.kept_coarser(where, Detail(keep), before=until), out)
+        found = ingesting.kept_coarser(where, Detail(keep), before=until)
+        _add(found, out, of_platform=evidence is None)
         return
     if listed or source is None:
         every = ingesting.sources()
@@ -119,7 +120,7 @@ def ingest(
         found = ingesting.observed(
             chosen, files, where, endpoints, fields=fields, again=again, keep=detail
         )
-        _add(found, out)
+        _add(found, out, of_platform=evidence is None)
         return
     if evidence is not None or endpoints is not None or fields is not None or again or keep:
         raise Misuse(f"{source} are declarations: they give a draft of a survey, no evidence")
@@ -144,9 +145,10 @@ def _of_edge(evidence: str | None, shared: Shared) -> ingesting.Evident:
     return ingesting.of_edge(home.access_log, model, evidence or str(home.evidence))
 
 
-def _add(found: ingesting.Evident, out: Terminal) -> None:
+def _add(found: ingesting.Evident, out: Terminal, *, of_platform: bool) -> None:
     out.document(views.observed_document(found))
-    _tell(views.observed(found, paint=out.paint), found.file, found.text, out)
+    lines = views.observed(found, of_platform=of_platform, paint=out.paint)
+    _tell(lines, found.file, found.text, out)
 
 
 def _draft(found: ingesting.Drafted, output: str | None, out: Terminal) -> None:

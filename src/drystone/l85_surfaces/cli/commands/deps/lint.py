@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated, Literal
 
 from drystone.l05_graph.findings import Finding, Rule, Rules, Severity
@@ -36,7 +37,8 @@ def lint(
     evidence: Annotated[
         str | None,
         Parameter(
-            metavar="FILE", help="What traffic showed; where it differs from the survey is told."
+            metavar="FILE",
+            help="What traffic showed; where it differs from the model is told. For the live platform, what its home keeps.",
         ),
     ] = None,
     output: Annotated[
@@ -55,8 +57,8 @@ def lint(
     model = given(survey, source, shared)
     wanted = rules_of(rules)
     found = check(model.model, wanted, today)
-    if evidence is not None:
-        found = _with_evidence(found, model.model, evidence, wanted, today)
+    if (file := _seen(evidence, survey, source, shared)) is not None:
+        found = _with_evidence(found, model.model, file, wanted, today)
     bad = _as_bad_as(found, Severity(level))
     form = "json" if shared.json else output
     out = Terminal(json=form == "json")
@@ -69,6 +71,16 @@ def lint(
         text = views.findings(found, model, today, paint=out.paint, show_all=show_all)
         out.lines(text)
     return 1 if bad else 0
+
+
+def _seen(evidence: str | None, survey: str | None, source: Source, shared: Shared) -> str | None:
+    """Return the file that tells what traffic showed: the one that was named, or what the home of the live platform keeps."""
+    from drystone.l85_surfaces.cli.dependencies.evidence_files import of_platform  # noqa: PLC0415
+
+    if evidence is not None or survey is not None or source != LIVE:
+        return evidence
+    kept = of_platform(shared.folder)
+    return kept if kept is not None and Path(kept).exists() else None
 
 
 def _with_evidence(

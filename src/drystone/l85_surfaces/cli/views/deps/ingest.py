@@ -92,16 +92,23 @@ def declared_document(found: Drafted, output: str | None) -> Mapping[str, Any]:
     }
 
 
-def observed(found: Evident, *, paint: Paint = PLAIN) -> Iterator[str]:
-    """Tell what each file gave, and what to do with it."""
+def observed(found: Evident, *, of_platform: bool, paint: Paint = PLAIN) -> Iterator[str]:
+    """Tell what each file gave, and what to do with it.
+
+    Args:
+        found: What was read.
+        of_platform: Whether it went to the evidence of the platform of the home.
+        paint: Colours.
+    """
     for one in found.files:
         yield from _imported(one, paint)
     if found.file is not None:
         pairs = count(len(found.evidence.pairs), "pair of components", "pairs of components")
         yield f"{found.file} holds {pairs} from {count(len(found.evidence.batches), 'import')}"
-        yield from labelled(
-            "next", f"drystone deps lint SURVEY --evidence {found.file}", paint=paint
-        )
+        check = "drystone deps lint"
+        if not of_platform:
+            check += f" SURVEY --evidence {found.file}"
+        yield from labelled("next", check, paint=paint)
 
 
 def _imported(one: Imported, paint: Paint) -> Iterator[str]:
