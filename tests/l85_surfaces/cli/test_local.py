@@ -57,6 +57,42 @@ def test_all_files_are_read_before_the_verdict(
     assert said.out.splitlines()[-1] == "2 mistakes in 1 of 2 descriptors"
 
 
+def test_dependencies_among_files_are_shown_like_mistakes_and_may_refuse(
+    drystone: Drystone, descriptor: Path, tmp_path: Path
+) -> None:
+    name = yaml.safe_load(DESCRIPTOR)["service"]
+    other = tmp_path / "other.yaml"
+    other.write_text(
+        f"schema: 1\nservice: other\nowner: x\nlayer: 30\nprocess: {{command: [x]}}\ndependencies:\n  {name}: hard\n"
+    )
+    descriptor.write_text(f"{DESCRIPTOR}layer: 40\n")
+
+    said = drystone("validate", str(descriptor), str(other))
+
+    assert (said.code, said.err) == (1, "")
+    assert said.out == (
+        f"{other}:7:3: layer: dev/other (layer 30) needs dev/{name} on a higher layer (40);"
+        " a hard dependency leads downwards\n"
+        f"    7 |   {name}: hard\n"
+        f"      |   {'^' * len(name)}\n"
+        f"      = help: soften it, remove it, or move dev/{name} below layer 30\n"
+        "\n"
+        "2 descriptors, no mistakes; 1 would be refused\n"
+    )
+    (finding,) = json.loads(drystone("validate", str(descriptor), str(other), "--json").out)[
+        "findings"
+    ]
+    assert (finding["rule"], finding["refuses"], finding["line"]) == ("layer", True, 7)
+
+    descriptor.write_text(DESCRIPTOR.replace("tier: ", "tier: 4 # not "))
+    copy = shutil.copy(other, other.with_name("copy.yaml"))
+    said = drystone("validate", str(descriptor), str(other), str(copy))
+    assert said.code == 0
+    assert "copy.yaml describes 'other', as" in said.err
+    assert said.out.startswith(f"{other}:7:3: worth knowing: tier: dev/other (tier 3) needs")
+    assert said.out.endswith("3 descriptors, no mistakes; 1 worth knowing\n")
+
+
 def test_mistakes_for_machines_are_one_document(drystone: Drystone, descriptor: Path) -> None:
     descriptor.write_text(MISTAKEN)
 

@@ -92,11 +92,11 @@ def steps(path: Path) -> tuple[PathStep, ...]:
 
 
 def of_rule(found: Finding, today: date) -> DependencyFinding:
-    """Return what breaks a rule; only hard dependencies upwards refuse a deploy."""
+    """Return what breaks a rule; only tangles and hard dependencies upwards refuse a deploy."""
     return DependencyFinding(
         rule=str(found.rule),
         severity=found.severity.value,
-        refuses=_leads_upwards(found),
+        refuses=found.severity is Severity.ERROR and (_is_tangle(found) or _leads_upwards(found)),
         subject=found.subject,
         sentence=found.sentence,
         path=steps(found.path),
@@ -105,13 +105,14 @@ def of_rule(found: Finding, today: date) -> DependencyFinding:
     )
 
 
+def _is_tangle(found: Finding) -> bool:
+    return found.rule in {Rule.DEADLOCK, Rule.CO_START}
+
+
 def _leads_upwards(found: Finding) -> bool:
     """Tell whether it is a dependency upwards; what the platform adds by itself is nobody's choice."""
-    return (
-        found.rule in {Rule.LAYER, Rule.SAME_LAYER}
-        and found.severity is Severity.ERROR
-        and not found.path[0].target.startswith(f"{PLATFORM}/")
-    )
+    is_upwards = found.rule in {Rule.LAYER, Rule.SAME_LAYER}
+    return is_upwards and not found.path[0].target.startswith(f"{PLATFORM}/")
 
 
 class Tangle(msgspec.Struct, frozen=True):
