@@ -6,8 +6,6 @@ fields of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
@@ -15,36 +13,45 @@ class NotProtobuf(ValueError):
     """The bytes are no message."""
 
 
-def fields(message: bytes) -> Iterator[tuple[int, int, int | bytes]]:
+def fields(message: bytes) -> list[tuple[int, int | bytes]]:
     """Read a message field by field.
 
     Returns:
-        The number of each field, its wire type, and its value: bytes where it has a length, else a number without sign.
+        The number of each field, and its value: bytes where it has a length, else a number without sign.
 
     Raises:
         NotProtobuf: They are none, or the message was cut.
     """
+    found: list[tuple[int, int | bytes]] = []
     place, end = 0, len(message)
     while place < end:
-        tag, place = _varint(message, place)
+        tag = message[place]
+        place += 1
+        if tag >= 0x80:
+            tag, place = _varint(message, place - 1)
         kind = tag & 7
-        if not tag >> 3:
-            raise NotProtobuf("a field has the number 0")
-        if kind == VARINT:
-            value, place = _varint(message, place)
-            yield tag >> 3, kind, value
-            continue
         if kind == BYTES:
-            size, place = _varint(message, place)
+            # Most lengths have one byte.
+            size = message[place] if place < end else 0x80
+            place += 1
+            if size >= 0x80:
+                size, place = _varint(message, place - 1)
+            value: int | bytes = message[place : place + size]
+        elif kind == VARINT:
+            value, place = _varint(message, place)
+            size = 0
         elif kind in (FIXED64, FIXED32):
             size = 8 if kind == FIXED64 else 4
+            value = int.from_bytes(message[place : place + size], "little")
         else:
             raise NotProtobuf(f"a field has the unknown wire type {kind}")
-        if place + size > end:
-            raise NotProtobuf("the message was cut")
-        piece = message[place : place + size]
         place += size
-        yield tag >> 3, kind, piece if kind == BYTES else int.from_bytes(piece, "little")
+        if place > end:
+            raise NotProtobuf("the message was cut")
+        if tag < 8:
+            raise NotProtobuf("a field has the number 0")
+        found.append((tag >> 3, value))
+    return found
 
 
 def _varint(message: bytes, place: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import base64
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -199,7 +200,7 @@ def of_protobuf(message: bytes) -> Iterator[Span]:
     for resource in _inner(message, 1):
         about: dict[str, str | int] = {}
         for inner in _inner(resource, 1):
-            about.update(_attributes(inner, 1))
+            about.update(_attributes(_inner(inner, 1)))
         for scope in _inner(resource, 2):
             for span in _inner(scope, 2):
                 yield _span(span, service_of(about))
@@ -209,44 +210,56 @@ def _span(message: bytes, service: str) -> Span:
     ids = {1: "", 2: "", 4: ""}
     span = Span(service, "", "", "", 0, "", None, has_error=False, attributes={})
     links: list[tuple[str, str]] = []
-    for number, _, value in fields(message):
+    attributes: list[bytes] = []
+    for number, value in fields(message):
         if isinstance(value, int):
             if number == 6:
                 span.kind = value
             elif number == 7:
                 span.start = value
+        elif number == 9:
+            attributes.append(value)
         elif number in ids:
             ids[number] = value.hex()
         elif number == 5:
             span.name = value.decode("utf-8", "replace")
         elif number == 13:
-            link = {n: v.hex() for n, _, v in fields(value) if isinstance(v, bytes)}
+            link = {n: v.hex() for n, v in fields(value) if isinstance(v, bytes)}
             links.append((link.get(1, ""), link.get(2, "")))
         elif number == 15:
-            span.has_error = any(n == 3 and v == 2 for n, _, v in fields(value))
+            span.has_error = (3, 2) in fields(value)
     span.trace, span.span = ids[1], ids[2]
     span.parent = _unless_zero(ids[4])
-    span.attributes = _attributes(message, 9)
+    span.attributes = _attributes(attributes)
     span.links = tuple(links)
     return span
 
 
-def _inner(message: bytes, wanted: int) -> Iterator[bytes]:
-    for number, _, value in fields(message):
-        if number == wanted and isinstance(value, bytes):
-            yield value
+def _inner(message: bytes, wanted: int) -> list[bytes]:
+    every = (value for number, value in fields(message) if number == wanted)
+    return [value for value in every if isinstance(value, bytes)]
 
 
-def _attributes(message: bytes, wanted: int) -> dict[str, str | int]:
-    found: dict[str, str | int] = {}
-    for attribute in _inner(message, wanted):
-        parts: dict[int, Any] = {number: value for number, _, value in fields(attribute)}
-        key, value = parts.get(1), parts.get(2)
-        if not isinstance(key, bytes) or not isinstance(value, bytes):
-            continue
-        for number, _, inner in fields(value):
-            if number == 1 and isinstance(inner, bytes):
-                found[key.decode("utf-8", "replace")] = inner.decode("utf-8", "replace")
-            elif number == 3 and isinstance(inner, int):
-                found[key.decode("utf-8", "replace")] = inner
+def _attributes(every: list[bytes]) -> dict[str, str | int]:
+    found = (_known(one) if len(one) <= _SHORT else _attribute(one) for one in every)
+    return dict(one for one in found if one is not None)
+
+
+def _attribute(message: bytes) -> tuple[str, str | int] | None:
+    """Return the name and the value of an attribute; None when that is no text and no whole number."""
+    parts: dict[int, Any] = dict(fields(message))
+    key, value = parts.get(1), parts.get(2)
+    if not isinstance(key, bytes) or not isinstance(value, bytes):
+        return None
+    found: tuple[str, str | int] | None = None
+    for number, inner in fields(value):
+        if number == 1 and isinstance(inner, bytes):
+            found = (key.decode("utf-8", "replace"), inner.decode("utf-8", "replace"))
+        elif number == 3 and isinstance(inner, int):
+            found = (key.decode("utf-8", "replace"), inner)
     return found
+
+
+_SHORT = 200
+"""Attributes of so many bytes are mostly the same in many spans."""
+_known = lru_cache(maxsize=8192)(_attribute)
