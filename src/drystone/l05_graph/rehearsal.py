@@ -82,11 +82,12 @@ class Run:
 
     def waits(self, one: int) -> list[int]:
         """Return what a component that does not serve waits for, and so on, until a circle closes or nothing is left."""
-        path = [one]
+        path, seen = [one], {one}
         while (following := self._lacks(path[-1])) is not None:
             path.append(following)
-            if following in path[:-1]:
+            if following in seen:
                 break
+            seen.add(following)
         return path
 
     def _lacks(self, one: int) -> int | None:

@@ -218,8 +218,11 @@ class _Telling:
             (at, name) for at, name in zip(self._run.served, self._names, strict=True) if at > 0
         )
         down = sum(at != 0 for at in self._run.served)
+        by_day: dict[int, list[str]] = {}
+        for at, name in when:
+            by_day.setdefault((at - 1) // _DAY_S, []).append(name)
         for number in range(-(-self._lasts // _DAY_S)):
-            now = tuple(name for at, name in when if number * _DAY_S < at <= (number + 1) * _DAY_S)
+            now = tuple(by_day.get(number, ()))
             yield Day(
                 number=number + 1,
                 down_at_begin=down,

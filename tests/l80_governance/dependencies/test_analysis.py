@@ -14,6 +14,7 @@ from drystone.l00_kernel.visible import visible
 from drystone.l05_graph.reach import impact, is_hard, path
 from drystone.l80_governance.dependencies.analysis import Analysis, analysed
 from drystone.l80_governance.dependencies.bands import cake_of
+from drystone.l80_governance.dependencies.drawing.pictures import stacks
 from drystone.l80_governance.dependencies.html import fragment, link, outside, tag
 from drystone.l80_governance.dependencies.matrix import MAGIC, TANGLED, UPWARD, dots, labels
 from l80_governance.dependencies.reading import Reader
@@ -119,3 +120,12 @@ def test_only_addresses_of_the_web_lead_outside() -> None:
     assert outside("javascript:alert(1)") is None
     assert outside("https://a b") is None
     assert fragment("here") == "#here"
+
+
+def test_a_stone_of_a_large_model_stands_for_several(planted: Analysis) -> None:
+    size = planted.graph.size
+    few, some = list(stacks(planted, 1)), list(stacks(planted, 7))
+    assert [v for _, each in few for v in each] == planted.order[::-1].tolist()
+    assert sorted(v for _, each in some for v in each) == list(range(size))
+    assert len(some) < size / 2
+    assert all({int(planted.layer[v]) for v in each} == {layer} for layer, each in some)

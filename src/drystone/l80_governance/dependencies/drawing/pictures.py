@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import groupby
 
 import numpy as np
 
 from drystone.l05_graph.outcome import Tabletop
 from drystone.l80_governance.dependencies.analysis import Analysis
 from drystone.l80_governance.dependencies.drawing.shapes import box
+from drystone.l80_governance.dependencies.drawing.stones import shared_by
 from drystone.l80_governance.dependencies.durations import spoken
 from drystone.l80_governance.dependencies.html import Html, Node, tag
 from drystone.l80_governance.dependencies.view import short
@@ -32,26 +35,25 @@ def picture(
         at: The moment, after the begin.
         name: What a script finds it by.
 
-    Every stone has the second at which it begins to serve as ``data-serves``, -1 for one that never does.
+    Of a model without measure a stone stands for several components. Every stone has the second at which it begins to serve as ``data-serves``, -1 for one that never does.
     """
     names = [one.name for one in analysis.model.components]
+    each = shared_by(analysis)
     size = 27.0 if len(names) <= 120 else 16.0 if len(names) <= 600 else 10.0
     most = int(np.bincount(analysis.layer).max()) if names else 0
     width = (WIDTH - _LABEL) / max(6, most) if most <= _NAMED else size
     per_row = int((WIDTH - _LABEL) / width)
     parts: list[Node] = []
     top, layer, column = 0.0, None, 0
-    for vertex in reversed(analysis.order.tolist()):
-        mine = int(analysis.layer[vertex])
+    for mine, some in stacks(analysis, each):
         if mine != layer:
             top += 0.0 if layer is None else size + _GAP
             layer, column = mine, 0
             parts.append(tag("text", f"Layer {mine}", x="0", y=f"{top + size / 2:.1f}"))
         elif column == per_row:
             top, column = top + size, 0
-        parts.append(
-            _stone(names[vertex], outcome, at, (_LABEL + column * width, top, width, size))
-        )
+        place = (_LABEL + column * width, top, width, size)
+        parts.append(_stone([names[vertex] for vertex in some], outcome, at, place))
         column += 1
     height = top + size
     return tag(
@@ -65,11 +67,26 @@ def picture(
     )
 
 
+def stacks(analysis: Analysis, each: int) -> Iterator[tuple[int, list[int]]]:
+    """Return from the top what each stone stands for, and its layer."""
+    order = reversed(analysis.order.tolist())
+    for layer, members in groupby(order, key=lambda vertex: int(analysis.layer[vertex])):
+        every = list(members)
+        for begin in range(0, len(every), each):
+            yield layer, every[begin : begin + each]
+
+
 def _stone(
-    name: str, outcome: Tabletop, at: timedelta, place: tuple[float, float, float, float]
+    names: Sequence[str],
+    outcome: Tabletop,
+    at: timedelta,
+    place: tuple[float, float, float, float],
 ) -> Html:
+    """Draw a stone; one that stands for several serves when the last of them does."""
     x, y, width, height = place
-    serves = outcome.serves.get(name)
+    every = [outcome.serves.get(one) for one in names]
+    serves = None if None in every else max(one for one in every if one is not None)
+    name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     second = NEVER_S if serves is None else int(serves.total_seconds())
     is_up = serves is not None and serves <= at
     when = "never comes back" if serves is None else f"serves after {spoken(serves)}"

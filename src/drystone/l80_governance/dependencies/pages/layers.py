@@ -59,7 +59,17 @@ def _lead(view: View) -> Node:
             f" {decided:,} of {counted(len(analysis.model.components), 'component')} have a decided"
             " layer; the others lie as low as they can."
         )
-    return joined(tag("a", text, href=address), f" {verb} down.", how)
+    return joined(tag("a", text, href=address), f" {verb} down.", how, _unproven(view))
+
+
+def _unproven(view: View) -> Node:
+    layers = view.analysis.layers
+    if layers.is_proven:
+        return None
+    return (
+        f" These are the best layers that a short search has found: what violates them costs {layers.cost:,.6g}, and"
+        f" no layers less than {layers.bound:,.6g}."
+    )
 
 
 def _legend(view: View, cake: Cake, selected: int | None) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from drystone.l05_graph.disaster import DAY
@@ -9,6 +10,7 @@ from drystone.l05_graph.outcome import Bar, Tabletop
 from drystone.l80_governance.dependencies.disasters import Exercise
 from drystone.l80_governance.dependencies.drawing.gantt import MOST_BARS, gantt
 from drystone.l80_governance.dependencies.drawing.pictures import picture
+from drystone.l80_governance.dependencies.drawing.stones import shared_by
 from drystone.l80_governance.dependencies.durations import spoken
 from drystone.l80_governance.dependencies.html import Html, Node, joined, tag
 from drystone.l80_governance.dependencies.pages.disaster_form import disaster_form
@@ -18,6 +20,7 @@ from drystone.l80_governance.dependencies.parts import card, counted, section
 from drystone.l80_governance.dependencies.view import Page, View
 
 PATH = "tabletop"
+_STEPS = 200
 
 
 def tabletop_page(view: View, exercise: Exercise | None, outcome: Tabletop | None) -> Page:
@@ -85,6 +88,8 @@ def _play(view: View, exercise: Exercise, outcome: Tabletop) -> Html:
     day = min(view.asked.number("day", days, most=10**6), days)
     at = min(day * DAY, outcome.lasts) if day < days else outcome.lasts
     seconds = int(outcome.lasts.total_seconds())
+    step = max(1, seconds // _STEPS)
+    end = -(-seconds // step) * step  # a slider stops at whole steps
     up = sum(serves <= at for serves in outcome.serves.values())
     every = len(view.analysis.model.components)
     slider = tag(
@@ -92,9 +97,9 @@ def _play(view: View, exercise: Exercise, outcome: Tabletop) -> Html:
         type="range",
         id="when",
         min=0,
-        max=seconds,
-        step=max(1, seconds // 200),
-        value=int(at.total_seconds()),
+        max=end,
+        step=step,
+        value=end if at >= outcome.lasts else int(at.total_seconds()),
         aria_describedby="moment",
     )
     return section(
@@ -107,10 +112,13 @@ def _play(view: View, exercise: Exercise, outcome: Tabletop) -> Html:
             tag("output", f"{spoken(at)} · {up:,} of {every:,} serve", id="moment", for_="when"),
             class_="player",
             data_every=every,
+            data_step=step,
+            data_counts=" ".join(map(str, _counts(outcome, end, step))),
             hidden=True,
             id="player",
         ),
         _day_links(view, outcome, day),
+        _shared(view),
         tag("div", picture(view.analysis, outcome, at), class_="scroll drawing"),
         _keys(),
         tag(
@@ -127,6 +135,12 @@ def _play(view: View, exercise: Exercise, outcome: Tabletop) -> Html:
     )
 
 
+def _counts(outcome: Tabletop, end: int, step: int) -> list[int]:
+    """Return how many serve at each step of the slider."""
+    begins = sorted(serves.total_seconds() for serves in outcome.serves.values())
+    return [bisect_right(begins, at) for at in range(0, end + 1, step)]
+
+
 def _too_many(bars: Sequence[Bar]) -> Html | None:
     left = len(bars) - MOST_BARS
     return (
@@ -134,6 +148,12 @@ def _too_many(bars: Sequence[Bar]) -> Html | None:
         if left > 0
         else None
     )
+
+
+def _shared(view: View) -> Html | None:
+    each = shared_by(view.analysis)
+    said = f"Each stone stands for up to {each} components, and serves when the last of them does."
+    return tag("p", said, class_="more") if each > 1 else None
 
 
 def _keys() -> Html:

@@ -13,6 +13,7 @@ from drystone.l80_governance.dependencies.parts import Column, counted, section,
 from drystone.l80_governance.dependencies.view import View
 
 _MOST_ROWS, _MOST_STUCK, _MOST_CRITICAL = 300, 100, 15
+_MOST_CREWS, _MOST_DAYS = 100, 60
 _LEAST = 0.005
 """Of what is on the critical chain more rarely nothing is told."""
 
@@ -84,7 +85,7 @@ def _products(outcome: Tabletop) -> Html | None:
     if not outcome.products:
         return None
     rows: list[list[Node]] = []
-    for one in outcome.products:
+    for one in outcome.products[:_MOST_ROWS]:
         half = spoken(one.spread.p50) if one.spread is not None else None
         most = spoken(one.spread.p90) if one.spread is not None else None
         rows.append([tag("bdi", one.name), spoken(one.serves), half, most])
@@ -93,7 +94,9 @@ def _products(outcome: Tabletop) -> Html | None:
         *(Column(n, True) for n in ("Likely", "Half of the cases", "Nine of ten")),
     ]
     return section(
-        "When products are back", table("Until all components of a product serve", columns, rows)
+        "When products are back",
+        table("Until all components of a product serve", columns, rows),
+        _more(len(outcome.products) - len(rows)),
     )
 
 
@@ -157,10 +160,11 @@ def _crews(outcome: Tabletop) -> Html:
     busy = [one for one in outcome.crews if one.worked]
     rows: list[list[Node]] = [
         [tag("bdi", one.name), f"{one.people:,}", spoken(one.worked), f"{one.share:.0%}"]
-        for one in sorted(busy, key=lambda one: (-one.share, one.name))
+        for one in sorted(busy, key=lambda one: (-one.share, one.name))[:_MOST_CREWS]
     ]
     columns = [Column("Crew"), Column("People", True), Column("Work", True), Column("Busy", True)]
-    return section("Crews", table("The busiest first", columns, rows, empty="Nobody works."))
+    more = _more(len(busy) - len(rows))
+    return section("Crews", table("The busiest first", columns, rows, empty="Nobody works."), more)
 
 
 def _days(outcome: Tabletop) -> Html | None:
@@ -171,14 +175,18 @@ def _days(outcome: Tabletop) -> Html | None:
             f"{one.down_at_end:,}",
             f"{len(one.serves_now):,}",
         ]
-        for one in outcome.days
+        for one in outcome.days[:_MOST_DAYS]
     ]
     columns = [
         Column("Day"),
         *(Column(n, True) for n in ("Down at its begin", "Down at its end", "Came back")),
     ]
     return (
-        section("Day by day", table("Components that do not serve", columns, rows))
+        section(
+            "Day by day",
+            table("Components that do not serve", columns, rows),
+            _more(len(outcome.days) - len(rows)),
+        )
         if rows
         else None
     )
@@ -212,6 +220,11 @@ def _work(view: View, bars: Sequence[Bar]) -> Html:
             table(said, columns, rows),
         ),
     )
+
+
+def _more(left: int) -> Html | None:
+    text = f"{left:,} more are in the report as JSON."
+    return tag("p", text, class_="more") if left > 0 else None
 
 
 def _how(one: Bar) -> str:

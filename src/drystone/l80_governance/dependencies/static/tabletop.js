@@ -12,6 +12,8 @@
 
   const LENGTH_MS = 9000;
   const every = Number(player.dataset.every);
+  const counts = player.dataset.counts.split(" ").map(Number);
+  const step = Number(player.dataset.step);
   const left = Number(gantt.dataset.left);
   const scale = Number(gantt.dataset.scale);
   const now = gantt.querySelector(".now");
@@ -36,16 +38,15 @@
   };
 
   const show = (seconds) => {
-    let up = 0;
     for (const one of stones) {
       const serves = one.serves >= 0 && one.serves <= seconds;
-      up += serves;
       one.shape.setAttribute("class", serves ? "up" : "down");
     }
     for (const one of bars) {
       one.shape.classList.toggle("later", one.begins > seconds);
       one.shape.classList.toggle("under-way", one.begins <= seconds && seconds < one.ends);
     }
+    const up = counts[Math.min(counts.length - 1, Math.floor(seconds / step))];
     const x = left + seconds * scale;
     now.setAttribute("x1", x);
     now.setAttribute("x2", x);
@@ -59,14 +60,14 @@
     start.textContent = "Play";
   };
 
-  const step = (time) => {
+  const advance = (time) => {
     const passed = before ? time - before : 0;
     before = time;
     position = Math.min(last, position + (last * passed) / LENGTH_MS);
     when.value = position;
     show(position);
     if (position >= last) stop();
-    else frame = requestAnimationFrame(step);
+    else frame = requestAnimationFrame(advance);
   };
 
   start.addEventListener("click", () => {
@@ -83,7 +84,7 @@
     if (position >= last) position = 0;
     before = 0;
     start.textContent = "Pause";
-    frame = requestAnimationFrame(step);
+    frame = requestAnimationFrame(advance);
   });
 
   when.addEventListener("input", () => {
