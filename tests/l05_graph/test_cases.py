@@ -66,6 +66,44 @@ def cheapest(graph: Graph, price: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(
+    ("name", "every"),
+    [
+        ("registry", [("deadlock", "orchestrator → registry → orchestrator")]),
+        (
+            "source",
+            [
+                ("deadlock", "networking → hosting-for-teams → networking"),
+                ("layer", "networking → hosting-for-teams"),
+                ("layer", "names → hosting-for-all"),
+            ],
+        ),
+        (
+            "flags",
+            [
+                ("deadlock", "orchestrator → flags → orchestrator"),
+                ("layer", "orchestrator → flags"),
+            ],
+        ),
+        (
+            "claims",
+            [
+                ("tier", "login → sessions → store"),
+                ("resilience", "login → sessions → store"),
+                ("plane", "login → sessions → store → placement"),
+                ("slo", "login → sessions → store"),
+            ],
+        ),
+        ("train-ticket", [("co-start", "seat → travel → seat")]),
+    ],
+)
+def test_what_was_wrong_is_found_with_its_proof_and_nothing_else(
+    name: str, every: list[tuple[str, str]]
+) -> None:
+    found = check(case(name), Rules(), TODAY)
+    assert [(str(one.rule), shown(one.path)) for one in found] == every
+
+
+@pytest.mark.parametrize(
     ("name", "proof", "change"),
     [
         ("registry", "orchestrator → registry → orchestrator", ["orchestrator → registry"]),
@@ -149,6 +187,27 @@ def test_multi_region_on_a_single_region_is_found_with_the_way_to_it() -> None:
         found.sentence == "login (multi-region) needs store (single-zone): login → sessions → store"
     )
     assert not of(softened(case("claims"), "sessions → store"), Rule.RESILIENCE)
+
+
+@pytest.mark.parametrize(
+    ("claim", "count"), [("single-zone", 1), ("multi-zone", 1), ("multi-region", 0)]
+)
+def test_what_survives_the_loss_of_a_region_needs_nothing_that_is_in_one_alone(
+    claim: str, count: int
+) -> None:
+    text = (CASES / "claims.yaml").read_text().replace("single-zone", claim)
+    assert len(of(survey.read(text), Rule.RESILIENCE)) == count
+
+
+def test_tier_zero_may_need_one_of_two_of_which_the_other_is_of_tier_three() -> None:
+    text = """
+    components:
+      login: {tier: 0, groups: {kept: 1}, needs: {store: {group: kept}, spare: {group: kept}}}
+      store: {tier: 3}
+      spare: {tier: 0}
+    """
+    assert not of(survey.read(text), Rule.TIER)
+    assert of(survey.read(text.replace("spare: {tier: 0}", "spare: {tier: 1}")), Rule.TIER)
 
 
 def test_train_ticket_has_one_tangle_and_two_dependencies_cut_it() -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import date
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -23,60 +22,10 @@ from drystone.l05_graph.words import Phase, Strength
 from l05_graph.models import models
 
 TODAY = date(2026, 1, 1)
-CASES = Path(__file__).parent / "cases"
-
-
-def case(name: str) -> Model:
-    file = CASES / f"{name}.yaml"
-    return survey.read(file.read_bytes(), file=file.name)
-
-
-def found(model: Model | str, rules: Rules | None = None) -> list[tuple[str, str, str]]:
-    read = survey.read(model) if isinstance(model, str) else model
-    every = check(read, rules or Rules(), TODAY)
-    return [(str(one.rule), one.subject, shown(one.path)) for one in every]
 
 
 def only(model: str, rule: Rule, **more: tuple[Pattern, ...]) -> list[Finding]:
     return check(survey.read(model), Rules(levels={rule: LEVELS[rule]}, **more), TODAY)
-
-
-def test_registry_and_orchestrator_that_deploy_each_other_are_a_deadlock() -> None:
-    assert found(case("registry")) == [
-        ("deadlock", "orchestrator", "orchestrator → registry → orchestrator")
-    ]
-
-
-def test_code_of_the_lowest_layers_that_lives_high_up_is_found_from_both_sides() -> None:
-    assert found(case("source")) == [
-        ("deadlock", "networking", "networking → hosting-for-teams → networking"),
-        ("layer", "networking", "networking → hosting-for-teams"),
-        ("layer", "names", "names → hosting-for-all"),
-    ]
-
-
-def test_feature_flags_behind_the_orchestrator_that_asks_for_them_are_a_deadlock() -> None:
-    assert found(case("flags")) == [
-        ("deadlock", "orchestrator", "orchestrator → flags → orchestrator"),
-        ("layer", "orchestrator", "orchestrator → flags"),
-    ]
-
-
-def test_promises_that_something_far_below_does_not_keep_are_found_with_the_way_to_it() -> None:
-    assert found(case("claims")) == [
-        ("tier", "login", "login → sessions → store"),
-        ("resilience", "login", "login → sessions → store"),
-        ("plane", "login", "login → sessions → store → placement"),
-        ("slo", "login", "login → sessions → store"),
-    ]
-
-
-def test_the_tangle_of_train_ticket_is_found() -> None:
-    model = case("train-ticket")
-    assert len(model.dependencies) == 94
-    (tangle,) = tangles(graph_of(model))
-    assert [model.components[v].name for v in tangle.members] == ["seat", "travel", "travel2"]
-    assert found(model) == [("co-start", "seat", "seat → travel → seat")]
 
 
 def test_a_hard_dependency_on_the_same_layer_is_found_and_a_soft_one_upwards_is_not() -> None:

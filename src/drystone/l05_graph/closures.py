@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drystone.l05_graph.arrays import Flags, Graph, Numbers
-from drystone.l05_graph.strong import Condensed, begin_of, closure, condensed, heights
+from drystone.l05_graph.strong import Condensed, begin_of, closure, condensed, gathered, heights
 
 MOST_FOR_BITS = 20_000
 _HUBS = 512
@@ -168,10 +168,10 @@ def _known(whole: Condensed, hubs: int) -> _Known:
     begins = _marks(whole.count, highest, _hash(highest), _ENDS)
     return _Known(
         height=height.tolist(),
-        reaches=_integers(_gathered(marks, whole.source, whole.target, height)),
-        reached=_integers(_gathered(marks, whole.target, whole.source, depth)),
-        ends=_integers(_gathered(ends, whole.source, whole.target, height)),
-        begins=_integers(_gathered(begins, whole.target, whole.source, depth)),
+        reaches=_integers(gathered(marks, whole.source, whole.target, height)),
+        reached=_integers(gathered(marks, whole.target, whole.source, depth)),
+        ends=_integers(gathered(ends, whole.source, whole.target, height)),
+        begins=_integers(gathered(begins, whole.target, whole.source, depth)),
     )
 
 
@@ -186,30 +186,6 @@ def _marks(count: int, vertices: Numbers, bits: Numbers, width: int) -> npt.NDAr
     one = np.left_shift(np.uint64(1), (bits & 63).astype(np.uint64))
     marks[vertices, bits >> 6] = one
     return marks
-
-
-def _gathered(
-    marks: npt.NDArray[np.uint64], source: Numbers, target: Numbers, height: Numbers
-) -> npt.NDArray[np.uint64]:
-    """Return the marks of all that each reaches, height by height."""
-    found = marks.copy()
-    order = np.lexsort((source, height[source]))
-    by_source, by_target = source[order], target[order]
-    firsts = np.concatenate(([0], np.nonzero(np.diff(by_source))[0] + 1)) if len(order) else order
-    levels = height[by_source[firsts]] if len(order) else firsts
-    cuts = np.concatenate((np.nonzero(np.diff(levels))[0] + 1, [len(firsts)]))
-    start = 0
-    for cut in cuts.tolist():
-        if cut == start:
-            continue
-        begin = firsts[start]
-        end = firsts[cut] if cut < len(firsts) else len(by_source)
-        below = np.bitwise_or.reduceat(
-            found[by_target[begin:end]], firsts[start:cut] - begin, axis=0
-        )
-        found[by_source[firsts[start:cut]]] |= below
-        start = cut
-    return found
 
 
 def _integers(rows: npt.NDArray[np.uint64]) -> list[int]:

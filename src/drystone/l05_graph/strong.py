@@ -17,6 +17,8 @@ from drystone.l05_graph.arrays import Numbers
 
 MOST_WAVES = 2000
 """A chain that is longer is not worth walking where any order that is right will do."""
+_MOST_WORDS = 4_000_000
+"""So many words of bits are gathered at once: 32 MB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +167,37 @@ def closure(of: Condensed) -> npt.NDArray[np.uint64]:
     rows = np.zeros((of.count, words), np.uint64)
     every = np.arange(of.count)
     rows[every, every >> 6] = np.left_shift(np.uint64(1), (every & 63).astype(np.uint64))
-    order = np.argsort(of.source, kind="stable")
-    needed, begins = of.target[order], begin_of(of.source, of.count)
-    height = heights(of.count, of.source, of.target)
-    for one in np.argsort(height, kind="stable"):
-        if begins[one + 1] > begins[one]:
-            mine = needed[begins[one] : begins[one + 1]]
-            rows[one] |= np.bitwise_or.reduce(rows[mine], axis=0)
-    return rows
+    return gathered(rows, of.source, of.target, heights(of.count, of.source, of.target))
+
+
+def gathered(
+    marks: npt.NDArray[np.uint64], source: Numbers, target: Numbers, height: Numbers
+) -> npt.NDArray[np.uint64]:
+    """Return the marks of all that each vertex reaches, as rows of bits: height by height.
+
+    Args:
+        marks: Of each vertex by itself.
+        source: Of each edge.
+        target: The same.
+        height: Of each vertex; edges lead downwards.
+    """
+    found = marks.copy()
+    order = np.lexsort((source, height[source]))
+    by_source, by_target = source[order], target[order]
+    firsts = np.concatenate(([0], np.nonzero(np.diff(by_source))[0] + 1)) if len(order) else order
+    levels = height[by_source[firsts]] if len(order) else firsts
+    ends = np.append(firsts[1:], len(order))
+    cuts = np.concatenate((np.nonzero(np.diff(levels))[0] + 1, [len(firsts)])).tolist()
+    start = 0
+    for cut in cuts:
+        while start < cut:
+            # Of a height, as many vertices at once as fit into a bounded piece of memory.
+            room = firsts[start] + max(1, _MOST_WORDS // max(1, marks.shape[1]))
+            stop = max(start + 1, min(cut, int(np.searchsorted(ends, room, side="right"))))
+            begin, end = firsts[start], ends[stop - 1]
+            below = np.bitwise_or.reduceat(
+                found[by_target[begin:end]], firsts[start:stop] - begin, axis=0
+            )
+            found[by_source[firsts[start:stop]]] |= below
+            start = stop
+    return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drystone.l05_graph.arrays import Flags, Graph, Numbers
+from drystone.l05_graph.arrays import BITS, Flags, Graph, Numbers
 from drystone.l05_graph.resolved import resolved
 from drystone.l05_graph.strong import strong_components
 from drystone.l05_graph.words import BEFORE_SERVING, TangleKind
@@ -51,13 +51,14 @@ def tangles(graph: Graph) -> list[Tangle]:
     """
     graph = resolved(graph)
     hard = tangle_of(graph, graph.hard)
-    found = [_hard_tangle(graph, members) for members in members_of(hard)]
+    found = [
+        _hard_tangle(graph, members, edges) for members, edges in _each(graph, hard, graph.hard)
+    ]
     every = np.ones(len(graph.source), np.bool_)
     nobody = np.zeros(0, np.int64)
-    for members in members_of(tangle_of(graph, every)):
+    for members, edges in _each(graph, tangle_of(graph, every), every):
         known = hard[members]
         if known[0] < 0 or np.any(known != known[0]):
-            edges = _inside(graph, members, every)
             found.append(Tangle(kind=TangleKind.SOFT, members=members, edges=edges, stuck=nobody))
     order = list(TangleKind)
     return sorted(found, key=lambda t: (order.index(t.kind), -len(t.members), int(t.members[0])))
@@ -124,18 +125,22 @@ def members_of(sets: Numbers) -> list[Numbers]:
     return list(np.split(order, np.nonzero(np.diff(sets[order]))[0] + 1))
 
 
-def _hard_tangle(graph: Graph, members: Numbers) -> Tangle:
-    edges = _inside(graph, members, graph.hard)
-    before = edges[graph.needed_at(*BEFORE_SERVING)[edges]]
+def _each(graph: Graph, sets: Numbers, counts: Flags) -> list[tuple[Numbers, Numbers]]:
+    """Return the vertices of each set, and the edges that count between them, all ascending; in one pass over the edges."""
+    of = sets[graph.source]
+    inside = np.nonzero(counts & (of >= 0) & (of == sets[graph.target]))[0]
+    by_set = inside[np.argsort(of[inside], kind="stable")]
+    edges = np.split(by_set, np.nonzero(np.diff(of[by_set]))[0] + 1)
+    # Both are in the order of the sets, and every set has an edge inside.
+    return list(zip(members_of(sets), edges, strict=False))
+
+
+def _hard_tangle(graph: Graph, members: Numbers, edges: Numbers) -> Tangle:
+    early = sum(BITS[phase] for phase in BEFORE_SERVING)
+    before = edges[(graph.at[edges] & early) > 0]
     return Tangle(
         kind=TangleKind.DEADLOCK if len(before) else TangleKind.CO_START,
         members=members,
         edges=edges,
         stuck=np.unique(graph.source[before]),
     )
-
-
-def _inside(graph: Graph, members: Numbers, edges: Flags) -> Numbers:
-    inside = np.zeros(graph.size, np.bool_)
-    inside[members] = True
-    return np.nonzero(edges & inside[graph.source] & inside[graph.target])[0]
