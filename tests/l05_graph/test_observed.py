@@ -105,13 +105,16 @@ def test_what_is_needed_at_a_deploy_leaves_no_traffic() -> None:
     assert [one.path[0].target for one in told] == ["c"]
 
 
-def test_a_soft_dependency_with_which_its_caller_fails_is_told() -> None:
-    evidence = traffic(
-        {
-            ("shop", "mail"): cells(200, range(50, 56)),
-            ("external:clients", "shop"): cells(200, range(50, 56), errors=8),
-        }
+def mail_fails(answers: range) -> Evidence:
+    """Mail fails for half an hour; when the answers of the shop fail is the question."""
+    failing = cells(200, answers, errors=8)
+    return traffic(
+        {("shop", "mail"): cells(200, range(50, 56)), ("external:clients", "shop"): failing}
     )
+
+
+def test_a_soft_dependency_with_which_its_caller_fails_is_told() -> None:
+    evidence = mail_fails(range(50, 56))
     one = verdict(evidence)
     assert one.verdict is Verdict.TOGETHER
     assert (one.share_with, one.share_without) == (0.4, 0.0)
@@ -121,12 +124,7 @@ def test_a_soft_dependency_with_which_its_caller_fails_is_told() -> None:
 
 
 def test_one_that_its_caller_survives_is_not() -> None:
-    evidence = traffic(
-        {
-            ("shop", "mail"): cells(200, range(50, 56)),
-            ("external:clients", "shop"): cells(200, range(120, 126)),
-        }
-    )
+    evidence = mail_fails(range(120, 126))
     assert verdict(evidence).verdict is Verdict.APART
     assert found(SHOP, evidence, Rule.FAILS_TOGETHER) == []
 
@@ -200,30 +198,6 @@ def test_an_accepted_one_is_a_note_until_its_last_day() -> None:
     assert told.accepted is not None
     (late,) = differences(model, evidence, Rules(), date(2026, 11, 23))
     assert late.severity is Severity.WARNING
-
-
-def outages(random: np.random.Generator, length: int) -> list[tuple[int, int]]:
-    """Make a series of outages that last a while, as real ones do."""
-    bad = np.zeros(length, bool)
-    for _ in range(random.integers(1, 5)):
-        begin = random.integers(0, length)
-        bad[begin : begin + random.integers(1, 30)] = True
-    return [(20, int(random.integers(5, 15)) if one else 0) for one in bad]
-
-
-def test_outages_that_have_nothing_to_do_with_each_other_are_rarely_taken_for_more() -> None:
-    random = np.random.default_rng(7)
-    model = survey.read(
-        "components:\n"
-        + "".join(f"  a{n}: {{needs: {{b{n}: soft}}}}\n  b{n}:\n" for n in range(300))
-    )
-    series = {}
-    for n in range(300):
-        series[f"a{n}", f"b{n}"] = outages(random, 288)
-        series["external:clients", f"a{n}"] = outages(random, 288)
-    verdicts = [one.verdict for one in judged(model, traffic(series))]
-    assert verdicts.count(Verdict.TOGETHER) == 0
-    assert verdicts.count(Verdict.APART) > 290
 
 
 @settings(max_examples=20)
