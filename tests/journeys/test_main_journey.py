@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,9 @@ async def keep_and_delete_data(platform: Place) -> None:
     assert await messages(platform) == ["second", "first"]
 
     await drystone.must("down")
+    own = await drystone.ask("deps", "order", "--platform")
     await drystone.must("up", "--detach")
+    await comes_up_in_the_order_that_was_told(platform, own["waves"])
     assert await platform.version("guestbook") == "3"
     assert await messages(platform) == ["second", "first"]
 
@@ -118,3 +121,20 @@ async def keep_and_delete_data(platform: Place) -> None:
     assert msgspec.json.decode(said.out)["title"]
     await drystone.must("up", "--detach")
     assert await platform.version("guestbook") == "4"
+
+
+async def comes_up_in_the_order_that_was_told(platform: Place, own: list[list[str]]) -> None:
+    live = await platform.drystone.ask("deps", "order")
+    assert live["waves"] == [*([f"platform/{one}" for one in w] for w in own), ["dev/guestbook"]]
+    assert live["followed"] is True
+    followed = await platform.drystone.ask("deps", "order", "--platform")
+    assert followed["waves"] == own
+    assert followed["up"] == {
+        name.removeprefix("platform/"): at
+        for name, at in live["up"].items()
+        if name.startswith("platform/")
+    }
+    for earlier, later in itertools.pairwise(own):
+        begun = [followed["up"][name] for name in later if name in followed["up"]]
+        assert all(followed["up"].get(name, "") <= at for name in earlier for at in begun)
+    assert max(live["up"], key=live["up"].__getitem__) == "dev/guestbook"

@@ -37,7 +37,8 @@ async def test_a_service_is_part_of_the_model_once_it_is_deployed(p: Reached) ->
 async def test_the_platform_came_up_in_the_order_that_is_told(p: Reached) -> None:
     told = await p.api.dependencies(ASKING)
 
-    names = [name for wave in told.order for name in wave]
+    names = [name for wave in told.followed for name in wave]
+    assert told.order[: len(told.followed)] == told.followed, "what was deployed since follows"
     assert names.index("platform/proxy") < names.index("platform/deployer")
     ready = [
         f"platform/{step.name}"
@@ -45,6 +46,9 @@ async def test_the_platform_came_up_in_the_order_that_is_told(p: Reached) -> Non
         if step.state in {"ready", "adopted"}
     ]
     assert [name for name in names if name in ready] == ready
+    assert set(told.came_up) == set(ready)
+    moments = [told.came_up[name].at for name in ready]
+    assert moments == sorted(moments)
 
 
 def needing(other: str, more: str = "needs: hard") -> str:

@@ -16,6 +16,7 @@ from drystone.l25_deployer import errors
 from drystone.l25_deployer.words import (
     AbsenceView,
     AcceptedRisk,
+    CameUp,
     DependencyFinding,
     DependencyModel,
     EngineView,
@@ -39,6 +40,7 @@ from drystone.l25_deployer.words import (
 __all__ = [
     "AbsenceView",
     "AcceptedRisk",
+    "CameUp",
     "DependencyFinding",
     "DependencyModel",
     "DeployerApi",
@@ -174,7 +176,7 @@ class DeployerApi(Api):
     @call("GET", "/v1/dependencies")
     @abc.abstractmethod
     async def dependencies(self, ctx: Context) -> DependencyModel:
-        """Tell what needs what on this platform, and in which order it came up."""
+        """Tell what needs what on this platform, in which order it starts, and how the last start went."""
 
     @call("GET", "/v1/services")
     @abc.abstractmethod

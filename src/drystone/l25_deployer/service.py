@@ -231,7 +231,8 @@ class Deployer(DeployerApi):
     @override
     async def dependencies(self, ctx: Context) -> DependencyModel:
         survey = await asyncio.to_thread(dump, self._dependencies.model())
-        return DependencyModel(survey, self._platform.followed)
+        one = self._platform
+        return DependencyModel(survey, one.order, one.followed, one.came_up)
 
     @override
     async def services(

@@ -288,6 +288,7 @@ class StartupStep(msgspec.Struct, frozen=True, omit_defaults=True):
         state: Where it stands.
         seconds: How long it took, once ready.
         text: A remark, for example why it failed.
+        at: When it came to stand there.
     """
 
     layer: int
@@ -295,6 +296,7 @@ class StartupStep(msgspec.Struct, frozen=True, omit_defaults=True):
     state: Literal["starting", "ready", "adopted", "failed", "skipped"]
     seconds: float | None = None
     text: str = ""
+    at: datetime | None = None
 
 
 class AbsenceView(msgspec.Struct, frozen=True):
@@ -339,6 +341,18 @@ class PlatformStatus(msgspec.Struct, frozen=True):
     exposed: list[str] = []
 
 
+class CameUp(msgspec.Struct, frozen=True):
+    """When something came up in the last start.
+
+    Attributes:
+        at: When it was up.
+        seconds: How long it took.
+    """
+
+    at: datetime
+    seconds: float
+
+
 class DependencyModel(msgspec.Struct, frozen=True):
     """The live platform as a dependency model, its own services included.
 
@@ -347,8 +361,13 @@ class DependencyModel(msgspec.Struct, frozen=True):
 
     Attributes:
         survey: The model as the YAML text of a survey.
-        order: The waves in which the last start brought everything up, by the names of the model: the first wave first.
+        order: The waves in which a start brings up everything that is deployed now, by the names of the model: the first
+            wave first.
+        followed: The same of the last start, with what was deployed then.
+        came_up: When each was up in the last start, and how long that took, in seconds.
     """
 
     survey: str
     order: list[list[str]]
+    followed: list[list[str]] = []
+    came_up: dict[str, CameUp] = {}

@@ -28,7 +28,11 @@ from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
 from drystone.l10_engines.runtimes.podman import Podman
 from drystone.l10_engines.supervision.supervisor import EngineEvent, Supervisor
 from drystone.l25_deployer.builds.artifacts import Artifacts
-from drystone.l25_deployer.dependencies.model import start_order
+from drystone.l25_deployer.dependencies.model import (
+    model_of_descriptors,
+    start_order,
+    start_problems,
+)
 from drystone.l25_deployer.descriptor import Descriptor, read
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
@@ -267,10 +271,10 @@ def recovery_order(own: Sequence[Descriptor]) -> Sequence[Sequence[str]]:
     Raises:
         PlatformError: They wait for each other, or one needs a higher layer.
     """
-    ordered = start_order(own)
-    if ordered.problems:
-        raise PlatformError("\n".join(ordered.problems))
-    return ordered.waves
+    model = model_of_descriptors(own)
+    if problems := start_problems(model):
+        raise PlatformError("\n".join(problems))
+    return start_order(model).waves
 
 
 class _Engines(msgspec.Struct, frozen=True):

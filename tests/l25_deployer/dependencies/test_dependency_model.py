@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from datetime import timedelta
 
 from hypothesis import given
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 
 from drystone.l05_graph.words import Kind, Phase, Strength
 from drystone.l25_deployer.dependencies.model import (
+    StartOrder,
     model_of_deployed,
     model_of_descriptors,
-    start_order,
+    start_problems,
     waves,
 )
+from drystone.l25_deployer.dependencies.model import start_order as order_of
 from drystone.l25_deployer.descriptor import Descriptor, read
 from drystone.l25_deployer.stacks.model import Dependency, EnvironmentStack
 
@@ -39,6 +42,14 @@ def service(name: str, *needs: str, layer: int | None = None) -> Descriptor:
     return reading.descriptor
 
 
+def start_order(descriptors: Iterable[Descriptor]) -> StartOrder:
+    return order_of(model_of_descriptors(descriptors))
+
+
+def problems(*descriptors: Descriptor) -> list[str]:
+    return start_problems(model_of_descriptors(descriptors))
+
+
 def test_services_start_after_what_they_need_and_together_when_they_can() -> None:
     found = start_order(
         [
@@ -48,8 +59,7 @@ def test_services_start_after_what_they_need_and_together_when_they_can() -> Non
             service("billing"),
         ]
     )
-    assert found.waves == (("billing", "stock"), ("orders",), ("shop",))
-    assert found.problems == ()
+    assert found == StartOrder((("billing", "stock"), ("orders",), ("shop",)))
 
 
 def test_soft_dependencies_and_those_of_other_times_hold_nothing_up() -> None:
@@ -64,49 +74,44 @@ def test_soft_dependencies_and_those_of_other_times_hold_nothing_up() -> None:
     assert found.waves == (("d", "c"), ("a",), ("b",))
 
 
-def test_a_tangle_at_start_time_is_shown_as_the_way_around_and_what_stands_on_it_waits() -> None:
-    found = start_order(
-        [
-            service("a", "b"),
-            service("b", "c@start"),
-            service("c", "a"),
-            service("top", "a"),
-            service("free"),
-        ]
-    )
-    assert found.waves == (("free",),)
-    assert found.problems == ("these services wait for each other: a → b → c → a",)
+def test_a_tangle_at_start_time_is_cut_open_and_what_stands_on_it_waits_for_its_members() -> None:
+    tangle = [
+        service("a", "b"),
+        service("b", "c@start"),
+        service("c", "a"),
+        service("top", "a"),
+        service("free"),
+    ]
+    found = start_order(tangle)
+    assert found == StartOrder((("a", "b", "c", "free"), ("top",)), (("a", "b", "c", "a"),))
+    assert problems(*tangle) == ["these services wait for each other: a → b → c → a"]
 
 
-def test_a_tangle_at_run_time_comes_up_together_and_is_a_finding_all_the_same() -> None:
+def test_a_tangle_at_run_time_comes_up_together_and_is_a_problem_all_the_same() -> None:
     found = start_order([service("a", "b"), service("b", "a"), service("top", "a")])
-    assert found.waves == (("a", "b"), ("top",))
-    assert found.problems == ("these services wait for each other: a → b → a",)
+    assert found == StartOrder((("a", "b"), ("top",)), (("a", "b", "a"),))
 
 
-def test_two_tangles_are_two_findings() -> None:
-    found = start_order(
-        [service("a", "b"), service("b", "a"), service("c", "d@start"), service("d", "c")]
-    )
-    assert found.problems == (
+def test_two_tangles_are_two_problems() -> None:
+    tangles = [service("a", "b"), service("b", "a"), service("c", "d@start"), service("d", "c")]
+    assert problems(*tangles) == [
         "these services wait for each other: a → b → a",
         "these services wait for each other: c → d → c",
-    )
+    ]
 
 
-def test_a_dependency_that_is_not_there_is_reported_and_holds_nothing_up() -> None:
-    found = start_order([service("a", "nowhere"), service("b")])
-    assert found.waves == (("a", "b"),)
-    assert found.problems == ("a needs nowhere, which is not deployed here",)
+def test_a_dependency_that_is_not_there_is_a_problem_and_holds_nothing_up() -> None:
+    assert start_order([service("a", "nowhere"), service("b")]).waves == (("a", "b"),)
+    assert problems(service("a", "nowhere")) == ["a needs nowhere, which is not deployed here"]
 
 
 def test_hard_dependencies_between_pinned_layers_lead_down() -> None:
-    found = start_order(
-        [service("a", "b", "c", layer=10), service("b", layer=10), service("c", layer=5)]
+    found = problems(
+        service("a", "b", "c", layer=10), service("b", layer=10), service("c", layer=5)
     )
-    assert found.problems == (
-        "a (layer 10) has a hard dependency on b (layer 10); hard dependencies lead to lower layers only",
-    )
+    assert found == [
+        "a (layer 10) needs b on the same layer (10); a hard dependency leads downwards",
+    ]
 
 
 EDGES = st.sets(
@@ -117,23 +122,22 @@ EDGES = st.sets(
 
 
 @given(EDGES, st.sampled_from(["", "@start"]))
-def test_every_service_is_in_one_wave_after_all_that_it_needs_or_stands_on_a_tangle(
+def test_every_service_is_in_one_wave_after_all_that_it_needs_and_is_in_no_circle_with(
     edges: set[tuple[str, str]], when: str
 ) -> None:
     needs = {name: sorted(other for first, other in edges if first == name) for name in NAMES}
     found = start_order([service(name, *(other + when for other in needs[name])) for name in NAMES])
     place = {name: number for number, wave in enumerate(found.waves) for name in wave}
+    assert sorted(place) == sorted(NAMES)
     assert sum(len(wave) for wave in found.waves) == len(place)
     below = {name: reachable(name, needs) for name in NAMES}
     for name, number in place.items():
         for need in needs[name]:
-            together = place[need] == number and name in below[need] and not when
-            assert place[need] < number or together
-    on_a_tangle = {name for name in NAMES if any(one in below[one] for one in (name, *below[name]))}
-    assert place.keys() == (set(NAMES) - on_a_tangle if when else set(NAMES))
-    assert bool(found.problems) == bool(on_a_tangle)
-    for sentence in found.problems:
-        path = sentence.partition(": ")[2].split(" → ")
+            assert place[need] < number or name in below[need]
+            assert place[need] <= number or when, "at run time they come up together"
+    on_a_circle = {name for name in NAMES if name in below[name]}
+    assert bool(found.circles) == bool(on_a_circle)
+    for path in found.circles:
         assert path[0] == path[-1]
         assert all(other in needs[name] for name, other in itertools.pairwise(path))
 

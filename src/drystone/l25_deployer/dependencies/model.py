@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import TypeAlias
 
 import msgspec
 
+from drystone.l05_graph.findings import LEVELS, Rule, Rules
 from drystone.l05_graph.model import Component, Dependency, Group, Model, checked, phases
-from drystone.l05_graph.model import Key as DependencyKey
 from drystone.l05_graph.recovery import recovery_order
+from drystone.l05_graph.rules import check
 from drystone.l05_graph.words import Kind, Phase, Risk, Strength
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.stacks.compile import claims, needs_of
@@ -27,16 +29,20 @@ AFTER_A_STOP = (Phase.START, Phase.RUN)
 """When what is deployed starts again, its artefacts and releases are there."""
 
 
+_AFTER = frozenset(AFTER_A_STOP)
+_UPWARDS = Rules(levels={rule: LEVELS[rule] for rule in (Rule.LAYER, Rule.SAME_LAYER)})
+
+
 class StartOrder(msgspec.Struct, frozen=True):
-    """The order in which services start and what is wrong with it.
+    """The order in which everything starts again after a stop.
 
     Attributes:
-        waves: Services that can start together, first wave first; what can never start is in none.
-        problems: Every finding as a sentence.
+        waves: What can start together, by name, the first wave first.
+        circles: Ways around on which each waits for the next one, from a name back to itself.
     """
 
     waves: tuple[tuple[str, ...], ...]
-    problems: tuple[str, ...] = ()
+    circles: tuple[tuple[str, ...], ...] = ()
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -141,41 +147,58 @@ def name_of(key: Key) -> str:
     return "/".join(key)
 
 
-def start_order(descriptors: Iterable[Descriptor]) -> StartOrder:
-    """Order services by their hard dependencies at start and run time.
+def start_order(model: Model) -> StartOrder:
+    """Put everything into waves: each starts after what it cannot start or run without.
 
-    A dependency on a service that is not among them is reported, and does not hold anything up.
+    What is external holds nobody up. A tangle, which neither the platform nor a deploy lets in, is cut open rather than
+    stay down.
     """
-    model = model_of_descriptors(descriptors)
-    outside = {one.name for one in model.components if one.kind is Kind.EXTERNAL}
-    order = recovery_order(model, _leading_to(outside, model), AFTER_A_STOP)
-    circles = [*order.deadlocks, *(group.circle for group in order.together)]
-    problems = [
-        *_problems(model, outside),
-        *(f"these services wait for each other: {' → '.join(path)}" for path in sorted(circles)),
-    ]
-    return StartOrder(_without(order.waves, outside), tuple(problems))
-
-
-def waves(deployed: Deployed) -> Sequence[Sequence[Key]]:
-    """Put services into waves: each starts after what it cannot start or run without.
-
-    What is not deployed holds nobody up. A tangle, which no deploy lets in, would be cut open rather than stay down.
-    """
-    model = model_of_deployed(deployed)
-    keys = {name_of(key): key for key in deployed}
-    outside = {one.name for one in model.components} - keys.keys()
-    waived = _leading_to(outside, model)
+    outside = _outside(model)
+    waived = {one.key for one in model.dependencies if one.target in outside}
     order = recovery_order(model, waived, AFTER_A_STOP)
+    circles = [*order.deadlocks]
     while order.deadlocks:
-        circles = [set(circle) for circle in order.deadlocks]
+        members = [set(circle) for circle in order.deadlocks]
         waived |= {
             one.key
             for one in model.dependencies
-            if any({one.source, one.target} <= circle for circle in circles)
+            if any({one.source, one.target} <= circle for circle in members)
         }
         order = recovery_order(model, waived, AFTER_A_STOP)
-    return [[keys[name] for name in wave] for wave in _without(order.waves, outside)]
+        circles += order.deadlocks
+    circles += (group.circle for group in order.together)
+    waves = (tuple(name for name in wave if name not in outside) for wave in order.waves)
+    return StartOrder(tuple(wave for wave in waves if wave), tuple(sorted(circles)))
+
+
+def start_problems(model: Model) -> list[str]:
+    """Say why what is described must not start as it is: with needs that nobody meets, upwards, or in a circle.
+
+    Args:
+        model: Everything that starts; what it needs and is not among it is external.
+    """
+    outside = _outside(model)
+    upwards = check(model, _UPWARDS, date.min)  # what somebody has accepted keeps nothing down
+    return [
+        *(
+            f"{one.source} needs {one.target}, which is not deployed here"
+            for one in sorted(model.dependencies, key=lambda one: (one.source, one.target))
+            if one.is_hard and one.target in outside and not _AFTER.isdisjoint(one.at)
+        ),
+        *(one.sentence for one in upwards if one.accepted is None),
+        *(
+            f"these services wait for each other: {' → '.join(path)}"
+            for path in start_order(model).circles
+        ),
+    ]
+
+
+def waves(deployed: Deployed) -> Sequence[Sequence[Key]]:
+    """Put services into the waves in which they start."""
+    keys = {name_of(key): key for key in deployed}
+    return [
+        [keys[name] for name in wave] for wave in start_order(model_of_deployed(deployed)).waves
+    ]
 
 
 _PHASES = {phase.value: phase for phase in Phase} | {"runtime": Phase.RUN}
@@ -207,29 +230,5 @@ def model_of(parts: Iterable[Part], *, title: str = "") -> Model:
     return checked([*components, *externals], dependencies, groups, title=title)
 
 
-def _leading_to(names: Collection[str], model: Model) -> set[DependencyKey]:
-    return {one.key for one in model.dependencies if one.target in names}
-
-
-def _without(waves: Sequence[Sequence[str]], names: Collection[str]) -> tuple[tuple[str, ...], ...]:
-    """Leave names out, and waves in which nobody is left."""
-    kept = (tuple(name for name in wave if name not in names) for wave in waves)
-    return tuple(wave for wave in kept if wave)
-
-
-def _problems(model: Model, outside: Collection[str]) -> Iterable[str]:
-    """Find hard needs of what is not there, and, where both layers are pinned, those that do not lead down."""
-    hard = [
-        one
-        for one in model.dependencies
-        if one.is_hard and not set(AFTER_A_STOP).isdisjoint(one.at)
-    ]
-    for one in sorted(hard, key=lambda one: (one.source, one.target)):
-        layer, below = model.by_name[one.source].layer, model.by_name[one.target].layer
-        if one.target in outside:
-            yield f"{one.source} needs {one.target}, which is not deployed here"
-        elif layer is not None and below is not None and below >= layer:
-            yield (
-                f"{one.source} (layer {layer}) has a hard dependency on {one.target} (layer {below});"
-                " hard dependencies lead to lower layers only"
-            )
+def _outside(model: Model) -> set[str]:
+    return {one.name for one in model.components if one.kind is Kind.EXTERNAL}

@@ -15,7 +15,7 @@ from drystone.l00_kernel.shortage import DiskFull, Room, full_disks, is_full
 from drystone.l10_engines.runtimes.logs import LogFile
 from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l10_engines.supervision.port import EngineState
-from drystone.l25_deployer.api import StartupStep
+from drystone.l25_deployer.api import CameUp, StartupStep
 from drystone.l25_deployer.dependencies.model import PLATFORM, name_of, waves
 from drystone.l25_deployer.local.presence import NOTABLE, NOTE_EVERY, sentence
 from drystone.l25_deployer.local.recovery import recover
@@ -77,7 +77,7 @@ class Platform:
         presence: Presence,
         news: News,
     ) -> None:
-        self.startup = Startup()
+        self.startup = Startup(services.machine.clock)
         self.followed: list[list[str]] = []
         """The waves of the last start, by the names of the dependency model."""
         self.presence = presence
@@ -100,7 +100,7 @@ class Platform:
             with suppress(PlatformError):  # then nothing of it can run, which its recovery tells
                 await kept.look()
             edge.note(kept.name, kept.routing())  # so that a new agent takes no route away
-        self.followed = [[f"{PLATFORM}/{part.name}" for part in wave] for wave in self._waves]
+        self.followed = self._own_order()
         try:
             for part in await self.startup.run(self._waves):
                 self._go_on(self._retry_part(part), f"start {part.name}")
@@ -111,7 +111,7 @@ class Platform:
                 await asyncio.to_thread(self._services.machine.documents.reserve.fill)
             self.is_open.set()
             services = self._service_waves()
-            self.followed += [[name_of(kept.record.key) for kept in wave] for wave in services]
+            self.followed += _names(services)
             for height, wave in enumerate(services):
                 await asyncio.gather(*(self._start_service(kept, height) for kept in wave))
             ALL_UP.reach()
@@ -119,6 +119,24 @@ class Platform:
         finally:
             self.startup.end()
         self._tending = asyncio.create_task(self._tend_files(), name="tend files")
+
+    @property
+    def order(self) -> list[list[str]]:
+        """The waves in which a start would bring up what is deployed now, by the names of the dependency model."""
+        return [*self._own_order(), *_names(self._service_waves())]
+
+    def _own_order(self) -> list[list[str]]:
+        return [[f"{PLATFORM}/{part.name}" for part in wave] for wave in self._waves]
+
+    @property
+    def came_up(self) -> dict[str, CameUp]:
+        """When everything was up in the last start, by the names of the dependency model."""
+        names = {kept.name: name_of(kept.record.key) for kept in self._services.all()}
+        return {
+            names.get(step.name, f"{PLATFORM}/{step.name}"): CameUp(step.at, step.seconds)
+            for step in self.startup.final()
+            if step.at is not None and step.seconds is not None and step.state != "failed"
+        }
 
     def troubles(self) -> list[str]:
         """Say which engines do not run that services need."""
@@ -297,6 +315,10 @@ class Platform:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _names(waves: Sequence[Sequence[KeptService]]) -> list[list[str]]:
+    return [[name_of(kept.record.key) for kept in wave] for wave in waves]
 
 
 def _is_away(status: EngineStatus) -> bool:

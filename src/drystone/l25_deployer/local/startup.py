@@ -20,6 +20,8 @@ from drystone.l25_deployer.api import StartupStep
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from drystone.l00_kernel.clock import Clock
+
 
 PART_BEGUN = FaultPoint("up.part.begun", "a part or a service is about to start with the platform")
 PART_STARTED = FaultPoint("up.part.started", "a part or a service has started with the platform")
@@ -50,9 +52,14 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Startup:
-    """Runs the start-up once and lets any number of callers watch it, from the first step on."""
+    """Runs the start-up once and lets any number of callers watch it, from the first step on.
 
-    def __init__(self) -> None:
+    Args:
+        clock: Tells when each step was.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.steps: list[StartupStep] = []
         self.is_over = False
         self._forgotten: set[str] = set()
@@ -70,7 +77,7 @@ class Startup:
 
     def add(self, step: StartupStep) -> None:
         """Report a step; those that follow the end replace what was said before of the same part."""
-        self.steps.append(step)
+        self.steps.append(msgspec.structs.replace(step, at=self._clock.now()))
         if self.is_over:
             self.steps = self.final()
         self._wake()

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from drystone.l05_graph.forms import survey
-from drystone.l25_deployer.dependencies.model import start_order
+from drystone.l25_deployer.dependencies.model import (
+    model_of_descriptors,
+    start_order,
+    start_problems,
+)
 from drystone.l85_surfaces.cli import entry
 from drystone.l85_surfaces.cli.commands.deps.export import FORMS
 from drystone.l85_surfaces.cli.dependencies.reading import own_descriptors
@@ -41,9 +45,9 @@ def test_an_order_names_what_never_comes_back_and_why(drystone: Drystone) -> Non
 def test_the_order_of_the_platform_is_the_one_that_its_start_follows(drystone: Drystone) -> None:
     said = drystone("deps", "order", "--platform", "--json")
 
-    followed = start_order(own_descriptors().values())
-    assert json.loads(said.out)["waves"] == [list(wave) for wave in followed.waves]
-    assert followed.problems == ()
+    own = model_of_descriptors(own_descriptors().values())
+    assert json.loads(said.out)["waves"] == [list(wave) for wave in start_order(own).waves]
+    assert start_problems(own) == []
 
 
 def test_a_dependency_that_may_be_added_says_what_it_costs(drystone: Drystone) -> None:

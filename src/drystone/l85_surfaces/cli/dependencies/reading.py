@@ -34,6 +34,9 @@ MOST_EDGES = 1_000_000
 """An edge list becomes a model with meaning up to this size; what works on numbers alone has no such bound."""
 
 
+LIVE_PLATFORM = "the live platform"
+
+
 class Given:
     """What a command works on.
 
@@ -195,8 +198,13 @@ def live(shared: Shared) -> Given:
     Raises:
         NoPlatform: None runs there.
     """
-    written = asyncio.run(ask_live(shared)).survey.encode()
-    return Given("the live platform", surveys.read({"the live platform": written}).model)
+    return of_survey(asyncio.run(ask_live(shared)))
+
+
+def of_survey(told: DependencyModel) -> Given:
+    """Return what a platform has told of itself."""
+    written = {LIVE_PLATFORM: told.survey.encode()}
+    return Given(LIVE_PLATFORM, surveys.read(written).model)
 
 
 async def ask_live(shared: Shared) -> DependencyModel:

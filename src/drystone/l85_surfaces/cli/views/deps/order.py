@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from drystone.l05_graph.recovery import Order
 from drystone.l85_surfaces.cli.dependencies.reading import Given
@@ -17,16 +18,37 @@ from drystone.l85_surfaces.cli.views.deps.text import (
     size_of,
     wrapped,
 )
-from drystone.l85_surfaces.cli.views.times import taken
+from drystone.l85_surfaces.cli.views.times import moment, taken
+
+if TYPE_CHECKING:
+    from drystone.l25_deployer.api import CameUp
 
 MOST_IN_A_WAVE = 12
 MOST_WAVES = 60
 
 
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """How the last start of a platform went.
+
+    Attributes:
+        is_followed: Whether it followed the order of what is deployed now.
+        came_up: When each was up, and how long that took.
+    """
+
+    is_followed: bool
+    came_up: Mapping[str, CameUp]
+
+    def said(self, name: str) -> str:
+        """Return a name with when it was up, if that is known."""
+        one = self.came_up.get(name)
+        return name if one is None else f"{name} ({moment(one.at)[-8:]}, {taken(one.seconds)})"
+
+
 def order(
     found: Order,
     given: Given,
-    took: Mapping[str, float],
+    start: Start | None,
     *,
     paint: Paint = PLAIN,
     show_all: bool = False,
@@ -39,13 +61,13 @@ def order(
     yield f"{paint(given.name, Style.NAME)}: {size}; {waves}" + (
         ", " + paint(f"{never} never come back by themselves", Style.BAD) if found.because else ""
     )
-    if took:
-        yield paint("in brackets: how long it took in the last start", Style.QUIET)
+    if start is not None:
+        yield from (paint(text, Style.QUIET) for text in _start(start))
     yield ""
     some, left_out = bounded(found.waves, show_all=show_all, most=MOST_WAVES)
     wide = len(str(len(found.waves)))
     for number, wave in enumerate(some, 1):
-        every = [f"{one} ({taken(took[one])})" if one in took else one for one in wave]
+        every = [start.said(one) for one in wave] if start is not None else wave
         text = named(every, most=len(every) if show_all else MOST_IN_A_WAVE)
         head = f"{number:>{wide}}  "
         first, *rest = wrapped(text, head, " " * len(head))
@@ -55,6 +77,14 @@ def order(
         yield paint(more(left_out, "waves"), Style.QUIET)
     yield from _together(found, paint, show_all=show_all)
     yield from _never(found, paint, show_all=show_all)
+
+
+def _start(start: Start) -> Iterator[str]:
+    if start.came_up:
+        day = moment(max(one.at for one in start.came_up.values()))[:10]
+        yield f"in brackets: when it was up in the last start, {day}, and how long that took"
+    if not start.is_followed:
+        yield "something else was deployed at the last start; the next one follows this order"
 
 
 def _together(found: Order, paint: Paint, *, show_all: bool) -> Iterator[str]:
@@ -92,12 +122,15 @@ def _never(found: Order, paint: Paint, *, show_all: bool) -> Iterator[str]:
         yield from labelled("why", " → ".join(found.path(waiting[0])), paint=paint)
 
 
-def document(found: Order, took: Mapping[str, float]) -> Mapping[str, Any]:
+def document(found: Order, start: Start | None) -> Mapping[str, Any]:
     """Return what a machine is told."""
+    came_up = start.came_up if start is not None else {}
     return {
         "waves": found.waves,
         "together": [{"members": one.members, "circle": one.circle} for one in found.together],
         "never": found.because,
         "deadlocks": found.deadlocks,
-        "seconds": took,
+        "seconds": {name: one.seconds for name, one in came_up.items()},
+        "up": {name: one.at for name, one in came_up.items()},
+        "followed": start.is_followed if start is not None else None,
     }
