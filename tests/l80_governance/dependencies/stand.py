@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from drystone.l80_governance.dependencies.app import application
 from drystone.l80_governance.dependencies.errors import VersionNotFound
 from drystone.l80_governance.dependencies.kept import Version
 from drystone.l80_governance.dependencies.models import Models
+from drystone.testing.asgi import Answer, ask
 from drystone.testing.graphs.planted import planted
 
 CASES = Path(__file__).parent / "cases"
@@ -69,6 +71,14 @@ class Held(Models):
 
 def view_of(model: Model) -> Starlette:
     return application(Held(model), clock=ManualClock(TODAY))
+
+
+async def settled(app: Starlette, path: str) -> Answer:
+    """Ask until what a page computes is there, as a page without scripts does."""
+    async with asyncio.timeout(60):
+        while (answer := await ask(app, path)).status == 202:
+            await asyncio.sleep(0.05)
+    return answer
 
 
 def shop() -> Model:

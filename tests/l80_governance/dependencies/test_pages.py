@@ -16,6 +16,7 @@ from l80_governance.dependencies.stand import (
     grown,
     historical,
     hostile,
+    settled,
     shop,
     view_of,
 )
@@ -63,7 +64,7 @@ async def walked(model: Model, most: int) -> int:
         waiting.remove(path)
         seen[sort_of(path)] += 1
         count += 1
-        page = await ask(app, path)
+        page = await settled(app, path)
         assert page.status == 200, (path, page.text[-300:])
         if page.headers["content-type"].startswith("text/html"):
             assert stumbles(page.text) == [], path

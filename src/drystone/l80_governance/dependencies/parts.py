@@ -18,6 +18,8 @@ SIGNS: Mapping[Severity, str] = {
     Severity.NOTE: "i",
 }
 _MOST_ON_PATH = 12
+_WIDE = 9
+"""A table of so many columns has less room between them."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def table(
         tag("caption", caption),
         tag("thead", tag("tr", heads)),
         tag("tbody", lines),
+        class_="wide" if len(columns) >= _WIDE else None,
     )
     return tag("div", whole, class_="scroll", tabindex="0", role="group", aria_label="Table")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 
 import numpy as np
@@ -10,7 +11,7 @@ from drystone.l05_graph.arrays import BITS, Flags, Numbers
 from drystone.l05_graph.words import Phase, Risk, Strength
 from drystone.l80_governance.dependencies.bands import cake_of
 from drystone.l80_governance.dependencies.errors import QuestionUnclear
-from drystone.l80_governance.dependencies.html import Node, joined, tag
+from drystone.l80_governance.dependencies.html import Node, between, joined, tag
 from drystone.l80_governance.dependencies.listing import (
     choose,
     filters,
@@ -54,9 +55,7 @@ _COLUMNS = {
 _SEEN = {
     "calls": Column("Calls", is_number=True, about="As the source counted that saw most of them"),
     "_errors": Column("Failed", is_number=True),
-    "_first": Column("First seen"),
-    "_last": Column("Last seen"),
-    "_by": Column("Seen by"),
+    "_seen": Column("Seen first, last, and by"),
 }
 _SORTS = [word for key in (*_COLUMNS, *_SEEN) if key[0] != "_" for word in (key, f"-{key}")]
 
@@ -81,8 +80,8 @@ def dependencies(view: View) -> Page:
     )
     total = len(view.analysis.model.dependencies)
     caption = counted(len(order), "dependency", "dependencies")
-    rows = [_row(view, int(e)) for e in order[part.begin : part.end]]
-    columns = _COLUMNS | _SEEN if view.analysis.evidence.batches else _COLUMNS
+    columns = _columns(view, sort)
+    rows = [_row(view, int(e), columns) for e in order[part.begin : part.end]]
     listed = table(
         caption + (" as asked for" if len(order) < total else ""),
         sortable(view, PATH, columns, sort),
@@ -95,6 +94,14 @@ def dependencies(view: View) -> Page:
         body=joined(form, tag("div", listed, role="status"), turns(view, PATH, part)),
         path=PATH,
     )
+
+
+def _columns(view: View, sort: str) -> dict[str, Column]:
+    """Choose columns: what traffic showed takes the place of what matters less, and of that what is sorted by stays."""
+    if not view.analysis.evidence.batches:
+        return _COLUMNS
+    less = {"_note", "cost", "heat"} - {sort.removeprefix("-")}
+    return {key: one for key, one in _COLUMNS.items() if key not in less} | _SEEN
 
 
 def _fitting(view: View) -> Flags:
@@ -189,22 +196,26 @@ def _calls(view: View) -> Numbers:
     return np.array([0 if pair is None else pair.calls for pair in seen], np.int64)
 
 
-def _row(view: View, edge: int) -> list[Node]:
+def _row(view: View, edge: int, columns: Collection[str]) -> list[Node]:
     analysis = view.analysis
     one = analysis.model.dependencies[edge]
     source, target = int(analysis.graph.source[edge]), int(analysis.graph.target[edge])
     heat = float(analysis.heat.edges[edge])
     down = tag("span", "not down", class_="mark error") if analysis.upward[edge] else None
-    return [
-        view.service(one.source),
-        view.service(one.target),
-        strength_mark(one.strength),
-        ", ".join(one.at),
-        str(one.risk),
-        int(analysis.layer[source]),
-        joined(down, " " if down else None, int(analysis.layer[target])),
-        f"{float(analysis.graph.cost[edge]):.4g}",
-        f"{100 * heat:.0f}" if heat else None,
-        (one.without or one.note)[:200],
-        *(seen_cells(view, one.source, one.target) if analysis.evidence.batches else ()),
-    ]
+    calls, errors, *seen = seen_cells(view, one.source, one.target)
+    cells: dict[str, Node] = {
+        "source": view.service(one.source),
+        "target": view.service(one.target),
+        "strength": strength_mark(one.strength),
+        "_at": ", ".join(one.at),
+        "risk": str(one.risk),
+        "from": int(analysis.layer[source]),
+        "to": joined(down, " " if down else None, int(analysis.layer[target])),
+        "cost": f"{float(analysis.graph.cost[edge]):.4g}",
+        "heat": f"{100 * heat:.0f}" if heat else None,
+        "_note": (one.without or one.note)[:200],
+        "calls": calls,
+        "_errors": errors,
+        "_seen": between(tag("br"), [each for each in seen if each is not None]),
+    }
+    return [cells[key] for key in columns]

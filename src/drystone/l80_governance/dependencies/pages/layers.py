@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drystone.l05_graph.tangles import TangleKind
 from drystone.l80_governance.dependencies.bands import Cake, cake_of
 from drystone.l80_governance.dependencies.drawing.cake import MOST_BOWS, cake_picture, is_small
 from drystone.l80_governance.dependencies.drawing.stones import shared_by
@@ -14,6 +15,7 @@ from drystone.l80_governance.dependencies.view import Page, View
 
 PATH = "layers"
 _MOST_MEMBERS = 200
+_KINDS = {TangleKind.DEADLOCK: "in a deadlock", TangleKind.CO_START: "only serve together"}
 
 
 def layers(view: View) -> Page:
@@ -83,14 +85,14 @@ def _legend(view: View, cake: Cake, selected: int | None) -> Node:
     most = (
         f"; the {MOST_BOWS} thickest are drawn" if pairs is not None and pairs > MOST_BOWS else ""
     )
-    each = shared_by(view.analysis)
+    each, kinds = shared_by(view.analysis), {one.kind for one in view.analysis.tangles}
     return joined(
         tag("span", f"each stone stands for {each} components", class_="note")
         if each > 1
         else None,
         tag("span", f"down, from layer to layer{most}", class_="key hard"),
         tag("span", "hard, not leading down", class_="key wrong"),
-        tag("span", "in a deadlock", class_="key deadlock"),
+        [tag("span", said, class_=f"key {kind}") for kind, said in _KINDS.items() if kind in kinds],
         tag("span", "Choose a layer to see what leads from and to it.", class_="note"),
     )
 

@@ -296,11 +296,17 @@ def _availability(view: View, one: Component) -> Html:
     points = [view.service(name, length=40) for name in found.single_points[1:_MOST_NAMES]]
     rest = len(found.single_points) - 1 - len(points)
     holds = {True: "yes", False: "no: promise less, or need less", None: None}[found.can_hold]
+    is_unsaid = bool(found.unsaid) and found.highest >= 1
     pairs: list[tuple[str, Node]] = [
-        ("Works at most", share(found.highest) + ("" if found.is_exact else ", a bound")),
+        (
+            "Works at most",
+            "nobody has said"
+            if is_unsaid
+            else share(found.highest) + ("" if found.is_exact else ", a bound"),
+        ),
         ("Promises", share(found.slo) if found.slo is not None else None),
         ("Can that be kept", holds),
-        ("Away a month", _away(found.highest)),
+        ("Away a month", None if is_unsaid else _away(found.highest)),
     ]
     unsaid = (
         f" {len(found.unsaid):,} of what it needs do not say how available they are, and count as always there."

@@ -41,7 +41,7 @@ def _chain(view: View, chain: Sequence[Step]) -> Html:
             spoken(step.ends),
             joined(REASONS[step.reason], " ", view.service(step.because) if step.because else ""),
         ]
-        for step in chain
+        for step in chain[:_MOST_ROWS]
     ]
     columns = [
         Column("Component"),
@@ -58,6 +58,7 @@ def _chain(view: View, chain: Sequence[Step]) -> Html:
             rows,
             empty="There was nothing to do.",
         ),
+        _more(len(chain) - len(rows)),
         lead="To be faster, begin here: nothing else shortens the whole.",
     )
 
@@ -122,6 +123,7 @@ def _stuck(view: View, outcome: Tabletop) -> Html:
             rows,
             empty="Everything comes back.",
         ),
+        _more(len(outcome.unrecovered) - len(rows)),
         name="stuck",
     )
 
@@ -135,7 +137,7 @@ def _glass(view: View, glass: Sequence[Glass]) -> Html:
             f"{one.cost:,.4g}",
             one.runbook or "not written down",
         ]
-        for one in glass
+        for one in glass[:_MOST_ROWS]
     ]
     columns = [
         Column("Component"),
@@ -152,6 +154,7 @@ def _glass(view: View, glass: Sequence[Glass]) -> Html:
             rows,
             empty="None is needed.",
         ),
+        _more(len(glass) - len(rows)),
         name="glass",
     )
 

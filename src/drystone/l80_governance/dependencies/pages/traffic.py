@@ -90,7 +90,7 @@ def what_was_seen(view: View) -> Html:
         Column("From"),
         Column("To"),
     ]
-    how = joined("Bring more with ", tag("code", view.how_to_import), ".")
+    how = joined("To bring more: ", tag("code", view.how_to_import))
     lead = [_AT_EDGE_ALONE, " "] if _is_edge_alone(batches) else None
     empty = "No traffic was imported, so that it is not known whether the model says what really happens."
     return section(
