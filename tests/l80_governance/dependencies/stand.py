@@ -76,7 +76,7 @@ def view_of(model: Model) -> Starlette:
 async def settled(app: Starlette, path: str) -> Answer:
     """Ask until what a page computes is there, as a page without scripts does."""
     async with asyncio.timeout(60):
-        while (answer := await ask(app, path)).status == 202:
+        while (answer := await ask(app, path)).status == 202:  # noqa: ASYNC110 - a thread
             await asyncio.sleep(0.05)
     return answer
 

@@ -19,6 +19,7 @@ from drystone.l80_governance.dependencies.app import application
 from drystone.l80_governance.dependencies.models import FileModels
 from drystone.testing import asgi
 from l80_governance.dependencies.knot import HOSTILE, knot
+from l80_governance.dependencies.stand import settled
 
 SOFT = "alter: {source: registry, target: orchestrator, strength: soft}"
 
@@ -42,12 +43,8 @@ def words(answer: asgi.Answer) -> str:
 
 
 async def waited(app: Starlette, path: str, query: object) -> asgi.Answer:
-    """Ask until the answer is there, as a page without scripts does."""
-    async with asyncio.timeout(60):
-        while (answer := await ask(app, path, query)).status == 202:
-            assert "progress" in answer.text
-            await asyncio.sleep(0.05)
-    return answer
+    """Ask until the answer is there."""
+    return await settled(app, f"{path}?{urlencode(query, doseq=True)}")  # type: ignore[arg-type]
 
 
 def serving(folder: Path, model: Model) -> Starlette:
