@@ -28,8 +28,8 @@ LONGEST_LINE = 4096
 MOST_EDGES = 32_000_000
 """So many lines with edges are held: 0.8 GB, and as much again while they are put together."""
 COMMENTS = "#%"
-FIRST_BLOCK, BLOCK = 1 << 14, 1 << 21
-"""In bytes. Comments stand mostly at the begin, so that the first block is small."""
+FIRST_BLOCK, BLOCK = 1 << 14, 1 << 24
+"""In bytes. In a large block more names are met again, and each is looked up but once; the first tells soon what is wrong."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 GZIP = b"\x1f\x8b"
 
