@@ -16,9 +16,11 @@ from drystone.l05_graph.findings import LEVELS, Finding, Rule, Rules, Severity
 from drystone.l05_graph.forms import survey
 from drystone.l05_graph.model import Acceptance, Component, Dependency, Model
 from drystone.l05_graph.reach import impact, shown, tree
+from drystone.l05_graph.recovery import recovery_order
 from drystone.l05_graph.requirements import ALWAYS, WHILE_SERVING
 from drystone.l05_graph.rules import check
 from drystone.l05_graph.words import Phase, Plane, Resilience
+from l05_graph import recovering
 from l05_graph.models import Drawing, models
 
 TODAY = date(2012, 1, 1)
@@ -121,6 +123,25 @@ def test_a_promise_is_broken_where_no_choice_of_alternatives_keeps_it(
     for found in findings:
         assert (found.accepted is not None) == (found.severity is Severity.NOTE)
         assert found.path[-1].target in (weaker(model, rule, model.by_name[found.subject]) or ())
+
+
+@given(recovering.models(), st.integers(0, 2**32))
+def test_a_deadlock_is_a_note_where_all_comes_up_without_what_was_accepted(
+    model: Model, seed: int
+) -> None:
+    chance = Random(seed)  # noqa: S311 - not a secret
+    said = Acceptance(by="me", reason="soon", until=TODAY)
+    every = tuple(
+        msgspec.structs.replace(one, accepted=said) if chance.random() < 0.3 else one
+        for one in model.dependencies
+    )
+    accepting = msgspec.structs.replace(model, dependencies=every)
+    waived = [one.key for one in every if one.accepted]
+    levels = {Rule.DEADLOCK: Severity.ERROR}
+    found = check(accepting, Rules(levels=levels), TODAY)
+    is_left = any(one.severity is Severity.ERROR for one in found)
+    assert is_left == bool(recovery_order(model, waived).never)
+    assert bool(found) == bool(recovery_order(model).never)
 
 
 @given(models(most=6, most_edges=14))

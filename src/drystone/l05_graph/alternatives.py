@@ -9,7 +9,7 @@ Pure Python: the agent asks this at a deploy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 
 from drystone.l05_graph.climb import NOT_YET, climbed
@@ -41,13 +41,13 @@ class Counted:
 
     Args:
         model: Which.
+        without: The places of dependencies that are done without; an alternative among them counts as one that serves.
     """
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, model: Model, without: Collection[int] = ()) -> None:
+        self._model, self._without = model, frozenset(without)
         every = model.dependencies if model.groups else ()
         members = [one for one in every if one.group is not None]
-        self._hard = {(one.source, one.group) for one in members if one.is_hard}
         self._early = {
             (one.source, one.group) for one in members if not BEFORE_SERVING.isdisjoint(one.at)
         }
@@ -55,17 +55,17 @@ class Counted:
     @cached_property
     def lines(self) -> list[int]:
         """The places of those among the dependencies of the model, ascending."""
-        every, soft = self._model.dependencies, Strength.SOFT
-        if not self._model.groups:
-            return [line for line, one in enumerate(every) if one.strength is not soft]
-        needs = needs_of(self._model)
-        spare = spare_lines(needs, climbed(needs).wave)
-        return [
+        every, soft, without = self._model.dependencies, Strength.SOFT, self._without
+        alone = [
             line
             for line, one in enumerate(every)
-            if (one.is_hard if one.group is None else (one.source, one.group) in self._hard)
-            and line not in spare
+            if one.strength is not soft and one.group is None and line not in without
         ]
+        if not self._model.groups:
+            return alone
+        needs = needs_of(self._model, [every[line].key for line in without])
+        among = {line for group in needs.alternatives for line in group.lines}
+        return sorted([*alone, *(among - spare_lines(needs, climbed(needs).wave))])
 
     def is_early(self, one: Dependency) -> bool:
         """Whether it counts before its source serves; alternatives do when one of them does."""

@@ -116,8 +116,7 @@ class _Check:
         whole = Followed(self._model, counted.lines) if self._model.groups else self._always.single
         left = whole
         if self._covered:
-            every = [line for lines in whole.lines for line in lines]
-            left = Followed(self._model, (one for one in every if one not in self._covered))
+            left = Followed(self._model, Counted(self._model, self._covered).lines)
         for together in left.tangled:
             known.update(together)
             yield self._tangle(together, left, counted, is_hard)

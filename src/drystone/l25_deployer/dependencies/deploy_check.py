@@ -142,9 +142,9 @@ class _Check:
             # Which alternatives are spare is told by all that comes up below.
             names = self._landscape.below(model.by_name, holds_up, part)
             model = self._landscape.model(names, holds_up, part)
-        counted = Counted(model)
-        lines = [line for line in counted.lines if counts(model.dependencies[line])]
-        return self._told_of(Followed(model, lines), model, counted.is_early, through)
+        left_out = [line for line, one in enumerate(model.dependencies) if not counts(one)]
+        counted = Counted(model, left_out)
+        return self._told_of(Followed(model, counted.lines), model, counted.is_early, through)
 
     def _circle(self, part: Part) -> Tangle:
         """Return the circle of dependencies of any strength that the service is part of."""
