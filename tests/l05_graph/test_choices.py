@@ -232,6 +232,23 @@ def test_an_accepted_way_does_not_hide_another_one() -> None:
     assert (shown(found.path), found.severity) == ("shop → store", Severity.NOTE)
 
 
+def test_an_accepted_alternative_is_one_that_serves() -> None:
+    text = """
+    defaults: {dependency: {strength: hard, at: start}}
+    components:
+      shop:
+        groups: {store: 1}
+        needs:
+          cache: {group: store, accepted: {by: me, reason: soon, until: 2030-01-01}}
+          disk: {group: store}
+      cache: {needs: {shop: }}
+      disk: {needs: {shop: }}
+    """
+    assert {one.severity for one in only(text, Rule.DEADLOCK)} == {Severity.NOTE}
+    both = text.replace("{store: 1}", "{store: 2}")
+    assert Severity.ERROR in {one.severity for one in only(both, Rule.DEADLOCK)}
+
+
 def test_a_chain_of_thousands_is_no_matter() -> None:
     size = 3000
     ends = {0: 0, size: 3}

@@ -102,6 +102,7 @@ def graph_of(model: Model) -> Graph:
 _KEPT = "numbers of the model"
 # Members of an enumeration are there once, and their hash is found by Python anew each time.
 _BASE = {id(risk): cost for risk, cost in BASE.items()}
+_BIT = {id(phase): bit for phase, bit in BITS.items()}
 
 
 def _numbers_of(model: Model) -> Graph:
@@ -116,11 +117,10 @@ def _numbers_of(model: Model) -> Graph:
         for one, remove in zip(every, cost, strict=True)
     ]
     soft = Strength.SOFT
-    at = [one.at for one in every]
-    bits = {
-        key: sum(BITS[phase] for phase in phases)
-        for key, phases in {id(phases): phases for phases in at}.items()
-    }
+    at = [
+        _BIT[id(phases[0])] if len(phases) == 1 else sum([_BIT[id(phase)] for phase in phases])
+        for phases in [one.at for one in every]
+    ]
     groups = {(one.component, one.name): number for number, one in enumerate(model.groups)}
     group = [-1 if one.group is None else groups[one.source, one.group] for one in every]
     found = Graph(
@@ -130,7 +130,7 @@ def _numbers_of(model: Model) -> Graph:
         cost=np.array(cost, np.float64),
         soften=np.array(soften, np.float64),
         hard=np.array([one.strength is not soft for one in every], np.bool_),
-        at=np.array([bits[id(phases)] for phases in at], np.int8),
+        at=np.array(at, np.int8),
         can_change=np.array([one.can_change for one in every], np.bool_),
         group=np.array(group, np.int64) if groups else None,
         at_least=np.array([one.at_least for one in model.groups], np.int64),
