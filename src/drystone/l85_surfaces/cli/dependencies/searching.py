@@ -8,19 +8,23 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from drystone.l00_kernel.visible import visible
 from drystone.l85_surfaces.cli.terminal import remark
 from drystone.l85_surfaces.cli.views.deps.text import cost, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType, TracebackType
 
     from rich.status import Status
 
     from drystone.l05_graph.limits import Progress
+    from drystone.l05_graph.moves import Search
+    from drystone.l85_surfaces.cli.dependencies.options import Source
+    from drystone.l85_surfaces.cli.dependencies.reading import Given
+    from drystone.l85_surfaces.cli.options import Shared
     from drystone.l85_surfaces.cli.terminal import Terminal
 
 
@@ -187,3 +191,52 @@ class Found:
         """Remark that the answer is the best so far."""
         if self.was_stopped:
             remark("stopped: this is the best answer so far")
+
+
+AnAnswer = TypeVar("AnAnswer", bound=Answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a search is to work on, and for how long.
+
+    Attributes:
+        survey: Names the model.
+        source: The same, by an option.
+        shared: Names the home.
+        time_limit: From the start of the command.
+        seed: Equal ones make equal searches.
+    """
+
+    survey: str | None
+    source: Source
+    shared: Shared
+    time_limit: timedelta
+    seed: int
+
+
+def searched(
+    wanted: Wanted, out: Terminal, look: Callable[[Given, Search], AnAnswer]
+) -> tuple[Given, AnAnswer, Found]:
+    """Read a model and search in it, watched, within the time, until Ctrl-C at most.
+
+    Args:
+        wanted: Where and how long.
+        out: Where the answer goes.
+        look: Searches; what takes long to load is loaded there, so that its time counts.
+
+    Returns:
+        The model, the answer, and how the search ended.
+    """
+    ends = Ends(wanted.time_limit)
+    from drystone.l85_surfaces.cli.dependencies.reading import given  # noqa: PLC0415 - its time counts
+
+    with stopped_by_interrupt() as stop, Watch(out) as watch:
+        model = given(wanted.survey, wanted.source, wanted.shared)
+        from drystone.l05_graph.moves import Search  # noqa: PLC0415 - loads scipy
+
+        search = Search(time_limit=ends.left, seed=wanted.seed, on_progress=watch.search, stop=stop)
+        answer = look(model, search)
+        found = Found.of(answer, ends, was_stopped=stop.is_set())
+    found.tell_interrupt()
+    return model, answer, found

@@ -11,15 +11,7 @@ from drystone.l05_graph.moves import Allowed, Goal, Move, Search, Untangling, pi
 from drystone.l05_graph.untangled import removals
 
 if TYPE_CHECKING:
-    import threading
-
     from drystone.l85_surfaces.cli.dependencies.reading import Given
-    from drystone.l85_surfaces.cli.dependencies.searching import Ends, Watch
-
-
-def search_of(ends: Ends, seed: int, watch: Watch, stop: threading.Event) -> Search:
-    """Return how to search so that the command ends in time."""
-    return Search(time_limit=ends.left, seed=seed, on_progress=watch.search, stop=stop)
 
 
 def cut(graph: Graph, search: Search) -> Untangling:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from drystone.l85_surfaces.cli.dependencies.options import (
     LIVE,
     Everything,
@@ -11,9 +13,13 @@ from drystone.l85_surfaces.cli.dependencies.options import (
     TimeLimit,
     time_of,
 )
-from drystone.l85_surfaces.cli.dependencies.searching import Ends, Watch, stopped_by_interrupt
+from drystone.l85_surfaces.cli.dependencies.searching import Wanted, searched
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from drystone.l05_graph.moves import Search, Untangling
+    from drystone.l85_surfaces.cli.dependencies.reading import Given
 
 
 def heat(
@@ -31,17 +37,19 @@ def heat(
     First what is in the cheapest cut, then what most short circles lead through for what it costs; and which single change would shrink
     a tangle most.
     """
-    ends = Ends(time_of(time_limit))
     out = Terminal(json=shared.json)
-    from drystone.l85_surfaces.cli.dependencies.reading import given  # noqa: PLC0415 - its time counts
-
-    with stopped_by_interrupt() as stop, Watch(out) as watch:
-        model = given(survey, source, shared)
-        from drystone.l85_surfaces.cli.dependencies.untangling import cut, search_of  # noqa: PLC0415
-
-        answer = cut(model.graph, search_of(ends, seed, watch, stop))
+    wanted = Wanted(
+        survey=survey, source=source, shared=shared, time_limit=time_of(time_limit), seed=seed
+    )
+    model, answer, _ = searched(wanted, out, _look)
     from drystone.l85_surfaces.cli.views.deps import heat as views  # noqa: PLC0415
 
     found = views.Hot.of(model.graph, answer)
     out.document(views.document(found, model))
     out.lines(views.heat(found, model, paint=out.paint, show_all=show_all))
+
+
+def _look(model: Given, search: Search) -> Untangling:
+    from drystone.l85_surfaces.cli.dependencies.untangling import cut  # noqa: PLC0415 - loads scipy
+
+    return cut(model.graph, search)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from drystone.l85_surfaces.cli.dependencies.options import (
     LIVE,
@@ -13,15 +13,14 @@ from drystone.l85_surfaces.cli.dependencies.options import (
     TimeLimit,
     time_of,
 )
-from drystone.l85_surfaces.cli.dependencies.searching import (
-    Ends,
-    Found,
-    Watch,
-    stopped_by_interrupt,
-)
+from drystone.l85_surfaces.cli.dependencies.searching import Wanted, searched
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from drystone.l05_graph.moves import Search, Untangling
+    from drystone.l85_surfaces.cli.dependencies.reading import Given
 
 
 def untangle(
@@ -54,25 +53,20 @@ def untangle(
     Tells what to change, why, what it costs, and how much cheaper it could be at most. Of a plain list of edges, the
     cheapest to cut. Ctrl-C ends the search with the best answer so far.
     """
-    ends = Ends(time_of(time_limit))
     out = Terminal(json=shared.json)
-    # The libraries below take most of a second to load, which counts.
-    from drystone.l85_surfaces.cli.dependencies.reading import given  # noqa: PLC0415
 
-    with stopped_by_interrupt() as stop, Watch(out) as watch:
-        model = given(survey, source, shared)
-        from drystone.l85_surfaces.cli.dependencies import untangling  # noqa: PLC0415
+    def look(model: Given, search: Search) -> Untangling:
+        from drystone.l85_surfaces.cli.dependencies import untangling  # noqa: PLC0415 - loads scipy
 
-        search = untangling.search_of(ends, seed, watch, stop)
-        is_plain = model.is_edge_list and not moves and goal == "no-tangle"
-        answer = (
-            untangling.cut(model.graph, search)
-            if is_plain
-            else untangling.moved(model, goal, moves or (), search)
-        )
-        found = Found.of(answer, ends, was_stopped=stop.is_set())
+        if model.is_edge_list and not moves and goal == "no-tangle":
+            return untangling.cut(model.graph, search)
+        return untangling.moved(model, goal, moves or (), search)
+
+    wanted = Wanted(
+        survey=survey, source=source, shared=shared, time_limit=time_of(time_limit), seed=seed
+    )
+    model, answer, found = searched(wanted, out, look)
     from drystone.l85_surfaces.cli.views.deps import untangling as views  # noqa: PLC0415
 
-    found.tell_interrupt()
     out.document(views.document(answer, found, model))
     out.lines(views.untangling(answer, found, model, paint=out.paint, show_all=show_all))

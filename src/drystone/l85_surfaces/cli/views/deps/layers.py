@@ -17,6 +17,7 @@ from drystone.l85_surfaces.cli.views.deps.text import (
     labelled,
     more,
     named,
+    numbered,
     size_of,
     wrapped,
 )
@@ -55,10 +56,7 @@ def layers(
     for height in heights:
         names = by_layer[height]
         text = named(names, most=len(names) if show_all else MOST_IN_A_LAYER)
-        head = f"{height:>{wide}}  "
-        first, *rest = wrapped(text, head, " " * len(head))
-        yield paint(head, Style.NAME) + first[len(head) :]
-        yield from rest
+        yield from numbered(height, wide, text, paint=paint)
     if left_out:
         yield paint(more(left_out, "lower layers"), Style.QUIET)
     yield from _told(answer, given, paint, show_all=show_all)

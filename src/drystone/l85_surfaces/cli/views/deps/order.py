@@ -15,8 +15,8 @@ from drystone.l85_surfaces.cli.views.deps.text import (
     labelled,
     more,
     named,
+    numbered,
     size_of,
-    wrapped,
 )
 from drystone.l85_surfaces.cli.views.times import moment, taken
 
@@ -69,10 +69,7 @@ def order(
     for number, wave in enumerate(some, 1):
         every = [start.said(one) for one in wave] if start is not None else wave
         text = named(every, most=len(every) if show_all else MOST_IN_A_WAVE)
-        head = f"{number:>{wide}}  "
-        first, *rest = wrapped(text, head, " " * len(head))
-        yield paint(head, Style.NAME) + first[len(head) :]
-        yield from rest
+        yield from numbered(number, wide, text, paint=paint)
     if left_out:
         yield paint(more(left_out, "waves"), Style.QUIET)
     yield from _together(found, paint, show_all=show_all)

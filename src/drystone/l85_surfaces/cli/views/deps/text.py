@@ -48,6 +48,21 @@ def labelled(label: str, text: str, *, paint: Paint = PLAIN, indent: str = "  ")
     yield from rest
 
 
+def numbered(number: int, wide: int, names: str, *, paint: Paint) -> Iterator[str]:
+    """Write names behind the number of their wave or layer; further lines hang below the names.
+
+    Args:
+        number: Of the row.
+        wide: Digits of the widest number.
+        names: Of what is there, as :func:`named` writes them.
+        paint: Colours the number.
+    """
+    head = f"{number:>{wide}}  "
+    first, *rest = wrapped(names, head, " " * len(head))
+    yield paint(head, Style.NAME) + first[len(head) :]
+    yield from rest
+
+
 def bounded(every: Sequence[One], *, show_all: bool, most: int = MOST) -> tuple[Sequence[One], int]:
     """Return the entries to show, and how many are left out."""
     if show_all or len(every) <= most:
