@@ -30,6 +30,14 @@ ISTIO_TEXT = (
     ' "84961386-6d84-929d-98bd-c5aee93b5c88" "httpbin:8000" "127.0.0.1:80" inbound|8000|| 127.0.0.1:41854'
     " 10.44.1.27:80 10.44.1.23:37652 outbound_.8000_._.httpbin.foo.svc.cluster.local default\n"
 )
+# What the edge of this platform writes, and what a sidecar of Istio writes as JSON.
+ENVOY_JSON = (
+    '{"time":"2026-11-22T07:00:00.123Z","client":"10.0.0.1","method":"GET","host":"users.dev.localhost","path":"/a",'
+    '"service":"users.dev","instance":"127.0.0.1:8000","status":200,"flags":"-"}\n'
+    '{"authority":"mail:80","downstream_remote_address":"10.0.0.1:51000","method":"POST","path":"/send?to=x","response_code":'
+    '503,"response_flags":"UF","start_time":"2026-11-22T07:00:01.000Z","upstream_cluster":"outbound|80||mail.shop.svc",'
+    '"upstream_host":null,"x_forwarded_for":null}\n'
+)
 # "Flow log record examples" in the Amazon VPC User Guide: accepted, rejected, no data, skipped, and ICMP.
 VPC = (
     "2 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK\n"
@@ -154,7 +162,7 @@ TRACES: dict[str, object] = {
     ]
 }
 SAMPLES: dict[str, bytes] = {
-    "envoy-access-log": (ENVOY_TEXT + ISTIO_TEXT).encode(),
+    "envoy-access-log": (ENVOY_TEXT + ISTIO_TEXT + ENVOY_JSON).encode(),
     "otlp-traces": json.dumps(TRACES).encode() + b"\n",
     "service-graph-metrics": METRICS.encode(),
     "zipkin-links": ZIPKIN.encode(),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from drystone.l05_graph.evidence import Detail, merged
-from drystone.l05_graph.ingest import vpc_flow
+from drystone.l05_graph.ingest import vpc_connections, vpc_flow
 from drystone.l05_graph.ingest.endpoints import Endpoint, Endpoints, Known
 from drystone.l05_graph.ingest.source import Stream, Unreadable
 from l05_graph.ingest.logs import (
@@ -379,6 +379,32 @@ def test_an_address_belongs_to_its_owner_of_that_time_and_an_interface_names_an_
         "new → db 1/0 tcp/5432",
         "old → db 1/0 tcp/5432",
     ]
+
+
+def test_a_log_in_any_order_names_each_owner_of_an_address_by_its_time() -> None:
+    moved = datetime(2026, 11, 22, 7, 30, tzinfo=UTC)
+    known = Endpoints(
+        (
+            Endpoint(known=Known.IP, value="10.0.0.1", component="old", until=moved),
+            Endpoint(known=Known.IP, value="10.0.0.1", component="new", since=moved),
+        )
+    )
+    lines = [json_line(time=f"2026-11-22T07:{minute:02}:00.000Z") for minute in range(60)]
+    for order in (lines, lines[::-1], [*lines[::2], *lines[1::2]]):
+        found = read("envoy-access-log", "".join(order), known)
+        assert shown(found) == ["new → users 30/0", "old → users 30/0"]
+
+
+def test_addresses_without_end_are_forgotten_and_every_connection_still_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(vpc_connections, "MOST_ADDRESSES", 500)
+    monkeypatch.setattr(vpc_connections, "_AT_ONCE", 100)
+    lines = "".join(
+        flow(f"10.{n // 256}.{n % 256}.1", 40000, "10.200.0.2", 443) for n in range(3000)
+    )
+    (one, *_) = found = read("vpc-flow", lines, inventory(a="ip:10.0.0.0/9")).observations
+    assert (one.calls, len(found)) == (3000, 1)
 
 
 def test_fields_are_taken_from_the_first_line_or_from_a_format_string() -> None:

@@ -41,6 +41,8 @@ _NUMBER_OF = {text: number for number, text in enumerate(_PROTOCOLS)}
 _NOTHING = (b"NODATA", b"SKIPDATA")
 _MISSING = (b"", b"-")
 _SYN, _SYN_ACK = 2, 18
+_AT_ONCE = 50_000
+"""So many records have four times as many addresses at most, which is less than there may be."""
 
 
 class _Codes(dict[bytes, int]):
@@ -100,8 +102,11 @@ class Connections:
         Yields:
             The place of each that does not count, and why.
         """
-        if not records:
-            return
+        for begin in range(0, len(records), _AT_ONCE):
+            for place, reason in self._take(records[begin : begin + _AT_ONCE]):
+                yield begin + place, reason
+
+    def _take(self, records: Sequence[Record]) -> Iterator[tuple[int, str]]:
         if len(self._addresses) + 4 * len(records) >= MOST_ADDRESSES:
             self._forget_all()
         columns = list(zip(*records, strict=True))
