@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from drystone.l00_kernel.clock import Clock
 from drystone.l00_kernel.contract import ANONYMOUS, Context, connect
-from drystone.l00_kernel.errors import Unavailable
+from drystone.l00_kernel.errors import PlatformError, Unavailable
 from drystone.l00_kernel.home import Home
 from drystone.l05_graph.evidence import Batch, Evidence
 from drystone.l05_graph.forms import survey
@@ -73,6 +73,13 @@ class LiveModels(KeepingModels):
                 self._asked = time.monotonic()
             return self._model
 
+    async def _last_known(self) -> Model:
+        """Return what runs now, or what ran when somebody could say: versions are shown without the agent too."""
+        try:
+            return await self.current()
+        except PlatformError:
+            return self._model
+
     async def _ask(self) -> None:
         try:
             async with (
@@ -91,7 +98,7 @@ class LiveModels(KeepingModels):
 
     @override
     async def evidence(self) -> Evidence:
-        imported, model = await super().evidence(), await self.current()
+        imported, model = await super().evidence(), await self._last_known()
         async with self._looking:
             now = time.monotonic()
             if self._looked is None or now - self._looked >= self._seen_anew.total_seconds():
