@@ -203,3 +203,10 @@ def test_an_alternative_above_violates_nothing_while_enough_others_lie_below() -
     fixed = replace(both, can_change=np.zeros(2, np.bool_))
     (told,) = assign_layers(fixed, pins).contradictions
     assert (told.vertex, told.needs, told.path.tolist()) == (one.number("shop"), 6, [0])
+
+
+def test_a_layer_that_is_given_up_does_not_excuse_what_lies_below_it() -> None:
+    graph = graph_of_edges(["a", "b", "c"], [0, 1], [1, 2], [10.0, 20.0])
+    layers = assign_layers(graph, {0: 1, 1: 5}, giving_up={1: 1.0})
+    assert (layers.violations.tolist(), layers.moved.tolist(), layers.cost) == ([0], [], 10.0)
+    assert layers.is_proven

@@ -62,6 +62,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
         crew: Who brings it back in a disaster; the owner when None.
         tier: How important it is: 0 is the most.
         layer: Its height in the cake, if that is decided.
+        cost_move: What it costs to move that layer; nobody may when None.
         plane: Which half it is part of.
         regions: Where it runs.
         resilience: What it claims to survive.
@@ -80,6 +81,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     crew: str | None = None
     tier: int | None = None
     layer: int | None = None
+    cost_move: float | None = None
     plane: Plane | None = None
     regions: tuple[str, ...] = ()
     resilience: Resilience | None = None
@@ -329,6 +331,8 @@ def _of_component(component: Component) -> Iterable[str]:
 
 
 def _costs(component: Component) -> Iterable[tuple[str, float]]:
+    if component.cost_move is not None:
+        yield "of cost_move", component.cost_move
     if component.break_glass is not None:
         yield "of break_glass", component.break_glass.cost
     if component.pillar is not None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -21,70 +20,34 @@ from drystone.l05_graph.arcs import Arcs, merged
 from drystone.l05_graph.arrays import BITS, Costs, Flags, Graph, Numbers
 from drystone.l05_graph.covering import Prover
 from drystone.l05_graph.cut import representatives
-from drystone.l05_graph.limits import Limit, OnProgress, Proven, say_nothing
+from drystone.l05_graph.limits import Limit, OnProgress, say_nothing
 from drystone.l05_graph.loosening import Lines, Loosening
 from drystone.l05_graph.model import Model, Pillar
-from drystone.l05_graph.resolved import as_groups, crosses
+from drystone.l05_graph.pinned import FREE
+from drystone.l05_graph.relayering import Relayering
+from drystone.l05_graph.resolved import as_groups, crosses, resolved
 from drystone.l05_graph.resolving import Options, Resolving
+from drystone.l05_graph.steps import Allowed, Goal, Move, Step, Untangling
 from drystone.l05_graph.strong import strong_components
 from drystone.l05_graph.words import BEFORE_SERVING, Phase
 
+__all__ = [
+    "DEFAULT_SEARCH",
+    "Allowed",
+    "Goal",
+    "Move",
+    "Search",
+    "Step",
+    "Untangling",
+    "break_glass",
+    "movable_of",
+    "pillars_of",
+    "untangle",
+    "waive_costs",
+]
+
 LATER_SHARE = 0.8
 """To need something at run time only costs so much of making the need soft."""
-
-
-class Goal(StrEnum):
-    """What must not be left."""
-
-    NO_TANGLE = "no-tangle"
-    """No cycle of hard edges at all."""
-    NO_DEADLOCK = "no-deadlock"
-    """No cycle of hard edges through one that is needed before serving; circles that start together may stay."""
-
-
-class Move(StrEnum):
-    """What can be done."""
-
-    REMOVE = "remove"
-    SOFTEN = "soften"
-    LATER = "later"
-    """Need it at run time only."""
-    PILLAR = "pillar"
-    """Make a fallback, which some take in place of the component."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One move.
-
-    Attributes:
-        move: What is done.
-        edges: To which edges; for a pillar those whose sources take it, ascending.
-        vertex: What the pillar is for.
-        cost: Of it.
-    """
-
-    move: Move
-    edges: Numbers
-    vertex: int | None
-    cost: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Untangling(Proven):
-    """The moves.
-
-    Attributes:
-        steps: Pillars first, then by edge.
-        cost: Of all.
-        bound: No moves that reach the goal cost less.
-        witnesses: Cycles, as the edges of them that can be changed, that show the bound.
-        impossible: Cycles of which nothing can be changed: one of each tangle of such. They stay.
-    """
-
-    steps: tuple[Step, ...]
-    witnesses: tuple[Numbers, ...]
-    impossible: tuple[Numbers, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,19 +76,10 @@ class Search:
 DEFAULT_SEARCH = Search()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Allowed:
-    """Which moves may be made.
-
-    Attributes:
-        moves: Of these kinds.
-        pillars: For which vertices a fallback could be made.
-        later: What it costs, for each edge, to need it at run time only; a share of softening it when None.
-    """
-
-    moves: frozenset[Move] = frozenset(Move)
-    pillars: Mapping[int, Pillar] = field(default_factory=dict)
-    later: Costs | None = None
+def movable_of(model: Model) -> dict[int, float]:
+    """Return what it costs to move a decided layer, by vertex, for the components that say so."""
+    every = enumerate(model.components)
+    return {number: one.cost_move for number, one in every if one.cost_move is not None}
 
 
 def pillars_of(model: Model) -> dict[int, Pillar]:
@@ -143,7 +97,8 @@ def untangle(
     """Find the cheapest moves that reach the goal.
 
     To change one of several alternatives is to take it out of its group, which then needs one fewer. Removing and making
-    soft can be done to each; alternatives are needed later together or not at all.
+    soft can be done to each; alternatives are needed later together or not at all. Where decided layers are to be kept, of
+    alternatives those count that are counted on now.
 
     Args:
         graph: Its soft edges are not looked at; those that cannot be changed are never touched.
@@ -151,6 +106,8 @@ def untangle(
         allowed: Which moves may be made; removing, softening and needing later when None.
         search: How to search.
     """
+    if allowed and allowed.pins:
+        return _under_layers(resolved(graph), goal, allowed, search)
     if crosses(graph):
         return _with_alternatives(graph, goal, allowed or Allowed(), search)
     edges = _Edges(graph, goal, allowed or Allowed())
@@ -165,6 +122,48 @@ def untangle(
         bound=answer.bound,
         witnesses=tuple(edges.first(puzzle.cycle_of(row)) for row in answer.demands),
         impossible=tuple(edges.first(cycle) for cycle in puzzle.impossible),
+    )
+
+
+def _under_layers(graph: Graph, goal: Goal, allowed: Allowed, search: Search) -> Untangling:
+    edges = _Edges(graph, goal, allowed)
+    pin, price = np.full(graph.size, FREE), np.full(graph.size, np.inf)
+    pin[list(allowed.pins)] = list(allowed.pins.values())
+    if Move.LAYER in allowed.moves:
+        price[list(allowed.move_layer)] = list(allowed.move_layer.values())
+    puzzle = Relayering(edges.options, pin, price, search.seed)
+    answer = Prover(puzzle, search.begin(), search.on_progress).prove()
+    choices = answer.chosen.astype(np.float64)
+    cut, adopt, relieve, pillar = puzzle.parts(choices)
+    layers, _ = puzzle.late(choices)
+    moved = np.nonzero(puzzle.moved(choices))[0].tolist()
+    for vertex in moved:
+        choices[-graph.size + vertex] = 0.0
+    why: dict[int, list[int]] = {}
+    for one in puzzle.late(choices)[1]:
+        for end in one.ends:
+            why.setdefault(end, one.path)
+    steps = [
+        Step(
+            move=Move.LAYER,
+            edges=np.zeros(0, np.int64),
+            vertex=vertex,
+            cost=float(price[vertex]),
+            layer=int(layers[vertex]),
+            path=tuple(edges.first(np.array(why.get(vertex, ()), np.int64)).tolist()),
+        )
+        for vertex in moved
+    ]
+    steps += [*edges.by_pillar(pillar > 0, adopt > 0), *edges.singly(cut > 0, relieve > 0)]
+    return Untangling(
+        steps=tuple(steps),
+        cost=answer.cost,
+        bound=answer.bound,
+        witnesses=tuple(edges.first(puzzle.cycle_of(row)) for row in answer.demands),
+        impossible=tuple(edges.first(cycle) for cycle in puzzle.impossible),
+        contradictions=tuple(
+            replace(one, path=edges.first(one.path)) for one in puzzle.contradictions
+        ),
     )
 
 

@@ -80,7 +80,8 @@ class Resolving(Puzzle):
     def parts(self, choices: Costs) -> tuple[Costs, Costs, Costs, Costs]:
         """Take choices apart: cut, adopt and relieve for each arc, and pillars for each vertex."""
         count = self._arcs.count
-        cut, adopt, relieve, pillar = np.split(choices, (count, 2 * count, 3 * count))
+        ends = (count, 2 * count, 3 * count, 3 * count + self._arcs.size)
+        cut, adopt, relieve, pillar = np.split(choices, ends)[:4]
         return cut, adopt, relieve, pillar
 
     def _left(self, choices: Costs) -> Flags:
@@ -164,6 +165,6 @@ class Resolving(Puzzle):
     def _with_pillars(self, chosen: Flags) -> Flags:
         count, target = self._arcs.count, self._arcs.target
         chosen = chosen.copy()
-        chosen[self._pillars :] = False
+        chosen[self._pillars : self._pillars + self._arcs.size] = False
         chosen[self._pillars + target[np.nonzero(chosen[count : 2 * count])[0]]] = True
         return chosen

@@ -75,6 +75,7 @@ COMPONENT: Mapping[str, Attribute] = {
     "crew": Single(text),
     "tier": Single(whole),
     "layer": Single(whole),
+    "cost_move": Single(number),
     "plane": Single(word(Plane)),
     "regions": Several(text, tuple),
     "resilience": Single(word(Resilience)),

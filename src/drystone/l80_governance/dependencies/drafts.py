@@ -109,7 +109,7 @@ def added(model: Model, asked: Asked) -> Sequence[Change]:
 def as_changes(model: Model, steps: Sequence[Step]) -> list[Change] | None:
     """Return what moves of an untangling change; None where an address has no room, or no change says it."""
     edges = [(step.move, int(edge)) for step in steps for edge in step.edges]
-    if len(edges) > MOST or any(step.move is Move.PILLAR for step in steps):
+    if len(edges) > MOST or any(step.move in (Move.PILLAR, Move.LAYER) for step in steps):
         return None
     found: list[Change] = []
     for move, edge in edges:

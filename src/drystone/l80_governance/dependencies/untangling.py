@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
 import numpy as np
 
+from drystone.l05_graph.layers import pins_of
 from drystone.l05_graph.limits import Progress
-from drystone.l05_graph.moves import Allowed, Goal, Move, Search, Untangling, pillars_of, untangle
+from drystone.l05_graph.moves import (
+    Allowed,
+    Goal,
+    Move,
+    Search,
+    Untangling,
+    movable_of,
+    pillars_of,
+    untangle,
+)
 from drystone.l05_graph.tangles import Tangle
 from drystone.l05_graph.words import TangleKind
 from drystone.l80_governance.dependencies.errors import QuestionUnclear, TangleNotFound
@@ -66,20 +76,27 @@ class Question:
         found = untangle(
             inside,
             self.goal,
-            Allowed(moves=self.moves, pillars=pillars_of(view.analysis.model)),
+            Allowed(
+                moves=self.moves,
+                pillars=pillars_of(view.analysis.model),
+                # Decided layers count where somebody asks for them to be moved.
+                pins=pins_of(view.analysis.model) if Move.LAYER in self.moves else {},
+                move_layer=movable_of(view.analysis.model),
+            ),
             Search(time_limit=timedelta(seconds=self.seconds), on_progress=on_progress),
         )
         return Untangling(
             steps=tuple(
-                type(step)(
-                    move=step.move, edges=edges[step.edges], vertex=step.vertex, cost=step.cost
-                )
+                replace(step, edges=edges[step.edges], path=tuple(edges[list(step.path)].tolist()))
                 for step in found.steps
             ),
             cost=found.cost,
             bound=found.bound,
             witnesses=tuple(edges[row] for row in found.witnesses),
             impossible=tuple(edges[row] for row in found.impossible),
+            contradictions=tuple(
+                replace(one, path=edges[one.path]) for one in found.contradictions
+            ),
         )
 
 
@@ -120,7 +137,7 @@ def question_of(view: View) -> Question:
     known = {str(move): move for move in Move}
     if any(word not in known for word in said):
         raise QuestionUnclear(f"a move is one of {', '.join(known)}")
-    moves = frozenset(known[word] for word in said) or frozenset(Move)
+    moves = frozenset(known[word] for word in said) or frozenset(Move) - {Move.LAYER}
     reach = asked.word("goal", Reach)
     if reach is None:
         goal = Goal.NO_DEADLOCK if tangle.kind is TangleKind.DEADLOCK else Goal.NO_TANGLE

@@ -72,6 +72,55 @@ def test_a_fallback_is_told_with_those_who_take_it(drystone: Drystone, shop: Pat
     assert "  who    a, b take it instead" in said.out
 
 
+STACK = """
+components:
+  portal: {layer: 2, cost_move: 3, needs: {users: {cost_remove: 9}}}
+  users: {needs: {store: {cost_remove: 9}}}
+  store: {needs: {disk: {cost_remove: 9}}}
+  disk: {layer: 1}
+"""
+
+
+def test_a_decided_layer_is_moved_where_that_is_cheapest(drystone: Drystone, shop: Path) -> None:
+    shop.write_text(STACK)
+
+    said = drystone("deps", "untangle", "shop.yaml", "--layers")
+
+    assert "1 change for a cost of 3; nothing cheaper exists" in said.out
+    assert "move portal from layer 2 to 4  costs 3" in said.out
+    assert "  why    portal → users → store → disk" in said.out
+
+
+def test_layers_are_left_alone_unless_asked_for(drystone: Drystone, shop: Path) -> None:
+    shop.write_text(STACK)
+
+    said = drystone("deps", "untangle", "shop.yaml")
+    fixed = drystone("deps", "untangle", "shop.yaml", "--layers", "--move", "remove", "--json")
+
+    assert "nothing has to change" in said.out
+    told = json.loads(fixed.out)
+    assert (told["cost"], [step["move"] for step in told["steps"]]) == (9.0, ["remove"])
+
+
+def test_equal_efforts_give_equal_answers(drystone: Drystone, tmp_path: Path) -> None:
+    hard(tmp_path / "edges.txt")
+    words = ["deps", "untangle", "--edges", "edges.txt", "--json", "--effort", "1"]
+
+    first, second = (json.loads(drystone(*words).out) for _ in range(2))
+
+    assert [first[key] for key in ("cost", "lower_bound", "cut")] == [
+        second[key] for key in ("cost", "lower_bound", "cut")
+    ]
+    assert 0 < first["lower_bound"] < first["cost"]
+
+
+def test_an_effort_that_is_none_is_misuse(drystone: Drystone, shop: Path) -> None:
+    said = drystone("deps", "untangle", "shop.yaml", "--effort=0")
+
+    assert said.code == 2
+    assert "--effort cannot be 0; write a number above 0" in said.err
+
+
 def test_edges_are_cut_and_told_to_machines(drystone: Drystone, tmp_path: Path) -> None:
     (tmp_path / "edges.txt").write_text("a b 3\nb c 3\nc a 1\nc d\n")
 

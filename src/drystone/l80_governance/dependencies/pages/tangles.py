@@ -50,6 +50,7 @@ _MOVES = {
     Move.SOFTEN: "Soften",
     Move.LATER: "Need at run time only",
     Move.PILLAR: "Make a fallback",
+    Move.LAYER: "Move a decided layer",
 }
 
 
@@ -239,6 +240,10 @@ def _try(view: View, answer: Untangling) -> Html | None:
 def _step(view: View, step: Step) -> list[Node]:
     model = view.analysis.model
     first = model.dependencies[int(step.edges[0])] if len(step.edges) else None
+    if step.move is Move.LAYER and step.vertex is not None:
+        one = model.components[step.vertex]
+        what = joined(view.service(one.name), f" from layer {one.layer} to {step.layer}")
+        return [_MOVES[step.move], what, None, one.owner, f"{step.cost:.6g}"]
     if step.vertex is not None:
         pillar = model.components[step.vertex]
         takers = dict.fromkeys(model.dependencies[int(e)].source for e in step.edges)

@@ -35,12 +35,29 @@ def untangle(
         ),
     ] = "no-tangle",
     moves: Annotated[
-        list[Literal["remove", "soften", "later", "pillar"]] | None,
+        list[Literal["remove", "soften", "later", "pillar", "layer"]] | None,
         Parameter(
             name=("--move",),
             show_default=False,
             help="What may be done, may be given again: remove a dependency, soften it, need it at run time only, make a "
-            "fallback. [default: all]",
+            "fallback, move a decided layer. [default: all]",
+        ),
+    ] = None,
+    layers: Annotated[
+        bool,
+        Parameter(
+            name=("--layers",),
+            show_default=False,
+            help="Keep decided layers as well: nothing may need what is not below it. A layer may be moved where the "
+            "survey says what that costs (cost_move).",
+        ),
+    ] = False,
+    effort: Annotated[
+        int | None,
+        Parameter(
+            metavar="INT",
+            show_default=False,
+            help="End after so much work instead of time, about a second each: the same answer on every machine.",
         ),
     ] = None,
     time_limit: TimeLimit = "60s",
@@ -58,9 +75,10 @@ def untangle(
     def look(model: Given, search: Search) -> Untangling:
         from drystone.l85_surfaces.cli.dependencies import untangling  # noqa: PLC0415 - loads scipy
 
-        if model.is_edge_list and not moves and goal == "no-tangle":
+        search = untangling.with_effort(search, effort)
+        if model.is_edge_list and not (moves or layers) and goal == "no-tangle":
             return untangling.cut(model.graph, search)
-        return untangling.moved(model, goal, moves or (), search)
+        return untangling.moved(model, goal, moves or (), search, keeps_layers=layers)
 
     wanted = Wanted(
         survey=survey, source=source, shared=shared, time_limit=time_of(time_limit), seed=seed

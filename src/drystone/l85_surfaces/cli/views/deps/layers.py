@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from drystone.l05_graph.arrays import Numbers
-from drystone.l05_graph.layers import Contradiction, Layers
+from drystone.l05_graph.layers import Layers
+from drystone.l05_graph.pinned import Contradiction
 from drystone.l85_surfaces.cli.dependencies.reading import Given
 from drystone.l85_surfaces.cli.dependencies.searching import Found
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Style

@@ -29,6 +29,7 @@ DEEDS = {
     Move.SOFTEN: "soften",
     Move.LATER: "need only at run time",
     Move.PILLAR: "make a fallback for",
+    Move.LAYER: "move",
 }
 
 
@@ -45,6 +46,9 @@ def untangling(
     size = size_of(graph.size, len(graph.source))
     yield f"{paint(given.name, Style.NAME)}: {size}; {_tangled(graph, paint)}"
     yield from (paint(note, Style.QUIET) for note in given.notes)
+    for one in answer.contradictions:
+        said = f"{graph.names[one.vertex]} cannot lie so low: what nobody can change needs layer {one.needs}"
+        yield from wrapped(paint(said, Style.BAD), "")
     if not answer.steps and not answer.impossible:
         yield "nothing has to change"
         return
@@ -77,6 +81,9 @@ def _step(step: Step, given: Given, circles: Circles, paint: Paint) -> Iterator[
     deed = paint(DEEDS[step.move], Style.NAME)
     price = paint(f"costs {cost(step.cost)}", Style.WARN)
     first = int(step.edges[0]) if len(step.edges) else None
+    if step.move is Move.LAYER:
+        yield from _layer(step, given, price, deed, paint)
+        return
     if step.vertex is not None:
         name = given.graph.names[step.vertex]
         takers = [given.graph.names[one] for one in given.graph.source[step.edges].tolist()]
@@ -90,6 +97,18 @@ def _step(step: Step, given: Given, circles: Circles, paint: Paint) -> Iterator[
         yield f"{deed} {said}  {price}" + (f"  {paint(place, Style.QUIET)}" if place else "")
     if first is not None and (circle := circles.through(first)):
         yield from labelled("why", " → ".join(circle), paint=paint)
+
+
+def _layer(step: Step, given: Given, price: str, deed: str, paint: Paint) -> Iterator[str]:
+    assert step.vertex is not None  # noqa: S101 - whose layer it is
+    names, graph = given.graph.names, given.graph
+    name = names[step.vertex]
+    place = given.place(name)
+    said = f"{deed} {name} from layer {given.model.by_name[name].layer} to {step.layer}  {price}"
+    yield said + (f"  {paint(place, Style.QUIET)}" if place else "")
+    if step.path:
+        path = [int(graph.source[step.path[0]]), *(int(graph.target[one]) for one in step.path)]
+        yield from labelled("why", " → ".join(names[one] for one in path), paint=paint)
 
 
 def _edge(graph: Graph, step: Step) -> str:
@@ -139,6 +158,10 @@ def document(answer: Untangling, found: Found, given: Given) -> Mapping[str, Any
             [graph.names[int(graph.source[edge])] for edge in cycle.tolist()]
             for cycle in answer.impossible
         ],
+        "contradictions": [
+            {"component": graph.names[one.vertex], "needs": one.needs}
+            for one in answer.contradictions
+        ],
         "notes": list(given.notes),
     }
 
@@ -152,5 +175,6 @@ def _step_document(step: Step, graph: Graph) -> Mapping[str, Any]:
         "move": step.move,
         "cost": step.cost,
         "component": None if step.vertex is None else graph.names[step.vertex],
+        "layer": step.layer,
         "dependencies": [_ends(graph, edge) for edge in step.edges.tolist()],
     }
