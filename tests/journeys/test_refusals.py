@@ -78,17 +78,6 @@ async def test_a_missing_hard_dependency_is_refused_and_a_missing_soft_one_is_no
     assert (await platform.deploy(descriptor)).code == 0
 
 
-async def test_a_tangle_is_refused_with_the_way_around(platform: Place, tmp_path: Path) -> None:
-    one, two = platform.name(), platform.name()
-    assert (await platform.deploy(small_service(tmp_path / "1", one))).code == 0
-    second = small_service(tmp_path / "2", two, dependencies={one: "hard"})
-    assert (await platform.deploy(second)).code == 0
-    said = await must_refuse(
-        platform, small_service(tmp_path / "1", one, dependencies={two: "hard"})
-    )
-    assert f"tangle: dev/{one} → dev/{two} → dev/{one}" in said
-
-
 async def test_a_risk_is_let_in_when_it_is_soft_or_accepted_and_only_until_its_last_day(
     platform: Place, tmp_path: Path
 ) -> None:
@@ -116,7 +105,6 @@ async def test_a_risk_is_let_in_when_it_is_soft_or_accepted_and_only_until_its_l
     def until(day: str) -> Path:
         return first(needs="hard", accepted={**risk, "until": day})
 
-    assert f"tangle: dev/{one}" in await must_refuse(platform, until("2024-02-29"))
     let_in = await platform.deploy(until("2999-12-31"))
     assert let_in.code == 0
     assert "accepted by ann until 2999-12-31" in let_in.out + let_in.err
