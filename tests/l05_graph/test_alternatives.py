@@ -27,11 +27,12 @@ def is_reached(model: Model, edges: tuple[int, ...], goal: Goal) -> bool:
 
 
 def cheapest(model: Model, graph: Graph, goal: Goal) -> float:
-    """Try every set of dependencies to do without."""
+    """Try every set of dependencies to do without, the cheapest first."""
     every = [edge for edge in range(len(graph.source)) if graph.can_change[edge]]
-    sets = (some for count in range(len(every) + 1) for some in combinations(every, count))
-    costs = (float(graph.cost[list(some)].sum()) for some in sets if is_reached(model, some, goal))
-    return min(costs, default=np.inf)
+    sets = [some for count in range(len(every) + 1) for some in combinations(every, count)]
+    cost = {some: float(graph.cost[list(some)].sum()) for some in sets}
+    found = (some for some in sorted(sets, key=cost.__getitem__) if is_reached(model, some, goal))
+    return cost.get(next(found, (-1,)), np.inf)
 
 
 @settings(deadline=None, max_examples=50)
@@ -90,15 +91,22 @@ def test_nothing_cheaper_does_it_where_needs_may_become_later_ones(
     costs = np.array([random.randint(2, 9) for _ in range(size)], np.float64)  # type: ignore[attr-defined]
     graph = replace(graph_of(model), cost=costs)
     moves = Allowed(moves=frozenset({Move.REMOVE, Move.LATER}), later=costs / 2)
-    can = [one.group is None and {START, RUN} <= set(one.at) for one in model.dependencies]
-    wanted = np.inf
-    for choice in product((0, 1, 2), repeat=size):
+
+    def parts(choice: tuple[int, ...]) -> tuple[tuple[int, ...], list[int]]:
         removed = tuple(edge for edge in range(size) if choice[edge] == 1)
-        relieved = [edge for edge in range(size) if choice[edge] == 2]
-        price = float(costs[list(removed)].sum() + costs[relieved].sum() / 2)
-        is_open = price < wanted and all(can[edge] for edge in relieved)
-        if is_open and is_reached(later(model, relieved), removed, Goal.NO_DEADLOCK):
-            wanted = price
+        return removed, [edge for edge in range(size) if choice[edge] == 2]
+
+    def price(choice: tuple[int, ...]) -> float:
+        removed, relieved = parts(choice)
+        return float(costs[list(removed)].sum() + costs[relieved].sum() / 2)
+
+    def does_it(choice: tuple[int, ...]) -> bool:
+        removed, relieved = parts(choice)
+        return is_reached(later(model, relieved), removed, Goal.NO_DEADLOCK)
+
+    can = [one.group is None and {START, RUN} <= set(one.at) for one in model.dependencies]
+    choices = sorted(product(*[(0, 1, 2) if one else (0, 1) for one in can]), key=price)
+    wanted = price(next(filter(does_it, choices)))
     found = untangle(graph, Goal.NO_DEADLOCK, moves)
     assert found.cost == found.bound == wanted
     of = {
