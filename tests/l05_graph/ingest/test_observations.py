@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from drystone.l05_graph.evidence import Detail, merged
-from drystone.l05_graph.ingest import vpc_connections, vpc_flow
+from drystone.l05_graph.ingest import envoy_access_log, vpc_connections, vpc_flow
 from drystone.l05_graph.ingest.endpoints import Endpoint, Endpoints, Known
 from drystone.l05_graph.ingest.source import Stream, Unreadable
 from l05_graph.ingest.logs import (
@@ -101,6 +101,8 @@ def json_line(**said: object) -> str:
         ({"client": None}, []),
         ({"time": "yesterday"}, []),
         ({"time": 1e300}, []),
+        ({"time": "1969-12-31T23:59:59Z"}, []),
+        ({"time": "9999-12-31T23:59:59.999Z"}, []),
         ({"service": "a b\x00"}, []),
     ],
 )
@@ -110,6 +112,32 @@ def test_a_json_line_says_who_called_whom_and_whether_it_failed(
     found = read("envoy-access-log", json_line(**said))
     assert shown(found) == expected
     assert len(found.skips) == 1 - len(expected)
+
+
+def test_what_is_remembered_of_names_without_end_is_bounded_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = "".join(
+        json_line(
+            client=f"10.0.0.{n % 7}", service=None, host=f"h{n % 11}.example", status=200 + n % 5
+        )
+        for n in range(500)
+    )
+    expected = read("envoy-access-log", lines)
+    monkeypatch.setattr(envoy_access_log, "MOST_REMEMBERED", 3)
+    assert read("envoy-access-log", lines) == expected
+    assert sum(one.calls for one in expected.observations) == 500
+
+
+@pytest.mark.parametrize(
+    "key", ['a"b', "a\\b", "a\nb", "", "\ud800", "ü", "_0", "time\0", "x" * 5000]
+)
+def test_a_key_of_any_kind_beside_those_that_matter_changes_nothing(key: str) -> None:
+    line = json_line(**{key: "x"})
+    assert len(shown(read("envoy-access-log", line + json_line() + line))) <= 1
+    assert shown(read("envoy-access-log", json_line() + line + json_line()))[0].startswith(
+        "external:10.0.0.1 → users"
+    )
 
 
 def test_lines_with_other_keys_in_any_order_mean_the_same() -> None:

@@ -112,11 +112,12 @@ class _Known:
         self.clients: dict[str | None, int] = {}
         self.callees: dict[str, int] = {}
         self.places: dict[tuple[str | None, str | None], int] = {}
+        self.ends: dict[str, int] = {}
         self.rows: dict[int, int] = {}
 
     def forget(self) -> None:
         """Forget everything when it becomes too much."""
-        every = (self.callers, self.clients, self.callees, self.places)
+        every = (self.callers, self.clients, self.callees, self.places, self.ends, self.rows)
         if max(len(some) for some in every) >= MOST_REMEMBERED:
             for some in every:
                 some.clear()
@@ -133,7 +134,6 @@ class _Lines:
         self._read = Learner(KEYS).read
         self._time = Times().read
         self._known = Remembered(endpoints, _Known)
-        self._ends: dict[str, int] = {}
         self._failed: dict[tuple[object, ...], int] = {}
 
     def take(self, block: Iterable[bytes]) -> None:
@@ -214,8 +214,9 @@ class _Lines:
 
     def _remember(self, said: Any, known: _Known, caller: str, callee: str, row: int) -> None:
         known.forget()
-        one = self._ends.setdefault(caller, len(self._ends)) << 32
-        other = self._ends.setdefault(callee, len(self._ends))
+        ends = known.ends
+        one = ends.setdefault(caller, len(ends)) << 32
+        other = ends.setdefault(callee, len(ends))
         known.rows[one + other] = row
         if name := _name(said.caller):
             known.callers[name] = one

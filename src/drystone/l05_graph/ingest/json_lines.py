@@ -7,6 +7,7 @@ key. A line that it refuses is read slowly, and its keys are learnt. Nothing is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,9 @@ MOST_KEYS = 64
 """So many keys are learnt; lines with others are read slowly."""
 MISSING = (None, "", "-")
 """Values that say that there is none."""
+
+_PLAIN = re.compile(r"[ !#-\[\]-~]{1,100}")
+"""Keys that a type can have; lines with others are read slowly."""
 
 _slowly = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -63,7 +67,8 @@ class Learner:
 
     def _read_slowly(self, line: bytes) -> Any:
         record = _slowly(line)
-        if len(self._learnt) <= MOST_KEYS and not record.keys() <= self._learnt.keys():
+        is_new = not record.keys() <= self._learnt.keys()
+        if is_new and len(self._learnt) <= MOST_KEYS and all(map(_PLAIN.fullmatch, record)):
             self._learnt |= dict.fromkeys(record)
             self._fast = self._learn() if len(self._learnt) <= MOST_KEYS else None
         found = SimpleNamespace(**dict.fromkeys(self._keys))

@@ -29,7 +29,8 @@ def iso(text: str) -> float | None:
     ):  # the usual: what stands before the seconds comes again and again
         minute, rest = _minute(text[:16]), text[17:-1]
         if minute is not None and text[16] == ":" and _SECONDS.fullmatch(rest):
-            return minute + float(rest)
+            at = minute + float(rest)
+            return at if 0 <= at < LATEST else None
     try:
         found = datetime.fromisoformat(text)
         at = found.replace(tzinfo=found.tzinfo or UTC).timestamp()

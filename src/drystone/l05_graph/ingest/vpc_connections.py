@@ -23,7 +23,7 @@ SAME_CONNECTION = 600
 MOST_CONNECTIONS = 400_000
 """So many are remembered."""
 MOST_ADDRESSES = 1 << 20
-"""So many addresses are told apart before everything that was remembered is forgotten."""
+"""So many addresses, and pairs of them, are told apart before everything that was remembered is forgotten."""
 
 NEEDED = ("srcaddr", "dstaddr", "srcport", "dstport", "protocol", "start")
 _OF_CONNECTION = ("pkt-srcaddr", "pkt-dstaddr", "tcp-flags", "action", "log-status")
@@ -107,7 +107,7 @@ class Connections:
                 yield begin + place, reason
 
     def _take(self, records: Sequence[Record]) -> Iterator[tuple[int, str]]:
-        if len(self._addresses) + 4 * len(records) >= MOST_ADDRESSES:
+        if max(len(self._addresses), len(self._pairs)) + 4 * len(records) >= MOST_ADDRESSES:
             self._forget_all()
         columns = list(zip(*records, strict=True))
         ports, served, at = (

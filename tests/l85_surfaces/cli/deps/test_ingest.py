@@ -252,6 +252,8 @@ def test_a_machine_is_told_what_each_file_gave(drystone: Drystone) -> None:
         (["zipkin-links", "compose.yaml"], 1, "compose.yaml"),
         (["zipkin-links", "links.json", "--evidence", "shop.yaml"], 1, "shop.yaml"),
         (["--live", "zipkin-links", "links.json"], 2, "name no source"),
+        (["--live", "--keep", "1d"], 2, "name no source"),
+        (["--older-than", "1d"], 2, "--older-than goes with --keep"),
         (["--live"], 1, "no platform runs in"),
         (["--keep", "1d"], 2, "name the evidence of which less is kept"),
         (["--keep", "1d", "--older-than", "x", "--evidence", "y"], 2, "such as 30d"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from drystone.l00_kernel.durations import NoDuration, TooLong, duration
 from drystone.l00_kernel.home import Home
 from drystone.l05_graph.evidence import Detail
+from drystone.l05_graph.ingest.source import Source
 from drystone.l85_surfaces.cli.dependencies import evidence_files, ingesting
 from drystone.l85_surfaces.cli.dependencies.reading import live as live_model
 from drystone.l85_surfaces.cli.dependencies.writing import written_once
@@ -91,9 +92,11 @@ def ingest(
     to a file beside the survey and never changes what people wrote; a file that was imported before is told and left out.
     """
     out = Terminal(json=shared.json)
+    if older_than is not None and (keep is None or source is not None):
+        raise Misuse("--older-than goes with --keep and without a source")
     if live:
-        if source is not None or output is not None:
-            raise Misuse("--live reads the edge's own log: name no source and no other file")
+        if source or output or endpoints or fields or again or keep:
+            raise Misuse("--live reads the edge's own log: name no source, and --evidence at most")
         _add(_of_edge(evidence, shared), out, of_platform=evidence is None)
         return
     if source is None and keep is not None and not listed:
@@ -109,9 +112,7 @@ def ingest(
         out.document(views.sources_document(every))
         out.lines(views.sources(every, paint=out.paint))
         return
-    chosen = ingesting.source_of(source)
-    if not files:
-        raise Misuse(f"name the files: {', '.join(chosen.files)}")
+    chosen = _chosen(source, files)
     if ingesting.is_observed(chosen):
         if output is not None:
             raise Misuse("observations go to --evidence FILE; --output is for drafts of surveys")
@@ -125,6 +126,28 @@ def ingest(
     if evidence is not None or endpoints is not None or fields is not None or again or keep:
         raise Misuse(f"{source} are declarations: they give a draft of a survey, no evidence")
     _draft(ingesting.declared(chosen, files), output, out)
+
+
+def _chosen(source: str, files: Sequence[str]) -> Source:
+    chosen = ingesting.source_of(source)
+    if not files:
+        raise Misuse(f"name the files: {', '.join(chosen.files)}")
+    return chosen
+
+
+def _less(
+    evidence: str | None, keep: str | None, older_than: str | None, shared: Shared
+) -> ingesting.Evident:
+    """Keep less of what was imported before.
+
+    Raises:
+        Misuse: Nothing says where the evidence is.
+    """
+    where = evidence or evidence_files.of_platform(shared.folder)
+    if where is None:
+        raise Misuse("name the evidence of which less is kept: --evidence FILE")
+    until = datetime.now(UTC) - _age(older_than)
+    return ingesting.kept_coarser(where, Detail(keep or Detail.MINUTE), before=until)
 
 
 def _age(said: str | None) -> timedelta:
