@@ -27,7 +27,7 @@ def test_an_order_names_what_never_comes_back_and_why(drystone: Drystone) -> Non
 
     assert said.code == 1
     assert said.out == (
-        "A shop: 5 components, 6 dependencies; 2 waves, 3 components never come back by themselves\n"
+        "A shop: 5 components, 6 dependencies; 2 waves, 3 never come back by themselves\n"
         "\n"
         "1  database\n"
         "2  users\n"

@@ -25,6 +25,7 @@ from drystone.l85_surfaces.cli.views.deps.text import (
 
 MOST_IN_A_LAYER = 8
 MOST_LAYERS = 40
+MOST_VIOLATIONS = 10
 
 
 def layers(
@@ -72,7 +73,8 @@ def _violations(answer: Layers, found: Found, paint: Paint) -> str:
 
 
 def _told(answer: Layers, given: Given, paint: Paint, *, show_all: bool) -> Iterator[str]:
-    some, left_out = bounded(answer.violations.tolist(), show_all=show_all)
+    violations = answer.violations.tolist()
+    some, left_out = bounded(violations, show_all=show_all, most=MOST_VIOLATIONS)
     for edge in some:
         source, target = int(given.graph.source[edge]), int(given.graph.target[edge])
         at = (int(answer.layer[source]), int(answer.layer[target]))

@@ -57,7 +57,7 @@ def order(
     model = given.model
     size = size_of(len(model.components), len(model.dependencies))
     waves = count(len(found.waves), "wave")
-    never = count(len(found.because), "component")
+    never = f"{len(found.because):,}"
     yield f"{paint(given.name, Style.NAME)}: {size}; {waves}" + (
         ", " + paint(f"{never} never come back by themselves", Style.BAD) if found.because else ""
     )
