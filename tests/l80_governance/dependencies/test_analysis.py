@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drystone.l00_kernel.visible import visible
@@ -92,6 +92,7 @@ def test_the_same_model_gives_the_same_pictures(planted: Analysis) -> None:
 TEXTS = st.text() | st.text(st.sampled_from("<>&\"'/!-=;abl# \n\u202e"))
 
 
+@settings(max_examples=50)
 @given(TEXTS, TEXTS)
 def test_text_comes_out_as_it_went_in(inner: str, attribute: str) -> None:
     written = tag("p", inner, title=attribute).encoded().decode()
@@ -106,6 +107,7 @@ def tagless(text: str) -> str:
     return visible(text).encode("utf-8", "backslashreplace").decode()
 
 
+@settings(max_examples=50)
 @given(TEXTS)
 def test_no_text_becomes_an_address(text: str) -> None:
     with pytest.raises(ValueError, match="not a Link"):

@@ -54,14 +54,19 @@ def focused(tab: Tab) -> str:
     return str(tab.js("document.activeElement.textContent.trim() || document.activeElement.id"))
 
 
+@pytest.mark.parametrize(
+    "paths",
+    [("layers", "dependencies", *TRIED), pytest.param((*PAGES, *FURTHER), marks=pytest.mark.slow)],
+    ids=["some", "all"],
+)
 def test_every_text_stands_out_from_its_ground_in_light_and_dark(
-    browser: Browser, tmp_path: Path
+    browser: Browser, tmp_path: Path, paths: tuple[str, ...]
 ) -> None:
     models = FileModels(written(shop(), tmp_path))
     kept = asyncio.run(models.keep(shop(), title="Kept", author="ana"))
     tab = browser.tab()
     with served(application(models, clock=ManualClock(TODAY))) as place:
-        for path in (*PAGES, *FURTHER, *TRIED, f"compare?a=current&b={kept.name}", "nothing"):
+        for path in (*paths, f"compare?a=current&b={kept.name}", "nothing"):
             shown(tab, place + path)
             for dark in (False, True):
                 tab.prefer(dark=dark)
@@ -92,9 +97,19 @@ def test_a_text_that_does_not_stand_out_is_found(browser: Browser, place: str) -
     assert any("h1" in one.lower() for one in weak(tab))
 
 
-def test_nothing_is_wider_than_a_narrow_screen(browser: Browser, place: str) -> None:
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("layers", "dependencies", FURTHER[1], TRIED[1]),
+        pytest.param((*PAGES, FURTHER[0], TRIED[0]), marks=pytest.mark.slow),
+    ],
+    ids=["some", "all"],
+)
+def test_nothing_is_wider_than_a_narrow_screen(
+    browser: Browser, place: str, paths: tuple[str, ...]
+) -> None:
     tab = browser.tab(width=390, height=844)
-    for path in ("", "layers", "matrix", "heat", "dependencies", "versions", *FURTHER[:2], *TRIED):
+    for path in paths:
         shown(tab, place + path)
         assert tab.js("document.documentElement.scrollWidth") <= 390, path
 

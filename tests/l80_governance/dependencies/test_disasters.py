@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drystone.l05_graph.disaster import Crew, Shift
@@ -65,6 +65,7 @@ def test_what_cannot_be_is_refused_with_what_could(key: str, said: str, why: str
         asked_for(knot(), Asked([("everything", "on"), (key, said)]))
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(KEYS), st.text(max_size=30)))
 def test_any_form_is_answered_or_refused(form: dict[str, str]) -> None:
     with suppress(QuestionUnclear):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drystone.l05_graph.changes import (
@@ -49,6 +49,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
 )
 
 
+@settings(max_examples=50)
 @given(st.lists(changes, max_size=5))
 def test_a_draft_is_read_as_it_was_written(draft: list[Change]) -> None:
     lines = written(draft)
@@ -57,6 +58,7 @@ def test_a_draft_is_read_as_it_was_written(draft: list[Change]) -> None:
     assert read(lines) == tuple(draft)
 
 
+@settings(max_examples=50)
 @given(st.lists(st.text(max_size=60), max_size=4))
 def test_any_address_is_a_draft_or_is_refused(lines: list[str]) -> None:
     with suppress(QuestionUnclear):

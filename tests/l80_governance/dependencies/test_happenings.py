@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drystone.l05_graph.disaster import Discovery, Event, FailsAgain, PeopleChange, TakesLonger
@@ -35,17 +35,20 @@ events: st.SearchStrategy[Event] = st.one_of(
 )
 
 
+@settings(max_examples=50)
 @given(st.lists(events, max_size=5))
 def test_events_are_read_as_they_were_written_and_come_by_time(every: list[Event]) -> None:
     assert read(written(every)) == tuple(sorted(every, key=lambda one: one.at))
 
 
+@settings(max_examples=50)
 @given(st.lists(st.text(max_size=60), max_size=4))
 def test_any_address_has_events_or_is_refused(lines: list[str]) -> None:
     with suppress(QuestionUnclear):
         assert len(read(lines)) <= len(lines)
 
 
+@settings(max_examples=50)
 @given(
     st.sampled_from([*KINDS, "", "x"]),
     st.dictionaries(

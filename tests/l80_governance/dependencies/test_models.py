@@ -103,6 +103,7 @@ async def test_a_damaged_version_says_so_and_hides_no_other(file: Path) -> None:
     assert (opened.status, "is not a version" in opened.text) == (422, True)
 
 
+@pytest.mark.slow
 async def test_a_thousand_versions_are_listed_in_parts_and_no_more_are_kept(file: Path) -> None:
     models = FileModels(file, ManualClock(TODAY))
     kept = await models.keep(shop(), title="Whole", author="")

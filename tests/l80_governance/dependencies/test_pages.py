@@ -35,7 +35,13 @@ MODELS: dict[str, Callable[[], Model]] = {
 }
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(one, marks=pytest.mark.slow if one in {"claims", "flags", "source"} else ())
+        for one in MODELS
+    ],
+)
 async def test_every_page_can_be_used_without_seeing_it(model: str) -> None:
     app = view_of(MODELS[model]())
     for path in PAGES:
@@ -45,7 +51,7 @@ async def test_every_page_can_be_used_without_seeing_it(model: str) -> None:
 
 
 async def test_links_lead_to_pages_that_can_be_used() -> None:
-    assert await walked(hostile(), 60) > 50
+    assert await walked(hostile(), 35) > 30
 
 
 @pytest.mark.slow
