@@ -1,12 +1,15 @@
 """What the cheapest cut, break-glass set, pillars and layers cost in CPU seconds, beside a heuristic that others use.
 
-``python -m benchmarks.graph.cut [--hard SECONDS] [--matrices FOLDER]``; alone, with ``OMP_NUM_THREADS=1``. The folder holds matrices of
-the linear ordering problem, each a size and then its numbers, as collections publish them.
+``python -m benchmarks.graph.cut [--hard SECONDS] [--matrices FOLDER] [--large SECONDS] [--oracle PYTHON]``; alone, with
+``OMP_NUM_THREADS=1``. The folder holds matrices of the linear ordering problem, each a size and then its numbers, as collections
+publish them. PYTHON is an interpreter that has igraph, such as one made with ``python -m venv .venv-graph``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 import time
 from collections import deque
@@ -140,7 +143,14 @@ def planted_moves() -> str:
 def hard_cuts(limit: timedelta) -> str:
     """Measure graphs without any structure."""
     rows = []
-    for size, count in ((60, 300), (100, 500), (150, 700), (2000, 10_000), (20_000, 100_000)):
+    for size, count in (
+        (60, 300),
+        (100, 500),
+        (150, 700),
+        (300, 900),
+        (2000, 10_000),
+        (20_000, 100_000),
+    ):
         chance = np.random.default_rng(1)
         pairs = np.unique(chance.integers(0, size * size, 2 * count))
         pairs = chance.permutation(pairs[pairs // size != pairs % size])[:count]
@@ -191,6 +201,70 @@ def matrices(folder: Path) -> str:
     return table("Published matrices", head, rows)
 
 
+def large_cuts(limits: list[float]) -> str:
+    """Measure how well limits are kept where there is no time to look at everything; all counts processor time."""
+    rows = []
+    for size, count in ((20_000, 100_000), (200_000, 1_000_000)):
+        chance = np.random.default_rng(1)
+        ends = chance.integers(0, size, (2, count))
+        ends = ends[:, ends[0] != ends[1]]
+        names = [str(number) for number in range(size)]
+        costs = chance.integers(1, 11, ends.shape[1])
+        graph = graph_of_edges(names, ends[0], ends[1], costs)
+        for seconds in limits:
+            cut, took = cpu(
+                lambda graph=graph, seconds=seconds: feedback_arc_set(  # type: ignore[misc]
+                    graph, time_limit=timedelta(seconds=seconds), clock=time.process_time
+                )
+            )
+            cells = (seconds, took, cut.cost, cut.bound)
+            rows.append([f"{size:,}/{count:,}", *map(_number, cells)])
+    head = ["vertices/edges", "limit", "CPU s", "cost", "bound"]
+    return table("Limits of large graphs without structure", head, rows)
+
+
+def beside_igraph(python: str) -> str:
+    """Measure igraph's heuristic, and its exact method where that ends soon, on the same graphs in the same run."""
+    rows = []
+    for name, graph, methods in (
+        ("planted, 60 circles", planted(circles=60).graph, ["eades", "ip"]),
+        ("planted, 500 circles", planted(circles=500).graph, ["eades", "ip"]),
+        ("input-output 44", input_output(44), ["eades"]),
+    ):
+        hard = graph.only(graph.hard)
+        asked = {
+            "size": hard.size,
+            "edges": np.stack((hard.source, hard.target), axis=1).tolist(),
+            "costs": hard.cost.tolist(),
+            "methods": methods,
+        }
+        told = subprocess.run(
+            [python, str(Path(__file__).with_name("igraph_cut.py"))],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        theirs = json.loads(told.stdout)
+        cut, took = cpu(lambda graph=graph: feedback_arc_set(graph, time_limit=LIMIT))  # type: ignore[misc]
+        cells = [_number(cut.cost), _number(cut.bound), _number(took)]
+        for method in ("eades", "ip"):
+            one = theirs.get(method)
+            cells += [_number(one["cost"]), _number(one["took"])] if one else ["", ""]
+        rows.append([name, *cells])
+    head = [
+        "graph",
+        "cost",
+        "bound",
+        "CPU s",
+        "igraph, heuristic",
+        "CPU s",
+        "igraph, exact",
+        "CPU s",
+    ]
+    return table("Beside igraph", head, rows)
+
+
 def _hard_row(name: str, graph: Graph, limit: timedelta) -> list[str]:
     began = time.monotonic()
     cut, took = cpu(lambda: feedback_arc_set(graph, time_limit=limit))
@@ -207,8 +281,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hard", type=float, help="seconds for each graph without structure")
     parser.add_argument("--matrices", type=Path, help="a folder with matrices")
+    parser.add_argument("--large", type=float, nargs="+", help="limits for large graphs")
+    parser.add_argument("--oracle", help="an interpreter that has igraph")
     chosen = parser.parse_args()
-    if chosen.matrices:
+    if chosen.oracle:
+        tables = [beside_igraph(chosen.oracle)]
+    elif chosen.large:
+        tables = [large_cuts(chosen.large)]
+    elif chosen.matrices:
         tables = [matrices(chosen.matrices)]
     elif chosen.hard:
         tables = [hard_cuts(timedelta(seconds=chosen.hard))]

@@ -12,11 +12,13 @@ import numpy as np
 
 from drystone.l05_graph.arcs import Arcs, ranks
 from drystone.l05_graph.arrays import Costs, Numbers
-from drystone.l05_graph.limits import Limit
+from drystone.l05_graph.limits import STEPS, Limit
 
 MOST_WAVES = 1000
 TINY = 1e-9
 BOTTOM = -1
+STEPS_EACH = 2
+"""So many elementary steps a look at an arc takes."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,14 @@ class Sifter:
         under = np.full(self._size, BOTTOM)
         above = np.full(self._size, self._size)
         waiting, price = self._some, self._price(place)
+        # A wave over a large graph takes so long that none is begun that would not end in time.
+        takes = STEPS_EACH * self._past.nnz / STEPS
         for _ in range(MOST_WAVES):
-            if not len(waiting) or limit.is_over:
+            left = limit.left
+            if not len(waiting) or limit.is_over or left < takes:
                 break
-            limit.spend(20 * self._look(place, waiting, gain, under, above) + 2 * self._size)
+            looked = self._look(place, waiting, gain, under, above)
+            limit.spend(STEPS_EACH * looked + 2 * self._size)
             moved = self._apart(gain)
             if not len(moved):
                 break
@@ -73,6 +79,8 @@ class Sifter:
             dirty = np.zeros(self._size, np.bool_)
             dirty[beside], dirty[moved] = True, True
             waiting = np.nonzero(dirty)[0]
+            if np.isfinite(left):
+                takes = (left - limit.left) / 2
         return place
 
     def _price(self, place: Numbers) -> float:
@@ -99,15 +107,14 @@ class Sifter:
         around = self._around(place, waiting)
         some, begin, near, past = around.some, around.begin, around.near, around.past
         heads, counts = begin[:-1], np.diff(begin)
-        resets = past.copy()
-        resets[heads[1:]] -= np.add.reduceat(past, heads)[:-1]
-        sums = np.cumsum(resets)
+        sums = past.copy()
+        sums[heads[1:]] -= np.add.reduceat(past, heads)[:-1]
+        np.cumsum(sums, out=sums)
         lowest = np.minimum.reduceat(sums, heads)
         below = place[near] < np.repeat(place[some], counts)
         now = np.add.reduceat(np.where(below, past, 0.0), heads)
-        number = np.arange(len(sums))
-        is_lowest = sums <= np.repeat(lowest, counts)
-        at = np.minimum.reduceat(np.where(is_lowest, number, len(sums)), heads)
+        lowest_ones = np.nonzero(sums <= np.repeat(lowest, counts))[0]
+        at = lowest_ones[np.searchsorted(lowest_ones, heads)]
         bottom = lowest >= 0
         last = at == begin[1:] - 1
         gain[some] = now - np.minimum(lowest, 0.0)
