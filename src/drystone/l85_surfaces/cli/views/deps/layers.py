@@ -15,6 +15,7 @@ from drystone.l85_surfaces.cli.views.deps.text import (
     bounded,
     cost,
     count,
+    heading,
     labelled,
     more,
     named,
@@ -43,10 +44,8 @@ def layers(
     for vertex, layer in enumerate(answer.layer.tolist()):
         by_layer.setdefault(layer, []).append(graph.names[vertex] + "*" * (vertex in pins))
     size = size_of(graph.size, len(graph.source))
-    yield (
-        f"{paint(given.name, Style.NAME)}: {size}; {count(len(by_layer), 'layer')},"
-        f" {_violations(answer, found, paint)}"
-    )
+    total = f"{count(len(by_layer), 'layer')}, {_violations(answer, found, paint)}"
+    yield from heading(given.name, size, total, paint=paint)
     yield from (paint(note, Style.QUIET) for note in given.notes)
     if len(answer.violations):
         yield from wrapped(found.sentence(), "")

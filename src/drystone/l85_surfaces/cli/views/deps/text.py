@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ MOST = 20
 """So many entries of a list are shown, unless the reader asks for all."""
 
 One = TypeVar("One")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def width_here() -> int:
@@ -46,6 +48,16 @@ def labelled(label: str, text: str, *, paint: Paint = PLAIN, indent: str = "  ")
     first, *rest = wrapped(text, indent + head, indent + " " * len(head))
     yield indent + paint(head, Style.QUIET) + first[len(indent + head) :]
     yield from rest
+
+
+def heading(name: str, size: str, total: str, *, paint: Paint) -> Iterator[str]:
+    """Say what was looked at and what is the sum of it, on one line where that fits."""
+    head = f"{paint(name, Style.NAME)}: {size};"
+    if len(_COLOURS.sub("", f"{head} {total}")) <= width_here():
+        yield f"{head} {total}"
+    else:
+        yield head
+        yield f"  {total}"
 
 
 def numbered(number: int, wide: int, names: str, *, paint: Paint) -> Iterator[str]:

@@ -17,6 +17,7 @@ from drystone.l85_surfaces.cli.views.deps.text import (
     bounded,
     cost,
     count,
+    heading,
     labelled,
     more,
     named,
@@ -44,7 +45,7 @@ def untangling(
     """Tell what to change, why, what it costs, and what stays."""
     graph = given.graph
     size = size_of(graph.size, len(graph.source))
-    yield f"{paint(given.name, Style.NAME)}: {size}; {_tangled(graph, paint)}"
+    yield from heading(given.name, size, _tangled(graph, paint), paint=paint)
     yield from (paint(note, Style.QUIET) for note in given.notes)
     for one in answer.contradictions:
         said = f"{graph.names[one.vertex]} cannot lie so low: what nobody can change needs layer {one.needs}"
