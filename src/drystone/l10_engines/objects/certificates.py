@@ -7,23 +7,16 @@ store, signs one certificate that all parts share, and is forgotten: nothing els
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from drystone.l00_kernel.atomic import write_atomically
+from drystone.l10_engines.certificates import make_authority, make_certificate
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_TOLERANCE = timedelta(days=2)
-"""For a clock that is set back after the start."""
 
 _LIFE = timedelta(days=3650)
 """Longer than any store runs without a start."""
@@ -44,43 +37,14 @@ class Certificates(msgspec.Struct, frozen=True):
 
 
 def make(folder: Path) -> Certificates:
-    """Make new certificates in a folder, in the place of earlier ones (RFC 5280; ECDSA on P-256)."""
+    """Make new certificates in a folder, in the place of earlier ones."""
     files = Certificates(folder / "authority.pem", folder / "parts.pem", folder / "parts-key.pem")
     folder.mkdir(mode=0o700, exist_ok=True)
-    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority = _certificate("authority", authority_key, authority_key, is_authority=True)
-    parts = _certificate("parts", key, authority_key, is_authority=False)
-    write_atomically(files.authority, authority.public_bytes(Encoding.PEM))
-    write_atomically(files.certificate, parts.public_bytes(Encoding.PEM))
-    write_atomically(
-        files.key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    authority = make_authority("drystone object store authority", life=_LIFE)
+    parts = make_certificate(
+        "drystone object store parts", authority=authority, life=_LIFE, is_client=True
     )
+    write_atomically(files.authority, authority.certificate)
+    write_atomically(files.certificate, parts.certificate)
+    write_atomically(files.key, parts.key)
     return files
-
-
-def _certificate(
-    name: str,
-    key: ec.EllipticCurvePrivateKey,
-    issuer_key: ec.EllipticCurvePrivateKey,
-    *,
-    is_authority: bool,
-) -> x509.Certificate:
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(name))
-        .issuer_name(_name("authority"))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _TOLERANCE)
-        .not_valid_after(now + _LIFE)
-        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-    )
-    if not is_authority:
-        uses = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
-        builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-def _name(part: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"drystone object store {part}")])
