@@ -15,7 +15,7 @@ def loaded(module: str, *names: str) -> str:
 
 
 def test_an_agent_starts_without_the_clients_of_engines_that_it_may_not_have() -> None:
-    clients = ("psycopg", "boto3", "botocore", "httpx2", "numpy", "scipy")
+    clients = ("psycopg", "boto3", "botocore", "httpx2", "numpy", "scipy", "cryptography")
     assert loaded("drystone.l90_assembly.life", *clients) == ""
 
 

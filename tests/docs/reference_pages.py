@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 import drystone
-from drystone.l00_kernel.contract import openapi
+from drystone.l00_kernel.contract import Api, openapi
 from drystone.l00_kernel.contract.declaration import Call, calls_of
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import VARIABLE, FaultPoint, declared
@@ -29,6 +29,7 @@ from drystone.l05_graph.ingest.reading import LARGEST_DOCUMENT, LONGEST_LINE
 from drystone.l05_graph.ingest.sources import OBSERVED
 from drystone.l05_graph.ingest.strangers import MOST_NETWORKS, MOST_OF_NETWORK
 from drystone.l05_graph.ingest.tally import MOST_CELLS, MOST_PAIRS
+from drystone.l20_trust.keys.api import KeysApi
 from drystone.l25_deployer.api import AcceptedRisk, DependencyFinding, DeployerApi, PathStep
 from faults.step_scenarios import reached
 
@@ -150,9 +151,13 @@ def errors() -> set[type[PlatformError]]:
     return found
 
 
-def openapi_text() -> str:
-    """Write the OpenAPI document of the deployer."""
-    document = openapi(DeployerApi, title="Drystone deployer", version=drystone.__version__)
+APIS: dict[str, type[Api]] = {"deployer": DeployerApi, "keys": KeysApi}
+"""What the agent serves, by the name of its OpenAPI document."""
+
+
+def openapi_text(name: str) -> str:
+    """Write the OpenAPI document of one of the APIs."""
+    document = openapi(APIS[name], title=f"Drystone {name}", version=drystone.__version__)
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -163,9 +168,9 @@ def api_page() -> str:
         "",
         MADE,
         "",
-        "What the command line does goes through one HTTP API, on the unix socket `run/agent.sock` of a home, which its owner alone may",
+        "What the command line does goes through an HTTP API, on the unix socket `run/agent.sock` of a home, which its owner alone may",
         "open. (Where the home's path is too long for a socket, `sockets` in the home leads to the folder that holds it.)",
-        "[deployer.openapi.json](deployer.openapi.json) describes it in full.",
+        "[deployer.openapi.json](deployer.openapi.json) and [keys.openapi.json](keys.openapi.json) describe it in full.",
         "",
         "Results are JSON. A stream is NDJSON, one object per line; blank lines are signs of life, and a line",
         '`{"application/problem+json": {…}}` ends a stream that failed. A failure is a [problem document](errors.md). `Drystone-Timeout`',
@@ -193,7 +198,8 @@ def api_page() -> str:
     ]
     lines += [
         f"| `{call.verb} {call.path}` | {_answer(call)} | {_code(_first_line(call))} |"
-        for call in calls_of(DeployerApi)
+        for api in APIS.values()
+        for call in calls_of(api)
     ]
     lines += [
         "",

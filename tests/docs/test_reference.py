@@ -14,6 +14,7 @@ from conftest import Golden
 from docs.figure import with_figure
 from docs.pages import ROOT, pages
 from docs.reference_pages import (
+    APIS,
     api_page,
     attributes,
     errors,
@@ -54,7 +55,8 @@ def test_the_page_of_the_api_is_that_of_the_contract(golden: Golden) -> None:
 
 
 def test_the_openapi_document_is_that_of_the_contract(golden: Golden) -> None:
-    golden(REFERENCE / "deployer.openapi.json", openapi_text())
+    for name in APIS:
+        golden(REFERENCE / f"{name}.openapi.json", openapi_text(name))
 
 
 def test_the_figure_of_the_layers_is_that_of_the_imports(golden: Golden) -> None:
@@ -63,7 +65,8 @@ def test_the_figure_of_the_layers_is_that_of_the_imports(golden: Golden) -> None
 
 
 def test_the_openapi_document_is_one() -> None:
-    openapi_spec_validator.validate(json.loads(openapi_text()))
+    for name in APIS:
+        openapi_spec_validator.validate(json.loads(openapi_text(name)))
 
 
 def test_the_python_of_the_api_page_names_what_is_there() -> None:

@@ -103,6 +103,8 @@ async def stopped(one: OneHome) -> None:
 
 async def gone(one: OneHome) -> None:
     async with one.up() as api:
+        if one.record() is None:  # so that what serves keys runs, as it does ever after
+            await one.deploy(api)
         record = one.record()
         if record is not None and (record.active is not None or record.eternal):
             await one.destroy(api, record.eternal)

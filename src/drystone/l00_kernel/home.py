@@ -6,7 +6,7 @@
     settings.toml what its owner decided; may be written before anything else exists
     run/          locks, process records, logs of keeper and agent, and the sockets where their paths fit
     sockets       link to the sockets where they do not: a socket's path has at most 107 bytes (unix(7))
-    engines/ services/ instances/ artifacts/ volumes/ secrets/ downloads/ dependencies/
+    engines/ services/ instances/ artifacts/ volumes/ secrets/ trust/ downloads/ dependencies/
 """
 
 from __future__ import annotations
@@ -227,6 +227,11 @@ class Home:
     def secrets(self) -> Path:
         """Credentials that the platform made; for nobody else's eyes."""
         return self.path / "secrets"
+
+    @property
+    def trust(self) -> Path:
+        """Certificates and service keys; for nobody else's eyes. Made when the first service gets a key."""
+        return self.path / "trust"
 
     @property
     def downloads(self) -> Path:

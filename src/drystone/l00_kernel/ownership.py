@@ -103,3 +103,10 @@ def _user(number: int) -> str:
         return pwd.getpwuid(number).pw_name
     except KeyError:
         return f"the user {number}"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that its owner alone may enter, and those above it that are missing, whatever the umask."""
+    for place in (*reversed(folder.parents), folder):
+        if not place.exists():
+            place.mkdir(mode=0o700, exist_ok=True)

@@ -59,12 +59,13 @@ async def arrive(home: Home, log: Log) -> None:
 def _document_folders(home: Home) -> Iterator[Path]:
     """Iterate over the folders in which documents of the platform lie; none of a service's own."""
     yield from (home.path, home.run)
-    for root in (home.services, home.secrets):
+    for root in (home.services, home.secrets, home.trust):
         for folder, _, _ in os.walk(root):
             yield Path(folder)
     for root, pattern in (
         (home.instances, "*/"),
         (home.engines, "*/"),
+        (home.engines, "keys*/data/"),
         (home.engines, "caches/*/*/*/"),
     ):
         yield from root.glob(pattern)

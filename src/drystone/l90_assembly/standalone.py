@@ -53,6 +53,7 @@ from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
+from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of, keys_part
 from drystone.l90_assembly.view import PROGRAM, VIEW, view_at_edge, view_of, view_part
 
 if TYPE_CHECKING:
@@ -63,12 +64,14 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import ObjectsSettings, Settings
     from drystone.l10_engines.on_demand.service import OnDemand
+    from drystone.l20_trust.keys.service import Keys
     from drystone.l90_assembly.runtimes import Trials
 
 DESCRIPTORS = (
     "drystone.l10_engines.proxy",
     "drystone.l10_engines.postgres",
     "drystone.l10_engines.objects",
+    "drystone.l20_trust.keys",
     "drystone.l25_deployer",
     PROGRAM,
 )
@@ -97,6 +100,7 @@ class Standalone(msgspec.Struct, frozen=True):
         envoy: The proxy.
         artifacts: Its store of artefacts.
         services: What is deployed.
+        keys: By which services prove who they are.
         view: The view of the dependency model.
     """
 
@@ -107,6 +111,7 @@ class Standalone(msgspec.Struct, frozen=True):
     envoy: Envoy
     artifacts: Artifacts
     services: Services
+    keys: Keys
     view: OnDemand
 
     async def leave(self) -> None:
@@ -143,6 +148,7 @@ async def assemble(
         PlatformError: The settings ask for what this machine does not have.
     """
     engines = _engines(home, settings, log)
+    keys = keys_of(engines.keys, engines.supervisor, clock)
     runtimes, chosen = await trials.chosen(settings.runtime)
     sandbox, podman = runtimes.get(Bubblewrap.name), runtimes.get(Podman.name)
     artifacts = Artifacts(
@@ -173,6 +179,7 @@ async def assemble(
         ),
         clock=clock,
         log=log,
+        keys=keys,
     )
     services = Services(machine)
     services.load()
@@ -182,6 +189,7 @@ async def assemble(
     view = view_of(home, settings, log, environ)
     parts = {
         **_parts(engines.supervisor, engines.ads, machine, services),
+        "keys": keys_part(engines.keys, keys, engines.supervisor),
         VIEW: view_part(view),
     }
     platform = Platform(
@@ -215,6 +223,7 @@ async def assemble(
         envoy=engines.envoy,
         artifacts=artifacts,
         services=services,
+        keys=keys,
         view=view,
     )
 
@@ -286,6 +295,7 @@ class _Engines(msgspec.Struct, frozen=True):
     postgres: PostgresEngine
     objects: ObjectsEngine
     cache: ExternalCache | None
+    keys: KeyParts
 
 
 def _engines(home: Home, settings: Settings, log: Log) -> _Engines:
@@ -314,8 +324,10 @@ def _engines(home: Home, settings: Settings, log: Log) -> _Engines:
     def report(event: EngineEvent) -> None:
         log.info("engine", engine=event.engine, kind=event.kind.value, detail=event.detail)
 
-    supervisor = Supervisor((envoy, database, store, *filter(None, (cache,))), report=report)
-    return _Engines(supervisor, ads, envoy, database, store, cache)
+    keys = key_parts(home)
+    others = (*keys.servers, *filter(None, (cache,)))
+    supervisor = Supervisor((envoy, database, store, *others), report=report)
+    return _Engines(supervisor, ads, envoy, database, store, cache, keys)
 
 
 def _provisioner(home: Home, settings: Settings, engines: _Engines) -> Provisioner:

@@ -29,6 +29,7 @@ from drystone.l25_deployer.stacks.model import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from drystone.l20_trust.keys.api import Given
     from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
     from drystone.l25_deployer.stacks.model import Command
 
@@ -162,6 +163,17 @@ def _static_group(artifact: StaticArtifact, source: str, older: tuple[Path, ...]
             unhealthy=3,
             grace=timedelta(seconds=30),
         ),
+    )
+
+
+def with_keys(spec: InstanceSpec, given: Given | None) -> InstanceSpec:
+    """Give an instance that starts now what it proves itself with; what its descriptor sets stays as it is set."""
+    if given is None:
+        return spec
+    return msgspec.structs.replace(
+        spec,
+        environment={**given.environment, **spec.environment},
+        mounts=(*spec.mounts, Mount(given.folder, str(given.folder), read_only=True)),
     )
 
 

@@ -118,6 +118,8 @@ async def undo(
     failed = kept.release(number)
     if not stays_warm:
         kept.give_ports_back(failed)  # those that it was given before it could start
+    if not stays_warm and not going_back:
+        kept.retire_keys(number)
     state = "warm" if stays_warm else "stopped" if going_back else "failed"
     kept.note_release(msgspec.structs.replace(failed, state=state, failure=reason))
     places.UNDO_WRITTEN.reach()
@@ -186,4 +188,5 @@ def prune(kept: KeptService) -> None:
         if release.number not in needed and release.number not in kept.running:
             kept.machine.forget_instances(kept.record, release)
             places.FOLDERS_REMOVED.reach()
+            kept.retire_keys(release.number)
             kept.forget_release(release.number)

@@ -69,6 +69,7 @@ class Deploy:
         """
         await self._apply_resources()
         await self._build()
+        await self._kept.provide_keys(self.release)
         await self._migrate()
         running = self._kept.running.get(self.release.number)
         if running is None:
@@ -151,6 +152,7 @@ class Deploy:
             "migrate",
         )
         runtime = kept.machine.runtime(release.isolation)
+        spec = kept.with_keys(release.number, spec)
         ended = await runtime.run_once(spec, output=written.append, limit=MIGRATION_LIMIT)
         if not ended.is_success:
             lines = b"".join(written).decode(errors="replace").splitlines()[-40:]

@@ -73,6 +73,7 @@ class KeptInstance:
         blueprint: What is to run.
         runtime: Where.
         on_change: Called when the state changes; it must not block.
+        complete: Adds to what is started what is known only then, since it changes while the instance is kept.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class KeptInstance:
         blueprint: Blueprint,
         runtime: Runtime,
         on_change: Callable[[KeptInstance, str], None],
+        complete: Callable[[InstanceSpec], InstanceSpec] = lambda spec: spec,
     ) -> None:
         self.blueprint = blueprint
         self.state = State.STOPPED
@@ -92,6 +94,7 @@ class KeptInstance:
         """Of the life that runs: processes of it that were killed at its limit; None before the first look."""
         self._runtime = runtime
         self._on_change = on_change
+        self._complete = complete
         self._instance: Instance | None = None
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -205,7 +208,7 @@ class KeptInstance:
             raise PlatformError(
                 f"port {port}, which {self.blueprint.spec.id} was given, is taken by another program"
             )
-        starting = asyncio.ensure_future(self._runtime.start(self.blueprint.spec))
+        starting = asyncio.ensure_future(self._runtime.start(self._complete(self.blueprint.spec)))
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:

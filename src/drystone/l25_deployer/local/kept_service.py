@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,10 @@ from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.proxy.edge import Endpoint, Pool, Protocol
+from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.errors import ReleaseNotFound
 from drystone.l25_deployer.local import places
-from drystone.l25_deployer.local.blueprints import Surroundings, blueprints
+from drystone.l25_deployer.local.blueprints import Surroundings, blueprints, with_keys
 from drystone.l25_deployer.local.edge import Routing
 from drystone.l25_deployer.local.instances import KeptInstance, State
 from drystone.l25_deployer.local.provisioning import dependency_values
@@ -29,6 +31,7 @@ from drystone.l25_deployer.local.written_service import WrittenService
 from drystone.l25_deployer.stacks.model import WEB, StaticArtifact, Volume
 
 if TYPE_CHECKING:
+    from drystone.l10_engines.runtimes.port import InstanceSpec
     from drystone.l25_deployer.local.machine import Machine
 
 FULL_SHARE = 100
@@ -120,9 +123,32 @@ class KeptService(WrittenService):
         """
         prints = blueprints(self.record, release, self.surroundings(release))
         runtime = self.machine.runtime(release.isolation)
-        running = RunningRelease(release, prints, runtime, self._instance_changed)
+        complete = partial(self.with_keys, release.number)
+        running = RunningRelease(release, prints, runtime, self._instance_changed, complete)
         self.running[release.number] = running
         return running
+
+    async def provide_keys(self, release: ReleaseRecord) -> None:
+        """Give a release its key pair; one of static files proves itself to nobody."""
+        if isinstance(release.stacks.resources.artifact, StaticArtifact):
+            return
+        environment, service = self.record.key
+        calls = {
+            issuer_of(dependency.environment or environment, name)
+            for name, dependency in release.stacks.environment.dependencies.items()
+        }
+        await self.machine.keys.provide(environment, service, release.number, calls)
+        places.KEYS_PROVIDED.reach()
+
+    def with_keys(self, number: int, spec: InstanceSpec) -> InstanceSpec:
+        """Give what starts now of a release what it proves itself with."""
+        return with_keys(spec, self.machine.keys.given(*self.record.key, number))
+
+    def retire_keys(self, number: int) -> None:
+        """Let the keys of a release end that never runs again, as soon as the disk has room to say so."""
+        environment, service = self.record.key
+        retire = self.machine.keys.retire
+        self.owed.do(lambda: retire(environment, service, number))
 
     async def end_release(self, number: int, state: ReleaseState = "stopped") -> None:
         """Stop a release's instances and give their ports back."""

@@ -11,6 +11,7 @@ import msgspec
 
 from drystone.l00_kernel.removal import remove_tree
 from drystone.l10_engines.runtimes.errors import RuntimeMissing
+from drystone.l20_trust.keys.api import NoReleaseKeys, ReleaseKeys
 from drystone.l25_deployer.local.blueprints import instance_id
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         edge: The routes.
         clock: The time.
         log: Where to report.
+        keys: By which releases prove who they are.
     """
 
     label: str
@@ -58,6 +60,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
     clock: Clock
     log: Log
+    keys: ReleaseKeys = NoReleaseKeys()
 
     def url(self, host: str) -> str:
         """Return the address at which the edge answers for a host."""

@@ -34,6 +34,7 @@ async def execute(kept: KeptService, command: list[str]) -> AsyncIterator[ExecOu
         raise NoInstance(f"{kept.name} has no release whose code could run; deploy it first")
     words = tuple((word,) for word in command)
     spec = one_off(kept.record, release, kept.surroundings(release), words, secrets.token_hex(4))
+    spec = kept.with_keys(release.number, spec)
     pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
     runtime = kept.machine.runtime(release.isolation)
     running = asyncio.create_task(runtime.run_once(spec, output=pieces.put_nowait, limit=LIMIT))

@@ -284,6 +284,9 @@ def _forget(kept: KeptService) -> None:
     kept.note(active=None, trail=(), warm={})
     places.NAMES_FORGOTTEN.reach()
     record = kept.record
+    keys = kept.machine.keys
+    kept.owed.do(lambda: keys.forget(*record.key))
+    places.KEYS_REVOKED.reach()
     for release in kept.releases():
         kept.machine.forget_instances(record, release)
         kept.forget_release(release.number)

@@ -19,6 +19,7 @@ DATA_REMOVED = FaultPoint("destroy.data.removed", "the data that was confirmed i
 ROUTE_REMOVED = FaultPoint("destroy.route.removed", "the edge knows the service no more")
 DESTROY_TOLD = FaultPoint("destroy.end.told", "the history knows that the service is gone")
 NAMES_FORGOTTEN = FaultPoint("destroy.names.forgotten", "the service's record names no release")
+KEYS_REVOKED = FaultPoint("destroy.keys.revoked", "nobody accepts what the service signed")
 RELEASES_REMOVED = FaultPoint("destroy.records.removed", "the records of its releases are gone")
 RECOVER_BEGUN = FaultPoint("recover.service.begun", "an agent turns to a service of an earlier one")
 RECOVER_PROVIDED = FaultPoint("recover.resources.made", "the resources of its record exist")
@@ -39,6 +40,9 @@ PROVIDED = FaultPoint(
     "resources.resource.made", "a resource exists with the settings of the release"
 )
 BUILT = FaultPoint("build.artefact.made", "the artefact is complete; the release does not name it")
+KEYS_PROVIDED = FaultPoint(
+    "keys.release.provided", "the release has a key pair, and others can look it up"
+)
 MIGRATED = FaultPoint("migrate.command.ended", "the migration was successful")
 OLD_DRAINED = FaultPoint("cutover.old.drained", "the old release has answered what it had")
 OLD_ENDED = FaultPoint("cutover.old.ended", "the old release of a cutover does not run any more")

@@ -203,6 +203,16 @@ class Platform:
             for kept in self._services.all():
                 kept.look_at_memory()
             self._settle()
+            if rounds % SWEEP_EVERY == 0:
+                await self._settle_keys()
+
+    async def _settle_keys(self) -> None:
+        """Take keys away whose time is over, and bring what a full disk kept from being published."""
+        machine = self._services.machine
+        try:
+            await asyncio.to_thread(machine.keys.settle)
+        except (OSError, PlatformError) as e:
+            machine.log.warning("keys not settled", reason=str(e))
 
     def _settle(self) -> None:
         """Write what could not be written while the disk was full."""
@@ -286,8 +296,12 @@ class Platform:
         """
         if self._services.unreadable:
             return
-        known = frozenset(name for kept in self._services.all() for name in kept.instance_ids())
+        every = self._services.all()
+        known = frozenset(name for kept in every for name in kept.instance_ids())
         await remove_strays(self._services.machine, known, self._keep_task)
+        kept_releases = {k.record.key: {one.number for one in k.releases()} for k in every}
+        with suppress(OSError, PlatformError):  # the next start does
+            self._services.machine.keys.keep_only(kept_releases)
 
     async def stop(self) -> AsyncIterator[StartupStep]:
         """End every service and every part, from the top; data stays, and so do the records."""

@@ -14,7 +14,7 @@ from drystone.l25_deployer.local.probe import ask_health, probe
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from drystone.l10_engines.runtimes.port import Runtime
+    from drystone.l10_engines.runtimes.port import InstanceSpec, Runtime
     from drystone.l25_deployer.local.instances import Blueprint
     from drystone.l25_deployer.local.records import ReleaseRecord
 
@@ -35,6 +35,7 @@ class RunningRelease:
         blueprints: One per instance.
         runtime: Where they run.
         on_change: Called when an instance changes state; it must not block.
+        complete: See :class:`~drystone.l25_deployer.local.instances.KeptInstance`.
     """
 
     def __init__(
@@ -43,9 +44,10 @@ class RunningRelease:
         blueprints: tuple[Blueprint, ...],
         runtime: Runtime,
         on_change: Callable[[KeptInstance, str], None],
+        complete: Callable[[InstanceSpec], InstanceSpec] = lambda spec: spec,
     ) -> None:
         self.release = release
-        self.instances = tuple(KeptInstance(b, runtime, on_change) for b in blueprints)
+        self.instances = tuple(KeptInstance(b, runtime, on_change, complete) for b in blueprints)
 
     @property
     def ports(self) -> tuple[int, ...]:

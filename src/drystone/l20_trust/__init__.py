@@ -1,0 +1,1 @@
+"""What proves who is who: certificates and service keys."""

@@ -1,0 +1,1 @@
+"""Service keys: by which a service proves to another who it is (ASAP)."""

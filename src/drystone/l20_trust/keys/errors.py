@@ -1,0 +1,30 @@
+"""What can be wrong with keys and tokens."""
+
+from __future__ import annotations
+
+from drystone.l00_kernel.errors import Invalid, NotFound, PlatformError, Unauthenticated
+
+
+class NoKeys(NotFound):
+    """The service has no keys."""
+
+
+class KeyNotFound(NotFound):
+    """The service has no such key."""
+
+
+class TokenUnfit(Invalid):
+    """No token can be made for this audience or of this lifetime."""
+
+
+class KeysUnreadable(PlatformError):
+    """The keys of a service cannot be read; the file was damaged or written by a newer version."""
+
+
+class TokenRefused(Unauthenticated):
+    """The token is refused."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__()
+        self.reason = reason
+        """Why, for the one who verifies; whoever sent the token is told the same whatever it was."""

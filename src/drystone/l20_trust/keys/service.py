@@ -1,0 +1,375 @@
+"""Looks after the keys of every service: the implementation of :class:`~drystone.l20_trust.keys.api.KeysApi`.
+
+Keys are files, and no engine is needed: not to sign, not to replace, not to publish. What publishes them over HTTPS is a
+process of its own (:mod:`~drystone.l20_trust.keys.http`) that reads the files and needs nobody.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import secrets
+import threading
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+from typing_extensions import override
+
+from drystone.l20_trust.keys import domain, tokens
+from drystone.l20_trust.keys.api import (
+    DEFAULT_LIFETIME,
+    Algorithm,
+    Given,
+    KeysApi,
+    KeyView,
+    ReleaseKeys,
+    Token,
+    issuer_of,
+)
+from drystone.l20_trust.keys.domain import Key, Ring
+from drystone.l20_trust.keys.errors import KeyNotFound, KeysUnreadable, NoKeys
+
+if TYPE_CHECKING:
+    from drystone.l00_kernel.clock import Clock
+    from drystone.l00_kernel.contract import Context
+    from drystone.l20_trust.keys.signing import PrivateKey
+    from drystone.l20_trust.keys.store import Store
+
+MOST_LOADED = 64
+"""Private keys that are held ready to sign."""
+
+
+class Repository(abc.ABC):
+    """Where keys are looked up."""
+
+    @abc.abstractmethod
+    async def ensure(self) -> None:
+        """Return when keys can be looked up.
+
+        Raises:
+            Unavailable: They cannot.
+        """
+
+    @abc.abstractmethod
+    def urls(self) -> tuple[str, str]:
+        """Return the address of the repository and that of its copy; a key's id comes behind.
+
+        Raises:
+            Unavailable: It was never started.
+        """
+
+
+class Keys(KeysApi, ReleaseKeys):
+    """The keys of one home.
+
+    Args:
+        store: Its files.
+        clock: The time.
+        repository: Where others look them up.
+        algorithm: Of new keys.
+    """
+
+    def __init__(
+        self, store: Store, *, clock: Clock, repository: Repository, algorithm: Algorithm = "ES256"
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._repository = repository
+        self._algorithm: Algorithm = algorithm
+        self._rings: dict[str, Ring] | None = None
+        self._unreadable: dict[str, KeysUnreadable] = {}
+        self._loaded: dict[str, PrivateKey] = {}
+        self._is_settled = False
+        """Whether what is published is known to be what the rings say; somebody may have died in between."""
+        self._lock = threading.RLock()
+        """Of whatever changes or signs: each is short, and some run in threads."""
+
+    # Looking and signing
+
+    @override
+    async def keys(
+        self, ctx: Context, *, environment: str | None = None, service: str | None = None
+    ) -> list[KeyView]:
+        with self._lock:
+            rings = list(self._all().values())
+        now = self._clock.now()
+        return [
+            domain.view(ring, key)
+            for ring in sorted(rings, key=lambda ring: ring.issuer)
+            if environment in {None, ring.environment} and service in {None, ring.service}
+            for key in reversed(domain.swept(ring, now).keys)
+        ]
+
+    @override
+    async def token(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        audience: str,
+        lifetime: timedelta = DEFAULT_LIFETIME,
+    ) -> Token:
+        return await asyncio.to_thread(self._mint, environment, service, audience, lifetime)
+
+    def _mint(self, environment: str, service: str, audience: str, lifetime: timedelta) -> Token:
+        from drystone.l20_trust.keys.signing import sign  # noqa: PLC0415 - loads cryptography
+
+        with self._lock:
+            ring = self._existing(environment, service)
+            key = ring.active()
+            if key is None:
+                raise NoKeys(
+                    f"'{service}' in '{environment}' has no key that signs; deploy it again"
+                )
+            private = self._ready(ring, key)
+        now = self._clock.now()
+        made = tokens.make(
+            issuer=ring.issuer,
+            audience=audience,
+            key_id=ring.id_of(key),
+            algorithm=key.algorithm,
+            now=now,
+            lifetime=lifetime,
+            unique=secrets.token_urlsafe(16),
+            sign=lambda message: sign(private, message),
+        )
+        ends = datetime.fromtimestamp(
+            int(now.timestamp()) + int(lifetime.total_seconds()), tz=now.tzinfo
+        )
+        return Token(made, ring.id_of(key), ends)
+
+    def _ready(self, ring: Ring, key: Key) -> PrivateKey:
+        """Return a key that is loaded; loading one anew for each token would take longer than all the rest."""
+        from drystone.l20_trust.keys.signing import load_private  # noqa: PLC0415
+
+        name = ring.id_of(key)
+        if name not in self._loaded:
+            if len(self._loaded) >= MOST_LOADED:
+                self._loaded.pop(next(iter(self._loaded)))
+            self._loaded[name] = load_private(key.private)
+        return self._loaded[name]
+
+    def public_key(self, key_id: str) -> str | None:
+        """Return a public key as PEM, if it is published: a source of keys for verifiers in this process."""
+        issuer, _, name = key_id.rpartition("/")
+        with self._lock:
+            ring = self._all().get(issuer)
+        now = self._clock.now()
+        return next(
+            (key.public for key in ring.keys if key.name == name and key.is_published(now))
+            if ring
+            else iter(()),
+            None,
+        )
+
+    # Changing
+
+    @override
+    async def rotate(self, ctx: Context, *, environment: str, service: str) -> list[KeyView]:
+        return await asyncio.to_thread(self._rotate, environment, service)
+
+    def _rotate(self, environment: str, service: str) -> list[KeyView]:
+        with self._lock:
+            ring = self._existing(environment, service)
+            releases = ring.releases()
+            for release in releases:
+                ring = self._with_new_key(ring, release)
+            self._replace(ring)
+        return [domain.view(ring, key) for key in map(ring.active, releases) if key]
+
+    @override
+    async def revoke(
+        self, ctx: Context, *, environment: str, service: str, key: str | None = None
+    ) -> list[KeyView]:
+        return await asyncio.to_thread(self._revoke, environment, service, key)
+
+    def _revoke(self, environment: str, service: str, key_id: str | None) -> list[KeyView]:
+        with self._lock:
+            ring = self._existing(environment, service)
+            names = {
+                key.name
+                for key in ring.keys
+                if key.state != "revoked" and key_id in {None, ring.id_of(key), key.name}
+            }
+            if not names:
+                raise KeyNotFound(
+                    f"'{service}' in '{environment}' has no such key, or it was revoked before;"
+                    f" `drystone keys list {service} --env {environment}` lists those that there are"
+                )
+            releases = ring.releases()
+            ring = domain.revoked(ring, names, self._clock.now())
+            for release in releases:
+                if ring.active(release) is None:
+                    ring = self._with_new_key(ring, release)
+            self._replace(ring)
+        return [domain.view(ring, key) for key in ring.keys if key.name in names]
+
+    def _with_new_key(self, ring: Ring, release: int) -> Ring:
+        from drystone.l20_trust.keys.signing import make_pair  # noqa: PLC0415 - loads cryptography
+
+        now = self._clock.now()
+        pair = make_pair(self._algorithm)
+        key = Key(
+            name=domain.name_key(ring, now, secrets.token_hex(4)),
+            algorithm=self._algorithm,
+            release=release,
+            made=now,
+            public=pair.public,
+            jwk=pair.jwk,
+            private=pair.private,
+        )
+        return domain.with_key(ring, key)
+
+    # The keys of releases
+
+    @override
+    async def provide(
+        self, environment: str, service: str, release: int, calls: Collection[str]
+    ) -> None:
+        await self._repository.ensure()
+        await asyncio.to_thread(self._provide, environment, service, release, calls)
+
+    def _provide(
+        self, environment: str, service: str, release: int, calls: Collection[str]
+    ) -> None:
+        with self._lock:
+            if not self._is_settled:
+                self.settle()
+            before = self._readable(environment, service) or Ring(environment, service)
+            ring = domain.with_calls(before, release, calls)
+            if ring.active(release) is None:
+                ring = self._with_new_key(ring, release)
+            if ring != before:
+                self._replace(ring)
+
+    @override
+    def given(self, environment: str, service: str, release: int) -> Given | None:
+        with self._lock:
+            ring = self._all().get(issuer_of(environment, service))
+        key = ring.active(release) if ring else None
+        if ring is None or key is None:
+            return None
+        first, second = self._repository.urls()
+        folder = self._store.folder(environment, service, release)
+        variables = {
+            "ASAP_ISSUER": ring.issuer,
+            "ASAP_AUDIENCE": ring.issuer,
+            "ASAP_KEY_ID": ring.id_of(key),
+            "ASAP_PRIVATE_KEY": data_uri(ring.id_of(key), key.private),
+            "ASAP_PUBLIC_KEY_REPOSITORY_URL": first,
+            "ASAP_PUBLIC_KEY_FALLBACK_REPOSITORY_URL": second,
+            "DRYSTONE_KEYS": str(folder),
+            "DRYSTONE_CA_FILE": str(folder / "ca.pem"),
+        }
+        return Given(variables, folder)
+
+    @override
+    def retire(self, environment: str, service: str, release: int) -> None:
+        with self._lock:
+            ring = self._all().get(issuer_of(environment, service))
+            if ring is not None:
+                self._change(ring, domain.ended(ring, release, self._clock.now()))
+
+    @override
+    def forget(self, environment: str, service: str) -> None:
+        with self._lock:
+            ring = self._all().get(issuer_of(environment, service))
+            if ring is not None:
+                names = {key.name for key in ring.keys}
+                self._change(ring, domain.revoked(ring, names, self._clock.now()))
+
+    @override
+    def keep_only(self, known: Mapping[tuple[str, str], Collection[int]]) -> None:
+        with self._lock:
+            for ring in list(self._all().values()):
+                releases = known.get((ring.environment, ring.service))
+                if not releases:
+                    self.forget(ring.environment, ring.service)
+                    continue
+                for release in {key.release for key in ring.keys} - set(releases):
+                    self.retire(ring.environment, ring.service, release)
+
+    # The files
+
+    @override
+    def settle(self) -> None:
+        with self._lock:
+            now = self._clock.now()
+            concerned = []
+            for ring in list(self._all().values()):
+                left = domain.swept(ring, now)
+                if left != ring:
+                    self._store.save(left)
+                    self._all()[ring.issuer] = left
+                if left != ring or not self._is_settled:
+                    concerned.append(ring)
+                    self._store.publish(left, now)
+            self._publish_sets(concerned)
+            self._is_settled = True
+
+    def _all(self) -> dict[str, Ring]:
+        if self._rings is None:
+            self._rings = {}
+            for ring in self._store.rings():
+                if isinstance(ring, Ring):
+                    self._rings[ring.issuer] = ring
+                else:
+                    self._unreadable[issuer_of(**ring.details)] = ring
+        return self._rings
+
+    def _readable(self, environment: str, service: str) -> Ring | None:
+        """Return the keys of a service, if it has any that can be read."""
+        ring = self._all().get(issuer_of(environment, service))
+        if (problem := self._unreadable.get(issuer_of(environment, service))) is not None:
+            raise KeysUnreadable(problem.message, **problem.details)
+        return ring
+
+    def _existing(self, environment: str, service: str) -> Ring:
+        ring = self._readable(environment, service)
+        if ring is None:
+            raise NoKeys(
+                f"'{service}' in '{environment}' has no keys: they come with a deploy of a process or an image;"
+                " `drystone keys list` lists all",
+                service=service,
+                environment=environment,
+            )
+        return ring
+
+    def _change(self, before: Ring, ring: Ring) -> None:
+        if ring != before:
+            self._replace(ring)
+
+    def _replace(self, ring: Ring) -> None:
+        """Write a ring and publish what it says; only then does anybody sign with its keys."""
+        now = self._clock.now()
+        before = self._all().get(ring.issuer, Ring(ring.environment, ring.service))
+        ring = domain.swept(ring, now)
+        self._store.save(ring)
+        self._all()[ring.issuer] = ring
+        was_settled, self._is_settled = self._is_settled, False
+        self._store.publish(ring, now)
+        self._publish_sets([before, ring])
+        self._is_settled = was_settled
+        signing = {ring.id_of(key) for key in ring.keys if key.private}
+        for name in [n for n in self._loaded if n.rpartition("/")[0] == ring.issuer]:
+            if name not in signing:
+                del self._loaded[name]
+
+    def _publish_sets(self, concerned: Iterable[Ring]) -> None:
+        now = self._clock.now()
+        every = self._all().values()
+        sets = {}
+        for audience in {one for ring in concerned for one in ring.audiences()}:
+            found = domain.key_set(every, audience, now)
+            sets[audience] = msgspec.json.encode(found) if found["keys"] else b""
+        self._store.publish_sets(sets)
+
+
+def data_uri(key_id: str, private: str) -> str:
+    """Write a private key as the clients of ASAP read it from ``ASAP_PRIVATE_KEY``."""
+    body = "".join(line for line in private.splitlines() if not line.startswith("-----"))
+    return f"data:application/pkcs8;kid={quote(key_id, safe='')};base64,{body}"

@@ -1,0 +1,173 @@
+"""The files of service keys; one writer, the agent.
+
+::
+
+    rings/<environment>/<service>.json              every key of a service: what counts
+    public/keys/<environment>/<service>/<key>.pem   what the key repository serves, made from the rings
+    public/jwks/<environment>/<service>.json        keys of those who declare to call this service
+    copy/…                                          the same once more, for the second repository
+    private/<environment>.<service>.<release>/      what instances of a release may read
+        <environment>/<service>/<key>.pem           their private key, where clients of ASAP look for it
+        ca.pem                                      what they trust when they ask the repository
+
+A ring is replaced as a whole, before anything that is made from it; whoever finds the two apart, after a death in
+between, makes the rest from the ring again.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l00_kernel.atomic import read_if_exists, write_atomically
+from drystone.l00_kernel.fault_points import FaultPoint
+from drystone.l00_kernel.ownership import make_private
+from drystone.l20_trust.keys.domain import Ring
+from drystone.l20_trust.keys.errors import KeysUnreadable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+RING_WRITTEN = FaultPoint(
+    "keys.ring.written", "the keys of a service are as they are to be; what is published is not"
+)
+PUBLISHED = FaultPoint(
+    "keys.repository.written", "the key repository has the keys; its copy and the release do not"
+)
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+PEOPLE_MAY_READ = 0o644
+"""Of what is public; the folders above it are closed all the same."""
+
+
+class Store:
+    """The keys under one folder of a home.
+
+    Making this object touches nothing.
+
+    Args:
+        root: The folder; made by the first key.
+        authority: Certificate of the authority that the repository's clients are to trust.
+    """
+
+    def __init__(self, root: Path, authority: Path) -> None:
+        self._root = root
+        self._authority = authority
+
+    @property
+    def public(self) -> Path:
+        """What the first repository serves."""
+        return self._root / "public"
+
+    @property
+    def copy(self) -> Path:
+        """What the second repository serves."""
+        return self._root / "copy"
+
+    def folder(self, environment: str, service: str, release: int) -> Path:
+        """Return the folder that instances of a release may read."""
+        return self._root / "private" / f"{environment}.{service}.{release}"
+
+    def rings(self) -> Iterator[Ring | KeysUnreadable]:
+        """Return every ring; in the place of one that is damaged, what is wrong with it."""
+        for path in sorted((self._root / "rings").glob("*/*.json")):
+            try:
+                yield msgspec.json.decode(path.read_bytes(), type=Ring)
+            except (msgspec.MsgspecError, ValueError):  # whose words could quote a private key
+                yield KeysUnreadable(
+                    f"{path} cannot be read; restore it from a copy, or move it away and deploy the service"
+                    " again: it then has new keys",
+                    environment=path.parent.name,
+                    service=path.stem,
+                )
+
+    def has_rings(self) -> bool:
+        """Tell whether any service has keys."""
+        return any((self._root / "rings").glob("*/*.json"))
+
+    def save(self, ring: Ring) -> None:
+        """Replace a ring; one without keys is removed.
+
+        Raises:
+            DiskFull: There is no room for it; nothing has changed.
+        """
+        path = self._place(self._root / "rings", ring, ".json")
+        if ring.keys:
+            make_private(path.parent)
+            write_atomically(path, msgspec.json.format(msgspec.json.encode(ring), indent=1))
+        else:
+            path.unlink(missing_ok=True)
+        RING_WRITTEN.reach()
+
+    def publish(self, ring: Ring, now: datetime) -> None:
+        """Make what is served and read of a ring what it says: first what everybody sees, then the private files.
+
+        Raises:
+            DiskFull: There is no room for it; to do it again brings the rest.
+        """
+        wanted = {key.name: key.public.encode() for key in ring.keys if key.is_published(now)}
+        for root in (self.public, self.copy):
+            folder = self._place(root / "keys", ring)
+            _take_away(folder, wanted)  # first: it needs no room
+            _hold(folder, wanted, mode=PEOPLE_MAY_READ)
+            if root == self.public:
+                PUBLISHED.reach()
+        self._hand_out(ring)
+
+    def _hand_out(self, ring: Ring) -> None:
+        """Put the key of each release where its instances read it."""
+        every = {key.release: ring.active(key.release) for key in ring.keys}
+        for release, key in every.items():
+            folder = self.folder(ring.environment, ring.service, release)
+            if key is None:
+                shutil.rmtree(folder, ignore_errors=True)
+                continue
+            inside, wanted = self._place(folder, ring), {key.name: key.private.encode()}
+            _hold(inside, wanted, mode=0o600)
+            _take_away(inside, wanted)  # only now: a client always finds one
+            _hold(folder, {"ca.pem": self._authority.read_bytes()}, mode=PEOPLE_MAY_READ)
+
+    def publish_sets(self, sets: Mapping[str, bytes]) -> None:
+        """Serve key sets, those without any key not any more.
+
+        Args:
+            sets: By audience; an empty one is taken away.
+        """
+        for audience, content in sets.items():
+            environment, _, service = audience.partition("/")
+            if not (_NAME.fullmatch(environment) and _NAME.fullmatch(service)):
+                continue  # somebody outside, who has no place here
+            for root in (self.public, self.copy):
+                path = self._place(root / "jwks", Ring(environment, service), ".json")
+                if not content:
+                    path.unlink(missing_ok=True)
+                elif read_if_exists(path) != content:
+                    make_private(path.parent)
+                    write_atomically(path, content, mode=PEOPLE_MAY_READ)
+
+    @staticmethod
+    def _place(root: Path, ring: Ring, suffix: str = "") -> Path:
+        for name in (ring.environment, ring.service):
+            if not _NAME.fullmatch(name):  # no name may lead out of the folder
+                raise KeysUnreadable(f"{name!r} is no name of a service or an environment")
+        return root / ring.environment / f"{ring.service}{suffix}"
+
+
+def _hold(folder: Path, wanted: Mapping[str, bytes], *, mode: int) -> None:
+    """Make a folder hold these files."""
+    make_private(folder)
+    for name, content in wanted.items():
+        if read_if_exists(folder / name) != content:
+            write_atomically(folder / name, content, mode=mode)
+
+
+def _take_away(folder: Path, wanted: Collection[str]) -> None:
+    """Remove keys that a folder is not to hold."""
+    for path in folder.glob("*.pem"):
+        if path.name not in wanted:
+            path.unlink(missing_ok=True)

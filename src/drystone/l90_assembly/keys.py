@@ -1,0 +1,85 @@
+"""Service keys of one machine: the files, the two processes that publish them, and the authority that these are trusted by."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l20_trust.certificates.authority import Authority
+from drystone.l20_trust.keys.engine import FIRST, SECOND, KeyServer, Repositories, Shown
+from drystone.l20_trust.keys.service import Keys
+from drystone.l20_trust.keys.store import Store
+from drystone.l25_deployer.local.startup import ADOPTED, Part
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drystone.l00_kernel.clock import Clock
+    from drystone.l00_kernel.home import Home
+    from drystone.l10_engines.supervision.supervisor import Supervisor
+
+LAYER = 20
+
+
+class KeyParts(msgspec.Struct, frozen=True):
+    """What service keys consist of on one machine.
+
+    Attributes:
+        store: The files.
+        servers: The repository and its copy.
+    """
+
+    store: Store
+    servers: tuple[KeyServer, KeyServer]
+
+
+def key_parts(home: Home) -> KeyParts:
+    """Return the parts for a home; nothing is made or started yet."""
+    authority = Authority(home.trust / "certificates")
+
+    def make(folder: Path) -> tuple[Path, Path]:
+        files = authority.serve(folder)
+        return files.pair, files.due
+
+    def renew(folder: Path) -> tuple[str, ...]:
+        program = (sys.executable, "-P", "-m", "drystone.l20_trust.certificates")
+        return (*program, "--folder", str(home.trust / "certificates"), "--into", str(folder))
+
+    store = Store(home.trust / "keys", authority.certificate)
+    shown = Shown(make, renew, authority.certificate)
+    first = KeyServer(FIRST, home.engines / FIRST, public=store.public, shown=shown)
+    second = KeyServer(SECOND, home.engines / SECOND, public=store.copy, shown=shown)
+    return KeyParts(store, (first, second))
+
+
+def keys_of(parts: KeyParts, supervisor: Supervisor, clock: Clock) -> Keys:
+    """Put service keys together; the supervisor knows the servers."""
+    return Keys(parts.store, clock=clock, repository=Repositories(supervisor, parts.servers))
+
+
+def keys_part(parts: KeyParts, keys: Keys, supervisor: Supervisor) -> Part:
+    """Say how service keys come up: what is published becomes what it is to be, and can be looked up."""
+    servers = parts.servers
+
+    async def start() -> str:
+        before = [one.status().pid for one in servers]
+        await Repositories(supervisor, servers).ensure()
+        await asyncio.to_thread(keys.settle)
+        same = before == [one.status().pid for one in servers] and None not in before
+        return ADOPTED if same else ""
+
+    async def stop() -> None:
+        for one in servers:
+            await supervisor[one.name].stop()
+
+    return Part(
+        "keys",
+        LAYER,
+        start,
+        stop,
+        is_needed=parts.store.has_rings(),
+        is_running=lambda: any(one.status().pid is not None for one in servers),
+    )
