@@ -15,8 +15,11 @@ from pathlib import Path
 
 import uvicorn
 
+from drystone.l00_kernel.clock import SystemClock
 from drystone.l00_kernel.contract import ANONYMOUS, Caller, serve
 from drystone.l00_kernel.home import Home
+from drystone.l20_trust.keys.service import Keys
+from l20_trust.key_rings import NoServer, bare_store
 from l85_surfaces.cli.small_platform import SmallPlatform
 
 
@@ -26,9 +29,10 @@ async def anybody(headers: Mapping[str, str]) -> Caller:
 
 
 def server_for(platform: SmallPlatform, folder: Path) -> uvicorn.Server:
-    """Return a server of the platform on the home's socket."""
+    """Return a server of the platform, and of what service keys lie in the home, on the home's socket."""
+    keys = Keys(bare_store(Home(folder).trust), clock=SystemClock(), repository=NoServer())
     config = uvicorn.Config(
-        serve(platform, authenticate=anybody),
+        serve(platform, keys, authenticate=anybody),
         uds=str(Home(folder).agent_socket),
         log_level="error",
         lifespan="off",

@@ -84,6 +84,40 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ("drystone exec orders -- python -m orders.report", "drystone exec orders -- env"),
         ),
     ),
+    "Let services prove who they are": (
+        Command(
+            "token",
+            "keys:token",
+            (
+                "drystone token orders --audience payments",
+                "drystone token orders --env prod --audience prod/payments --lifetime 600",
+            ),
+        ),
+        Group(
+            "keys",
+            "The keys by which services prove who they are: list, replace, revoke.",
+            (
+                Command(
+                    "keys list",
+                    "keys:list_keys",
+                    ("drystone keys list", "drystone keys list orders --env prod --json"),
+                ),
+                Command(
+                    "keys rotate",
+                    "keys:rotate",
+                    ("drystone keys rotate orders", "drystone keys rotate orders --env prod"),
+                ),
+                Command(
+                    "keys revoke",
+                    "keys:revoke",
+                    (
+                        "drystone keys revoke orders dev/orders/20260504t100000-000000-5d0ca1b2.pem",
+                        "drystone keys revoke orders --all",
+                    ),
+                ),
+            ),
+        ),
+    ),
     "Understand what depends on what": (DEPENDENCIES,),
     "Tools": (
         Command(

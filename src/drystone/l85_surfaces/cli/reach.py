@@ -18,6 +18,7 @@ from drystone.l85_surfaces.cli.options import default_home
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from drystone.l20_trust.keys.api import KeysApi
     from drystone.l25_deployer.api import DeployerApi
 
 CONNECT_LIMIT_S = 5.0
@@ -45,6 +46,22 @@ async def client(folder: Path) -> AsyncIterator[DeployerApi]:
     from drystone.l25_deployer.api import DeployerApi  # noqa: PLC0415
 
     async with connect(DeployerApi, uds=agent_socket(folder)) as api:
+        yield api
+
+
+@asynccontextmanager
+async def service_keys(folder: Path) -> AsyncIterator[KeysApi]:
+    """Connect to the service keys of a home, which its agent looks after.
+
+    Raises:
+        NoPlatform: None runs there.
+        NoAnswer: One is kept there, but its agent does not answer.
+    """
+    from drystone.l00_kernel.contract import connect  # noqa: PLC0415 - loads the HTTP client
+    from drystone.l20_trust.keys.api import KeysApi  # noqa: PLC0415
+
+    require_answer(folder)
+    async with connect(KeysApi, uds=agent_socket(folder)) as api:
         yield api
 
 
