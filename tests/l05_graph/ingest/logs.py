@@ -211,3 +211,8 @@ def inventory(**known: str) -> Endpoints:
 def packed(content: bytes) -> bytes:
     """Pack with gzip."""
     return gzip.compress(content, mtime=0)
+
+
+def reasons(found: Observed) -> list[str]:
+    """Return why lines were left out."""
+    return [skip.reason for skip in found.skips]
