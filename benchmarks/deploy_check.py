@@ -31,8 +31,9 @@ from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.records import Operation, ServiceRecord
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Stacks
+from drystone.l90_assembly.own_services import platform_descriptors
 from drystone.l90_assembly.runtimes import Trials
-from drystone.l90_assembly.standalone import Standalone, assemble, platform_descriptors
+from drystone.l90_assembly.standalone import Standalone, assemble
 from drystone.testing.command_line import short_home
 
 ASKING = Context(Caller("benchmarks"))

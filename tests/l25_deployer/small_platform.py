@@ -48,8 +48,9 @@ from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Volume
+from drystone.l90_assembly.own_services import platform_descriptors
 from drystone.l90_assembly.runtimes import Trials
-from drystone.l90_assembly.standalone import Standalone, assemble, label_of, platform_descriptors
+from drystone.l90_assembly.standalone import Standalone, assemble, label_of
 
 ASKING = Context(Caller("tester"))
 

@@ -10,12 +10,11 @@ from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.ports import NullLog
 from drystone.l00_kernel.settings import Settings
 from drystone.l10_engines.runtimes.errors import RuntimeMissing
+from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
 from drystone.l90_assembly.runtimes import Trials
 from drystone.l90_assembly.standalone import (
     assemble,
     label_of,
-    platform_descriptors,
-    recovery_order,
 )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from importlib import resources
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -28,12 +27,6 @@ from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
 from drystone.l10_engines.runtimes.podman import Podman
 from drystone.l10_engines.supervision.supervisor import EngineEvent, Supervisor
 from drystone.l25_deployer.builds.artifacts import Artifacts
-from drystone.l25_deployer.dependencies.model import (
-    model_of_descriptors,
-    start_order,
-    start_problems,
-)
-from drystone.l25_deployer.descriptor import Descriptor, read
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.edge import Edge
@@ -54,7 +47,8 @@ from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of, keys_part
-from drystone.l90_assembly.view import PROGRAM, VIEW, view_at_edge, view_of, view_part
+from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
+from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,16 +60,6 @@ if TYPE_CHECKING:
     from drystone.l10_engines.on_demand.service import OnDemand
     from drystone.l20_trust.keys.service import Keys
     from drystone.l90_assembly.runtimes import Trials
-
-DESCRIPTORS = (
-    "drystone.l10_engines.proxy",
-    "drystone.l10_engines.postgres",
-    "drystone.l10_engines.objects",
-    "drystone.l20_trust.keys",
-    "drystone.l25_deployer",
-    PROGRAM,
-)
-"""Packages of the platform's own services, each with a ``service.yaml``."""
 
 ENGINES, DEPLOYER = 10, 25
 """Layers, for reports."""
@@ -253,37 +237,6 @@ def label_of(home: Home) -> str:
 def label_at(place: Path) -> str:
     """Name the home that lies at a path without links."""
     return hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
-
-
-def platform_descriptors() -> list[Descriptor]:
-    """Read the descriptors of the platform's own services.
-
-    Raises:
-        PlatformError: One has mistakes; the message shows them.
-    """
-    found = []
-    for package in DESCRIPTORS:
-        text = resources.files(package).joinpath("service.yaml").read_text()
-        reading = read(text, file=f"{package}/service.yaml", embedded_allowed=True)
-        if reading.descriptor is None:
-            raise PlatformError(reading.report())
-        found.append(reading.descriptor)
-    return found
-
-
-def recovery_order(own: Sequence[Descriptor]) -> Sequence[Sequence[str]]:
-    """Return the platform's own services in the order in which they are recovered.
-
-    Args:
-        own: Their descriptors.
-
-    Raises:
-        PlatformError: They wait for each other, or one needs a higher layer.
-    """
-    model = model_of_descriptors(own)
-    if problems := start_problems(model):
-        raise PlatformError("\n".join(problems))
-    return start_order(model).waves
 
 
 class _Engines(msgspec.Struct, frozen=True):

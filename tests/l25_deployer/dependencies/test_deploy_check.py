@@ -12,7 +12,7 @@ from drystone.l25_deployer.dependencies.deploy_check import check_deploy
 from drystone.l25_deployer.dependencies.landscape import either
 from drystone.l25_deployer.dependencies.live_model import own_part
 from drystone.l25_deployer.dependencies.model import Part, declared
-from drystone.l90_assembly.standalone import platform_descriptors
+from drystone.l90_assembly.own_services import platform_descriptors
 from l25_deployer.dependencies.landscapes import TODAY, accepted, deployed, need, stack, verdict
 
 A_NEEDS_B = stack("a", {"b": need()})

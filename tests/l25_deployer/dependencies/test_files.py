@@ -7,7 +7,7 @@ import pytest
 from drystone.l25_deployer.api import DependencyFinding
 from drystone.l25_deployer.dependencies.files import check_files
 from drystone.l25_deployer.descriptor import read
-from drystone.l90_assembly.standalone import platform_descriptors
+from drystone.l90_assembly.own_services import platform_descriptors
 from l25_deployer.dependencies.landscapes import TODAY
 
 

@@ -19,8 +19,8 @@ from drystone.l25_deployer.descriptor import read as read_descriptor
 from drystone.l25_deployer.descriptor import resolve
 from drystone.l25_deployer.stacks.compile import compile_stacks
 from drystone.l25_deployer.stacks.model import Stacks
-from drystone.l90_assembly.standalone import platform_descriptors
-from drystone.l90_assembly.standalone import recovery_order as own_order
+from drystone.l90_assembly.own_services import platform_descriptors
+from drystone.l90_assembly.own_services import recovery_order as own_order
 
 TODAY = date(2026, 11, 22)
 BEFORE = {Phase.DEPLOY, Phase.START, Phase.RECOVERY}
