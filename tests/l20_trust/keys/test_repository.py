@@ -147,15 +147,17 @@ def library(running: Running) -> Iterator[Verify]:
     def verify(token: str, audience: str = PAYMENTS) -> Any:
         return found.verify_jwt(token, audience, verify=str(running.trusted), timeout=10)
 
-    yield verify
     with warnings.catch_warnings():
-        # It leaves some of its sockets to the collector.
+        # It leaves sockets to the collector, at any moment.
         warnings.simplefilter("ignore", ResourceWarning)
-        session = HTTPSPublicKeyRetriever._class_session
-        if session is not None:
-            session.close()
-        HTTPSPublicKeyRetriever._class_session = None
-        gc.collect()
+        try:
+            yield verify
+        finally:
+            session = HTTPSPublicKeyRetriever._class_session
+            if session is not None:
+                session.close()
+            HTTPSPublicKeyRetriever._class_session = None
+            gc.collect()
 
 
 async def test_a_public_client_of_asap_calls_and_verifies_unchanged(

@@ -41,8 +41,6 @@ PUBLISHED = FaultPoint(
 )
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-PEOPLE_MAY_READ = 0o644
-"""Of what is public; the folders above it are closed all the same."""
 
 
 class Store:
@@ -114,7 +112,7 @@ class Store:
         for root in (self.public, self.copy):
             folder = self._place(root / "keys", ring)
             _take_away(folder, wanted)  # first: it needs no room
-            _hold(folder, wanted, mode=PEOPLE_MAY_READ)
+            _hold(folder, wanted)
             if root == self.public:
                 PUBLISHED.reach()
         self._hand_out(ring)
@@ -128,9 +126,9 @@ class Store:
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
             inside, wanted = self._place(folder, ring), {key.name: key.private.encode()}
-            _hold(inside, wanted, mode=0o600)
+            _hold(inside, wanted)
             _take_away(inside, wanted)  # only now: a client always finds one
-            _hold(folder, {"ca.pem": self._authority.read_bytes()}, mode=PEOPLE_MAY_READ)
+            _hold(folder, {"ca.pem": self._authority.read_bytes()})
 
     def publish_sets(self, sets: Mapping[str, bytes]) -> None:
         """Serve key sets, those without any key not any more.
@@ -148,7 +146,7 @@ class Store:
                     path.unlink(missing_ok=True)
                 elif read_if_exists(path) != content:
                     make_private(path.parent)
-                    write_atomically(path, content, mode=PEOPLE_MAY_READ)
+                    write_atomically(path, content)
 
     @staticmethod
     def _place(root: Path, ring: Ring, suffix: str = "") -> Path:
@@ -158,12 +156,12 @@ class Store:
         return root / ring.environment / f"{ring.service}{suffix}"
 
 
-def _hold(folder: Path, wanted: Mapping[str, bytes], *, mode: int) -> None:
+def _hold(folder: Path, wanted: Mapping[str, bytes]) -> None:
     """Make a folder hold these files."""
     make_private(folder)
     for name, content in wanted.items():
         if read_if_exists(folder / name) != content:
-            write_atomically(folder / name, content, mode=mode)
+            write_atomically(folder / name, content)
 
 
 def _take_away(folder: Path, wanted: Collection[str]) -> None:

@@ -90,6 +90,8 @@ while True:
         time.sleep(0.01)
 """
 EAT_MEMORY = """
+import time
+time.sleep(0.5)  # with cgroup v1, what dies before it is watched is known by its signal alone
 pieces = []
 while True:
     pieces.append(bytearray(8 * 1024 * 1024))
