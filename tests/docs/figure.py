@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,8 @@ SOURCE = ROOT / "src" / "drystone"
 BEGIN = "<!-- The figure is made from the imports: pytest tests/docs --update -->"
 END = "<!-- End of the figure -->"
 KERNEL = "l00_kernel"
+_IMPORT = re.compile(r"^ *(?:from (drystone[\w.]*) import|import (drystone[\w.]*))", re.MULTILINE)
+"""Read as text: to parse every module takes ten times as long."""
 
 
 @cache
@@ -47,11 +49,8 @@ def _node(module: tuple[str, ...]) -> str:
 
 
 def _modules(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-        elif isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+    for found in _IMPORT.finditer(file.read_text("utf-8")):
+        yield found[1] or found[2]
 
 
 def figure() -> str:
