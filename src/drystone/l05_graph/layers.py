@@ -18,7 +18,6 @@ from drystone.l05_graph.arrays import Graph, Numbers
 from drystone.l05_graph.covering import Prover
 from drystone.l05_graph.cut import cut_of, representatives
 from drystone.l05_graph.limits import Proven
-from drystone.l05_graph.model import Model
 from drystone.l05_graph.moves import DEFAULT_SEARCH, Search
 from drystone.l05_graph.pinned import FREE, Contradiction, Pinned, heights_under, possible
 from drystone.l05_graph.stacking import Stacking
@@ -45,12 +44,6 @@ class Layers(Proven):
     witnesses: tuple[Numbers, ...]
     contradictions: tuple[Contradiction, ...]
     impossible: tuple[Numbers, ...]
-
-
-def pins_of(model: Model) -> dict[int, int]:
-    """Return the decided layers of a model, by vertex."""
-    every = enumerate(model.components)
-    return {number: one.layer for number, one in every if one.layer is not None}
 
 
 def assign_layers(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from drystone.l05_graph.arcs import Arcs, merged
 from drystone.l05_graph.arrays import BITS, Costs, Flags, Graph, Numbers
-from drystone.l05_graph.covering import Prover
+from drystone.l05_graph.covering import Answer, Prover
 from drystone.l05_graph.cut import representatives
 from drystone.l05_graph.limits import Limit, OnProgress, say_nothing
 from drystone.l05_graph.loosening import Lines, Loosening
-from drystone.l05_graph.model import Model, Pillar
+from drystone.l05_graph.model import Model
 from drystone.l05_graph.pinned import FREE
 from drystone.l05_graph.relayering import Relayering
 from drystone.l05_graph.resolved import as_groups, crosses, resolved
@@ -40,8 +40,6 @@ __all__ = [
     "Step",
     "Untangling",
     "break_glass",
-    "movable_of",
-    "pillars_of",
     "untangle",
     "waive_costs",
 ]
@@ -76,18 +74,6 @@ class Search:
 DEFAULT_SEARCH = Search()
 
 
-def movable_of(model: Model) -> dict[int, float]:
-    """Return what it costs to move a decided layer, by vertex, for the components that say so."""
-    every = enumerate(model.components)
-    return {number: one.cost_move for number, one in every if one.cost_move is not None}
-
-
-def pillars_of(model: Model) -> dict[int, Pillar]:
-    """Return what a pillar would cost, by vertex, for the components that say so."""
-    every = enumerate(model.components)
-    return {number: one.pillar for number, one in every if one.pillar is not None}
-
-
 def untangle(
     graph: Graph,
     goal: Goal = Goal.NO_TANGLE,
@@ -112,12 +98,17 @@ def untangle(
         return _with_alternatives(graph, goal, allowed or Allowed(), search)
     edges = _Edges(graph, goal, allowed or Allowed())
     puzzle = Resolving(edges.options, search.seed)
-    limit = search.begin()
-    answer = Prover(puzzle, limit, search.on_progress).prove()
+    return _answered(edges, puzzle, Prover(puzzle, search.begin(), search.on_progress).prove())
+
+
+def _answered(
+    edges: _Edges, puzzle: Resolving, answer: Answer, layers: Iterable[Step] = ()
+) -> Untangling:
+    """Say what was chosen in words of the graph; which layers are moved is told before."""
     cut, adopt, relieve, pillar = puzzle.parts(answer.chosen.astype(np.float64))
-    steps = [*edges.by_pillar(pillar > 0, adopt > 0), *edges.singly(cut > 0, relieve > 0)]
+    steps = (*edges.by_pillar(pillar > 0, adopt > 0), *edges.singly(cut > 0, relieve > 0))
     return Untangling(
-        steps=tuple(steps),
+        steps=(*layers, *steps),
         cost=answer.cost,
         bound=answer.bound,
         witnesses=tuple(edges.first(puzzle.cycle_of(row)) for row in answer.demands),
@@ -134,7 +125,6 @@ def _under_layers(graph: Graph, goal: Goal, allowed: Allowed, search: Search) ->
     puzzle = Relayering(edges.options, pin, price, search.seed)
     answer = Prover(puzzle, search.begin(), search.on_progress).prove()
     choices = answer.chosen.astype(np.float64)
-    cut, adopt, relieve, pillar = puzzle.parts(choices)
     layers, _ = puzzle.late(choices)
     moved = np.nonzero(puzzle.moved(choices))[0].tolist()
     for vertex in moved:
@@ -154,13 +144,8 @@ def _under_layers(graph: Graph, goal: Goal, allowed: Allowed, search: Search) ->
         )
         for vertex in moved
     ]
-    steps += [*edges.by_pillar(pillar > 0, adopt > 0), *edges.singly(cut > 0, relieve > 0)]
-    return Untangling(
-        steps=tuple(steps),
-        cost=answer.cost,
-        bound=answer.bound,
-        witnesses=tuple(edges.first(puzzle.cycle_of(row)) for row in answer.demands),
-        impossible=tuple(edges.first(cycle) for cycle in puzzle.impossible),
+    return replace(
+        _answered(edges, puzzle, answer, steps),
         contradictions=tuple(
             replace(one, path=edges.first(one.path)) for one in puzzle.contradictions
         ),

@@ -12,6 +12,7 @@ from drystone.l05_graph.arrays import Costs, Flags, Numbers
 from drystone.l05_graph.covering import Puzzle
 from drystone.l05_graph.cycles import light_cycles, spread
 from drystone.l05_graph.limits import Limit
+from drystone.l05_graph.model import Model
 from drystone.l05_graph.parts import ROWS
 from drystone.l05_graph.strong import begin_of
 
@@ -46,6 +47,12 @@ class Late:
     def ends(self) -> list[int]:
         """Whose decided layers do not fit each other."""
         return [self.vertex] if self.bottom is None else [self.vertex, self.bottom]
+
+
+def pins_of(model: Model) -> dict[int, int]:
+    """Return the decided layers of a model, by vertex."""
+    every = enumerate(model.components)
+    return {number: one.layer for number, one in every if one.layer is not None}
 
 
 def heights_under(arcs: Arcs, kept: Flags, pin: Numbers) -> tuple[Numbers, list[Late]]:

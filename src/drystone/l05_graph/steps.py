@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from drystone.l05_graph.arrays import Costs, Numbers
 from drystone.l05_graph.limits import Proven
-from drystone.l05_graph.model import Pillar
-from drystone.l05_graph.pinned import Contradiction
+from drystone.l05_graph.model import Model, Pillar
+from drystone.l05_graph.pinned import Contradiction, pins_of
 
 
 class Goal(StrEnum):
@@ -91,3 +91,22 @@ class Allowed:
     later: Costs | None = None
     pins: Mapping[int, int] = field(default_factory=dict)
     move_layer: Mapping[int, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: Model, moves: Collection[Move], *, keeps_layers: bool) -> Allowed:
+        """Return what the components of a model allow.
+
+        Args:
+            model: Says for which a fallback could be made, and whose layers could be moved.
+            moves: Of these kinds.
+            keeps_layers: Whether decided layers are to be kept.
+        """
+        every = list(enumerate(model.components))
+        return cls(
+            moves=frozenset(moves),
+            pillars={number: one.pillar for number, one in every if one.pillar is not None},
+            pins=pins_of(model) if keeps_layers else {},
+            move_layer={
+                number: one.cost_move for number, one in every if one.cost_move is not None
+            },
+        )

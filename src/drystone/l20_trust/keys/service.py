@@ -323,8 +323,9 @@ class Keys(KeysApi, ReleaseKeys):
 
     def _readable(self, environment: str, service: str) -> Ring | None:
         """Return the keys of a service, if it has any that can be read."""
-        ring = self._all().get(issuer_of(environment, service))
-        if (problem := self._unreadable.get(issuer_of(environment, service))) is not None:
+        issuer = issuer_of(environment, service)
+        ring = self._all().get(issuer)
+        if (problem := self._unreadable.get(issuer)) is not None:
             raise KeysUnreadable(problem.message, **problem.details)
         return ring
 

@@ -21,10 +21,11 @@ from drystone.l05_graph.closures import MOST_FOR_BITS, Closure
 from drystone.l05_graph.evidence import Evidence
 from drystone.l05_graph.findings import Finding, Rules, Severity
 from drystone.l05_graph.heat import Heat, heat
-from drystone.l05_graph.layers import Layers, assign_layers, pins_of
+from drystone.l05_graph.layers import Layers, assign_layers
 from drystone.l05_graph.model import Model
 from drystone.l05_graph.moves import Search
 from drystone.l05_graph.observed import differences
+from drystone.l05_graph.pinned import pins_of
 from drystone.l05_graph.rules import check
 from drystone.l05_graph.tangles import Tangle, tangle_of, tangles
 

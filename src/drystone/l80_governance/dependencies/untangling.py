@@ -9,7 +9,6 @@ from enum import StrEnum
 
 import numpy as np
 
-from drystone.l05_graph.layers import pins_of
 from drystone.l05_graph.limits import Progress
 from drystone.l05_graph.moves import (
     Allowed,
@@ -17,8 +16,6 @@ from drystone.l05_graph.moves import (
     Move,
     Search,
     Untangling,
-    movable_of,
-    pillars_of,
     untangle,
 )
 from drystone.l05_graph.tangles import Tangle
@@ -76,13 +73,8 @@ class Question:
         found = untangle(
             inside,
             self.goal,
-            Allowed(
-                moves=self.moves,
-                pillars=pillars_of(view.analysis.model),
-                # Decided layers count where somebody asks for them to be moved.
-                pins=pins_of(view.analysis.model) if Move.LAYER in self.moves else {},
-                move_layer=movable_of(view.analysis.model),
-            ),
+            # Decided layers count where somebody asks for them to be moved.
+            Allowed.of(view.analysis.model, self.moves, keeps_layers=Move.LAYER in self.moves),
             Search(time_limit=timedelta(seconds=self.seconds), on_progress=on_progress),
         )
         return Untangling(

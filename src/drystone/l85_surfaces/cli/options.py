@@ -67,6 +67,10 @@ Environment = Annotated[
         help="Environment. [default: the home's default_environment, else dev]",
     ),
 ]
+OneEnvironment = Annotated[
+    str | None,
+    Parameter(name=("--env", "-e"), help="Only this environment; all of them when omitted."),
+]
 Service = Annotated[str, Parameter(help="Name of the service.")]
 Descriptor = Annotated[str, Parameter(help="The service's descriptor; - reads standard input.")]
 DeleteData = Annotated[

@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from drystone.l85_surfaces.cli.errors import Misuse
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
+from drystone.l85_surfaces.cli.options import (
+    NOTHING_SAID,
+    Environment,
+    OneEnvironment,
+    Service,
+    Shared,
+)
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, environment_of, service_keys
 from drystone.l85_surfaces.cli.terminal import Terminal
@@ -58,10 +64,7 @@ async def list_keys(
     ] = None,
     /,
     *,
-    env: Annotated[
-        str | None,
-        Parameter(name=("--env", "-e"), help="Only this environment; all of them when omitted."),
-    ] = None,
+    env: OneEnvironment = None,
     shared: Shared = NOTHING_SAID,
 ) -> None:
     """List the keys by which services prove who they are."""

@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
+from drystone.l85_surfaces.cli.options import (
+    NOTHING_SAID,
+    Environment,
+    OneEnvironment,
+    Service,
+    Shared,
+)
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, environment_of, platform
 from drystone.l85_surfaces.cli.terminal import Terminal
@@ -19,10 +25,7 @@ LARGEST_PAGE = 100
 
 async def services(
     *,
-    env: Annotated[
-        str | None,
-        Parameter(name=("--env", "-e"), help="Only this environment; all of them when omitted."),
-    ] = None,
+    env: OneEnvironment = None,
     shared: Shared = NOTHING_SAID,
 ) -> None:
     """List the services, and what the edge serves of each."""

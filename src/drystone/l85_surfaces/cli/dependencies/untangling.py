@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from drystone.l05_graph.arrays import Graph
 from drystone.l05_graph.cut import feedback_arc_set
-from drystone.l05_graph.layers import pins_of
 from drystone.l05_graph.limits import Effort
 from drystone.l05_graph.moves import (
     Allowed,
@@ -17,8 +16,6 @@ from drystone.l05_graph.moves import (
     Move,
     Search,
     Untangling,
-    movable_of,
-    pillars_of,
     untangle,
 )
 from drystone.l05_graph.untangled import removals
@@ -63,11 +60,5 @@ def moved(
     kinds = frozenset(map(Move, moves)) or frozenset(Move)
     if given.is_edge_list:
         return untangle(given.graph, Goal(goal), Allowed(moves=kinds), search)
-    model = given.model
-    allowed = Allowed(
-        moves=kinds,
-        pillars=pillars_of(model),
-        pins=pins_of(model) if keeps_layers else {},
-        move_layer=movable_of(model),
-    )
+    allowed = Allowed.of(given.model, kinds, keeps_layers=keeps_layers)
     return untangle(given.graph, Goal(goal), allowed, search)

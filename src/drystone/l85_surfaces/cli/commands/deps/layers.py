@@ -59,6 +59,6 @@ def _look(model: Given, search: Search) -> Layers:
 
 
 def _decided(model: Given) -> Mapping[int, int]:
-    from drystone.l05_graph.layers import pins_of  # noqa: PLC0415 - loads scipy
+    from drystone.l05_graph.pinned import pins_of  # noqa: PLC0415 - loads scipy
 
     return {} if model.is_edge_list else pins_of(model.model)
