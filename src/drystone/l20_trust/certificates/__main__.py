@@ -18,7 +18,6 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--into", type=Path, required=True)
     given = parser.parse_args(words)
-    os.umask(0o077)
     try:
         Authority(given.folder).serve(given.into)
     except (PlatformError, OSError) as e:
@@ -28,4 +27,5 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)
     raise SystemExit(main(sys.argv[1:]))

@@ -226,7 +226,6 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--memory", type=int, required=True)
     parser.add_argument("renew", nargs="+")
     given = parser.parse_args(words)
-    os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_DATA, (given.memory, given.memory))
     threading.stack_size(STACK)
     renewing = threading.Thread(target=_keep_renewing, args=(given.due, given.renew), daemon=True)
@@ -236,4 +235,5 @@ def main(words: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)
     main(sys.argv[1:])

@@ -29,11 +29,11 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--idle-minutes", type=float, required=True)
     arguments(parser)
     given = parser.parse_args(words)
-    os.umask(0o077)
     app = Activity(Guarded(application(LiveModels(Home.open(given.home)))))
     idle = timedelta(minutes=given.idle_minutes)
     asyncio.run(serve(app, listener=given.listener, lifeline=given.lifeline, idle=idle))
 
 
 if __name__ == "__main__":
+    os.umask(0o077)
     main(sys.argv[1:])
