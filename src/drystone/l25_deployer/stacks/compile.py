@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -15,6 +15,8 @@ from drystone.l25_deployer.descriptor.references import Ref, parts
 from drystone.l25_deployer.descriptor.schema import compute, dependability, resources
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.stacks import model
+
+T = TypeVar("T")
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a version may be called; it becomes a tag of an image and a part of file names."""
@@ -221,12 +223,16 @@ def needs_of(descriptor: Descriptor) -> dict[str, model.Dependency]:
             group=needed.group,
             is_fixed=None if needed.can_change else True,
             accepted=_accepted(needed.accepted),
+            calls=needed.calls or None,
+            retries=_unless(needed.retries, model.RETRIES),
+            retry_on=_unless(needed.retry_on, model.RETRY_ON),
         )
         for name, needed in sorted(descriptor.dependencies.items())
     }
 
 
 def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.EnvironmentStack:
+    ingress, proxy = descriptor.network.ingress, descriptor.proxy
     return model.EnvironmentStack(
         service=descriptor.service,
         name=merged.environment,
@@ -234,13 +240,25 @@ def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.E
         tier=descriptor.tier,
         hosts=(f"{descriptor.service}.{merged.environment}.{domain}",),
         timeout=descriptor.proxy.timeout,
-        public=descriptor.network.ingress.public,
+        public=ingress.public,
         description=descriptor.description,
         region=merged.region,
         layer=descriptor.layer,
         dependencies=needs_of(descriptor),
         claims=claims(descriptor),
+        staff=ingress.staff or None,
+        callers=ingress.callers,
+        builds=ingress.builds or None,
+        auth=_unless(proxy.auth, model.AUTH),
+        egress=descriptor.network.egress or None,
+        body=proxy.body,
+        tracing=_unless(proxy.tracing, model.TRACING),
     )
+
+
+def _unless(value: T, usual: T) -> T | None:
+    """Leave out what is as it is everywhere, so that a plan shows what somebody has decided."""
+    return None if value == usual else value
 
 
 def claims(descriptor: Descriptor) -> model.Claims:

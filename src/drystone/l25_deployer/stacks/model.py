@@ -255,6 +255,9 @@ class Dependency(msgspec.Struct, frozen=True):
         group: The group of alternatives that it is in.
         is_fixed: Whether it can be neither removed nor made soft; None when it can.
         accepted: Who accepts what is wrong with it.
+        calls: Requests that are made, such as ``GET /reports/*``; all when None.
+        retries: How often a failed call is repeated; :data:`RETRIES` when None.
+        retry_on: Which failures are repeated; :data:`RETRY_ON` when None.
     """
 
     needs: Literal["hard", "soft"]
@@ -266,6 +269,14 @@ class Dependency(msgspec.Struct, frozen=True):
     group: str | None = None
     is_fixed: Literal[True] | None = None
     accepted: Acceptance | None = None
+    calls: tuple[str, ...] | None = None
+    retries: int | None = None
+    retry_on: tuple[str, ...] | None = None
+
+
+RETRIES = 2
+RETRY_ON = ("connect", "502", "503")
+"""What happens to failed calls where a dependency says nothing else."""
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -296,6 +307,11 @@ class Claims(msgspec.Struct, frozen=True):
     groups: dict[str, int] = {}
 
 
+AUTH = ("asap",)
+TRACING = 0.05
+"""How callers prove who they are, and which share of the requests is traced, where nothing else is said."""
+
+
 class EnvironmentStack(msgspec.Struct, frozen=True):
     """The durable surroundings of a service in one environment.
 
@@ -306,6 +322,13 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
         tier: 0, on which everything depends, to 4.
         layer: Pinned height in the cake; computed when None.
         claims: What it claims of itself.
+        staff: Whether staff may reach it.
+        callers: Services that may call it if they declare it; every one that declares it when None.
+        builds: Pipelines that may call it.
+        auth: How those who call it prove who they are.
+        egress: Hosts outside that it may call, as ``host:port``.
+        body: Largest body of a request, in bytes; no bound when None.
+        tracing: Share of the requests that are traced.
     """
 
     service: str
@@ -320,6 +343,13 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
     layer: int | None = None
     dependencies: dict[str, Dependency] = {}
     claims: Claims = Claims()
+    staff: Literal[True] | None = None
+    callers: tuple[str, ...] | None = None
+    builds: tuple[str, ...] | None = None
+    auth: tuple[str, ...] | None = None
+    egress: tuple[str, ...] | None = None
+    body: int | None = None
+    tracing: float | None = None
 
 
 class Smoke(msgspec.Struct, frozen=True):

@@ -15,7 +15,9 @@ _ENVIRONMENT: dict[str, Path] = {
     "tier": ("tier",),
     "hosts": ("service",),
     "timeout": ("proxy", "timeout"),
-    "public": ("network", "ingress", "public"),
+    **{key: ("network", "ingress", key) for key in ("public", "staff", "callers", "builds")},
+    "egress": ("network", "egress"),
+    **{key: ("proxy", key) for key in ("auth", "body", "tracing")},
     "description": ("description",),
     "layer": ("layer",),
 }

@@ -42,6 +42,13 @@ _CONSEQUENCES: tuple[tuple[StackPath, Effect, str], ...] = (
     (("environment", "hosts"), "in-place", "in place: at the edge"),
     (("environment", "timeout"), "in-place", "in place: at the edge"),
     (("environment", "public"), "in-place", "in place: at the edge"),
+    *(
+        (("environment", key), "in-place", "in place: who may call")
+        for key in ("staff", "callers", "builds", "auth")
+    ),
+    (("environment", "egress"), "in-place", "in place: ways out"),
+    (("environment", "body"), "in-place", "in place: at the edge"),
+    (("environment", "tracing"), "in-place", "in place: at the edge"),
     (("route",), "in-place", "from the next switch on"),
 )
 _STACKS = Stacks.__struct_fields__

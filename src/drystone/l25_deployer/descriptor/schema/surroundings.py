@@ -102,11 +102,14 @@ class Dependency(Block, frozen=True, kw_only=True):
 
 
 class Ingress(Block, frozen=True, kw_only=True):
-    """Who may call; nobody unless said."""
+    """Who may call: services that declare it, and nobody else unless said."""
 
     public: Annotated[bool, "whether people outside may"] = False
     staff: Annotated[bool, "whether staff may"] = False
-    callers: Annotated[tuple[ServiceName, ...], "services that may"] = ()
+    callers: Annotated[
+        tuple[ServiceName, ...] | None,
+        "services that may if they declare it; all that do when nothing is written",
+    ] = None
     builds: Annotated[tuple[Words, ...], "pipelines that may"] = ()
 
 
@@ -138,7 +141,7 @@ class Proxy(Block, frozen=True, kw_only=True):
     timeout: Annotated[Duration, "time for a request"] = timedelta(seconds=15)
     policy: Annotated[RelativePath | None, "file of a policy that decides"] = None
     tracing: Annotated[Percent, "share of the requests that are traced"] = 0.05
-    body: Annotated[Size, "largest body"] = 1024 * 1024
+    body: Annotated[Size | None, "largest body; as large as it is when nothing is written"] = None
 
 
 class Limit(Block, frozen=True, kw_only=True):
