@@ -7,10 +7,10 @@ what the specification of ASAP demands of both, and what its public clients chec
 from __future__ import annotations
 
 import abc
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 from typing_extensions import override
@@ -227,6 +227,56 @@ class ReleaseKeys(abc.ABC):
 
         Args:
             known: By environment and service, the releases that are kept.
+        """
+
+
+class ProxyKeys(abc.ABC):
+    """Keys and tokens as they are now, for proxies that verify and add tokens in the place of services.
+
+    Everything here is answered from memory, at once and from any thread; a first token of a key loads the key.
+
+    A key is taken up without a refused call when proxies learn of it in this order: first each callee verifies by the keys
+    that it had and the new ones, then callers get tokens, made by now with the new keys, then callees have the new ones alone.
+    """
+
+    @property
+    @abc.abstractmethod
+    def generation(self) -> int:
+        """A number that is another one after each change of what :meth:`key_set` or :meth:`mint` would return."""
+
+    @abc.abstractmethod
+    def watch(self, told: Callable[[str], None]) -> Callable[[], None]:
+        """Have changes told: a key of a service is new, replaced, revoked, or published no more.
+
+        Args:
+            told: Called with the issuer whose keys changed, as soon as :meth:`key_set` has the change, and once more when
+                :meth:`mint` signs with another key; from any thread, while others wait: it returns at once and raises nothing.
+
+        Returns:
+            Call this to be told no more.
+        """
+
+    @abc.abstractmethod
+    def key_set(self, issuers: Collection[str]) -> dict[str, Any]:
+        """Return the published keys of some issuers as a JSON Web Key Set (RFC 7517 section 5), in the order of ids.
+
+        Args:
+            issuers: ``<environment>/<service>`` each; one that has no keys adds none.
+        """
+
+    @abc.abstractmethod
+    def mint(self, issuer: str, audience: str, lifetime: timedelta = DEFAULT_LIFETIME) -> Token:
+        """Make a token with the key of the newest release of a service.
+
+        Args:
+            issuer: Who calls.
+            audience: Whom.
+            lifetime: From now on; at most an hour, and whole seconds count.
+
+        Raises:
+            NoKeys: The issuer has no key that signs.
+            KeysUnreadable: Its keys were damaged.
+            TokenUnfit: The audience or the lifetime cannot be.
         """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import replace
@@ -181,11 +182,23 @@ def key_set(rings: Iterable[Ring], audience: str, now: datetime) -> dict[str, An
         audience: Who is called.
         now: The time.
     """
-    keys = [
-        {**key.jwk, "kid": ring.id_of(key), "alg": key.algorithm, "use": "sig"}
+    return _set_of(
+        (ring, key)
         for ring in rings
         for key in ring.keys
         if audience in ring.calls.get(key.release, ()) and key.is_published(now)
+    )
+
+
+def whole_set(rings: Iterable[Ring], now: datetime) -> dict[str, Any]:
+    """Return every published key of some rings as a JSON Web Key Set."""
+    return _set_of((ring, key) for ring in rings for key in ring.keys if key.is_published(now))
+
+
+def _set_of(found: Iterable[tuple[Ring, Key]]) -> dict[str, Any]:
+    keys = [
+        {**key.jwk, "kid": ring.id_of(key), "alg": key.algorithm, "use": "sig"}
+        for ring, key in found
     ]
     return {"keys": sorted(keys, key=lambda key: key["kid"])}
 
@@ -201,3 +214,9 @@ def view(ring: Ring, key: Key) -> KeyView:
         made=key.made,
         until=key.until,
     )
+
+
+def data_uri(key_id: str, private: str) -> str:
+    """Write a private key as the clients of ASAP read it from ``ASAP_PRIVATE_KEY``."""
+    body = "".join(line for line in private.splitlines() if not line.startswith("-----"))
+    return f"data:application/pkcs8;kid={quote(key_id, safe='')};base64,{body}"

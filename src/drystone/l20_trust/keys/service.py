@@ -10,36 +10,33 @@ import abc
 import asyncio
 import secrets
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from typing_extensions import override
 
-from drystone.l20_trust.keys import domain, tokens
+from drystone.l20_trust.keys import domain
 from drystone.l20_trust.keys.api import (
     DEFAULT_LIFETIME,
     Algorithm,
     Given,
     KeysApi,
     KeyView,
+    ProxyKeys,
     ReleaseKeys,
     Token,
     issuer_of,
 )
 from drystone.l20_trust.keys.domain import Key, Ring
 from drystone.l20_trust.keys.errors import KeyNotFound, KeysUnreadable, NoKeys
+from drystone.l20_trust.keys.signer import Signer
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.contract import Context
-    from drystone.l20_trust.keys.signing import PrivateKey
     from drystone.l20_trust.keys.store import Store
-
-MOST_LOADED = 64
-"""Private keys that are held ready to sign."""
 
 
 class Repository(abc.ABC):
@@ -62,7 +59,7 @@ class Repository(abc.ABC):
         """
 
 
-class Keys(KeysApi, ReleaseKeys):
+class Keys(KeysApi, ReleaseKeys, ProxyKeys):
     """The keys of one home.
 
     Args:
@@ -79,13 +76,18 @@ class Keys(KeysApi, ReleaseKeys):
         self._clock = clock
         self._repository = repository
         self._algorithm: Algorithm = algorithm
-        self._rings: dict[str, Ring] | None = None
+        self._rings: dict[str, Ring] = {}
+        self._is_read = False
         self._unreadable: dict[str, KeysUnreadable] = {}
-        self._loaded: dict[str, PrivateKey] = {}
+        self._signer = Signer()
+        self._signing: dict[str, Key] = {}
+        """By issuer, the key that signs: one of which all that is to be published of it is."""
+        self._generation = 0
+        self._watching: dict[object, Callable[[str], None]] = {}
         self._is_settled = False
         """Whether what is published is known to be what the rings say; somebody may have died in between."""
         self._lock = threading.RLock()
-        """Of whatever changes or signs: each is short, and some run in threads."""
+        """Of whatever changes: each is short, and some run in threads. A ring that was read stays as it is."""
 
     # Looking and signing
 
@@ -113,51 +115,30 @@ class Keys(KeysApi, ReleaseKeys):
         audience: str,
         lifetime: timedelta = DEFAULT_LIFETIME,
     ) -> Token:
-        return await asyncio.to_thread(self._mint, environment, service, audience, lifetime)
+        issuer = issuer_of(environment, service)
+        return await asyncio.to_thread(self.mint, issuer, audience, lifetime)
 
-    def _mint(self, environment: str, service: str, audience: str, lifetime: timedelta) -> Token:
-        from drystone.l20_trust.keys.signing import sign  # noqa: PLC0415 - loads cryptography
-
-        with self._lock:
-            ring = self._existing(environment, service)
-            key = ring.active()
-            if key is None:
-                raise NoKeys(
-                    f"'{service}' in '{environment}' has no key that signs; deploy it again"
-                )
-            private = self._ready(ring, key)
+    @override
+    def mint(self, issuer: str, audience: str, lifetime: timedelta = DEFAULT_LIFETIME) -> Token:
+        environment, _, service = issuer.partition("/")
         now = self._clock.now()
-        made = tokens.make(
-            issuer=ring.issuer,
-            audience=audience,
-            key_id=ring.id_of(key),
-            algorithm=key.algorithm,
-            now=now,
-            lifetime=lifetime,
-            unique=secrets.token_urlsafe(16),
-            sign=lambda message: sign(private, message),
-        )
-        ends = datetime.fromtimestamp(
-            int(now.timestamp()) + int(lifetime.total_seconds()), tz=now.tzinfo
-        )
-        return Token(made, ring.id_of(key), ends)
+        ring = self._existing(environment, service)
+        key = self._signs_now(ring, now)
+        if key is None:
+            raise NoKeys(f"'{service}' in '{environment}' has no key that signs; deploy it again")
+        return self._signer.token(ring, key, audience=audience, lifetime=lifetime, now=now)
 
-    def _ready(self, ring: Ring, key: Key) -> PrivateKey:
-        """Return a key that is loaded; loading one anew for each token would take longer than all the rest."""
-        from drystone.l20_trust.keys.signing import load_private  # noqa: PLC0415
-
-        name = ring.id_of(key)
-        if name not in self._loaded:
-            if len(self._loaded) >= MOST_LOADED:
-                self._loaded.pop(next(iter(self._loaded)))
-            self._loaded[name] = load_private(key.private)
-        return self._loaded[name]
+    def _signs_now(self, ring: Ring, now: datetime) -> Key | None:
+        """Return the key that signs; while a newer one is being published it is the one before, unless that was revoked."""
+        key = self._signing.get(ring.issuer)
+        if key and any(one.name == key.name and one.is_published(now) for one in ring.keys):
+            return key
+        return ring.active()
 
     def public_key(self, key_id: str) -> str | None:
         """Return a public key as PEM, if it is published: a source of keys for verifiers in this process."""
         issuer, _, name = key_id.rpartition("/")
-        with self._lock:
-            ring = self._all().get(issuer)
+        ring = self._all().get(issuer)
         now = self._clock.now()
         return next(
             (key.public for key in ring.keys if key.name == name and key.is_published(now))
@@ -165,6 +146,30 @@ class Keys(KeysApi, ReleaseKeys):
             else iter(()),
             None,
         )
+
+    # For proxies
+
+    @property
+    @override
+    def generation(self) -> int:
+        return self._generation
+
+    @override
+    def watch(self, told: Callable[[str], None]) -> Callable[[], None]:
+        place = object()
+        with self._lock:
+            self._watching[place] = told
+
+        def end() -> None:
+            self._watching.pop(place, None)
+
+        return end
+
+    @override
+    def key_set(self, issuers: Collection[str]) -> dict[str, Any]:
+        every = self._all()
+        rings = [every[issuer] for issuer in set(issuers) if issuer in every]
+        return domain.whole_set(rings, self._clock.now())
 
     # Changing
 
@@ -259,7 +264,7 @@ class Keys(KeysApi, ReleaseKeys):
             "ASAP_ISSUER": ring.issuer,
             "ASAP_AUDIENCE": ring.issuer,
             "ASAP_KEY_ID": ring.id_of(key),
-            "ASAP_PRIVATE_KEY": data_uri(ring.id_of(key), key.private),
+            "ASAP_PRIVATE_KEY": domain.data_uri(ring.id_of(key), key.private),
             "ASAP_PUBLIC_KEY_REPOSITORY_URL": first,
             "ASAP_PUBLIC_KEY_FALLBACK_REPOSITORY_URL": second,
             "DRYSTONE_KEYS": str(folder),
@@ -304,22 +309,48 @@ class Keys(KeysApi, ReleaseKeys):
                 left = domain.swept(ring, now)
                 if left != ring:
                     self._store.save(left)
-                    self._all()[ring.issuer] = left
+                    self._hold(left)
                 if left != ring or not self._is_settled:
                     concerned.append(ring)
                     self._store.publish(left, now)
+                    self._let_sign(left)
             self._publish_sets(concerned)
             self._is_settled = True
 
     def _all(self) -> dict[str, Ring]:
-        if self._rings is None:
-            self._rings = {}
-            for ring in self._store.rings():
-                if isinstance(ring, Ring):
-                    self._rings[ring.issuer] = ring
-                else:
-                    self._unreadable[issuer_of(**ring.details)] = ring
+        if not self._is_read:
+            with self._lock:
+                self._read()
         return self._rings
+
+    def _read(self) -> None:
+        """Read every ring, once; the caller holds the lock."""
+        if self._is_read:
+            return
+        for ring in self._store.rings():
+            if isinstance(ring, Ring):
+                self._rings[ring.issuer] = ring
+            else:
+                self._unreadable[issuer_of(**ring.details)] = ring
+        self._is_read = True
+
+    def _hold(self, ring: Ring) -> None:
+        """Go by a ring from now on; the caller holds the lock, and has written it."""
+        self._all()[ring.issuer] = ring
+        self._tell(ring.issuer)
+
+    def _let_sign(self, ring: Ring) -> None:
+        """Sign with the key that a ring says, all of which is published; the caller holds the lock."""
+        before, key = self._signing.pop(ring.issuer, None), ring.active()
+        if key is not None:
+            self._signing[ring.issuer] = key
+        if before is not None and key is not None and before.name != key.name:
+            self._tell(ring.issuer)
+
+    def _tell(self, issuer: str) -> None:
+        self._generation += 1
+        for told in list(self._watching.values()):
+            told(issuer)
 
     def _readable(self, environment: str, service: str) -> Ring | None:
         """Return the keys of a service, if it has any that can be read."""
@@ -350,15 +381,13 @@ class Keys(KeysApi, ReleaseKeys):
         before = self._all().get(ring.issuer, Ring(ring.environment, ring.service))
         ring = domain.swept(ring, now)
         self._store.save(ring)
-        self._all()[ring.issuer] = ring
+        self._hold(ring)
         was_settled, self._is_settled = self._is_settled, False
         self._store.publish(ring, now)
+        self._let_sign(ring)
         self._publish_sets([before, ring])
         self._is_settled = was_settled
-        signing = {ring.id_of(key) for key in ring.keys if key.private}
-        for name in [n for n in self._loaded if n.rpartition("/")[0] == ring.issuer]:
-            if name not in signing:
-                del self._loaded[name]
+        self._signer.keep_only(ring.issuer, {ring.id_of(key) for key in ring.keys if key.private})
 
     def _publish_sets(self, concerned: Iterable[Ring]) -> None:
         now = self._clock.now()
@@ -368,9 +397,3 @@ class Keys(KeysApi, ReleaseKeys):
             found = domain.key_set(every, audience, now)
             sets[audience] = msgspec.json.encode(found) if found["keys"] else b""
         self._store.publish_sets(sets)
-
-
-def data_uri(key_id: str, private: str) -> str:
-    """Write a private key as the clients of ASAP read it from ``ASAP_PRIVATE_KEY``."""
-    body = "".join(line for line in private.splitlines() if not line.startswith("-----"))
-    return f"data:application/pkcs8;kid={quote(key_id, safe='')};base64,{body}"
