@@ -37,6 +37,7 @@ from drystone.l25_deployer.local.edge import Edge
 from drystone.l25_deployer.local.kept_service import KeptService
 from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.machine import Machine
+from drystone.l25_deployer.local.mesh import NoMesh
 from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
@@ -223,6 +224,7 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
     )
     supervisor = Supervisor((envoy,))
     ports = PortBook(home.path / "ports.json")
+    mesh = NoMesh(ports)
     runtime = fakes.runtime or Processes()
     machine = Machine(
         label=label_of(home),
@@ -239,9 +241,10 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
             envoy,
             port=port,
             access_log=access_log,
-            ports=ports,
+            mesh=mesh,
             ensure=partial(supervisor.ensure, envoy.name),
         ),
+        mesh=mesh,
         clock=clock,
         log=NullLog(),
     )

@@ -32,6 +32,7 @@ from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.edge import Edge
 from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.machine import Machine
+from drystone.l25_deployer.local.mesh import NoMesh
 from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
@@ -142,6 +143,7 @@ async def assemble(
         sandbox if isinstance(sandbox, Bubblewrap) else None,
     )
     ports = PortBook(home.path / PORTS)
+    mesh = NoMesh(ports)
     machine = Machine(
         label=label_of(home),
         url_port=settings.port,
@@ -157,10 +159,11 @@ async def assemble(
             engines.envoy,
             port=settings.port,
             access_log=home.access_log,
-            ports=ports,
+            mesh=mesh,
             ensure=partial(engines.supervisor.ensure, engines.envoy.name),
             own=(view_at_edge(home),),
         ),
+        mesh=mesh,
         clock=clock,
         log=log,
         keys=keys,

@@ -117,7 +117,7 @@ def edge_snapshot(
     return Snapshot(
         clusters={
             **{
-                cluster_name(s.name, protocol): cluster(s.name, protocol, connections)
+                cluster_name(s.name, protocol): cluster(s.name, protocol, connections, s.network)
                 for s, protocol in spoken
             },
             **{one.name: own_cluster(one) for one in own},

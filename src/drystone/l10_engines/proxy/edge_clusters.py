@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -79,15 +80,22 @@ def shares_of(service: EdgeService) -> dict[str, int]:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def cluster(name: str, protocol: Protocol, connections: int = MOST_CONNECTIONS) -> Config:
+def cluster(
+    name: str,
+    protocol: Protocol,
+    connections: int = MOST_CONNECTIONS,
+    network: Path | None = None,
+) -> Config:
     """Return a ``Cluster`` of a service; it is the same whatever its instances are.
 
     Args:
         name: The service.
         protocol: What its instances speak.
         connections: How many there may be to them; a request beyond waits for one that becomes free.
+        network: File of the network namespace in which they listen; that of the host when None.
     """
     return {
+        **bound_in(network),
         "name": cluster_name(name, protocol),
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ADS_SOURCE},
@@ -124,6 +132,18 @@ def cluster(name: str, protocol: Protocol, connections: int = MOST_CONNECTIONS) 
             }
         },
     }
+
+
+def bound_in(network: Path | None) -> dict[str, Any]:
+    """Return what makes a cluster connect inside a network namespace; nothing for that of the host."""
+    if network is None:
+        return {}
+    source = {
+        "address": "127.0.0.1",
+        "port_value": 0,
+        "network_namespace_filepath": str(network),
+    }
+    return {"upstream_bind_config": {"source_address": source}}
 
 
 def _outlier_detection() -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -68,6 +69,7 @@ class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
         idempotent_methods: Methods, apart from GET, HEAD and OPTIONS, of which a request may reach the
             service twice: it is sent again when the connection breaks before an answer.
         internal_port: A loopback port at which it answers to any host name, for services of this host.
+        network: File of the network namespace in which its instances listen; that of the host when None.
     """
 
     name: str
@@ -77,6 +79,7 @@ class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
     stream_timeout: timedelta = timedelta(hours=1)
     idempotent_methods: tuple[str, ...] = ("PUT", "DELETE")
     internal_port: int | None = None
+    network: Path | None = None
 
 
 def check_services(services: Iterable[EdgeService]) -> None:

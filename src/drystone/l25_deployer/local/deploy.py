@@ -181,8 +181,7 @@ class Deploy:
             self._keep(instances=instances)
             places.LAID_OUT.reach()
             running = kept.make_running(self.release)
-            if self.release.stacks.environment.dependencies:
-                await kept.machine.edge.refresh()
+            await kept.surround()
             await running.begin()
             places.BEGUN.reach()
             return running

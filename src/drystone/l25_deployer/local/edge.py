@@ -15,14 +15,13 @@ from drystone.l10_engines.proxy.edge import (
     OwnService,
     Pool,
     edge_snapshot,
-    internal_listener,
 )
 from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS
 from drystone.l10_engines.proxy.settings import connections_here
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.envoy import Envoy
-    from drystone.l25_deployer.local.ports import PortBook
+    from drystone.l25_deployer.local.mesh import Member, Mesh
 
 FIRST_GLANCE, LAST_GLANCE = timedelta(milliseconds=20), timedelta(milliseconds=200)
 """Pauses between looks at what is still running: most of it ends soon, and what does not may take long."""
@@ -38,11 +37,13 @@ class Routing(msgspec.Struct, frozen=True):
         hosts: Names under which it answers.
         pools: The instances of each release, with its share; a share of 0 only finishes what it has.
         timeout: How long the edge waits for an answer.
+        network: The network in which the instances listen; that of the host when None.
     """
 
     hosts: tuple[str, ...]
     pools: tuple[Pool, ...]
     timeout: timedelta
+    network: Path | None = None
 
 
 class Edge:
@@ -52,7 +53,7 @@ class Edge:
         envoy: The proxy.
         port: Where people and clients connect.
         access_log: The file for the access log.
-        ports: Knows at which port of their own services are reached by others.
+        mesh: Stands between services.
         ensure: Starts the proxy if it does not run, and keeps it.
         own: Services of the platform that people reach at the edge.
     """
@@ -63,14 +64,15 @@ class Edge:
         *,
         port: int,
         access_log: Path,
-        ports: PortBook,
+        mesh: Mesh,
         ensure: Callable[[], Awaitable[object]],
         own: Sequence[OwnService] = (),
     ) -> None:
         self._envoy = envoy
         self._ensure = ensure
         self._own = tuple(own)
-        self._ports = ports
+        self._mesh = mesh
+        self._members: Callable[[], Sequence[Member]] = tuple
         self._port = port
         self._access_log = access_log
         self._connections = connections_here(MOST_CONNECTIONS)
@@ -90,16 +92,13 @@ class Edge:
         """Return how a service is routed."""
         return self._routings.get(service)
 
-    def problem(self, service: str) -> str | None:
-        """Say why other services of this machine cannot reach one; None when nothing is wrong."""
-        why = self._envoy.refused.get(internal_listener(service))
-        port = self._ports.known(service)
-        if why is None or port is None:
-            return None
-        return (
-            f"other services cannot reach it: {why}; end the program that has port {port},"
-            " and the platform takes it"
-        )
+    def attend(self, members: Callable[[], Sequence[Member]]) -> None:
+        """Ask from now on for every service of this home whenever something is published."""
+        self._members = members
+
+    def problems(self, service: str) -> list[str]:
+        """Say why something of a service cannot be reached."""
+        return self._mesh.problems(service, self._envoy.refused)
 
     def note(self, service: str, routing: Routing | None) -> None:
         """Take note of a route that :meth:`publish` is to bring about; None takes the route away."""
@@ -120,13 +119,17 @@ class Edge:
         self.note(service, routing)
         await self.publish()
 
+    def outdate(self) -> None:
+        """Take note that what stands between services has changed; the next :meth:`publish` brings it about."""
+        self._is_current = False
+
     async def refresh(self) -> None:
-        """Publish again, since a service was given a port of its own.
+        """Publish again, since what stands between services has changed.
 
         Raises:
             ProxyUnavailable: See :meth:`route`.
         """
-        self._is_current = False
+        self.outdate()
         await self.publish()
 
     async def publish(self) -> None:
@@ -146,20 +149,20 @@ class Edge:
                     hosts=routing.hosts,
                     pools=routing.pools,
                     timeout=routing.timeout,
-                    internal_port=self._ports.known(name),
+                    internal_port=self._mesh.own_port(name),
+                    network=routing.network,
                 )
                 for name, routing in self._routings.items()
             )
             try:
-                await self._envoy.publish(
-                    edge_snapshot(
-                        services,
-                        port=self._port,
-                        access_log=self._access_log,
-                        connections=self._connections,
-                        own=self._own,
-                    )
+                edge = edge_snapshot(
+                    services,
+                    port=self._port,
+                    access_log=self._access_log,
+                    connections=self._connections,
+                    own=self._own,
                 )
+                await self._envoy.publish(self._mesh.surround(edge, services, self._members()))
             except BaseException:
                 self._is_current = False
                 raise

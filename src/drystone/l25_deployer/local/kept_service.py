@@ -7,10 +7,12 @@ the records, which are replaced as a whole.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 from typing_extensions import override
@@ -20,9 +22,16 @@ from drystone.l10_engines.proxy.edge import Endpoint, Pool, Protocol
 from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.errors import ReleaseNotFound
 from drystone.l25_deployer.local import places
-from drystone.l25_deployer.local.blueprints import Surroundings, blueprints, with_keys
+from drystone.l25_deployer.local.blueprints import (
+    Surroundings,
+    blueprints,
+    groups_of,
+    with_keys,
+)
+from drystone.l25_deployer.local.documents import UnreadableDocument
 from drystone.l25_deployer.local.edge import Routing
 from drystone.l25_deployer.local.instances import KeptInstance, State
+from drystone.l25_deployer.local.mesh import Address, Member
 from drystone.l25_deployer.local.provisioning import dependency_values
 from drystone.l25_deployer.local.readiness import running_ones
 from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
@@ -89,7 +98,7 @@ class KeptService(WrittenService):
     def surroundings(self, release: ReleaseRecord) -> Surroundings:
         """Gather what the instances of a release share."""
         machine = self.machine
-        values = self._values | dependency_values(release, self.record.environment, machine.ports)
+        values = self._values | dependency_values(release, self.record.key, machine.mesh)
         volumes = {
             name: Path(self._values["resources", name, "path"])
             for name, resource in self.record.eternal.items()
@@ -156,6 +165,7 @@ class KeptService(WrittenService):
         if running is None:
             return
         await running.end()
+        self.machine.edge.outdate()
         places.ENDED.reach()
         self.give_ports_back(running.release)
         self.note_release(msgspec.structs.replace(running.release, state=state))
@@ -203,7 +213,34 @@ class KeptService(WrittenService):
             hosts=stack.hosts,
             pools=tuple(pool for pool in pools if pool.endpoints),
             timeout=stack.timeout,
+            network=self.machine.mesh.network(*self.record.key),
         )
+
+    def member(self) -> Member:
+        """Return the service as a mesh needs to know it."""
+        numbers = dict.fromkeys((self.record.active, *self.running, *self.record.warm))
+        releases = []
+        for number in filter(None, numbers):
+            with suppress(ReleaseNotFound, UnreadableDocument):  # nothing of it can be started
+                releases.append(self.release(number))
+        groups = [group for one in releases for group in groups_of(one).values()]
+        return Member(
+            environment=self.record.environment,
+            service=self.record.service,
+            surroundings=tuple(one.stacks.environment for one in releases),
+            ports=tuple(i.port for one in releases for i in one.instances if i.port is not None),
+            runtimes=tuple(sorted({one.isolation for one in releases})),
+            health=tuple(sorted({group.health.path for group in groups if group.health})),
+            uses=self._addresses(),
+        )
+
+    def _addresses(self) -> tuple[Address, ...] | None:
+        """Return where the resources are; None before the engines were asked for all of them."""
+        known = {name for space, name, _ in self._values if space == "resources"}
+        if not self.record.eternal.keys() <= known:
+            return None
+        urls = [urlsplit(value) for (_, _, key), value in self._values.items() if key == "url"]
+        return tuple(sorted({Address(u.hostname, u.port) for u in urls if u.hostname and u.port}))
 
     def _pool(self, number: int, share: int) -> Pool:
         running = self.running.get(number)
@@ -219,6 +256,24 @@ class KeptService(WrittenService):
         """The names under which the edge answers for it now; none when it only works."""
         routing = self.machine.edge.routing(self.name)
         return routing.hosts if routing and routing.pools else ()
+
+    async def surround(self) -> None:
+        """Make what instances need around them, before they start: who may call whom, and the ways there.
+
+        Raises:
+            PlatformError: It cannot be made.
+        """
+        await self.machine.mesh.prepare([self.member()])
+        await self.machine.edge.refresh()
+
+    async def leave_mesh(self) -> None:
+        """Take away what stood around a service that is gone; what cannot be taken away now, the next start does."""
+        mesh, edge = self.machine.mesh, self.machine.edge
+        try:
+            await edge.refresh()
+            await mesh.forget(*self.record.key)
+        except PlatformError as e:
+            self.machine.log.warning("surroundings are left", service=self.name, reason=str(e))
 
     async def publish(self) -> None:
         """Make the edge route as the record says; returns once it does."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from drystone.l25_deployer.builds.artifacts import Artifacts
     from drystone.l25_deployer.local.documents import Documents
     from drystone.l25_deployer.local.edge import Edge
+    from drystone.l25_deployer.local.mesh import Mesh
     from drystone.l25_deployer.local.ports import PortBook
     from drystone.l25_deployer.local.provisioning import Provisioner
     from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
@@ -42,6 +43,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         images: Resolves container images.
         ports: Who has which port.
         edge: The routes.
+        mesh: What stands between services.
         clock: The time.
         log: Where to report.
         keys: By which releases prove who they are.
@@ -58,6 +60,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     images: Podman
     ports: PortBook
     edge: Edge
+    mesh: Mesh
     clock: Clock
     log: Log
     keys: ReleaseKeys = NoReleaseKeys()

@@ -271,6 +271,7 @@ async def finish_destroy(kept: KeptService, tell: Teller) -> None:
     kept.write_history("destroyed", left, by=by)
     places.DESTROY_TOLD.reach()
     _forget(kept)
+    await kept.leave_mesh()
     tell.info("done", f"{kept.name} is gone; {left}")
 
 

@@ -9,7 +9,7 @@ from drystone.l25_deployer.local.resources.port import Owner
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drystone.l25_deployer.local.ports import PortBook
+    from drystone.l25_deployer.local.mesh import Mesh
     from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
     from drystone.l25_deployer.local.resources.port import ResourceDriver
     from drystone.l25_deployer.stacks.model import Resource
@@ -57,19 +57,18 @@ class Provisioner:
 
 
 def dependency_values(
-    release: ReleaseRecord, environment: str, ports: PortBook
+    release: ReleaseRecord, key: tuple[str, str], mesh: Mesh
 ) -> dict[tuple[str, str, str], str]:
-    """Return where the services that this one depends on answer.
-
-    Each has a loopback port of its own at the edge, so that no name has to be resolved.
-    """
+    """Return where the services that this one depends on answer, which is an address for each, so that no name has to be resolved."""
+    environment, service = key
     values = {}
     for name, dependency in release.stacks.environment.dependencies.items():
-        port = ports.internal(f"{name}.{dependency.environment or environment}")
-        for key, value in (
-            ("url", f"http://127.0.0.1:{port}"),
-            ("host", "127.0.0.1"),
-            ("port", str(port)),
+        callee = f"{name}.{dependency.environment or environment}"
+        at = mesh.address(environment, service, callee)
+        for key_, value in (
+            ("url", f"http://{at.host}:{at.port}"),
+            ("host", at.host),
+            ("port", str(at.port)),
         ):
-            values["dependencies", name, key] = value
+            values["dependencies", name, key_] = value
     return values

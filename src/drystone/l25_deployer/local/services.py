@@ -24,6 +24,7 @@ class Services:
         self.machine = machine
         self.unreadable: dict[tuple[str, str], str] = {}
         self._kept: dict[tuple[str, str], KeptService] = {}
+        machine.edge.attend(lambda: [kept.member() for kept in self.all()])
 
     def load(self) -> None:
         """Read every record; one that cannot be read is reported and left alone.

@@ -97,8 +97,7 @@ def view(kept: KeptService) -> ServiceView:
 
 def problems(kept: KeptService) -> list[str]:
     """Say what is wrong with a service now."""
-    unreachable = kept.machine.edge.problem(kept.name)
-    found = [*kept.problems, *([unreachable] if unreachable else [])]
+    found = [*kept.problems, *kept.machine.edge.problems(kept.name)]
     if kept.owed:
         found.append(f"what happened last is not written down yet: {kept.owed.reason}")
     running = kept.active

@@ -1,0 +1,165 @@
+"""What stands between services: the deployer says what there is, and a mesh decides who reaches whom, and how.
+
+The deployer works without one. Then each service has one port at which every other reaches it, and nobody is asked
+who they are.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from typing_extensions import override
+
+from drystone.l10_engines.proxy.edge import internal_listener
+from drystone.l25_deployer.stacks.model import EnvironmentStack
+
+if TYPE_CHECKING:
+    from drystone.l10_engines.proxy.edge import EdgeService
+    from drystone.l10_engines.proxy.snapshot import Snapshot
+    from drystone.l25_deployer.local.ports import PortBook
+
+LOOPBACK = "127.0.0.1"
+
+
+class Address(msgspec.Struct, frozen=True, order=True):
+    """Where something listens.
+
+    Attributes:
+        host: A name or an IP address.
+        port: TCP port.
+    """
+
+    host: str
+    port: int
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A service as a mesh needs to know it.
+
+    Attributes:
+        environment: Where it is deployed.
+        service: Its name.
+        surroundings: What each of its releases declares that runs or is about to, the one that serves first.
+        ports: Where its instances listen.
+        runtimes: Where they run.
+        health: Paths at which they are asked whether they are well.
+        uses: Where its resources are; None while nobody has asked the engines in this life of the platform.
+    """
+
+    environment: str
+    service: str
+    surroundings: tuple[EnvironmentStack, ...]
+    ports: tuple[int, ...] = ()
+    runtimes: tuple[str, ...] = ()
+    health: tuple[str, ...] = ()
+    uses: tuple[Address, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """The service as the edge and people call it."""
+        return f"{self.service}.{self.environment}"
+
+
+class Mesh(abc.ABC):
+    """Decides how services reach each other and everything else."""
+
+    @abc.abstractmethod
+    def address(self, environment: str, service: str, callee: str) -> Address:
+        """Return where a service reaches another one; it stays the same, whether that one is deployed or not.
+
+        Args:
+            environment: Where the one who calls is deployed.
+            service: Its name.
+            callee: Whom it calls, as ``<service>.<environment>``.
+        """
+
+    @abc.abstractmethod
+    def own_port(self, service: str) -> int | None:
+        """Return the port at which anybody on this machine reaches a service, if there is one."""
+
+    @abc.abstractmethod
+    async def prepare(self, services: Iterable[Member]) -> None:
+        """Make what the instances of services need around them before they start. Idempotent.
+
+        Raises:
+            PlatformError: It cannot be made.
+        """
+
+    @abc.abstractmethod
+    def network(self, environment: str, service: str) -> Path | None:
+        """Return the network that instances of a service join; None for that of the host."""
+
+    @abc.abstractmethod
+    def surround(
+        self, edge: Snapshot, services: Sequence[EdgeService], members: Sequence[Member]
+    ) -> Snapshot:
+        """Return the proxy's configuration with everything that stands between services.
+
+        Args:
+            edge: What the edge needs.
+            services: What the edge was made of.
+            members: Every service of this home.
+        """
+
+    @abc.abstractmethod
+    def problems(self, service: str, refused: Mapping[str, str]) -> list[str]:
+        """Say why something of a service cannot be reached.
+
+        Args:
+            service: As ``<service>.<environment>``.
+            refused: By their names, why the proxy could not open listeners.
+        """
+
+    @abc.abstractmethod
+    async def forget(self, environment: str, service: str) -> None:
+        """Take away what only a service needed that is gone. Idempotent."""
+
+
+class NoMesh(Mesh):
+    """One loopback port for each service, the same for whoever calls it.
+
+    Args:
+        ports: Promises them.
+    """
+
+    def __init__(self, ports: PortBook) -> None:
+        self._ports = ports
+
+    @override
+    def address(self, environment: str, service: str, callee: str) -> Address:
+        return Address(LOOPBACK, self._ports.internal(callee))
+
+    @override
+    def own_port(self, service: str) -> int | None:
+        return self._ports.known(service)
+
+    @override
+    async def prepare(self, services: Iterable[Member]) -> None:
+        return
+
+    @override
+    def network(self, environment: str, service: str) -> Path | None:
+        return None
+
+    @override
+    def surround(
+        self, edge: Snapshot, services: Sequence[EdgeService], members: Sequence[Member]
+    ) -> Snapshot:
+        return edge
+
+    @override
+    def problems(self, service: str, refused: Mapping[str, str]) -> list[str]:
+        why, port = refused.get(internal_listener(service)), self._ports.known(service)
+        if why is None or port is None:
+            return []
+        return [
+            f"other services cannot reach it: {why}; end the program that has port {port}, and the platform takes it"
+        ]
+
+    @override
+    async def forget(self, environment: str, service: str) -> None:
+        return
