@@ -20,6 +20,22 @@ from drystone.l10_engines.proxy.errors import ProxyUnavailable
 _PATIENCE = timedelta(seconds=1)
 
 
+class Outcomes(msgspec.Struct, frozen=True):
+    """What has become of attempts at one host.
+
+    Attributes:
+        answered: With a status below 500.
+        failed: Answered with 500 or above, broken off, or never connected.
+    """
+
+    answered: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Outcomes) -> Outcomes:
+        """Return the sum."""
+        return Outcomes(self.answered + other.answered, self.failed + other.failed)
+
+
 class Admin:
     """The administration interface of one Envoy (https://www.envoyproxy.io/docs, "Operations").
 
@@ -83,6 +99,21 @@ class Admin:
             for stat in host["stats"]
             if stat["name"] == "rq_active"
         )
+
+    async def outcomes_at(self, cluster: str) -> dict[tuple[str, int], Outcomes]:
+        """Return what has become of requests to each host of a cluster, by address and port, since it is one."""
+        pattern = quote(f"^{re.escape(cluster)}$")
+        status = msgspec.json.decode(
+            await self._ask("GET", f"/clusters?format=json&filter={pattern}")
+        )
+        found = {}
+        for host in _hosts(status, (cluster,)):
+            if at := host["address"].get("socket_address"):
+                stats = {stat["name"]: int(stat.get("value", 0)) for stat in host["stats"]}
+                failed = stats.get("rq_error", 0) + stats.get("cx_connect_fail", 0)
+                answered = stats.get("rq_success", 0)
+                found[at["address"], at["port_value"]] = Outcomes(answered, failed)
+        return found
 
     async def _ask(self, method: str, path: str) -> bytes:
         answer = _Answer()

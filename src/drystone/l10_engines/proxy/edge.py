@@ -16,15 +16,24 @@ import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 
+from drystone.l10_engines.proxy.edge_away import MIRROR, away_cluster, away_endpoints
 from drystone.l10_engines.proxy.edge_clusters import (
     MOST_CONNECTIONS,
+    away_name,
     cluster,
     cluster_name,
     endpoints,
     protocols_of,
 )
+from drystone.l10_engines.proxy.edge_endpoints import Endpoint, Protocol
 from drystone.l10_engines.proxy.edge_listener import LISTENER, listener
-from drystone.l10_engines.proxy.edge_own import OwnService, check_own, own_cluster, own_routes
+from drystone.l10_engines.proxy.edge_own import (
+    OwnService,
+    check_own,
+    mirror_cluster,
+    own_cluster,
+    own_routes,
+)
 from drystone.l10_engines.proxy.edge_routes import (
     ROUTES,
     index_host,
@@ -33,9 +42,7 @@ from drystone.l10_engines.proxy.edge_routes import (
 )
 from drystone.l10_engines.proxy.edge_services import (
     EdgeService,
-    Endpoint,
     Pool,
-    Protocol,
     check_host,
     check_services,
 )
@@ -114,6 +121,9 @@ def edge_snapshot(
         more = [route for one in own for route in own_routes(one)]
         hosts.append(index_host(index, index_page(ordered, port, own), more))
     spoken = [(service, protocol) for service in ordered for protocol in protocols_of(service)]
+    moving = [(service, service.move) for service in ordered if service.move]
+    own_end = Endpoint(port, _reached_at(address))
+    mirrors = [move.mirror for _, move in moving if move.mirror]  # one listens for all of them
     return Snapshot(
         clusters={
             **{
@@ -121,9 +131,12 @@ def edge_snapshot(
                 for s, protocol in spoken
             },
             **{one.name: own_cluster(one) for one in own},
+            **{away_name(s.name): away_cluster(s, move, connections) for s, move in moving},
+            **({MIRROR: mirror_cluster(mirrors[0])} if mirrors else {}),
         },
         endpoints={
-            cluster_name(s.name, protocol): endpoints(s, protocol) for s, protocol in spoken
+            **{cluster_name(s.name, protocol): endpoints(s, protocol) for s, protocol in spoken},
+            **{away_name(s.name): away_endpoints(s, move, own_end) for s, move in moving},
         },
         listeners={
             LISTENER: listener(address, port, access_log),
@@ -143,3 +156,9 @@ def edge_snapshot(
         },
         optional=frozenset(internal),
     )
+
+
+def _reached_at(address: str) -> str:
+    """Return where a listener of this address is reached from this machine."""
+    every = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is asked, not opened
+    return every.get(address, address)

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService, Pool, Protocol
+from drystone.l10_engines.proxy.edge_endpoints import Protocol
+from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService, Pool
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
 
 ADS_SOURCE = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "5s"}
@@ -57,7 +58,14 @@ def cluster_name(service: str, protocol: Protocol) -> str:
 
 def cluster_names(service: str) -> frozenset[str]:
     """Name every cluster that a service may have."""
-    return frozenset(cluster_name(service, protocol) for protocol in _PROTOCOLS)
+    return frozenset(
+        (away_name(service), *(cluster_name(service, protocol) for protocol in _PROTOCOLS))
+    )
+
+
+def away_name(service: str) -> str:
+    """Name the cluster of the other side of a service that moves."""
+    return f"{service}:away"
 
 
 def protocols_of(service: EdgeService) -> tuple[Protocol, ...]:

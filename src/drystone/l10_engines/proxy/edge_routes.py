@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
-from drystone.l10_engines.proxy.edge_clusters import seconds, shares_of
+import msgspec
+
+from drystone.l10_engines.proxy.edge_away import (
+    OTHER_SIDE,
+    comes_back,
+    copying,
+    destination,
+    destination_away,
+)
+from drystone.l10_engines.proxy.edge_clusters import seconds
 from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService
 from drystone.l10_engines.proxy.messages import Config
 
@@ -67,18 +76,20 @@ def service_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
     call = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
     safe = any_method(SAFE_METHODS)
     again = [method for method in service.idempotent_methods if method not in SAFE_METHODS]
+    kinds: list[_Kind] = [
+        ([websocket], RETRY_OTHERS, service.stream_timeout),
+        ([call], RETRY_OTHERS, service.stream_timeout),
+        ([events, safe], RETRY_SAFE, service.stream_timeout),
+        ([events], RETRY_OTHERS, service.stream_timeout),
+        ([safe], RETRY_SAFE, service.timeout),
+        ([], RETRY_OTHERS, service.timeout),
+    ]
+    if again:
+        kinds.insert(-1, ([any_method(again)], RETRY_IDEMPOTENT, service.timeout))
     routes = [
-        _route(service, [websocket], RETRY_OTHERS, service.stream_timeout),
-        _route(service, [call], RETRY_OTHERS, service.stream_timeout),
-        _route(service, [events, safe], RETRY_SAFE, service.stream_timeout),
-        _route(service, [events], RETRY_OTHERS, service.stream_timeout),
-        _route(service, [safe], RETRY_SAFE, service.timeout),
-        *(
-            [_route(service, [any_method(again)], RETRY_IDEMPOTENT, service.timeout)]
-            if again
-            else []
-        ),
-        _route(service, [], RETRY_OTHERS, service.timeout),
+        _route(service, [*matched, *headers], retry_on, silence, where)
+        for matched, where in ways_of(service)
+        for headers, retry_on, silence in kinds
     ]
     return {"name": service.name, "domains": list(domains), "routes": routes}
 
@@ -88,14 +99,39 @@ def any_method(methods: Sequence[str]) -> dict[str, Any]:
     return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(methods)}}}
 
 
+_Kind: TypeAlias = tuple[list[Config], Sequence[str], timedelta]
+"""Headers of a kind of request, when it is sent again, and how long its answer may be silent."""
+
+
+def ways_of(service: EdgeService) -> list[tuple[list[Config], Config]]:
+    """Return where requests go, by headers; the first that match decide."""
+    move = service.move
+    if move is None:
+        return [([], destination(service))]
+    ways: list[tuple[list[Config], Config]] = [
+        ([comes_back(move)], destination(msgspec.structs.replace(service, move=None)))
+    ]
+    for rule in move.rules:
+        named = {"name": rule.header, "string_match": {"exact": rule.value}}
+        ways.append(([named], destination_away(service, move)))
+    copied = copying(service)
+    if copied:
+        ways.append(([any_method(SAFE_METHODS)], {**destination(service), **copied}))
+    return [*ways, ([], destination(service))]
+
+
 def _route(
-    service: EdgeService, headers: list[dict[str, Any]], retry_on: Sequence[str], silence: timedelta
+    service: EdgeService,
+    headers: list[Config],
+    retry_on: Sequence[str],
+    silence: timedelta,
+    where: Config,
 ) -> dict[str, Any]:
     return {
         "name": service.name,
         "match": {"prefix": "/", "headers": headers},
         "route": {
-            **_destination(service),
+            **where,
             # The limit of the whole answer is off: it would cut long downloads and event streams. The
             # idle timeout counts from the last byte in either direction, and so limits silence.
             "timeout": "0s",
@@ -114,17 +150,10 @@ def _route(
                 ],
                 "host_selection_retry_max_attempts": 5,
                 "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
+                **({"retry_priority": OTHER_SIDE} if service.move else {}),
             },
         },
     }
-
-
-def _destination(service: EdgeService) -> dict[str, Any]:
-    shares = shares_of(service)
-    if len(shares) == 1:
-        return {"cluster": next(iter(shares))}
-    clusters = [{"name": name, "weight": share} for name, share in shares.items()]
-    return {"weighted_clusters": {"clusters": clusters}}
 
 
 def index_host(hosts: Sequence[str], page: str, more: Sequence[Config] = ()) -> dict[str, Any]:

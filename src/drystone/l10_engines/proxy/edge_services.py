@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import msgspec
 
+from drystone.l10_engines.proxy.edge_endpoints import Endpoint, Protocol, check_endpoint
+from drystone.l10_engines.proxy.edge_moves import Move, check_move
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,126}[a-z0-9])?")
@@ -22,21 +22,6 @@ _MOST_WEIGHT = 1_000_000
 
 REMEMBERED = 4096
 """How many results are kept: a switch of one service then costs nothing for each of the others."""
-
-Protocol: TypeAlias = Literal["http1", "http2"]
-"""In which instances are asked: HTTP/1.1, or HTTP/2 with prior knowledge (RFC 9113 section 3.3), as gRPC needs it."""
-
-
-class Endpoint(msgspec.Struct, frozen=True):
-    """Where one instance listens.
-
-    Attributes:
-        port: TCP port.
-        address: IP address.
-    """
-
-    port: int
-    address: str = "127.0.0.1"
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -70,6 +55,7 @@ class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
             service twice: it is sent again when the connection breaks before an answer.
         internal_port: A loopback port at which it answers to any host name, for services of this host.
         network: File of the network namespace in which its instances listen; that of the host when None.
+        move: Where else requests go, while it moves.
     """
 
     name: str
@@ -80,6 +66,7 @@ class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
     idempotent_methods: tuple[str, ...] = ("PUT", "DELETE")
     internal_port: int | None = None
     network: Path | None = None
+    move: Move | None = None
 
 
 def check_services(services: Iterable[EdgeService]) -> None:
@@ -133,6 +120,13 @@ def _check_service(service: EdgeService) -> None:
         if not _METHOD.fullmatch(method):
             raise InvalidProxyConfig(f"{name} names {method!r}, which is not an HTTP method")
     _check_pools(service)
+    if service.move is not None:
+        check_move(service.move, name)
+        here = {endpoint for pool in service.pools for endpoint in pool.endpoints}
+        if taken := here & set(service.move.addresses):
+            raise InvalidProxyConfig(
+                f"{name} cannot move to port {taken.pop().port}: its instances here listen there"
+            )
 
 
 def _check_pools(service: EdgeService) -> None:
@@ -149,24 +143,12 @@ def _check_pools(service: EdgeService) -> None:
                 f" and {_MOST_WEIGHT}"
             )
         for endpoint in pool.endpoints:
-            _check_endpoint(endpoint, service.name)
+            check_endpoint(endpoint, service.name)
             if endpoint in seen:
                 raise InvalidProxyConfig(
                     f"{service.name} lists {endpoint.address}:{endpoint.port} twice"
                 )
             seen.add(endpoint)
-
-
-def _check_endpoint(endpoint: Endpoint, owner: str) -> None:
-    try:
-        canonical = str(ipaddress.ip_address(endpoint.address))
-    except ValueError:
-        canonical = ""
-    if canonical != endpoint.address or not 0 < endpoint.port < 65536:
-        raise InvalidProxyConfig(
-            f"{owner} cannot be reached at {endpoint.address!r} port {endpoint.port}: give an IP address"
-            " in its usual form and a port from 1 to 65535"
-        )
 
 
 def check_host(host: str, owner: str) -> None:

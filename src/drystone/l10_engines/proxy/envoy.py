@@ -26,6 +26,7 @@ from typing_extensions import override
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.shortage import DiskFull
 from drystone.l10_engines.loopback_ports import is_free
+from drystone.l10_engines.proxy.admin import Outcomes
 from drystone.l10_engines.proxy.ads import EDGE, Ads
 from drystone.l10_engines.proxy.configuration import Configuration
 from drystone.l10_engines.proxy.edge_clusters import cluster_names
@@ -224,6 +225,18 @@ class Envoy(Engine):
         generations_now = self._generations()
         names = cluster_names(service)
         return sum([await g.requests_at(names, address, ports) for g in generations_now])
+
+    async def outcomes(self, cluster: str) -> dict[tuple[str, int], Outcomes]:
+        """Return what the Envoy that serves has counted at each host of a cluster, by address and port.
+
+        An Envoy that takes its place counts from zero.
+
+        Raises:
+            ProxyUnavailable: It does not answer, or there is none.
+        """
+        if self._current is None:
+            raise ProxyUnavailable("no Envoy serves now; it is started again")
+        return await self._current.admin.outcomes_at(cluster)
 
     def restarts_since(self, moment: datetime) -> int:
         """Return how often runners started an Envoy again after a moment, whoever looked after them."""
