@@ -11,7 +11,8 @@ from drystone.l25_deployer.dependencies.landscape import Landscape
 from drystone.l25_deployer.dependencies.live_model import own_part
 from drystone.l25_deployer.dependencies.model import declared
 from drystone.l25_deployer.dependencies.verdict import Verdict
-from drystone.l25_deployer.stacks.model import Claims, Dependency, EnvironmentStack
+from drystone.l25_deployer.stacks.claims import Claims
+from drystone.l25_deployer.stacks.model import Dependency, EnvironmentStack
 from drystone.l90_assembly.own_services import platform_descriptors
 
 TODAY = date(2026, 11, 22)

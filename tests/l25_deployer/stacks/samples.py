@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 from drystone.l25_deployer.descriptor import Merged, read, resolve
 from drystone.l25_deployer.stacks import model
 from drystone.l25_deployer.stacks.compile import compile_stacks
+from drystone.l25_deployer.stacks.limits import Limit
 
 ROOT = Path(__file__).parents[3]
 HEAD = "schema: 1\nservice: orders\nowner: commerce\n"
@@ -100,6 +101,19 @@ DEPENDENCIES = st.builds(
     timeout=SPANS,
     environment=st.none() | NAMES,
 )
+LIMITS = st.builds(
+    Limit,
+    count=st.integers(1, 3),
+    period=SPANS,
+    match=st.sampled_from(["*", "GET /a"]),
+    per=st.sampled_from(["caller", "ip"]),
+    counted=st.sampled_from(["local", "exact"]),
+    algorithm=st.sampled_from(["gcra", "token-bucket"]),
+    shadow=st.booleans(),
+    burst=st.none() | st.integers(1, 3),
+    header=st.none() | NAMES,
+    when_down=st.none() | st.just("open"),
+)
 STACKS = st.builds(
     model.Stacks,
     eternal=st.builds(model.Eternal, st.dictionaries(NAMES, RESOURCES, max_size=3)),
@@ -130,6 +144,7 @@ STACKS = st.builds(
         region=st.none() | NAMES,
         layer=st.none() | st.integers(0, 3),
         dependencies=st.dictionaries(NAMES, DEPENDENCIES, max_size=2),
+        limits=st.dictionaries(NAMES, LIMITS, max_size=2),
     ),
     route=st.builds(
         model.Route,

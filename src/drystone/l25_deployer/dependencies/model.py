@@ -15,9 +15,10 @@ from drystone.l05_graph.recovery import recovery_order
 from drystone.l05_graph.rules import check
 from drystone.l05_graph.words import Kind, Phase, Risk, Strength
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
+from drystone.l25_deployer.stacks.claims import Claims
 from drystone.l25_deployer.stacks.compile import claims, needs_of
-from drystone.l25_deployer.stacks.model import Claims, EnvironmentStack
 from drystone.l25_deployer.stacks.model import Dependency as Need
+from drystone.l25_deployer.stacks.model import EnvironmentStack
 
 Key: TypeAlias = tuple[str, str]
 Deployed: TypeAlias = Mapping[Key, EnvironmentStack]

@@ -15,6 +15,8 @@ from drystone.l25_deployer.descriptor.references import Ref, parts
 from drystone.l25_deployer.descriptor.schema import compute, dependability, resources
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.stacks import model
+from drystone.l25_deployer.stacks.claims import Claims
+from drystone.l25_deployer.stacks.limits import limits_of
 
 T = TypeVar("T")
 
@@ -253,6 +255,7 @@ def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.E
         egress=descriptor.network.egress or None,
         body=proxy.body,
         tracing=_unless(proxy.tracing, model.TRACING),
+        limits=limits_of(descriptor),
     )
 
 
@@ -261,10 +264,10 @@ def _unless(value: T, usual: T) -> T | None:
     return None if value == usual else value
 
 
-def claims(descriptor: Descriptor) -> model.Claims:
+def claims(descriptor: Descriptor) -> Claims:
     """Give what a service claims of itself."""
     recovery, by_hand = descriptor.recovery, descriptor.break_glass
-    return model.Claims(
+    return Claims(
         plane=Plane(descriptor.plane) if descriptor.plane else None,
         regions=descriptor.regions or None,
         resilience=Resilience(descriptor.resilience) if descriptor.resilience else None,

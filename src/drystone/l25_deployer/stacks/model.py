@@ -21,8 +21,10 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from drystone.l05_graph.model import Acceptance, BreakGlass, Estimate
-from drystone.l05_graph.words import Plane, Resilience, Risk
+from drystone.l05_graph.model import Acceptance
+from drystone.l05_graph.words import Risk
+from drystone.l25_deployer.stacks.claims import Claims
+from drystone.l25_deployer.stacks.limits import Limit
 
 Space: TypeAlias = Literal[
     "resources", "dependencies", "secrets", "sidecars", "config", "port", "build"
@@ -279,34 +281,6 @@ RETRY_ON = ("connect", "502", "503")
 """What happens to failed calls where a dependency says nothing else."""
 
 
-class Claims(msgspec.Struct, frozen=True):
-    """What a service claims of itself, for the dependency graph.
-
-    Attributes:
-        plane: Which half of the platform it is part of.
-        regions: Where it runs; the region of the deploy when None.
-        resilience: What it claims to survive.
-        slo: Share of requests that are to succeed.
-        availability: Share of the time in which it works by itself.
-        recovery: How long it takes to bring it back.
-        break_glass: How it comes back without what it needs.
-        crew: Who brings it back.
-        products: What it is a part of.
-        groups: How many of each group of alternatives it needs.
-    """
-
-    plane: Plane | None = None
-    regions: tuple[str, ...] | None = None
-    resilience: Resilience | None = None
-    slo: float | None = None
-    availability: float | None = None
-    recovery: Estimate | None = None
-    break_glass: BreakGlass | None = None
-    crew: str | None = None
-    products: tuple[str, ...] | None = None
-    groups: dict[str, int] = {}
-
-
 AUTH = ("asap",)
 TRACING = 0.05
 """How callers prove who they are, and which share of the requests is traced, where nothing else is said."""
@@ -329,6 +303,7 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
         egress: Hosts outside that it may call, as ``host:port``.
         body: Largest body of a request, in bytes; no bound when None.
         tracing: Share of the requests that are traced.
+        limits: How often it may be called, by name.
     """
 
     service: str
@@ -350,6 +325,7 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
     egress: tuple[str, ...] | None = None
     body: int | None = None
     tracing: float | None = None
+    limits: dict[str, Limit] = {}
 
 
 class Smoke(msgspec.Struct, frozen=True):

@@ -67,6 +67,8 @@ def _surrounding(field: str, rest: list[str]) -> Path | None:
                 "dependencies",
                 *("can_change" if step == "is_fixed" else step for step in rest),
             )
+        case "limits":
+            return ("limits", *("rate" if step in ("count", "period") else step for step in rest))
         case "claims":
             return ("slo", "availability") if rest == ["slo"] else tuple(rest)
         case _:

@@ -20,7 +20,12 @@ from drystone.l25_deployer.stacks.model import Stacks
 Effect: TypeAlias = Literal["create", "new-release", "in-place", "delete-data", "remove", "refused"]
 """What a change means: ``delete-data`` is confirmed or unprotected, ``refused`` is neither or impossible."""
 
-_UNITS = (("eternal", "resources"), ("deployment", "groups"), ("environment", "dependencies"))
+_UNITS = (
+    ("eternal", "resources"),
+    ("deployment", "groups"),
+    ("environment", "dependencies"),
+    ("environment", "limits"),
+)
 """Mappings whose entries come and go as one."""
 
 _CONSEQUENCES: tuple[tuple[StackPath, Effect, str], ...] = (
@@ -49,6 +54,7 @@ _CONSEQUENCES: tuple[tuple[StackPath, Effect, str], ...] = (
     (("environment", "egress"), "in-place", "in place: ways out"),
     (("environment", "body"), "in-place", "in place: at the edge"),
     (("environment", "tracing"), "in-place", "in place: at the edge"),
+    (("environment", "limits"), "in-place", "in place: what was used stays used"),
     (("route",), "in-place", "from the next switch on"),
 )
 _STACKS = Stacks.__struct_fields__

@@ -27,7 +27,9 @@ _TITLES = {
     "route": "Traffic",
 }
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
-_DURATIONS = frozenset([*Health.__struct_fields__, *Stop.__struct_fields__, "keep_warm", "cache"])
+_DURATIONS = frozenset(
+    [*Health.__struct_fields__, *Stop.__struct_fields__, "keep_warm", "cache", "period"]
+)
 _SPELLED = re.compile(r"PT?[0-9.DTHMS]+")
 _SENSITIVE = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|DSN|_KEY$")
 _PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/@\s]+@")

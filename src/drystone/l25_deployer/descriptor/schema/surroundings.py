@@ -24,6 +24,7 @@ from drystone.l25_deployer.descriptor.schema.dependability import Acceptance
 from drystone.l25_deployer.descriptor.words import (
     Cron,
     EventType,
+    HeaderName,
     HostPort,
     Match,
     Moment,
@@ -144,21 +145,95 @@ class Proxy(Block, frozen=True, kw_only=True):
     body: Annotated[Size | None, "largest body; as large as it is when nothing is written"] = None
 
 
+_WINDOWS = frozenset({"sliding-window", "fixed-window"})
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
 class Limit(Block, frozen=True, kw_only=True):
     """How often something may be called."""
 
     SHORT: ClassVar[tuple[str, ...]] = ("rate",)
+    ALSO_CALLED: ClassVar[dict[str, str]] = {
+        "scope": "counted",
+        "tier": "counted",
+        "requests": "rate",
+        "path": "match",
+        "route": "match",
+        "key": "per",
+        "by": "per",
+        "dry_run": "shadow",
+        "dry-run": "shadow",
+        "failure_mode": "when_down",
+        "on_failure": "when_down",
+    }
 
     rate: Annotated[Rates, "calls in a time"]
     match: Annotated[Match, "which requests"] = "*"
-    burst: Annotated[Positive | None, "calls at once above the rate"] = None
-    per: Annotated[Literal["caller", "tenant", "user", "ip", "service"], "who is counted"] = (
-        "caller"
-    )
+    burst: Annotated[
+        Positive | None,
+        "calls at once; when absent, as many as the rate has, and one with gcra",
+    ] = None
+    per: Annotated[
+        Literal["caller", "tenant", "user", "ip", "service", "header"],
+        "who is counted; service: all together",
+    ] = "caller"
+    header: Annotated[HeaderName | None, "with per: header, the one whose value is counted"] = None
     algorithm: Annotated[
-        Literal["token-bucket", "sliding-window", "concurrency"], "how it is counted"
+        Literal["token-bucket", "gcra", "sliding-window", "fixed-window"], "how it is counted"
     ] = "token-bucket"
-    scope: Annotated[Literal["region", "node"], "where it is counted"] = "region"
+    counted: Annotated[
+        Literal["local", "shared", "exact"],
+        "where: in each proxy; in each proxy its share; in one place for all",
+    ] = "local"
+    shadow: Annotated[bool, "whether calls over the limit are told and let through"] = False
+    when_down: Annotated[
+        Literal["open", "closed"] | None,
+        "with counted: exact, what happens to calls when nobody can count; open when absent",
+    ] = None
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        if self.rate.count == 0:
+            yield Rule(
+                "rate",
+                "a limit of nothing lets nobody in",
+                "write at least 1, or take callers out of network.ingress",
+            )
+        if self.algorithm in _WINDOWS and self.counted != "exact":
+            yield Rule(
+                "algorithm",
+                f"a proxy cannot count by {self.algorithm} itself",
+                "write 'counted: exact', or 'algorithm: token-bucket'",
+            )
+        if self.algorithm in _WINDOWS and self.burst is not None:
+            yield Rule(
+                "burst", f"a {self.algorithm} has no burst: its rate is all that comes", "remove it"
+            )
+        if self.when_down is not None and self.counted != "exact":
+            yield Rule(
+                "when_down",
+                "a limit that the proxy counts itself is never down",
+                "remove it, or write 'counted: exact'",
+            )
+        yield from self._header_mistakes()
+
+    def _header_mistakes(self) -> Iterator[Rule]:
+        if self.per == "header" and self.header is None:
+            yield Rule(
+                "per",
+                "nothing says which header is counted",
+                "write for example 'header: X-Plan' beside it",
+            )
+        if self.per != "header" and self.header is not None:
+            yield Rule(
+                "header", f"a limit per {self.per} looks at no header", "write 'per: header'"
+            )
+        if self.header is not None and self.header.lower() in _SECRET_HEADERS:
+            yield Rule(
+                "header",
+                "what proves who calls is no name to count by",
+                "write 'per: caller' or 'per: user'",
+            )
 
 
 class Schedule(Block, frozen=True, kw_only=True):
