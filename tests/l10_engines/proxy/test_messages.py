@@ -72,9 +72,25 @@ def test_a_listener_without_its_routes_is_refused() -> None:
         pack_snapshot(Snapshot(listeners={"l": listener}), 1)
 
 
-def test_what_has_no_static_form_is_refused() -> None:
-    with pytest.raises(InvalidProxyConfig, match="extension"):
-        static_resources(Snapshot(extensions={"a": {"name": "a"}}))
-    listener = {"name": "l", "filters": [{"rds": {"route_config_name": "gone"}}]}
-    with pytest.raises(InvalidProxyConfig, match="gone"):
-        static_resources(Snapshot(listeners={"l": listener}))
+def test_what_lacks_what_it_names_has_no_static_form() -> None:
+    for asks in ({"rds": {"route_config_name": "gone"}}, {"name": "gone", "config_discovery": {}}):
+        with pytest.raises(InvalidProxyConfig, match="gone"):
+            static_resources(Snapshot(listeners={"l": {"name": "l", "filters": [asks]}}))
+
+
+def test_a_static_form_holds_what_is_sent_apart_otherwise() -> None:
+    own = {"name": "token", "sds_config": {"ads": {}}}
+    checks = {"name": "checks", "config_discovery": {"type_urls": ["t"]}}
+    static = static_resources(
+        Snapshot(
+            clusters={"c": {"name": "c", "credential": own}},
+            listeners={"l": {"name": "l", "filters": [checks]}},
+            extensions={"checks": {"name": "checks", "typed_config": {"@type": "t"}}},
+        )
+    )
+    assert static["clusters"] == [{"name": "c", "credential": {"name": "token"}}]
+    assert static["listeners"][0]["filters"] == [{"name": "checks", "typed_config": {"@type": "t"}}]
+    # An Envoy without one would not start; one that is empty opens nothing.
+    assert static["secrets"] == [
+        {"name": "token", "generic_secret": {"secret": {"inline_string": ""}}}
+    ]

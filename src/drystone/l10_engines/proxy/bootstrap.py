@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE
+from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER
 from drystone.l10_engines.proxy.edge_listener import LISTENER
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX
 from drystone.l10_engines.proxy.settings import ProxySettings, connections_here
@@ -15,6 +15,7 @@ from drystone.l10_engines.proxy.snapshot import Snapshot, static_resources
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _HEAP = "envoy.resource_monitors.fixed_heap"
+_INTERNAL = "envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
 _XDS = "*xds"  # no service can have this name
 
 # What the overload manager does, and from which share of the memory on; a pair is the span in which it grows.
@@ -108,6 +109,8 @@ def _bounds(settings: ProxySettings) -> dict[str, Any]:
         "http.max_requests_per_io_cycle": 1,
         # What is given back counts at once, and not when the allocator has returned it to the system.
         "envoy.reloadable_features.fixed_heap_use_allocated": True,
+        # Envoy's own bound refuses patterns of a hundred letters; these come from descriptors, whose bound is a thousand.
+        "re2.max_program_size.error_level": 10_000,
         # Strangers alone are counted: services that call each other and the agent come by other listeners. Envoy's
         # bound on all listeners together would count a slot as free whenever one of those exempted from it closes.
         f"envoy.resource_limits.listener.{LISTENER}.connection_limit": connections_here(
@@ -138,6 +141,16 @@ def _bounds(settings: ProxySettings) -> dict[str, Any]:
             "actions": [_action(name, share) for name, share in _ACTIONS.items()],
             "buffer_factory_config": {"minimum_account_to_track_power_of_two": _SMALLEST_TRACKED},
         },
+        "bootstrap_extensions": [
+            {
+                "name": "envoy.bootstrap.internal_listener",
+                "typed_config": {
+                    "@type": TYPE_PREFIX + _INTERNAL,
+                    # By default a megabyte for each connection of an Envoy with itself.
+                    "buffer_size_kb": BUFFER >> 10,
+                },
+            }
+        ],
         "layered_runtime": {"layers": [{"name": "fixed", "static_layer": fixed}]},
     }
 

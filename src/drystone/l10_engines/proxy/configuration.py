@@ -60,10 +60,8 @@ class Configuration:
         """Have Envoy fetch a configuration, and return its version.
 
         Raises:
-            InvalidProxyConfig: It does not fit Envoy's types, or could not be kept.
+            InvalidProxyConfig: It does not fit Envoy's types, or lacks what it names.
         """
-        # What could not be kept as the last good configuration is refused before anything else.
-        self._last_good.check(snapshot)
         version = await self._publish(snapshot)
         self._wanted, self.refused = snapshot, {}
         return version

@@ -12,11 +12,26 @@ from typing import Any
 
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER
 from drystone.l10_engines.proxy.edge_routes import ROUTES
-from drystone.l10_engines.proxy.messages import TYPE_PREFIX
+from drystone.l10_engines.proxy.local_replies import (
+    INSTANCE_ANSWERS,
+    Answer,
+    any_error,
+    flags,
+    local_replies,
+)
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
 
 LISTENER = "edge"
-_HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-_ROUTER = "envoy.extensions.filters.http.router.v3.Router"
+HTTP_CONNECTION = (
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+)
+ROUTER = {
+    "name": "envoy.filters.http.router",
+    "typed_config": {
+        "@type": TYPE_PREFIX + "envoy.extensions.filters.http.router.v3.Router",
+        "suppress_envoy_headers": True,
+    },
+}
 _FILE_LOG = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
 
 # What a client chooses is cut: nobody fills a disk or hides a line by writing 60 kB into each.
@@ -61,34 +76,37 @@ def listener(
 
 def _http(access_log: Path, routes: str) -> dict[str, Any]:
     return {
-        "@type": TYPE_PREFIX + _HCM,
+        "@type": TYPE_PREFIX + HTTP_CONNECTION,
         "stat_prefix": LISTENER,
         "codec_type": "AUTO",
         "rds": {"config_source": ADS_SOURCE, "route_config_name": routes},
-        "http_filters": [
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {"@type": TYPE_PREFIX + _ROUTER, "suppress_envoy_headers": True},
-            }
-        ],
-        **_identity(),
-        **_limits(),
+        "http_filters": [ROUTER],
+        **client_identity(),
+        **protocol_limits(),
         "upgrade_configs": [{"upgrade_type": "websocket"}],
-        "access_log": [
-            {
-                "name": "envoy.access_loggers.file",
-                "typed_config": {
-                    "@type": TYPE_PREFIX + _FILE_LOG,
-                    "path": str(access_log),
-                    "log_format": {"json_format": LOG_FIELDS},
-                },
-            }
-        ],
+        "access_log": [json_log(access_log, {"listener": "edge", **LOG_FIELDS})],
         "local_reply_config": _local_replies(),
     }
 
 
-def _identity() -> dict[str, Any]:
+def json_log(path: Path, fields: Config) -> dict[str, Any]:
+    """Return an ``AccessLog`` that writes a JSON object per request.
+
+    Args:
+        path: Where to.
+        fields: Envoy's ``%COMMAND%`` operators, by key of the object.
+    """
+    return {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": TYPE_PREFIX + _FILE_LOG,
+            "path": str(path),
+            "log_format": {"json_format": fields},
+        },
+    }
+
+
+def client_identity() -> dict[str, Any]:
     """Say who the client is, and let no client say it, nor steer retries by ``x-envoy-*`` headers."""
     return {
         "use_remote_address": True,
@@ -106,7 +124,8 @@ def _identity() -> dict[str, Any]:
     }
 
 
-def _limits() -> dict[str, Any]:
+def protocol_limits() -> dict[str, Any]:
+    """Bound what a client may send, and how long it may take for it."""
     return {
         "max_request_headers_kb": 60,
         "request_headers_timeout": "10s",
@@ -132,82 +151,19 @@ def _limits() -> dict[str, Any]:
     }
 
 
-def _local_replies() -> dict[str, Any]:
-    """Make each answer of the edge itself a problem document (RFC 9457) that says what to do.
-
-    A gRPC call gets a status and the sentence alone: Envoy would put the whole document into ``grpc-message``.
-    """
-    host, service = "%REQ(:AUTHORITY):255%", "%ROUTE_NAME%"
-    answers: list[tuple[dict[str, Any], str, str, str]] = [
-        (
-            _flags("NR"),
-            "HostNotFound",
-            "No service has this host name",
-            f"No service answers at {host}. `drystone services` lists those that exist.",
-        ),
-        (
-            _flags("UH", "NC"),
-            "NoHealthyInstance",
-            "The service has no healthy instance",
-            f"{service} has no instance that can answer now. `drystone services` shows its state.",
-        ),
-        (
-            _flags("SI", "UT"),
-            "InstanceSilent",
-            "The service did not answer in time",
-            f"{service} was silent for longer than its descriptor allows.",
-        ),
-        (
-            _flags("UF", "UC", "UR", "LR", "URX", "UPE"),
-            "InstanceFailed",
-            "The service broke off the connection",
-            f"An instance of {service} broke off the connection. `drystone logs` shows what it wrote.",
-        ),
-        (
-            {
-                "status_code_filter": {
-                    "comparison": {
-                        "op": "GE",
-                        "value": {"default_value": 400, "runtime_key": "edge.problem"},
-                    }
-                }
-            },
-            "RequestRefused",
-            "The edge refused the request",
-            "%LOCAL_REPLY_BODY%",
-        ),
-    ]
-    mappers: list[dict[str, Any]] = []
-    for when, code, title, detail in answers:
-        mappers += [
-            {
-                "filter": {"and_filter": {"filters": [_CALL, when]}},
-                "body_format_override": {"text_format_source": {"inline_string": detail}},
-            },
-            {"filter": when, "body_format_override": _problem(code, title, detail)},
-        ]
-    return {"mappers": mappers}
-
-
-_CALL = {
-    "header_filter": {
-        "header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    }
-}
-
-
-def _flags(*flags: str) -> dict[str, Any]:
-    return {"response_flag_filter": {"flags": list(flags)}}
-
-
-def _problem(code: str, title: str, detail: str) -> dict[str, Any]:
-    return {
-        "content_type": "application/problem+json",
-        "json_format": {
-            "type": f"edge.{code}",
-            "title": title,
-            "status": "%RESPONSE_CODE%",
-            "detail": detail,
-            "instance": "%REQ(X-REQUEST-ID):128%",
-        },
-    }
+def _local_replies() -> Config:
+    """Make each answer of the edge itself a problem document that says what to do."""
+    host = "%REQ(:AUTHORITY):255%"
+    unknown = Answer(
+        when=flags("NR"),
+        code="HostNotFound",
+        title="No service has this host name",
+        detail=f"No service answers at {host}. `drystone services` lists those that exist.",
+    )
+    refused = Answer(
+        when=any_error("edge"),
+        code="RequestRefused",
+        title="The edge refused the request",
+        detail="%LOCAL_REPLY_BODY%",
+    )
+    return local_replies("edge", (unknown, *INSTANCE_ANSWERS, refused))

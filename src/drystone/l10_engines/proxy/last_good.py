@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,15 @@ from drystone.l10_engines.proxy.bootstrap import static_bootstrap
 from drystone.l10_engines.proxy.generation import LAST_GOOD, LEAST_GOOD
 from drystone.l10_engines.proxy.messages import Config
 from drystone.l10_engines.proxy.settings import ProxySettings
-from drystone.l10_engines.proxy.snapshot import Snapshot, static_cluster
+from drystone.l10_engines.proxy.snapshot import (
+    EXTENSION,
+    ROUTE,
+    Snapshot,
+    references,
+    static_cluster,
+    static_listener,
+    static_secrets,
+)
 
 
 class LastGood:
@@ -33,14 +41,6 @@ class LastGood:
         self._encoded = _Encoded()
         self.problem = ""
         """Why the disk does not have it, for people; empty when it has."""
-
-    def check(self, snapshot: Snapshot) -> None:
-        """Refuse what could not be kept.
-
-        Raises:
-            InvalidProxyConfig: It has no static form.
-        """
-        static_bootstrap(snapshot, self._settings)
 
     def accept(self, snapshot: Snapshot) -> None:
         """Take note of what :meth:`keep` is to write."""
@@ -70,18 +70,34 @@ class LastGood:
 
     def _packed(self, snapshot: Snapshot) -> bytes:
         """Encode the static form; of what has not changed since the last time the bytes are used again."""
-        clusters = [
-            self._encoded.of(static_cluster, cluster, snapshot.endpoints.get(name))
-            for name, cluster in snapshot.clusters.items()
-        ]
-        routes = {
-            name: {**of, "virtual_hosts": [self._encoded.of(_same, h) for h in of["virtual_hosts"]]}
-            for name, of in snapshot.routes.items()
+        encoded = self._encoded
+        static = static_bootstrap(Snapshot(), self._settings)
+        named = [name for of in snapshot.clusters.values() for name in encoded.names(of)]
+        static["static_resources"] = {
+            "clusters": [
+                encoded.of(static_cluster, cluster, snapshot.endpoints.get(name))
+                for name, cluster in snapshot.clusters.items()
+            ],
+            "listeners": [self._listener(of, snapshot) for of in snapshot.listeners.values()],
+            "secrets": static_secrets(snapshot.secrets, named),
         }
-        rest = msgspec.structs.replace(snapshot, clusters={}, endpoints={}, routes=routes)
-        static = static_bootstrap(rest, self._settings)
-        static["static_resources"]["clusters"] = clusters
         return msgspec.json.encode(static)
+
+    def _listener(self, listener: Config, snapshot: Snapshot) -> msgspec.Raw:
+        names = self._encoded.names(listener)
+        routes = [snapshot.routes[name] for kind, name in names if kind == ROUTE]
+        extensions = [snapshot.extensions[name] for kind, name in names if kind == EXTENSION]
+
+        def form(listener: Config, *parts: Config) -> Config:
+            inner = {of["name"]: self._with_hosts(of) for of in parts[: len(routes)]}
+            further = {of["name"]: of for of in parts[len(routes) :]}
+            return static_listener(listener, inner, further)
+
+        return self._encoded.of(form, listener, *routes, *extensions)
+
+    def _with_hosts(self, routes: Config) -> Config:
+        hosts = [self._encoded.of(_same, host) for host in routes["virtual_hosts"]]
+        return {**routes, "virtual_hosts": hosts}
 
     def _write(self, content: bytes, least: bytes | None) -> None:
         if least is None:
@@ -105,15 +121,27 @@ class _Encoded:
     def __init__(self) -> None:
         self._before: dict[tuple[int, ...], tuple[tuple[object, ...], msgspec.Raw]] = {}
         self._now: dict[tuple[int, ...], tuple[tuple[object, ...], msgspec.Raw]] = {}
+        self._names_before: dict[int, tuple[Config, Sequence[tuple[str, str]]]] = {}
+        self._names_now: dict[int, tuple[Config, Sequence[tuple[str, str]]]] = {}
 
     def turn(self) -> None:
         """Forget what was not used since the last turn."""
         self._before, self._now = self._now, {}
+        self._names_before, self._names_now = self._names_now, {}
+
+    def names(self, one: Config) -> Sequence[tuple[str, str]]:
+        """Return what a listener or a cluster asks for apart, in a steady order."""
+        key = id(one)
+        known = self._names_now.get(key) or self._names_before.get(key)
+        kept = known or (one, sorted(references(one)))
+        self._names_now[key] = kept
+        return kept[1]
 
     def of(self, form: Callable[..., Any], *parts: Config | None) -> msgspec.Raw:
         """Return the JSON of what a function makes of some parts."""
         key = tuple(map(id, parts))
         # The parts are kept with their JSON, or another one could get their identity.
-        kept = self._before.get(key) or (parts, msgspec.Raw(msgspec.json.encode(form(*parts))))
+        known = self._now.get(key) or self._before.get(key)
+        kept = known or (parts, msgspec.Raw(msgspec.json.encode(form(*parts))))
         self._now[key] = kept
         return kept[1]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from google.protobuf.message import Message
@@ -25,6 +25,9 @@ WILDCARDS = frozenset({CLUSTER, LISTENER})
 """Kinds of which Envoy asks for everything; of the others it asks by name."""
 
 Resources = Mapping[str, Config]
+
+Names: TypeAlias = frozenset[tuple[str, str]]
+"""What a resource asks for apart, as kind and name."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -49,13 +52,19 @@ class Snapshot(msgspec.Struct, frozen=True):
     optional: frozenset[str] = frozenset()
 
     def without(self, listeners: Collection[str]) -> Snapshot:
-        """Return the same without some listeners and the routes that only they name."""
+        """Return the same without some listeners and what only they name."""
+        if not listeners:
+            return self
+        gone = {of for name in listeners for of in references(self.listeners.get(name))}
         kept = {name: of for name, of in self.listeners.items() if name not in listeners}
-        named = {route for listener in kept.values() for route in _routes_of(listener)}
+        gone.difference_update(*(references(listener) for listener in kept.values()))
         return msgspec.structs.replace(
             self,
             listeners=kept,
-            routes={name: of for name, of in self.routes.items() if name in named},
+            routes={name: of for name, of in self.routes.items() if (ROUTE, name) not in gone},
+            extensions={
+                name: of for name, of in self.extensions.items() if (EXTENSION, name) not in gone
+            },
         )
 
     def of_kind(self, kind: str) -> Resources:
@@ -72,11 +81,12 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Packed(NamedTuple):
-    """One resource on the wire, and the version at which it last changed."""
+    """One resource on the wire, the version at which it last changed, and what it names."""
 
     version: int
     message: Message
     source: Config
+    names: Names
 
 
 class PackedSnapshot(msgspec.Struct, frozen=True):
@@ -108,13 +118,21 @@ def pack_snapshot(
         InvalidProxyConfig: A resource does not fit its type, a cluster lacks its endpoints or a
             listener its routes.
     """
-    needed = _needed(snapshot)
+    names = {
+        kind: {
+            name: _names(config, before.resources[kind].get(name))
+            for name, config in snapshot.of_kind(kind).items()
+        }
+        for kind in sorted(WILDCARDS)
+    }
+    needed = _needed(snapshot, names)
     versions: dict[str, int] = {}
     resources: dict[str, dict[str, Packed]] = {}
     for kind in KINDS:
         old = before.resources[kind]
+        named = names.get(kind, {})
         new = {
-            name: _pack(kind, config, old.get(name), version)
+            name: _pack(kind, config, old.get(name), version, named.get(name, frozenset()))
             for name, config in snapshot.of_kind(kind).items()
         }
         unchanged = before.version > 0 and new == old
@@ -123,80 +141,144 @@ def pack_snapshot(
     return PackedSnapshot(version, versions, resources, needed)
 
 
-def _needed(snapshot: Snapshot) -> dict[str, frozenset[str]]:
-    clusters = {name for name, of in snapshot.clusters.items() if of.get("type") == "EDS"}
-    routes = {name for listener in snapshot.listeners.values() for name in _routes_of(listener)}
+def _names(config: Config, old: Packed | None) -> Names:
+    return old.names if old is not None and old.source is config else references(config)
+
+
+def _needed(
+    snapshot: Snapshot, names: Mapping[str, Mapping[str, Names]]
+) -> dict[str, frozenset[str]]:
+    named: dict[str, set[str]] = {kind: set() for kind in (ENDPOINT, ROUTE, EXTENSION, SECRET)}
+    for by_resource in names.values():
+        for kind, name in frozenset[tuple[str, str]]().union(*by_resource.values()):
+            named[kind].add(name)
     for what, wanted, given in (
-        ("clusters of type EDS and endpoints", clusters, snapshot.endpoints.keys()),
-        ("routes that listeners name and routes", routes, snapshot.routes.keys()),
+        ("clusters of type EDS and endpoints", named[ENDPOINT], snapshot.endpoints.keys()),
+        ("routes that listeners name and routes", named[ROUTE], snapshot.routes.keys()),
+        (
+            "extensions that listeners name and extensions",
+            named[EXTENSION],
+            snapshot.extensions.keys(),
+        ),
     ):
         if wanted ^ given:
             alone = ", ".join(sorted(wanted ^ given))
             raise InvalidProxyConfig(f"{what} must have the same names; alone: {alone}")
-    return {ENDPOINT: frozenset(clusters), ROUTE: frozenset(routes)}
+    return {kind: frozenset(names) for kind, names in named.items()}
 
 
-def _routes_of(value: Any) -> Iterator[str]:
-    """Find the names of all routes that a listener asks for."""
+def references(value: Any) -> Names:
+    """Return what a cluster or a listener asks for apart, as kind and name."""
+    return frozenset(_references(value))
+
+
+def _references(value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
+        if value.get("type") == "EDS":
+            yield ENDPOINT, value["name"]
         if "rds" in value:
-            yield value["rds"]["route_config_name"]
+            yield ROUTE, value["rds"]["route_config_name"]
+        if "config_discovery" in value:
+            yield EXTENSION, value["name"]
+        if "sds_config" in value:
+            yield SECRET, value["name"]
         for inner in value.values():
-            yield from _routes_of(inner)
+            if isinstance(inner, Mapping | list | tuple):
+                yield from _references(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _routes_of(inner)
+            yield from _references(inner)
 
 
-def _pack(kind: str, config: Config, old: Packed | None, version: int) -> Packed:
+def _pack(kind: str, config: Config, old: Packed | None, version: int, names: Names) -> Packed:
     if old is not None and (old.source is config or old.source == config):
         return old
-    return Packed(version, pack(kind.removeprefix(TYPE_PREFIX), config), config)
+    return Packed(version, pack(kind.removeprefix(TYPE_PREFIX), config), config, names)
 
 
 def static_resources(snapshot: Snapshot) -> dict[str, Any]:
     """Return the same configuration as the ``static_resources`` of a bootstrap.
 
-    Endpoints move into their clusters and routes into their listeners, so that an Envoy can start from
+    Endpoints move into their clusters, routes and extensions into their listeners, so that an Envoy can start from
     the result when nobody serves it configuration.
 
     Raises:
-        InvalidProxyConfig: The snapshot holds extensions, or a listener names routes that it lacks.
+        InvalidProxyConfig: A listener names routes or extensions that the snapshot lacks.
     """
-    if snapshot.extensions:
-        raise InvalidProxyConfig("extension configurations have no static form")
+    named = (name for of in snapshot.clusters.values() for name in references(of))
     return {
         "clusters": [
             static_cluster(cluster, snapshot.endpoints.get(name))
             for name, cluster in snapshot.clusters.items()
         ],
         "listeners": [
-            _inlined(listener, snapshot.routes) for listener in snapshot.listeners.values()
+            static_listener(listener, snapshot.routes, snapshot.extensions)
+            for listener in snapshot.listeners.values()
         ],
-        "secrets": list(snapshot.secrets.values()),
+        "secrets": static_secrets(snapshot.secrets, named),
     }
 
 
 def static_cluster(cluster: Config, endpoints: Config | None) -> dict[str, Any]:
     """Return a cluster that holds its endpoints, if it is one that asks for them."""
-    static = {key: value for key, value in cluster.items() if key != "eds_cluster_config"}
+    static: dict[str, Any] = _inlined(cluster, {}, {})
+    static.pop("eds_cluster_config", None)
     if endpoints is not None:
         static |= {"type": "STATIC", "load_assignment": endpoints}
     return static
 
 
-def _inlined(value: Any, routes: Resources) -> Any:
-    """Return the value with every ``rds`` replaced by the routes that it names."""
+def static_listener(
+    listener: Config, routes: Mapping[str, Any], extensions: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a listener that holds what it asks for.
+
+    Args:
+        listener: As it is sent.
+        routes: Those that it names, at least.
+        extensions: Likewise; or the ``typed_config`` of each.
+
+    Raises:
+        InvalidProxyConfig: One that it names is not there.
+    """
+    static: dict[str, Any] = _inlined(listener, routes, extensions)
+    return static
+
+
+def static_secrets(secrets: Resources, named: Iterable[tuple[str, str]]) -> list[Config]:
+    """Return the secrets, and an empty one for each that is missing: an Envoy would not start without.
+
+    Args:
+        secrets: Those that there are.
+        named: What clusters ask for, as kind and name.
+    """
+    missing = {name for kind, name in named if kind == SECRET} - secrets.keys()
+    empty = {"secret": {"inline_string": ""}}
+    return [
+        *secrets.values(),
+        *({"name": name, "generic_secret": empty} for name in sorted(missing)),
+    ]
+
+
+def _inlined(value: Any, routes: Mapping[str, Any], extensions: Mapping[str, Any]) -> Any:
+    """Return the value with what it asks for in place of where it asks."""
     if isinstance(value, Mapping):
-        new = {key: _inlined(inner, routes) for key, inner in value.items() if key != "rds"}
+        new = {
+            key: _inlined(inner, routes, extensions)
+            for key, inner in value.items()
+            if key not in {"rds", "config_discovery", "sds_config"}
+        }
         if "rds" in value:
-            name = value["rds"]["route_config_name"]
-            if name not in routes:
-                raise InvalidProxyConfig(
-                    f"a listener names the routes {name!r}, which do not exist"
-                )
-            new["route_config"] = routes[name]
+            new["route_config"] = _known(routes, value["rds"]["route_config_name"], "routes")
+        if "config_discovery" in value:
+            new["typed_config"] = _known(extensions, value["name"], "extension")["typed_config"]
         return new
     if isinstance(value, list | tuple):
-        return [_inlined(inner, routes) for inner in value]
+        return [_inlined(inner, routes, extensions) for inner in value]
     return value
+
+
+def _known(known: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in known:
+        raise InvalidProxyConfig(f"a listener names the {what} {name!r}, which do not exist")
+    return known[name]

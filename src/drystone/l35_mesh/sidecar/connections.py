@@ -1,0 +1,193 @@
+"""What the listeners of the mesh have in common: how they speak HTTP, what they log, and how one Envoy reaches itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER, HTTP_OPTIONS
+from drystone.l10_engines.proxy.edge_listener import (
+    HTTP_CONNECTION,
+    LOG_FIELDS,
+    ROUTER,
+    client_identity,
+    json_log,
+    protocol_limits,
+)
+from drystone.l10_engines.proxy.edge_services import REMEMBERED
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l35_mesh.sidecar.model import Address
+from drystone.l35_mesh.sidecar.permissions import CALLER, NAMESPACE, RBAC
+from drystone.l35_mesh.sidecar.tokens import IDENTITY_HEADERS
+
+NO_LIMIT = 100_000
+_EARLY = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
+_INTERNAL = "envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport"
+_RAW = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
+
+HTTP2: Config = {
+    "http2_protocol_options": {
+        "initial_stream_window_size": 64 << 10,
+        "initial_connection_window_size": 1 << 20,
+    }
+}
+HTTP1: Config = {"http_protocol_options": {}}
+
+WITHIN: Config = {
+    "name": "envoy.transport_sockets.internal_upstream",
+    "typed_config": {
+        "@type": TYPE_PREFIX + _INTERNAL,
+        "transport_socket": {
+            "name": "envoy.transport_sockets.raw_buffer",
+            "typed_config": {"@type": TYPE_PREFIX + _RAW},
+        },
+    },
+}
+"""The transport socket of a cluster that leads to a listener of the same Envoy."""
+
+
+def inbound_name(service: str) -> str:
+    """Name the listener before a service."""
+    return f"inbound/{service}"
+
+
+def outbound_name(caller: str, service: str) -> str:
+    """Name the listener, the routes and the cluster by which a service reaches another."""
+    return f"outbound/{caller}>{service}"
+
+
+def address(at: Address) -> dict[str, Any]:
+    """Return an ``Address``."""
+    if at.socket is not None:
+        return {"pipe": {"path": str(at.socket), "mode": 0o600}}
+    place: dict[str, Any] = {"address": at.address, "port_value": at.port}
+    if at.network_namespace is not None:
+        place["network_namespace_filepath"] = at.network_namespace
+    return {"socket_address": place}
+
+
+def listening(name: str, at: Address | None, chains: list[Config]) -> dict[str, Any]:
+    """Return a ``Listener``; inside the Envoy alone where it has no address."""
+    where: dict[str, Any] = {"internal_listener": {}}
+    if at is not None:
+        where = {"address": address(at)}
+        if at.socket is None:
+            where["enable_reuse_port"] = True
+    return {
+        "name": name,
+        **where,
+        "per_connection_buffer_limit_bytes": BUFFER,
+        "filter_chains": chains,
+    }
+
+
+def http(
+    kind: str,
+    *,
+    name: str,
+    filters: Sequence[Config],
+    replies: Config,
+    access_log: Path,
+    strip: Iterable[str] = (),
+    trusts_hop: bool = False,
+) -> dict[str, Any]:
+    """Return a filter chain that speaks HTTP.
+
+    Args:
+        kind: What the log calls the listener.
+        name: Of the routes that it asks for, and of its statistics.
+        filters: Before the router.
+        replies: ``LocalReplyConfig``.
+        access_log: Where to log.
+        strip: Headers that no client may set, beside those by which callers are named.
+        trusts_hop: Whether only proxies of the mesh can connect, so that what they say of the client counts.
+    """
+    identity = client_identity()
+    if trusts_hop:
+        identity = {**identity, "use_remote_address": False, "append_x_forwarded_port": False}
+    fields = {
+        "listener": kind,
+        "caller": f"%DYNAMIC_METADATA({NAMESPACE}:{CALLER})%",
+        "would": f"%DYNAMIC_METADATA({RBAC}:shadow_engine_result)%",
+        **LOG_FIELDS,
+    }
+    config = {
+        "@type": TYPE_PREFIX + HTTP_CONNECTION,
+        "stat_prefix": name,
+        "codec_type": "AUTO",
+        "rds": {"config_source": ADS_SOURCE, "route_config_name": name},
+        "early_header_mutation_extensions": [_stripped((*IDENTITY_HEADERS, *strip))],
+        "http_filters": [*filters, ROUTER],
+        **identity,
+        **protocol_limits(),
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "access_log": [json_log(access_log, fields)],
+        "local_reply_config": replies,
+    }
+    return {"filters": [{"name": "http", "typed_config": config}]}
+
+
+def _stripped(headers: Iterable[str]) -> Config:
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {
+            "@type": TYPE_PREFIX + _EARLY,
+            "mutations": [{"remove": header} for header in headers],
+        },
+    }
+
+
+@lru_cache(maxsize=REMEMBERED)
+def way_within(service: str) -> Config:
+    """Return the ``Cluster`` that leads to the inbound of a service of the same Envoy, without a token."""
+    return {
+        **bare_cluster(f"to/{service}", HTTP1),
+        "type": "STATIC",
+        "transport_socket": WITHIN,
+        "load_assignment": within(f"to/{service}", service),
+    }
+
+
+def within(cluster: str, service: str) -> dict[str, Any]:
+    """Return the ``ClusterLoadAssignment`` of a cluster that leads to an inbound of the same Envoy."""
+    where = {"envoy_internal_address": {"server_listener_name": inbound_name(service)}}
+    return {
+        "cluster_name": cluster,
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": where}}]}],
+    }
+
+
+def bare_cluster(name: str, speaks: Config, **options: Any) -> dict[str, Any]:
+    """Return what clusters within the mesh have in common: neither bounds nor opinions of their own.
+
+    Args:
+        name: Of the cluster.
+        speaks: Which HTTP.
+        options: More fields of ``HttpProtocolOptions``.
+    """
+    return {
+        "name": name,
+        "connect_timeout": "1s",
+        "per_connection_buffer_limit_bytes": BUFFER,
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "circuit_breakers": {
+            "thresholds": [
+                {
+                    "max_connections": NO_LIMIT,
+                    "max_pending_requests": NO_LIMIT,
+                    "max_requests": NO_LIMIT,
+                    "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 10},
+                }
+            ]
+        },
+        "typed_extension_protocol_options": {
+            HTTP_OPTIONS: {
+                "@type": TYPE_PREFIX + HTTP_OPTIONS,
+                "common_http_protocol_options": {"idle_timeout": "60s"},
+                "explicit_http_config": speaks,
+                **options,
+            }
+        },
+    }

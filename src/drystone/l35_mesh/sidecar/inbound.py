@@ -1,0 +1,186 @@
+"""What stands before a service: who calls, whether they may, and the way to an instance.
+
+The listener never changes while a service lives, since a change of it would let connections go: keys are sent apart (see
+``tokens``), and who may call for what stands on the routes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from drystone.l10_engines.proxy.edge_clusters import (
+    cluster,
+    cluster_name,
+    endpoints,
+    protocols_of,
+    seconds,
+)
+from drystone.l10_engines.proxy.edge_routes import route_configuration, service_host
+from drystone.l10_engines.proxy.edge_services import EdgeService
+from drystone.l10_engines.proxy.local_replies import (
+    INSTANCE_ANSWERS,
+    Answer,
+    any_error,
+    local_replies,
+)
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l35_mesh.sidecar.connections import http, inbound_name, listening, way_within
+from drystone.l35_mesh.sidecar.model import Inbound
+from drystone.l35_mesh.sidecar.permissions import CALLER, NAMESPACE, NOBODY, RBAC, inbound_rules
+from drystone.l35_mesh.sidecar.tokens import (
+    BINDING,
+    LUA,
+    STRANGER,
+    accepts_bad,
+    checks,
+    checks_filter,
+    checks_name,
+)
+
+PARTS = 1 << 14
+"""How many results are kept, so that a change of one service costs next to nothing for each of the others."""
+
+_CEL = TYPE_PREFIX + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+_WHAT = "%REQ(:METHOD):32% %PATH(NQ:ORIG_OR_PATH):512%"
+
+
+@lru_cache(maxsize=PARTS)
+def inbound_part(inbound: Inbound, access_log: Path, connections: int) -> Snapshot:
+    """Return all that belongs to one inbound."""
+    service = inbound.service
+    name = inbound_name(service.name)
+    further = inbound.further
+    chain = http(
+        "inbound",
+        name=name,
+        filters=(
+            *further.before,
+            checks_filter(service.name),
+            BINDING,
+            NOBODY,
+            *further.filters,
+        ),
+        replies=_replies(inbound),
+        access_log=access_log,
+        strip=further.identity_headers,
+        trusts_hop=inbound.listen is None,
+    )
+    spoken = protocols_of(service)
+    clusters = {
+        cluster_name(service.name, p): _cluster(service.name, p, connections, inbound)
+        for p in spoken
+    }
+    ways = {} if inbound.listen else {f"to/{service.name}": way_within(service.name)}
+    return Snapshot(
+        clusters={**clusters, **ways, **further.clusters},
+        endpoints={cluster_name(service.name, p): endpoints(service, p) for p in spoken},
+        listeners={name: listening(name, inbound.listen, [chain])},
+        routes={name: _routes(inbound, name)},
+        secrets=further.secrets,
+        extensions={checks_name(service.name): checks(inbound)},
+    )
+
+
+@lru_cache(maxsize=PARTS)
+def edge_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
+    """Return the ``VirtualHost`` of the edge that leads to the inbound of a service, which knows all the rest."""
+    silence = max(service.timeout, service.stream_timeout) * 2
+    return {
+        "name": service.name,
+        "domains": list(domains),
+        "routes": [
+            {
+                "name": service.name,
+                "match": {"prefix": "/"},
+                "route": {
+                    "cluster": f"to/{service.name}",
+                    "timeout": "0s",
+                    # The inbound is the one that ends what is silent, and says so.
+                    "idle_timeout": seconds(silence),
+                },
+            }
+        ],
+    }
+
+
+def _cluster(service: str, protocol: Any, connections: int, inbound: Inbound) -> Config:
+    plain = cluster(service, protocol, connections)
+    if inbound.network_namespace is None:
+        return plain
+    source = {
+        "address": "127.0.0.1",
+        "port_value": 0,
+        "network_namespace_filepath": inbound.network_namespace,
+    }
+    return {**plain, "upstream_bind_config": {"source_address": source}}
+
+
+def _routes(inbound: Inbound, name: str) -> Config:
+    host = service_host(inbound.service, ("*",))
+    own = {
+        **host,
+        "typed_per_filter_config": {RBAC: inbound_rules(inbound), **inbound.further.on_routes},
+    }
+    if accepts_bad(inbound):
+        told = {"filter_metadata": {LUA: {STRANGER: True}}}
+        own["routes"] = [{**route, "metadata": told} for route in host["routes"]]
+    routes = route_configuration([own], name=name)
+    if inbound.listen is None:
+        # The proxy before this one has said who the client is.
+        routes.pop("request_headers_to_add")
+    return routes
+
+
+def _replies(inbound: Inbound) -> Config:
+    audience, service = inbound.audience, inbound.audience.rpartition("/")[2]
+    caller = f"%DYNAMIC_METADATA({NAMESPACE}:{CALLER})%"
+    realm = f'Bearer realm="{audience}"'
+    missing = Answer(
+        when=_says('response.code_details == "jwt_authn_access_denied{Jwt_is_missing}"'),
+        code="NoToken",
+        title="The caller did not say who it is",
+        detail=f"{audience} answers those alone who prove who they are. A service declares `{service}` among its"
+        " dependencies, and calls at the address that it is then given.",
+        status=401,
+        headers={"www-authenticate": realm},
+    )
+    bad = Answer(
+        when=_says(
+            'response.code_details.startsWith("jwt_authn_access_denied")'
+            ' || response.code_details == "lua_response"'
+        ),
+        code="TokenRefused",
+        title="The token proves nothing here",
+        detail=f"{audience} cannot accept the token: %LOCAL_REPLY_BODY%. Keys are known of services that declare"
+        f" `{service}` among their dependencies.",
+        status=401,
+        headers={"www-authenticate": f'{realm}, error="invalid_token"'},
+    )
+    undeclared = Answer(
+        when=_says('response.code_details.startsWith("rbac_access_denied")'),
+        code="CallRefused",
+        title="The caller may not do this",
+        detail=f"{caller} may not call {audience} with {_WHAT}. It needs `dependencies: {{{service}: …}}` in its"
+        f" descriptor, where `calls` lists the request, and {service} lists it in network.ingress.callers if it lists any.",
+    )
+    rest = Answer(
+        when=any_error("mesh"),
+        code="RequestRefused",
+        title="The sidecar refused the request",
+        detail="%LOCAL_REPLY_BODY%",
+    )
+    answers = (missing, bad, undeclared, *INSTANCE_ANSWERS, rest)
+    return local_replies("mesh", answers, inbound.further.mappers)
+
+
+def _says(expression: str) -> Config:
+    """Recognise an occasion by an expression of CEL (Common Expression Language) over Envoy's attributes."""
+    return {
+        "extension_filter": {
+            "name": "envoy.access_loggers.extension_filters.cel",
+            "typed_config": {"@type": _CEL, "expression": expression},
+        }
+    }

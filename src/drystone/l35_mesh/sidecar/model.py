@@ -1,0 +1,222 @@
+"""What the mesh is asked to do, as plain values: who may call whom, by which ways, and which ways lead outside.
+
+A call goes from an :class:`Outbound`, an address that one caller has for one of its dependencies, to the :class:`Inbound` of
+the service that is called, and from there to an instance. People's requests come from the edge to the same inbound. What a
+caller says of itself is believed nowhere: the outbound puts a token into the request, and the inbound checks it.
+
+The same values describe both placements. In one Envoy for a host every inbound is an internal listener; in an Envoy for each
+instance, an inbound has an address (``listen``) and an outbound knows those of its callee (``reach``).
+
+Names are those of the edge: a service is ``billing.dev`` there, and ``dev/billing`` where tokens name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+from typing_extensions import override
+
+from drystone.l10_engines.proxy.edge_services import EdgeService, Endpoint, Protocol
+from drystone.l10_engines.proxy.messages import Config
+
+RETRY_ON = ("connect", "502", "503")
+"""Which failures are repeated where a dependency says nothing else."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where an Envoy listens: a TCP port, or a unix socket.
+
+    Attributes:
+        port: TCP port; 0 with a socket.
+        address: IP address.
+        network_namespace: File of the network namespace in which it listens; that of the Envoy when None.
+        socket: Path of a unix socket, in place of the rest.
+    """
+
+    port: int = 0
+    address: str = "127.0.0.1"
+    network_namespace: str | None = None
+    socket: Path | None = None
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """A service that may call another.
+
+    Attributes:
+        issuer: What its tokens call it: ``<environment>/<service>``.
+        calls: The requests it may make, in the words of a descriptor, such as ``GET /reports/*``; every one when empty.
+    """
+
+    issuer: str
+    calls: tuple[str, ...] = ()
+
+
+class Further(msgspec.Struct, frozen=True):
+    """What other parts of the mesh add to an inbound: other ways to prove who calls, and limits.
+
+    The values are held for constants: whoever changes one makes a new ``Further``.
+
+    Attributes:
+        before: HTTP filters before tokens are checked, such as one that turns a cookie into a token.
+        providers: More kinds of tokens: ``JwtProvider`` messages by name. ``asap`` is taken.
+        requirements: ``JwtRequirement`` messages; a request that meets any of them passes, beside a service's token.
+        open_paths: Paths at which no token is asked for, such as that to which a sign-in returns. ``policies`` decide there.
+        policies: ``Policy`` messages of RBAC by name; a request passes that any of them allows.
+        filters: HTTP filters behind the decision who may pass, before the router.
+        on_routes: ``typed_per_filter_config`` by name of a filter, on every route of the service.
+        mappers: ``ResponseMapper`` messages that come before those of the inbound.
+        identity_headers: More headers that no client may set.
+        clusters: ``Cluster`` messages that filters name.
+        secrets: ``Secret`` messages that filters name.
+    """
+
+    before: tuple[Config, ...] = ()
+    providers: Mapping[str, Config] = {}
+    requirements: tuple[Config, ...] = ()
+    open_paths: tuple[str, ...] = ()
+    policies: Mapping[str, Config] = {}
+    filters: tuple[Config, ...] = ()
+    on_routes: Mapping[str, Config] = {}
+    mappers: tuple[Config, ...] = ()
+    identity_headers: tuple[str, ...] = ()
+    clusters: Mapping[str, Config] = {}
+    secrets: Mapping[str, Config] = {}
+
+    @override
+    def __hash__(self) -> int:
+        # Messages cannot be hashed; what has the same hash is compared, as everything is.
+        return hash(
+            (self.open_paths, tuple(self.providers), tuple(self.policies), self.requirements == ())
+        )
+
+
+class Inbound(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands before a service: nobody comes past it.
+
+    Attributes:
+        service: Name, pools and timeouts, as the edge knows them; the way from here to an instance is that of the edge.
+        audience: What tokens for it name: ``<environment>/<service>``.
+        callers: Who may call.
+        keys: The keys with which callers sign, as a JSON Web Key Set (RFC 7517 section 5) in JSON. Whose keys stand here and
+            who is no caller is told so (403); a token of anybody else is one that nobody can check (401).
+        public: Whether strangers may call too; a token that they show must be good all the same.
+        own_tokens: Whether the service reads ``Authorization`` of strangers itself: then a token that is none of ours makes
+            a stranger, where ``public``.
+        health: Paths that are answered without a token.
+        enforce: False counts and logs what would be refused, and lets it pass as a stranger's.
+        body: Largest body of a request in bytes; no bound when None. Streams of gRPC and WebSockets have none.
+        network_namespace: File of the network namespace in which the instances are.
+        listen: Where it listens; inside the Envoy alone when None.
+        further: What other parts of the mesh add.
+    """
+
+    service: EdgeService
+    audience: str
+    callers: tuple[Caller, ...] = ()
+    keys: str = '{"keys":[]}'
+    public: bool = False
+    own_tokens: bool = False
+    health: tuple[str, ...] = ()
+    enforce: bool = True
+    body: int | None = None
+    network_namespace: str | None = None
+    listen: Address | None = None
+    further: Further = Further()
+
+
+class Outbound(msgspec.Struct, frozen=True, kw_only=True):
+    """The address at which one service finds one of its dependencies.
+
+    Attributes:
+        caller: Name of the service that calls, such as ``desk.dev``.
+        issuer: What tokens call it, such as ``dev/desk``.
+        dependency: What its descriptor calls the other one, such as ``billing``.
+        service: Name of the one that is called, such as ``billing.dev``.
+        audience: What tokens call that, such as ``dev/billing``.
+        listen: Where it is found. Whoever can connect there calls as the caller.
+        calls: The requests that the caller declares; every one when empty.
+        timeout: How long an answer may take to begin and its parts to follow, retries included.
+        stream_timeout: The same for WebSockets, ``text/event-stream`` and gRPC.
+        retries: How often a failed call is repeated.
+        retry_on: Which failures are: ``connect``, ``reset``, ``timeout``, and statuses such as ``503``. Safe by method: a
+            POST is only repeated if it certainly never reached the service.
+        idempotent_methods: Methods, apart from GET, HEAD and OPTIONS, that may reach the service twice.
+        reach: Where the inbound of the callee listens; in the same Envoy when empty.
+        protocol: What is spoken with it.
+    """
+
+    caller: str
+    issuer: str
+    dependency: str
+    service: str
+    audience: str
+    listen: Address
+    calls: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(seconds=5)
+    stream_timeout: timedelta = timedelta(hours=1)
+    retries: int = 2
+    retry_on: tuple[str, ...] = RETRY_ON
+    idempotent_methods: tuple[str, ...] = ("PUT", "DELETE")
+    reach: tuple[Endpoint, ...] = ()
+    protocol: Protocol = "http2"
+
+
+class Egress(msgspec.Struct, frozen=True, kw_only=True):
+    """A way out to one host that a service declares.
+
+    Attributes:
+        caller: Whose way it is, such as ``desk.dev``.
+        host: Name or IP address of the host outside; Envoy looks a name up ahead, and keeps what it found.
+        port: Its TCP port.
+        listen: Where the way begins.
+        tls: Whether only TLS may pass, and only to the host itself, by the name that the client asks for (SNI).
+    """
+
+    caller: str
+    host: str
+    port: int
+    listen: Address
+    tls: bool = False
+
+
+class Catcher(msgspec.Struct, frozen=True, kw_only=True):
+    """Where everything ends that a service tries and has not declared: refused, and logged with its destination.
+
+    Attributes:
+        caller: Whose attempts, such as ``desk.dev``.
+        listen: Where the rules of its network redirect them to.
+    """
+
+    caller: str
+    listen: Address
+
+
+Tokens = Mapping[tuple[str, str], str]
+"""Tokens by issuer and audience."""
+
+
+class Mesh(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one Envoy, or all of one group, do for the mesh.
+
+    Attributes:
+        inbounds: What stands before the services.
+        outbounds: Addresses of dependencies.
+        egresses: Ways outside.
+        catchers: Ends of all other ways.
+        tokens: What outbounds put into requests. A call without one is refused (401).
+        access_log: File for one JSON object per request.
+    """
+
+    access_log: Path
+    inbounds: tuple[Inbound, ...] = ()
+    outbounds: tuple[Outbound, ...] = ()
+    egresses: tuple[Egress, ...] = ()
+    catchers: tuple[Catcher, ...] = ()
+    tokens: Tokens = {}
+
+    @override
+    def __repr__(self) -> str:  # tokens are secrets
+        return f"Mesh({len(self.inbounds)} inbounds, {len(self.outbounds)} outbounds)"

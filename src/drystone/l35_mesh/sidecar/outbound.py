@@ -1,0 +1,207 @@
+"""The way from a caller to one of its dependencies: the token goes in here, and what fails is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, seconds
+from drystone.l10_engines.proxy.edge_routes import SAFE_METHODS, any_method, route_configuration
+from drystone.l10_engines.proxy.local_replies import (
+    INSTANCE_ANSWERS,
+    Answer,
+    any_error,
+    flags,
+    local_replies,
+)
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l35_mesh.sidecar.connections import (
+    HTTP1,
+    HTTP2,
+    WITHIN,
+    bare_cluster,
+    http,
+    listening,
+    outbound_name,
+    within,
+)
+from drystone.l35_mesh.sidecar.inbound import PARTS
+from drystone.l35_mesh.sidecar.model import Outbound
+from drystone.l35_mesh.sidecar.permissions import NOBODY, RBAC, outbound_rules
+
+_INJECTOR = TYPE_PREFIX + (
+    "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector"
+)
+_GENERIC = TYPE_PREFIX + "envoy.extensions.http.injected_credentials.generic.v3.Generic"
+_CODEC = TYPE_PREFIX + "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"
+_UNSENT = ("connect-failure", "refused-stream")
+
+
+def secret_name(issuer: str, audience: str) -> str:
+    """Name the secret that holds the token of a service for another."""
+    return f"token/{issuer}>{audience}"
+
+
+@lru_cache(maxsize=PARTS)
+def secret(issuer: str, audience: str, token: str) -> Config:
+    """Return the ``Secret`` that holds a token."""
+    return {
+        "name": secret_name(issuer, audience),
+        "generic_secret": {"secret": {"inline_string": f"Bearer {token}"}},
+    }
+
+
+@lru_cache(maxsize=PARTS)
+def outbound_part(outbound: Outbound, access_log: Path) -> Snapshot:
+    """Return all that belongs to one outbound, but its token."""
+    name = outbound_name(outbound.caller, outbound.service)
+    chain = http(
+        "outbound", name=name, filters=(NOBODY,), replies=_replies(outbound), access_log=access_log
+    )
+    return Snapshot(
+        clusters={name: _cluster(name, outbound)},
+        listeners={name: listening(name, outbound.listen, [chain])},
+        routes={name: _routes(name, outbound)},
+        optional=frozenset({name}),
+    )
+
+
+def _cluster(name: str, outbound: Outbound) -> Config:
+    secret = {"name": secret_name(outbound.issuer, outbound.audience), "sds_config": ADS_SOURCE}
+    credential = {"@type": _GENERIC, "credential": secret, "header": "Authorization"}
+    injector = {
+        "@type": _INJECTOR,
+        "overwrite": True,
+        "credential": {
+            "name": "envoy.http.injected_credentials.generic",
+            "typed_config": credential,
+        },
+    }
+    filters = [
+        {"name": "envoy.filters.http.credential_injector", "typed_config": injector},
+        {"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": _CODEC}},
+    ]
+    speaks = HTTP2 if outbound.protocol == "http2" else HTTP1
+    plain = {**bare_cluster(name, speaks, http_filters=filters), "type": "STATIC"}
+    if not outbound.reach:
+        here = within(name, outbound.service)
+        return {**plain, "transport_socket": WITHIN, "load_assignment": here}
+    places = [
+        {
+            "endpoint": {
+                "address": {"socket_address": {"address": at.address, "port_value": at.port}}
+            }
+        }
+        for at in outbound.reach
+    ]
+    return {
+        **plain,
+        "lb_policy": "ROUND_ROBIN",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": places}]},
+    }
+
+
+def _routes(name: str, outbound: Outbound) -> Config:
+    websocket = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
+    call = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+    events = {
+        "name": "accept",
+        "string_match": {"contains": "text/event-stream", "ignore_case": True},
+    }
+    safe = any_method(SAFE_METHODS)
+    again = [any_method(outbound.idempotent_methods)] if outbound.idempotent_methods else []
+    silence, long = outbound.timeout, outbound.stream_timeout
+    routes = [
+        _route(name, outbound, [websocket], seconds(long), "once"),
+        _route(name, outbound, [call], seconds(long), "once"),
+        _route(name, outbound, [events, safe], seconds(long), "safe"),
+        _route(name, outbound, [events], seconds(long), "once"),
+        _route(name, outbound, [safe], seconds(silence), "safe"),
+        *(_route(name, outbound, [one], seconds(silence), "again") for one in again),
+        _route(name, outbound, [], seconds(silence), "once"),
+    ]
+    host = {
+        "name": outbound.service,
+        "domains": ["*"],
+        "routes": routes,
+        "typed_per_filter_config": {RBAC: outbound_rules(outbound.calls)},
+    }
+    return route_configuration([host], name=name)
+
+
+def _route(
+    name: str, outbound: Outbound, headers: Sequence[Config], silence: str, repeat: str
+) -> dict[str, Any]:
+    route: dict[str, Any] = {"cluster": name, "timeout": "0s", "idle_timeout": silence}
+    policy = _retries(outbound, repeat)
+    if policy:
+        route["retry_policy"] = policy
+    return {
+        "name": outbound.service,
+        "match": {"prefix": "/", "headers": list(headers)},
+        "route": route,
+    }
+
+
+def _retries(outbound: Outbound, repeat: str) -> dict[str, Any]:
+    """Return the ``RetryPolicy`` of requests that may reach the service again (``safe``, ``again``) or only ``once``."""
+    words = set(outbound.retry_on)
+    on: list[str] = list(_UNSENT) if "connect" in words else []
+    statuses = sorted(int(word) for word in words if word.isdecimal())
+    if words & {"reset", "timeout"}:
+        on.append("reset-before-request" if repeat == "once" else "reset")
+    if repeat != "safe":
+        # It was not let in, so that nothing has happened.
+        statuses = [status for status in statuses if status == 429]
+    if statuses:
+        on.append("retriable-status-codes")
+    if not on or not outbound.retries:
+        return {}
+    policy = {
+        "retry_on": ",".join(on),
+        "num_retries": outbound.retries,
+        "retriable_status_codes": statuses,
+        "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+    }
+    if "timeout" in words and repeat != "once":
+        policy["per_try_idle_timeout"] = seconds(outbound.timeout / (outbound.retries + 1))
+    return policy
+
+
+def _replies(outbound: Outbound) -> Config:
+    called = outbound.dependency
+    undeclared = Answer(
+        when={"status_code_filter": {"comparison": _equals(403)}},
+        code="CallUndeclared",
+        title="The caller did not declare this request",
+        detail=f"{outbound.issuer} declares other requests to {outbound.audience} than this one. Add"
+        f" `%REQ(:METHOD):32% %PATH(NQ:ORIG_OR_PATH):512%` to dependencies.{called}.calls of its descriptor.",
+    )
+    tokenless = Answer(
+        when={"status_code_filter": {"comparison": _equals(401)}},
+        code="NoTokenYet",
+        title="There is no token for this call",
+        detail=f"{outbound.issuer} has no token for {outbound.audience}, so that the call was not made."
+        " `drystone status` shows what is wrong.",
+    )
+    unreachable = Answer(
+        when=flags("UH", "NC", "UF", "UC", "UR", "LR", "URX", "UPE"),
+        code="DependencyUnreachable",
+        title="The dependency cannot be reached",
+        detail=f"{outbound.audience} cannot be reached from {outbound.issuer}."
+        " `drystone services` shows its state.",
+    )
+    rest = Answer(
+        when=any_error("mesh"),
+        code="RequestRefused",
+        title="The sidecar refused the request",
+        detail="%LOCAL_REPLY_BODY%",
+    )
+    return local_replies("mesh", (undeclared, tokenless, unreachable, *INSTANCE_ANSWERS, rest))
+
+
+def _equals(status: int) -> Config:
+    return {"op": "EQ", "value": {"default_value": status, "runtime_key": f"mesh.{status}"}}

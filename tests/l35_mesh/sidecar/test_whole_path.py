@@ -1,0 +1,19 @@
+"""A call from one service to another through a real Envoy."""
+
+from __future__ import annotations
+
+from l10_engines.proxy.upstream import Upstream
+from l35_mesh.sidecar.rig import MeshRig
+
+
+async def test_a_declared_call_arrives_with_the_callers_name(rig: MeshRig) -> None:
+    answer = await rig.call("/headers")
+    assert answer.status_code == 200
+    assert answer.json()["x-asap-issuer"] == "dev/desk"
+
+
+async def test_a_stranger_is_refused(rig: MeshRig, blue: Upstream) -> None:
+    answer = await rig.ask()
+    assert (answer.status_code, answer.json()["type"]) == (401, "mesh.NoToken")
+    assert answer.headers["www-authenticate"] == 'Bearer realm="dev/billing"'
+    assert not blue.seen
