@@ -63,8 +63,8 @@ def address(at: Address) -> dict[str, Any]:
     if at.socket is not None:
         return {"pipe": {"path": str(at.socket), "mode": 0o600}}
     place: dict[str, Any] = {"address": at.address, "port_value": at.port}
-    if at.network_namespace is not None:
-        place["network_namespace_filepath"] = at.network_namespace
+    if at.network is not None:
+        place["network_namespace_filepath"] = str(at.network)
     return {"socket_address": place}
 
 

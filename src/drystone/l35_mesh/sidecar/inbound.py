@@ -8,15 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from drystone.l10_engines.proxy.edge_clusters import (
-    cluster,
-    cluster_name,
-    endpoints,
-    protocols_of,
-    seconds,
-)
+from drystone.l10_engines.proxy.edge_clusters import seconds
 from drystone.l10_engines.proxy.edge_routes import route_configuration, service_host
 from drystone.l10_engines.proxy.edge_services import EdgeService
 from drystone.l10_engines.proxy.local_replies import (
@@ -48,8 +41,8 @@ _WHAT = "%REQ(:METHOD):32% %PATH(NQ:ORIG_OR_PATH):512%"
 
 
 @lru_cache(maxsize=PARTS)
-def inbound_part(inbound: Inbound, access_log: Path, connections: int) -> Snapshot:
-    """Return all that belongs to one inbound."""
+def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
+    """Return all that belongs to one inbound, but the clusters of its service, which are those of the edge."""
     service = inbound.service
     name = inbound_name(service.name)
     further = inbound.further
@@ -68,15 +61,9 @@ def inbound_part(inbound: Inbound, access_log: Path, connections: int) -> Snapsh
         strip=further.identity_headers,
         trusts_hop=inbound.listen is None,
     )
-    spoken = protocols_of(service)
-    clusters = {
-        cluster_name(service.name, p): _cluster(service.name, p, connections, inbound)
-        for p in spoken
-    }
     ways = {} if inbound.listen else {f"to/{service.name}": way_within(service.name)}
     return Snapshot(
-        clusters={**clusters, **ways, **further.clusters},
-        endpoints={cluster_name(service.name, p): endpoints(service, p) for p in spoken},
+        clusters={**ways, **further.clusters},
         listeners={name: listening(name, inbound.listen, [chain])},
         routes={name: _routes(inbound, name)},
         secrets=further.secrets,
@@ -104,18 +91,6 @@ def edge_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
             }
         ],
     }
-
-
-def _cluster(service: str, protocol: Any, connections: int, inbound: Inbound) -> Config:
-    plain = cluster(service, protocol, connections)
-    if inbound.network_namespace is None:
-        return plain
-    source = {
-        "address": "127.0.0.1",
-        "port_value": 0,
-        "network_namespace_filepath": inbound.network_namespace,
-    }
-    return {**plain, "upstream_bind_config": {"source_address": source}}
 
 
 def _routes(inbound: Inbound, name: str) -> Config:

@@ -19,7 +19,8 @@ from pathlib import Path
 import msgspec
 from typing_extensions import override
 
-from drystone.l10_engines.proxy.edge_services import EdgeService, Endpoint, Protocol
+from drystone.l10_engines.proxy.edge_endpoints import Endpoint, Protocol
+from drystone.l10_engines.proxy.edge_services import EdgeService
 from drystone.l10_engines.proxy.messages import Config
 
 RETRY_ON = ("connect", "502", "503")
@@ -32,13 +33,13 @@ class Address(msgspec.Struct, frozen=True):
     Attributes:
         port: TCP port; 0 with a socket.
         address: IP address.
-        network_namespace: File of the network namespace in which it listens; that of the Envoy when None.
+        network: File of the network namespace in which it listens; that of the Envoy when None.
         socket: Path of a unix socket, in place of the rest.
     """
 
     port: int = 0
     address: str = "127.0.0.1"
-    network_namespace: str | None = None
+    network: Path | None = None
     socket: Path | None = None
 
 
@@ -108,7 +109,6 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
         health: Paths that are answered without a token.
         enforce: False counts and logs what would be refused, and lets it pass as a stranger's.
         body: Largest body of a request in bytes; no bound when None. Streams of gRPC and WebSockets have none.
-        network_namespace: File of the network namespace in which the instances are.
         listen: Where it listens; inside the Envoy alone when None.
         further: What other parts of the mesh add.
     """
@@ -122,7 +122,6 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     health: tuple[str, ...] = ()
     enforce: bool = True
     body: int | None = None
-    network_namespace: str | None = None
     listen: Address | None = None
     further: Further = Further()
 

@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS
+import msgspec
+
+from drystone.l10_engines.proxy.edge import edge_snapshot
 from drystone.l10_engines.proxy.messages import Config
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.inbound import edge_host, inbound_part
-from drystone.l35_mesh.sidecar.model import Inbound, Mesh
+from drystone.l35_mesh.sidecar.model import Address, Inbound, Mesh
 from drystone.l35_mesh.sidecar.outbound import outbound_part, secret, secret_name
 
-NOTHING = Snapshot()
+_NO_PORT = 1
+"""Where the edge of an Envoy without one listens: nowhere, since that listener is left out."""
 
 
-def mesh_snapshot(
-    mesh: Mesh, edge: Snapshot = NOTHING, *, connections: int = MOST_CONNECTIONS
-) -> Snapshot:
+def mesh_snapshot(mesh: Mesh, edge: Snapshot) -> Snapshot:
     """Return the whole configuration: what the edge has led straight to a service leads to its inbound.
 
     What does not change from one call to the next stays the same object, so that it is neither packed nor sent again.
 
     Args:
         mesh: What is to be done.
-        edge: What the same Envoy does as the edge: of :func:`~drystone.l10_engines.proxy.edge.edge_snapshot`.
-        connections: How many there may be to the instances of one service.
+        edge: What the same Envoy does as the edge, of :func:`~drystone.l10_engines.proxy.edge.edge_snapshot`: the clusters
+            of every inbound's service come from there.
     """
-    parts = [inbound_part(one, mesh.access_log, connections) for one in mesh.inbounds]
+    parts = [inbound_part(one, mesh.access_log) for one in mesh.inbounds]
     parts += [outbound_part(one, mesh.access_log) for one in mesh.outbounds]
     wanted = {(one.issuer, one.audience) for one in mesh.outbounds}
     secrets = {
@@ -43,6 +44,30 @@ def mesh_snapshot(
         extensions=_joined(edge.extensions, *(part.extensions for part in parts)),
         optional=edge.optional.union(*(part.optional for part in parts)),
     )
+
+
+def instance_snapshot(mesh: Mesh) -> Snapshot:
+    """Return the whole configuration of an Envoy beside an instance: of its inbound and its ways out, and of no edge.
+
+    Args:
+        mesh: Its inbounds have addresses, and its outbounds know those of their callees.
+
+    Raises:
+        InvalidProxyConfig: Something in it cannot be.
+    """
+    parts: list[Snapshot] = []
+    for inbound in mesh.inbounds:
+        at = inbound.listen or Address()
+        alone = edge_snapshot(
+            (inbound.service,),
+            port=at.port or _NO_PORT,
+            address=at.address,
+            access_log=mesh.access_log,
+        )
+        parts.append(msgspec.structs.replace(alone, listeners={}, routes={}, optional=frozenset()))
+    clusters = _joined(*(part.clusters for part in parts))
+    ends = _joined(*(part.endpoints for part in parts))
+    return mesh_snapshot(mesh, Snapshot(clusters=clusters, endpoints=ends))
 
 
 def _joined(*some: Mapping[str, Config]) -> dict[str, Config]:
