@@ -43,6 +43,7 @@ def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values = {"port": "1", "runtime": "processes", "default_environment": "test"}
     values |= {"postgres.url": "postgresql://h/d", "cache.url": "redis://h"}
     values |= {"objects.endpoint": "http://h", "dependencies.idle_minutes": "5"}
+    values |= {"keys.algorithm": "RS256"}
     values |= {"objects.access_key_file": "/a", "objects.secret_key_file": "/b"}
     values |= {f"{e}.memory": "1GiB" for e in ("postgres", "objects", "proxy")}
     variables = {f"DRYSTONE_{n.replace('.', '_').upper()}": v for n, v in values.items()}
@@ -92,6 +93,7 @@ def test_all_mistakes_are_told_at_once_with_suggestions(tmp_path: Path) -> None:
             "the path must be absolute",
         ),
         ('[proxy]\nmemory = "1MiB"', "less than 16MiB"),
+        ('[keys]\nalgorithm = "HS256"', "keys.algorithm: Invalid enum value 'HS256'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, words: str) -> None:

@@ -16,7 +16,8 @@ from drystone.l00_kernel.clock import Clock, ManualClock
 from drystone.l00_kernel.contract import ANONYMOUS, Context
 from drystone.l20_trust.certificates.authority import Authority
 from drystone.l20_trust.keys.api import DEFAULT_LIFETIME, Algorithm, KeysApi, Token
-from drystone.l20_trust.keys.service import Keys, Repository
+from drystone.l20_trust.keys.repository import Repository
+from drystone.l20_trust.keys.service import Keys
 from drystone.l20_trust.keys.signing import KeyPair, load_private, make_pair, sign
 from drystone.l20_trust.keys.store import Store
 

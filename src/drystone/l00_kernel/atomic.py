@@ -33,7 +33,12 @@ RENAMED = FaultPoint(
 
 
 def write_atomically(
-    path: Path, content: bytes, *, mode: int = 0o600, owner: tuple[int, int] | None = None
+    path: Path,
+    content: bytes,
+    *,
+    mode: int = 0o600,
+    owner: tuple[int, int] | None = None,
+    durably: bool = True,
 ) -> None:
     """Replace a file's content as a whole, durably.
 
@@ -42,6 +47,7 @@ def write_atomically(
         content: All of it.
         mode: Permission bits of the new file, whatever the umask.
         owner: Numeric user and group of the new file; this process's own when None.
+        durably: False for what is made again where it is damaged: after a power cut the file may hold anything.
 
     Raises:
         DiskFull: There is no room for it; the old file is untouched.
@@ -49,12 +55,15 @@ def write_atomically(
     """
     with needs_room(path.parent):
         BEGUN.reach()
-        _replace(path, content, mode, owner)
+        _replace(path, content, mode, owner, durably=durably)
     RENAMED.reach()
-    sync_folder(path.parent)
+    if durably:
+        sync_folder(path.parent)
 
 
-def _replace(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
+def _replace(
+    path: Path, content: bytes, mode: int, owner: tuple[int, int] | None, *, durably: bool
+) -> None:
     descriptor, partial = tempfile.mkstemp(prefix=f"{PARTIAL}{os.getpid()}-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -63,7 +72,8 @@ def _replace(path: Path, content: bytes, mode: int, owner: tuple[int, int] | Non
             if owner is not None:
                 os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), mode)  # after fchown, which clears some bits
-            os.fsync(file.fileno())
+            if durably:
+                os.fsync(file.fileno())
         PARTIAL_WRITTEN.reach()
         os.replace(partial, path)  # noqa: PTH105 - mkstemp gives a string
     except BaseException:

@@ -117,6 +117,16 @@ class DependenciesSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
 
 
+class KeysSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Service keys.
+
+    Attributes:
+        algorithm: Of keys that are made from now on. RS256 is for verifiers that know nothing else; its keys and tokens are longer.
+    """
+
+    algorithm: Literal["ES256", "RS256"] = "ES256"
+
+
 class Setting(msgspec.Struct, frozen=True):
     """One setting as people see it.
 
@@ -149,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cache: CacheSettings = CacheSettings()
     proxy: ProxySettings = ProxySettings()
     dependencies: DependenciesSettings = DependenciesSettings()
+    keys: KeysSettings = KeysSettings()
     sources: dict[str, str] = {}
 
     @classmethod

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
+    from drystone.l00_kernel.settings import KeysSettings
     from drystone.l10_engines.supervision.supervisor import Supervisor
 
 LAYER = 20
@@ -55,9 +56,10 @@ def key_parts(home: Home) -> KeyParts:
     return KeyParts(store, (first, second))
 
 
-def keys_of(parts: KeyParts, supervisor: Supervisor, clock: Clock) -> Keys:
+def keys_of(parts: KeyParts, supervisor: Supervisor, clock: Clock, settings: KeysSettings) -> Keys:
     """Put service keys together; the supervisor knows the servers."""
-    return Keys(parts.store, clock=clock, repository=Repositories(supervisor, parts.servers))
+    repository = Repositories(supervisor, parts.servers)
+    return Keys(parts.store, clock=clock, repository=repository, algorithm=settings.algorithm)
 
 
 def keys_part(parts: KeyParts, keys: Keys, supervisor: Supervisor) -> Part:

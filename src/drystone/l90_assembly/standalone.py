@@ -133,7 +133,7 @@ async def assemble(
         PlatformError: The settings ask for what this machine does not have.
     """
     engines = _engines(home, settings, log)
-    keys = keys_of(engines.keys, engines.supervisor, clock)
+    keys = keys_of(engines.keys, engines.supervisor, clock, settings.keys)
     runtimes, chosen = await trials.chosen(settings.runtime)
     sandbox, podman = runtimes.get(Bubblewrap.name), runtimes.get(Podman.name)
     artifacts = Artifacts(

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import signal
-import subprocess
 import sys
-import tarfile
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,45 +13,18 @@ from drystone.l10_engines.runtimes.errors import ImageNotFound, SpecInvalid
 from drystone.l10_engines.runtimes.podman import Podman, PodmanInstance
 from drystone.l10_engines.runtimes.port import Exit, Instance, Mount
 from drystone.l10_engines.runtimes.records import ENDED, write_record
+from drystone.testing.bare_image import PYTHON, SHOWN, bare_image
 from drystone.testing.conformance.engines import eventually
 from drystone.testing.conformance.runtime_bench import Workbench
 from drystone.testing.conformance.runtimes import Bench, RuntimeConformance
-
-PYTHON = Path(sys.executable).resolve()
-SHOWN = [Path("/usr")] + [
-    path for path in (Path(sys.base_prefix).resolve(),) if not path.is_relative_to("/usr")
-]
-
-
-def skeleton() -> bytes:
-    """A root file system of empty folders and links; programs come from the host's /usr, mounted."""
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as archive:
-        for name in ("usr", "etc", "proc", "sys", "dev", "run", "tmp", "var", "var/tmp", "root"):
-            folder = tarfile.TarInfo(name)
-            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
-            archive.addfile(folder)
-        for name in ("bin", "sbin", "lib", "lib64"):
-            link = tarfile.TarInfo(name)
-            link.type, link.linkname = tarfile.SYMTYPE, f"usr/{name}"
-            archive.addfile(link)
-    return content.getvalue()
 
 
 @pytest.fixture(scope="session")
 def image() -> Iterator[str]:
     if (reason := asyncio.run(Podman().available())) is not None:
         pytest.skip(reason)
-    name = f"localhost/drystone-suite:{uuid.uuid4().hex[:12]}"
-    change = f'CMD ["{PYTHON}", "-c", "print(1234)"]'
-    subprocess.run(
-        ["podman", "import", "--quiet", "--change", change, "-", name],
-        input=skeleton(),
-        check=True,
-        capture_output=True,
-    )
-    yield name
-    subprocess.run(["podman", "rmi", "--force", name], check=True, capture_output=True)
+    with bare_image(f'CMD ["{PYTHON}", "-c", "print(1234)"]') as name:
+        yield name
 
 
 def monitor_of(instance: Instance) -> list[int]:

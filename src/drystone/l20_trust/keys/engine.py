@@ -16,7 +16,7 @@ import drystone
 from drystone.l10_engines.supervision.launch import Launch, Patience
 from drystone.l10_engines.supervision.local import LocalEngine
 from drystone.l20_trust.keys import http
-from drystone.l20_trust.keys.service import Repository
+from drystone.l20_trust.keys.repository import Repository
 
 if TYPE_CHECKING:
     from drystone.l10_engines.supervision.supervisor import Supervisor

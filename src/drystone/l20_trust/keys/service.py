@@ -6,20 +6,20 @@ process of its own (:mod:`~drystone.l20_trust.keys.http`) that reads the files a
 
 from __future__ import annotations
 
-import abc
 import asyncio
-import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from typing_extensions import override
 
-from drystone.l20_trust.keys import domain
+from drystone.l20_trust.keys import domain, tokens
 from drystone.l20_trust.keys.api import (
     DEFAULT_LIFETIME,
+    LONGEST_LIFETIME,
     Algorithm,
     Given,
     KeysApi,
@@ -31,32 +31,14 @@ from drystone.l20_trust.keys.api import (
 )
 from drystone.l20_trust.keys.domain import Key, Ring
 from drystone.l20_trust.keys.errors import KeyNotFound, KeysUnreadable, NoKeys
-from drystone.l20_trust.keys.signer import Signer
+from drystone.l20_trust.keys.repository import Repository
+from drystone.l20_trust.keys.signer import Signer, new_key
+from drystone.l20_trust.keys.store import TOKENS
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.contract import Context
     from drystone.l20_trust.keys.store import Store
-
-
-class Repository(abc.ABC):
-    """Where keys are looked up."""
-
-    @abc.abstractmethod
-    async def ensure(self) -> None:
-        """Return when keys can be looked up.
-
-        Raises:
-            Unavailable: They cannot.
-        """
-
-    @abc.abstractmethod
-    def urls(self) -> tuple[str, str]:
-        """Return the address of the repository and that of its copy; a key's id comes behind.
-
-        Raises:
-            Unavailable: It was never started.
-        """
 
 
 class Keys(KeysApi, ReleaseKeys, ProxyKeys):
@@ -214,20 +196,7 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
         return [domain.view(ring, key) for key in ring.keys if key.name in names]
 
     def _with_new_key(self, ring: Ring, release: int) -> Ring:
-        from drystone.l20_trust.keys.signing import make_pair  # noqa: PLC0415 - loads cryptography
-
-        now = self._clock.now()
-        pair = make_pair(self._algorithm)
-        key = Key(
-            name=domain.name_key(ring, now, secrets.token_hex(4)),
-            algorithm=self._algorithm,
-            release=release,
-            made=now,
-            public=pair.public,
-            jwk=pair.jwk,
-            private=pair.private,
-        )
-        return domain.with_key(ring, key)
+        return domain.with_key(ring, new_key(ring, release, self._algorithm, self._clock.now()))
 
     # The keys of releases
 
@@ -268,6 +237,7 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
             "ASAP_PUBLIC_KEY_REPOSITORY_URL": first,
             "ASAP_PUBLIC_KEY_FALLBACK_REPOSITORY_URL": second,
             "DRYSTONE_KEYS": str(folder),
+            "DRYSTONE_TOKENS": str(folder / TOKENS),
             "DRYSTONE_CA_FILE": str(folder / "ca.pem"),
         }
         return Given(variables, folder)
@@ -316,6 +286,10 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
                     self._let_sign(left)
             self._publish_sets(concerned)
             self._is_settled = True
+            rings = list(self._all().values())
+        for ring in rings:
+            with self._lock:  # anew for each: others get their turn
+                self._hand_tokens(self._all().get(ring.issuer, ring))
 
     def _all(self) -> dict[str, Ring]:
         if not self._is_read:
@@ -386,8 +360,24 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
         self._store.publish(ring, now)
         self._let_sign(ring)
         self._publish_sets([before, ring])
+        self._hand_tokens(ring)
         self._is_settled = was_settled
         self._signer.keep_only(ring.issuer, {ring.id_of(key) for key in ring.keys if key.private})
+
+    def _hand_tokens(self, ring: Ring) -> None:
+        """Put fresh tokens where the instances of each release find them."""
+        now = self._clock.now()
+        for release in ring.releases():
+            key = ring.active(release)
+            if key is not None:
+                renew = partial(self._renewed, ring, key, now)
+                self._store.renew_tokens(ring, release, renew)
+
+    def _renewed(self, ring: Ring, key: Key, now: datetime, audience: str, token: str) -> str:
+        if tokens.is_fresh(token, key_id=ring.id_of(key), now=now):
+            return token
+        made = self._signer.token(ring, key, audience=audience, lifetime=LONGEST_LIFETIME, now=now)
+        return made.token
 
     def _publish_sets(self, concerned: Iterable[Ring]) -> None:
         now = self._clock.now()

@@ -9,14 +9,30 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from drystone.l20_trust.keys import tokens
-from drystone.l20_trust.keys.api import Token
+from drystone.l20_trust.keys.api import Algorithm, Token
+from drystone.l20_trust.keys.domain import Key, Ring, name_key
 
 if TYPE_CHECKING:
-    from drystone.l20_trust.keys.domain import Key, Ring
     from drystone.l20_trust.keys.signing import PrivateKey
 
 MOST_LOADED = 2048
 """Private keys that are held: one for each service that calls others, some two kilobytes each."""
+
+
+def new_key(ring: Ring, release: int, algorithm: Algorithm, now: datetime) -> Key:
+    """Make a key pair for a release."""
+    from drystone.l20_trust.keys.signing import make_pair  # noqa: PLC0415 - loads cryptography
+
+    pair = make_pair(algorithm)
+    return Key(
+        name=name_key(ring, now, secrets.token_hex(4)),
+        algorithm=algorithm,
+        release=release,
+        made=now,
+        public=pair.public,
+        jwk=pair.jwk,
+        private=pair.private,
+    )
 
 
 class Signer:

@@ -8,7 +8,11 @@
     copy/…                                          the same once more, for the second repository
     private/<environment>.<service>.<release>/      what instances of a release may read
         <environment>/<service>/<key>.pem           their private key, where clients of ASAP look for it
+        tokens_for/<service>                        a token for each service that they declare to call
         ca.pem                                      what they trust when they ask the repository
+
+Instances in containers have users of their own, so that what is theirs may be read by every user; but nobody comes past
+``private``, which is this user's alone, except those whose sandbox or container shows them one folder in it.
 
 A ring is replaced as a whole, before anything that is made from it; whoever finds the two apart, after a death in
 between, makes the rest from the ring again.
@@ -18,15 +22,17 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+import stat
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from drystone.l00_kernel.atomic import read_if_exists, write_atomically
+from drystone.l00_kernel.atomic import PARTIAL, read_if_exists, write_atomically
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.ownership import make_private
+from drystone.l00_kernel.shortage import DiskFull
 from drystone.l20_trust.keys.domain import Ring
 from drystone.l20_trust.keys.errors import KeysUnreadable
 
@@ -40,6 +46,10 @@ PUBLISHED = FaultPoint(
     "keys.repository.written", "the key repository has the keys; its copy and the release do not"
 )
 
+TOKENS = "tokens_for"
+"""Folder of tokens in that of a release; with the underscore it is no environment's."""
+
+_FOR_ONE, _FOR_ALL, _FOR_READERS = 0o700, 0o755, 0o644
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
@@ -120,15 +130,52 @@ class Store:
     def _hand_out(self, ring: Ring) -> None:
         """Put the key of each release where its instances read it."""
         every = {key.release: ring.active(key.release) for key in ring.keys}
+        self._close()
         for release, key in every.items():
             folder = self.folder(ring.environment, ring.service, release)
             if key is None:
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
+            _open(folder)
             inside, wanted = self._place(folder, ring), {key.name: key.private.encode()}
-            _hold(inside, wanted)
+            _open(inside.parent)
+            _open(inside)
+            _hold(inside, wanted, mode=_FOR_READERS)
             _take_away(inside, wanted)  # only now: a client always finds one
-            _hold(folder, {"ca.pem": self._authority.read_bytes()})
+            _hold(folder, {"ca.pem": self._authority.read_bytes()}, mode=_FOR_READERS)
+
+    def _close(self) -> None:
+        """See that nobody comes past the folder in which those of all releases lie, should somebody have opened it."""
+        private = self._root / "private"
+        make_private(private)
+        if stat.S_IMODE(private.stat().st_mode) != _FOR_ONE:
+            private.chmod(_FOR_ONE)
+
+    def renew_tokens(self, ring: Ring, release: int, renewed: Callable[[str, str], str]) -> None:
+        """Put tokens where instances of a release read them: one for each service that they declare to call, no others.
+
+        Args:
+            ring: Whose release it is.
+            release: Its number.
+            renewed: Returns the token for an audience, given the one that lies there; that is empty where none does.
+
+        Raises:
+            DiskFull: There is no room for a new one.
+        """
+        folder = self.folder(ring.environment, ring.service, release) / TOKENS
+        _open(folder)
+        calls = {
+            one.partition("/")[2]: one
+            for one in filter(is_of_a_service, ring.calls.get(release, ()))
+        }
+        for path in folder.iterdir():
+            if path.name not in calls and not path.name.startswith(PARTIAL):
+                path.unlink(missing_ok=True)
+        for name, audience in calls.items():
+            before = read_if_exists(folder / name) or b""
+            after = renewed(audience, before.decode("ascii", errors="replace")).encode()
+            if after != before:
+                _put_token(folder / name, after)
 
     def publish_sets(self, sets: Mapping[str, bytes]) -> None:
         """Serve key sets, those without any key not any more.
@@ -137,9 +184,9 @@ class Store:
             sets: By audience; an empty one is taken away.
         """
         for audience, content in sets.items():
-            environment, _, service = audience.partition("/")
-            if not (_NAME.fullmatch(environment) and _NAME.fullmatch(service)):
+            if not is_of_a_service(audience):
                 continue  # somebody outside, who has no place here
+            environment, _, service = audience.partition("/")
             for root in (self.public, self.copy):
                 path = self._place(root / "jwks", Ring(environment, service), ".json")
                 if not content:
@@ -156,12 +203,39 @@ class Store:
         return root / ring.environment / f"{ring.service}{suffix}"
 
 
-def _hold(folder: Path, wanted: Mapping[str, bytes]) -> None:
+def is_of_a_service(audience: str) -> bool:
+    """Tell whether an audience is the name of a service of a platform, which leads out of no folder."""
+    environment, _, service = audience.partition("/")
+    return bool(_NAME.fullmatch(environment) and _NAME.fullmatch(service))
+
+
+def _open(folder: Path) -> None:
+    """Make a folder that everybody may read who sees it."""
+    make_private(folder)
+    if stat.S_IMODE(folder.stat().st_mode) != _FOR_ALL:
+        folder.chmod(_FOR_ALL)
+
+
+def _hold(folder: Path, wanted: Mapping[str, bytes], *, mode: int = 0o600) -> None:
     """Make a folder hold these files."""
     make_private(folder)
     for name, content in wanted.items():
-        if read_if_exists(folder / name) != content:
-            write_atomically(folder / name, content)
+        path = folder / name
+        if read_if_exists(path) != content:
+            write_atomically(path, content, mode=mode)
+        elif stat.S_IMODE(path.stat().st_mode) != mode:
+            path.chmod(mode)
+
+
+def _put_token(path: Path, content: bytes) -> None:
+    """Replace a token; on a full disk in its place, since it is as long as the one before."""
+    try:
+        write_atomically(path, content, mode=_FOR_READERS, durably=False)
+    except DiskFull:
+        if not path.is_file() or path.stat().st_size != len(content):
+            raise
+        with path.open("r+b") as file:
+            file.write(content)
 
 
 def _take_away(folder: Path, wanted: Collection[str]) -> None:

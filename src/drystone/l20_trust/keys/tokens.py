@@ -22,6 +22,9 @@ from drystone.l20_trust.keys.errors import TokenRefused, TokenUnfit
 LARGEST = 8192
 """Bytes of a token; a longer one is refused unread."""
 
+RENEWED_AFTER = LONGEST_LIFETIME / 2
+"""Age at which a token that lies in a file is made anew: so long nobody may be there to do it."""
+
 TOLERANCE = timedelta(seconds=5)
 """How far the clocks of who made and who verifies a token may lie apart."""
 
@@ -147,6 +150,23 @@ def verify(
     if not is_signed(public, header.alg, message, signature):
         raise TokenRefused("its signature is not that of its key")
     return claims
+
+
+def is_fresh(token: str, *, key_id: str, now: datetime) -> bool:
+    """Tell whether a token that was kept is still to be used; its signature is not looked at.
+
+    Args:
+        token: What was kept.
+        key_id: Id of the key that signs now.
+        now: The time.
+    """
+    try:
+        _, header, claims, _ = _read(token)
+    except TokenRefused:
+        return False
+    age = now.timestamp() - claims.iat
+    is_of_today = -TOLERANCE.total_seconds() <= age < RENEWED_AFTER.total_seconds()
+    return header.kid == key_id and is_of_today and now.timestamp() < claims.exp
 
 
 def _check_claims(claims: Claims, audience: str, now: float, tolerance: float) -> None:
