@@ -33,6 +33,8 @@ from drystone.l10_engines.proxy.edge_clusters import cluster_names
 from drystone.l10_engines.proxy.errors import PortTaken, ProxyUnavailable
 from drystone.l10_engines.proxy.generation import Generation, generations
 from drystone.l10_engines.proxy.launch import Launch
+from drystone.l10_engines.proxy.refusal_log import LOG_LIMIT as REFUSALS_LIMIT
+from drystone.l10_engines.proxy.refusal_log import refusals_beside
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l10_engines.supervision.files import rotate
@@ -383,21 +385,24 @@ class Envoy(Engine):
                 await self.tend()
 
     async def tend(self) -> None:
-        """Bound the access log, and open listeners that were refused and can be opened now.
+        """Bound the logs, and open listeners that were refused and can be opened now.
 
         This happens by itself while an agent lives.
         """
-        await self.bound_access_log()
+        await self.bound_logs()
         await self.require_kept()
         if wanted := self._configuration.to_try_again():
             with suppress(PlatformError):  # it is tried again
                 await self.publish(wanted)
 
-    async def bound_access_log(self) -> None:
-        """Move the access log to ``<name>.1`` if it has grown, and let Envoy open a new one."""
-        log = self._settings.access_log
+    async def bound_logs(self) -> None:
+        """Move the access log and that of refusals to ``<name>.1`` if they have grown, and let Envoy open new ones."""
+        log, refusals = self._settings.access_log, refusals_beside(self._settings.access_log)
         await asyncio.to_thread(rotate, log, limit=self._settings.access_log_limit)
-        if not log.exists():
+        await asyncio.to_thread(rotate, refusals, limit=REFUSALS_LIMIT)
+        # Not every Envoy has a listener that refuses: then this file is missing from the begin.
+        is_moved = refusals.with_name(f"{refusals.name}.1").exists() and not refusals.exists()
+        if is_moved or not log.exists():
             for generation in self._generations():
                 with suppress(PlatformError):
                     await generation.admin.reopen_logs()

@@ -1,0 +1,1 @@
+"""What the proxies saw: calls, refusals, numbers and traces."""

@@ -1,0 +1,73 @@
+"""What the mesh tells of what it saw."""
+
+from __future__ import annotations
+
+import abc
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from drystone.l00_kernel.contract import Api, Context, call
+
+
+class RefusalView(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a service tried and was refused.
+
+    Attributes:
+        caller: Who tried, as ``<environment>/<service>``; empty for somebody who does not say who it is.
+        target: What it tried to reach: ``<environment>/<service>``, ``host:port``, a name, or part of the platform.
+        is_service: Whether the target is a service of this platform.
+        what: What was tried, as a sentence.
+        times: How often.
+        first: When first.
+        last: When last.
+        do: What to do about it.
+        line: The line that allows it, as YAML; None where nothing does, or nothing has to be added.
+        descriptor: The service in whose descriptor the line goes, as ``<environment>/<service>``; empty without a line.
+    """
+
+    caller: str
+    target: str
+    is_service: bool
+    what: str
+    times: int
+    first: datetime
+    last: datetime
+    do: str
+    line: str | None = None
+    descriptor: str = ""
+
+
+class Refusals(msgspec.Struct, frozen=True):
+    """What was refused during the last day.
+
+    Attributes:
+        refusals: The latest first.
+        left_out: How many more attempts were made that are not told one by one.
+        unread: Bytes of the log that nobody could read in time, or that tell nothing.
+    """
+
+    refusals: list[RefusalView]
+    left_out: int
+    unread: int
+
+
+class ObservedApi(Api):
+    """Tell what services tried and were refused."""
+
+    name: ClassVar[str] = "observed"
+    errors = ()
+
+    @call("GET", "/v1/refusals")
+    @abc.abstractmethod
+    async def refusals(
+        self, ctx: Context, *, environment: str | None = None, service: str | None = None
+    ) -> Refusals:
+        """Tell what was refused, to the services that tried and by those that were called.
+
+        Args:
+            ctx: Who asks.
+            environment: Only what concerns services there.
+            service: Only what concerns services of this name.
+        """

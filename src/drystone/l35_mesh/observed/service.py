@@ -1,0 +1,124 @@
+"""Follows the refusals of a platform's proxies, and explains them as things stand when somebody asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from typing_extensions import override
+
+from drystone.l00_kernel.clock import Clock
+from drystone.l00_kernel.contract import Context
+from drystone.l35_mesh.observed.api import ObservedApi, Refusals, RefusalView
+from drystone.l35_mesh.observed.attempts import Attempt, NoAttempt, read
+from drystone.l35_mesh.observed.following import Followed
+from drystone.l35_mesh.observed.landscape import Landscape
+from drystone.l35_mesh.observed.refusals import Refusal, explain
+from drystone.l35_mesh.observed.tally import Tally, Times
+
+LOOK_EVERY = timedelta(seconds=2)
+"""A refusal is known so soon after its proxy has written it down, which takes a second."""
+
+
+class Observed(ObservedApi):
+    """Knows what was refused.
+
+    The log itself is all that is kept: who begins anew reads it again.
+
+    Args:
+        log: Of refusals.
+        landscape: Tells what lies where now.
+        clock: The time.
+    """
+
+    def __init__(self, log: Path, landscape: Callable[[], Landscape], clock: Clock) -> None:
+        self._followed = Followed(log)
+        self._landscape = landscape
+        self._clock = clock
+        self._tally = Tally()
+        self._useless = 0
+        self._looking = asyncio.Lock()
+        self._watching: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Follow the log from now on, so that nothing is lost when it is moved away. Idempotent."""
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch(), name="follow refusals")
+
+    async def stop(self) -> None:
+        """Stop following. Idempotent."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+            self._watching = None
+
+    @override
+    async def refusals(
+        self, ctx: Context, *, environment: str | None = None, service: str | None = None
+    ) -> Refusals:
+        await self.look()
+        landscape = self._landscape()
+        joined: dict[Refusal, Times] = {}
+        async with self._looking:
+            kept = list(self._tally)
+        for attempt, times in kept:
+            if not _concerns(attempt, environment, service):
+                continue
+            said = explain(attempt, landscape)
+            before = joined.get(said)
+            joined[said] = times if before is None else before.joined(times)
+        latest = sorted(joined.items(), key=lambda one: (one[1].last, one[0].what), reverse=True)
+        caller = None if environment is None or service is None else f"{environment}/{service}"
+        return Refusals(
+            refusals=[_view(said, times, landscape) for said, times in latest],
+            left_out=self._tally.left_out(caller),
+            unread=self._followed.passed_over + self._useless,
+        )
+
+    async def look(self) -> None:
+        """Read what was refused since the last time."""
+        async with self._looking:
+            lines = await asyncio.to_thread(self._followed.lines)
+            # Thousands of lines are read apart, so that the agent answers meanwhile.
+            await asyncio.to_thread(self._tally.add, self._attempts(lines))
+            self._tally.forget(self._clock.now())
+
+    def _attempts(self, lines: list[bytes]) -> Iterator[tuple[datetime, Attempt]]:
+        for line in lines:
+            try:
+                found = read(line)
+            except NoAttempt:
+                self._useless += len(line)
+            else:
+                if found is not None:
+                    yield found
+
+    async def _watch(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_EVERY.total_seconds())
+
+
+def _concerns(attempt: Attempt, environment: str | None, service: str | None) -> bool:
+    for issuer in filter(None, (attempt.caller, attempt.callee)):
+        where, _, name = issuer.partition("/")
+        if environment in (None, where) and service in (None, name):
+            return True
+    return False
+
+
+def _view(said: Refusal, times: Times, landscape: Landscape) -> RefusalView:
+    return RefusalView(
+        caller=said.caller,
+        target=said.target,
+        is_service=said.target in landscape.services,
+        what=said.what,
+        times=times.count,
+        first=times.first,
+        last=times.last,
+        do=said.do,
+        line=said.line,
+        descriptor=said.descriptor,
+    )
