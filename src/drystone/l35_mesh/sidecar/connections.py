@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER, HTTP_OPTIONS
 from drystone.l10_engines.proxy.edge_listener import (
@@ -18,8 +18,9 @@ from drystone.l10_engines.proxy.edge_listener import (
 )
 from drystone.l10_engines.proxy.edge_services import REMEMBERED
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.refusal_log import refused_requests
 from drystone.l35_mesh.sidecar.model import Address
-from drystone.l35_mesh.sidecar.permissions import CALLER, NAMESPACE, RBAC
+from drystone.l35_mesh.sidecar.permissions import RBAC
 from drystone.l35_mesh.sidecar.tokens import IDENTITY_HEADERS
 
 NO_LIMIT = 100_000
@@ -84,9 +85,11 @@ def listening(name: str, at: Address | None, chains: list[Config]) -> dict[str, 
 
 
 def http(
-    kind: str,
+    kind: Literal["inbound", "outbound"],
     *,
     name: str,
+    caller: str,
+    callee: str,
     filters: Sequence[Config],
     replies: Config,
     access_log: Path,
@@ -98,6 +101,8 @@ def http(
     Args:
         kind: What the log calls the listener.
         name: Of the routes that it asks for, and of its statistics.
+        caller: Who calls, as tokens name it; or the operator that tells.
+        callee: Who is called, as tokens name it.
         filters: Before the router.
         replies: ``LocalReplyConfig``.
         access_log: Where to log.
@@ -109,7 +114,7 @@ def http(
         identity = {**identity, "use_remote_address": False, "append_x_forwarded_port": False}
     fields = {
         "listener": kind,
-        "caller": f"%DYNAMIC_METADATA({NAMESPACE}:{CALLER})%",
+        "caller": caller,
         "would": f"%DYNAMIC_METADATA({RBAC}:shadow_engine_result)%",
         **LOG_FIELDS,
     }
@@ -123,7 +128,10 @@ def http(
         **identity,
         **protocol_limits(),
         "upgrade_configs": [{"upgrade_type": "websocket"}],
-        "access_log": [json_log(access_log, fields)],
+        "access_log": [
+            json_log(access_log, fields),
+            refused_requests(access_log, kind, caller=caller, service=callee),
+        ],
         "local_reply_config": replies,
     }
     return {"filters": [{"name": "http", "typed_config": config}]}

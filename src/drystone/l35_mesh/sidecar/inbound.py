@@ -49,6 +49,8 @@ def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
     chain = http(
         "inbound",
         name=name,
+        caller=f"%DYNAMIC_METADATA({NAMESPACE}:{CALLER})%",
+        callee=inbound.audience,
         filters=(
             *further.before,
             checks_filter(service.name),

@@ -59,7 +59,13 @@ def outbound_part(outbound: Outbound, access_log: Path) -> Snapshot:
     """Return all that belongs to one outbound, but its token."""
     name = outbound_name(outbound.caller, outbound.service)
     chain = http(
-        "outbound", name=name, filters=(NOBODY,), replies=_replies(outbound), access_log=access_log
+        "outbound",
+        name=name,
+        caller=outbound.issuer,
+        callee=outbound.audience,
+        filters=(NOBODY,),
+        replies=_replies(outbound),
+        access_log=access_log,
     )
     return Snapshot(
         clusters={name: _cluster(name, outbound)},
