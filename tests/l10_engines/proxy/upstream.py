@@ -22,13 +22,14 @@ class Upstream:
     Paths: ``/slow`` answers once :attr:`release` is set; ``/events`` sends an event every 0.1 s, 20 times;
     ``/headers`` returns the request's headers as JSON, ``/length`` the length of its body; ``/break`` closes without an answer; ``/status/N``
     answers with that status; ``/big`` sends :data:`BIG` bytes. A request to upgrade gets its own bytes back,
-    each line with the name. :attr:`lines` keeps every request line as it came.
+    each line with the name. :attr:`lines` keeps every request line as it came, :attr:`told` the names of all headers.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.seen: Counter[str] = Counter()
         self.lines: list[str] = []
+        self.told: set[str] = set()
         self.release = asyncio.Event()
         self.port = 0
         self._writers: set[asyncio.StreamWriter] = set()
@@ -67,6 +68,7 @@ class Upstream:
         method, target, _ = head[0].split(" ")
         headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
         self.lines.append(head[0])
+        self.told.update(headers)
         length = await _length_of_body(reader, headers)
         path = urlsplit(target).path
         self.seen[f"{method} {path}"] += 1
