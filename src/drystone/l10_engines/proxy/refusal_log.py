@@ -77,7 +77,11 @@ def refused_requests(
 
 
 def refused_connections(
-    access_log: Path, listener: Literal["catcher", "egress"], *, caller: str
+    access_log: Path,
+    listener: Literal["catcher", "egress"],
+    *,
+    caller: str,
+    name: str = "%REQUESTED_SERVER_NAME%",
 ) -> dict[str, Any]:
     """Return an ``AccessLog`` of a TCP listener at which all that arrives is refused.
 
@@ -85,13 +89,14 @@ def refused_connections(
         access_log: The one beside which they are written.
         listener: Its kind.
         caller: Whose attempts arrive there, as tokens name it.
+        name: The operator that tells whom the client asked for by name: where it speaks TLS, by default.
     """
     fields = {
         **_TIME,
         "listener": listener,
         "caller": caller,
         "destination": "%DOWNSTREAM_LOCAL_ADDRESS%",
-        "name": "%REQUESTED_SERVER_NAME%",
+        "name": name,
     }
     return _written(access_log, fields)
 

@@ -30,6 +30,7 @@ _RAW = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 
 HTTP2: Config = {
     "http2_protocol_options": {
+        "allow_connect": True,  # WebSockets over HTTP/2 (RFC 8441)
         "initial_stream_window_size": 64 << 10,
         "initial_connection_window_size": 1 << 20,
     }
@@ -69,7 +70,7 @@ def address(at: Address) -> dict[str, Any]:
     return {"socket_address": place}
 
 
-def listening(name: str, at: Address | None, chains: list[Config]) -> dict[str, Any]:
+def listening(name: str, at: Address | None, chains: Sequence[Config]) -> dict[str, Any]:
     """Return a ``Listener``; inside the Envoy alone where it has no address."""
     where: dict[str, Any] = {"internal_listener": {}}
     if at is not None:
@@ -80,7 +81,7 @@ def listening(name: str, at: Address | None, chains: list[Config]) -> dict[str, 
         "name": name,
         **where,
         "per_connection_buffer_limit_bytes": BUFFER,
-        "filter_chains": chains,
+        "filter_chains": list(chains),
     }
 
 
@@ -118,6 +119,7 @@ def http(
         "would": f"%DYNAMIC_METADATA({RBAC}:shadow_engine_result)%",
         **LOG_FIELDS,
     }
+    limits = protocol_limits()
     config = {
         "@type": TYPE_PREFIX + HTTP_CONNECTION,
         "stat_prefix": name,
@@ -126,7 +128,13 @@ def http(
         "early_header_mutation_extensions": [_stripped((*IDENTITY_HEADERS, *strip))],
         "http_filters": [*filters, ROUTER],
         **identity,
-        **protocol_limits(),
+        **limits,
+        # Proxies share a connection for many requests, and WebSockets among them (RFC 8441).
+        "http2_protocol_options": {
+            **limits["http2_protocol_options"],
+            "max_concurrent_streams": 1000 if trusts_hop else 100,
+            "allow_connect": True,
+        },
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "access_log": [
             json_log(access_log, fields),

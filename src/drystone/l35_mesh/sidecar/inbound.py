@@ -20,6 +20,7 @@ from drystone.l10_engines.proxy.local_replies import (
 )
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
 from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l35_mesh.sidecar.bodies import TOO_LARGE, UNSIZED, bounded
 from drystone.l35_mesh.sidecar.connections import http, inbound_name, listening, way_within
 from drystone.l35_mesh.sidecar.model import Inbound
 from drystone.l35_mesh.sidecar.permissions import CALLER, NAMESPACE, NOBODY, RBAC, inbound_rules
@@ -56,6 +57,7 @@ def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
             checks_filter(service.name),
             BINDING,
             NOBODY,
+            UNSIZED,
             *further.filters,
         ),
         replies=_replies(inbound),
@@ -101,9 +103,11 @@ def _routes(inbound: Inbound, name: str) -> Config:
         **host,
         "typed_per_filter_config": {RBAC: inbound_rules(inbound), **inbound.further.on_routes},
     }
+    if inbound.body is not None:
+        own["routes"] = bounded(own["routes"], inbound.body)
     if accepts_bad(inbound):
         told = {"filter_metadata": {LUA: {STRANGER: True}}}
-        own["routes"] = [{**route, "metadata": told} for route in host["routes"]]
+        own["routes"] = [{**route, "metadata": told} for route in own["routes"]]
     routes = route_configuration([own], name=name)
     if inbound.listen is None:
         # The proxy before this one has said who the client is.
@@ -149,7 +153,7 @@ def _replies(inbound: Inbound) -> Config:
         title="The sidecar refused the request",
         detail="%LOCAL_REPLY_BODY%",
     )
-    answers = (missing, bad, undeclared, *INSTANCE_ANSWERS, rest)
+    answers = (missing, bad, undeclared, TOO_LARGE, *INSTANCE_ANSWERS, rest)
     return local_replies("mesh", answers, inbound.further.mappers)
 
 

@@ -27,6 +27,12 @@ RETRY_ON = ("connect", "502", "503")
 """Which failures are repeated where a dependency says nothing else."""
 
 
+def issuer_of(name: str) -> str:
+    """Return what tokens call a service that the edge calls ``<service>.<environment>``."""
+    service, _, environment = name.rpartition(".")
+    return f"{environment}/{service}"
+
+
 class Address(msgspec.Struct, frozen=True):
     """Where an Envoy listens: a TCP port, or a unix socket.
 
