@@ -43,7 +43,7 @@ def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values = {"port": "1", "runtime": "processes", "default_environment": "test"}
     values |= {"postgres.url": "postgresql://h/d", "cache.url": "redis://h"}
     values |= {"objects.endpoint": "http://h", "dependencies.idle_minutes": "5"}
-    values |= {"keys.algorithm": "RS256"}
+    values |= {"keys.algorithm": "RS256", "proxy.open": "false"}
     values |= {"objects.access_key_file": "/a", "objects.secret_key_file": "/b"}
     values |= {f"{e}.memory": "1GiB" for e in ("postgres", "objects", "proxy")}
     variables = {f"DRYSTONE_{n.replace('.', '_').upper()}": v for n, v in values.items()}

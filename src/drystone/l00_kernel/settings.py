@@ -102,9 +102,11 @@ class ProxySettings(_Engine, frozen=True, kw_only=True):
 
     Attributes:
         memory: Bytes that it may use.
+        open: Whether people at this machine reach services that are not public. Services never do, unless they declare it.
     """
 
     memory: int | None = None
+    open: bool = True
 
 
 class DependenciesSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,7 +192,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def explain(self) -> list[Setting]:
         """Return every setting with its value and where it comes from; passwords are left out."""
         return [
-            Setting(name, str(_shown(_value(self, name)) or ""), self.sources.get(name, DEFAULT))
+            Setting(name, _text(_shown(_value(self, name))), self.sources.get(name, DEFAULT))
             for name in _TYPES
         ]
 
@@ -311,6 +313,13 @@ def _value(settings: Settings, name: str) -> Any:
     for part in name.split("."):
         value = getattr(value, part)
     return value
+
+
+def _text(value: Any) -> str:
+    """Return a value as it is written in the file; empty where nothing is set."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value or "")
 
 
 def _shown(value: Any) -> Any:

@@ -20,6 +20,7 @@ DESCRIPTORS = (
     "drystone.l10_engines.objects",
     "drystone.l20_trust.keys",
     "drystone.l25_deployer",
+    "drystone.l35_mesh.sidecar",
     PROGRAM,
 )
 """Packages of the platform's own services, each with a ``service.yaml``."""

@@ -32,7 +32,6 @@ from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.edge import Edge
 from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.machine import Machine
-from drystone.l25_deployer.local.mesh import NoMesh
 from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
@@ -48,6 +47,7 @@ from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of, keys_part
+from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
 from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
 
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.settings import ObjectsSettings, Settings
     from drystone.l10_engines.on_demand.service import OnDemand
     from drystone.l20_trust.keys.service import Keys
+    from drystone.l35_mesh.sidecar.following import Following
     from drystone.l90_assembly.runtimes import Trials
 
 ENGINES, DEPLOYER = 10, 25
@@ -86,6 +87,7 @@ class Standalone(msgspec.Struct, frozen=True):
         artifacts: Its store of artefacts.
         services: What is deployed.
         keys: By which services prove who they are.
+        following: Brings changes of keys to the sidecars.
         view: The view of the dependency model.
     """
 
@@ -97,11 +99,13 @@ class Standalone(msgspec.Struct, frozen=True):
     artifacts: Artifacts
     services: Services
     keys: Keys
+    following: Following
     view: OnDemand
 
     async def leave(self) -> None:
         """Stop looking after everything; all that runs goes on."""
         await self.platform.leave()
+        await self.following.stop()
         await self.view.stop()
         await self.supervisor.detach()
         await self.envoy.detach()
@@ -143,7 +147,7 @@ async def assemble(
         sandbox if isinstance(sandbox, Bubblewrap) else None,
     )
     ports = PortBook(home.path / PORTS)
-    mesh = NoMesh(ports)
+    mesh = mesh_of(home, settings, keys, ports, clock)
     machine = Machine(
         label=label_of(home),
         url_port=settings.port,
@@ -159,15 +163,16 @@ async def assemble(
             engines.envoy,
             port=settings.port,
             access_log=home.access_log,
-            mesh=mesh,
+            mesh=mesh.node,
             ensure=partial(engines.supervisor.ensure, engines.envoy.name),
             own=(view_at_edge(home),),
         ),
-        mesh=mesh,
+        mesh=mesh.node,
         clock=clock,
         log=log,
         keys=keys,
     )
+    following = following_of(mesh, keys, machine)
     services = Services(machine)
     services.load()
     news = News(services)
@@ -177,6 +182,7 @@ async def assemble(
     parts = {
         **_parts(engines.supervisor, engines.ads, machine, services),
         "keys": keys_part(engines.keys, keys, engines.supervisor),
+        MESH: mesh_part(following),
         VIEW: view_part(view),
     }
     platform = Platform(
@@ -211,6 +217,7 @@ async def assemble(
         artifacts=artifacts,
         services=services,
         keys=keys,
+        following=following,
         view=view,
     )
 

@@ -163,10 +163,7 @@ KEYS: dict[str, str] = {
             "group": NOW,
             "can_change": NOW,
             **_under("accepted", dict.fromkeys(("by", "reason", "until"), NOW)),
-            **dict.fromkeys(
-                ("calls", "timeout", "retries", "retry_on"),
-                "calls between services are not limited or repeated yet",
-            ),
+            **dict.fromkeys(("calls", "timeout", "retries", "retry_on"), NOW),
         },
     ),
     "network": NOW,
@@ -174,10 +171,9 @@ KEYS: dict[str, str] = {
     **_under(
         "network.ingress",
         {
-            "public": "the local edge answers on loopback for every service, and nowhere else",
-            **dict.fromkeys(
-                ("staff", "callers", "builds"), "callers on this machine are not told apart yet"
-            ),
+            "public": NOW,
+            "callers": NOW,
+            **dict.fromkeys(("staff", "builds"), "people and pipelines are not told apart yet"),
         },
     ),
     **_under(
@@ -188,7 +184,7 @@ KEYS: dict[str, str] = {
             "auth": "callers are not asked who they are yet",
             "policy": "no policy decides yet",
             "tracing": "requests are not traced yet",
-            "body": "bodies are not limited yet",
+            "body": NOW,
         },
     ),
     "limits": "requests are not counted yet",

@@ -1,0 +1,171 @@
+"""The mesh of one host: what its one Envoy does as the sidecar of every service.
+
+The deployer says what runs (:class:`~drystone.l25_deployer.local.mesh.Member`), service keys say who may prove what, and
+from both comes the whole configuration, each time anew. Nothing is kept here that could not be had again, but the tokens,
+which are made again, and where the resources of services are, which is written down: an agent that has just started knows
+of a service only what its records say, and must not close a way that is in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from drystone.l20_trust.keys.api import issuer_of
+from drystone.l25_deployer.local.mesh import LOOPBACK, Address, Member
+from drystone.l25_deployer.local.mesh import Mesh as MeshPort
+from drystone.l25_deployer.stacks.model import RETRIES, RETRY_ON
+from drystone.l35_mesh.sidecar import model
+from drystone.l35_mesh.sidecar.connections import outbound_name
+from drystone.l35_mesh.sidecar.declared import Declared, declared_by
+from drystone.l35_mesh.sidecar.snapshot import mesh_snapshot
+
+if TYPE_CHECKING:
+    from drystone.l10_engines.proxy.edge import EdgeService
+    from drystone.l10_engines.proxy.snapshot import Snapshot
+    from drystone.l25_deployer.local.ports import PortBook
+    from drystone.l35_mesh.sidecar.key_book import KeyBook
+    from drystone.l35_mesh.sidecar.token_book import TokenBook
+
+FEW = 100
+"""In a home with at most so many services, each knows the keys of all, so that who calls undeclared is told what to declare."""
+
+
+class NodeMesh(MeshPort):
+    """What stands between the services of one host.
+
+    Args:
+        ports: Promises each service a port for each of its dependencies.
+        book: By what callees check who calls.
+        tokens: What callers prove themselves with.
+        access_log: Where every call is logged.
+        connections: How many there may be to the instances of one service.
+        is_open: Whether people of this machine reach services that are not public.
+        further: What other parts of the mesh add to what stands before a service.
+    """
+
+    def __init__(
+        self,
+        *,
+        ports: PortBook,
+        book: KeyBook,
+        tokens: TokenBook,
+        access_log: Path,
+        connections: int,
+        is_open: bool,
+        further: Callable[[Member], model.Further] = lambda _: model.Further(),
+    ) -> None:
+        self._ports = ports
+        self._book = book
+        self._tokens = tokens
+        self._access_log = access_log
+        self._connections = connections
+        self._is_open = is_open
+        self._further = further
+
+    @override
+    def address(self, environment: str, service: str, callee: str) -> Address:
+        return Address(LOOPBACK, self._ports.internal(f"{service}.{environment}>{callee}"))
+
+    @override
+    def own_port(self, service: str) -> int | None:
+        return None
+
+    @override
+    async def prepare(self, services: Iterable[Member]) -> None:
+        return
+
+    @override
+    def network(self, environment: str, service: str) -> Path | None:
+        return None
+
+    @override
+    def surround(
+        self, edge: Snapshot, services: Sequence[EdgeService], members: Sequence[Member]
+    ) -> Snapshot:
+        calls = [call for member in members for call in declared_by(member)]
+        self._tokens.want({(call.issuer, call.audience) for call in calls})
+        whole = model.Mesh(
+            access_log=self._access_log,
+            inbounds=tuple(self._inbounds(services, members, calls)),
+            outbounds=tuple(map(self._outbound, calls)),
+            tokens=self._tokens.tokens,
+        )
+        return mesh_snapshot(whole, edge, connections=self._connections)
+
+    def _inbounds(
+        self, services: Sequence[EdgeService], members: Sequence[Member], calls: Sequence[Declared]
+    ) -> Iterable[model.Inbound]:
+        by_name = {member.name: member for member in members}
+        everybody = {issuer_of(member.environment, member.service) for member in members}
+        callers: dict[str, list[Declared]] = {}
+        for call in calls:
+            callers.setdefault(call.callee, []).append(call)
+        for service in services:
+            member = by_name.get(service.name)
+            if member is None or not member.surroundings:
+                continue
+            wanting = callers.get(service.name, [])
+            further = self._further(member)
+            is_bounded = member.surroundings[0].body is not None
+            if wanting or is_bounded or not self._is_open or further != model.Further():
+                known = everybody if len(everybody) <= FEW else {call.issuer for call in wanting}
+                yield self._inbound(service, member, wanting, known, further)
+
+    def _inbound(
+        self,
+        service: EdgeService,
+        member: Member,
+        wanting: Sequence[Declared],
+        known: Collection[str],
+        further: model.Further,
+    ) -> model.Inbound:
+        serving = member.surroundings[0]
+        may = serving.callers
+        return model.Inbound(
+            service=service,
+            audience=issuer_of(member.environment, member.service),
+            callers=tuple(
+                model.Caller(call.issuer, call.calls)
+                for call in wanting
+                if may is None or call.caller in may
+            ),
+            keys=self._book.written(known),
+            public=serving.public or self._is_open,
+            own_tokens=serving.public or self._is_open,
+            health=member.health,
+            body=serving.body,
+            further=further,
+        )
+
+    def _outbound(self, call: Declared) -> model.Outbound:
+        at = self.address(call.environment, call.caller, call.callee)
+        return model.Outbound(
+            caller=f"{call.caller}.{call.environment}",
+            issuer=call.issuer,
+            dependency=call.dependency,
+            service=call.callee,
+            audience=call.audience,
+            listen=model.Address(port=at.port, address=at.host),
+            calls=call.calls,
+            timeout=call.timeout,
+            retries=RETRIES if call.retries is None else call.retries,
+            retry_on=RETRY_ON if call.retry_on is None else call.retry_on,
+        )
+
+    @override
+    def problems(self, service: str, refused: Mapping[str, str]) -> list[str]:
+        begin = outbound_name(service, "")
+        return [
+            f"it cannot reach {name.removeprefix(begin)}: {why}; end the program that has the port, and the platform"
+            " takes it"
+            for name, why in refused.items()
+            if name.startswith(begin)
+        ]
+
+    @override
+    async def forget(self, environment: str, service: str) -> None:
+        return

@@ -1,0 +1,75 @@
+"""The mesh of one machine: what stands between its services, and what keeps that up with their keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS
+from drystone.l10_engines.proxy.settings import connections_here
+from drystone.l25_deployer.local.startup import Part
+from drystone.l35_mesh.sidecar.following import Following
+from drystone.l35_mesh.sidecar.key_book import KeyBook
+from drystone.l35_mesh.sidecar.node import NodeMesh
+from drystone.l35_mesh.sidecar.token_book import TokenBook
+
+if TYPE_CHECKING:
+    from drystone.l00_kernel.clock import Clock
+    from drystone.l00_kernel.home import Home
+    from drystone.l00_kernel.settings import Settings
+    from drystone.l20_trust.keys.service import Keys
+    from drystone.l25_deployer.local.machine import Machine
+    from drystone.l25_deployer.local.ports import PortBook
+
+MESH = "mesh"
+LAYER = 35
+
+
+class MeshParts(msgspec.Struct, frozen=True):
+    """What the mesh consists of on one machine.
+
+    Attributes:
+        node: Decides who reaches whom.
+        book: By what callees check who calls.
+        tokens: What callers prove themselves with.
+    """
+
+    node: NodeMesh
+    book: KeyBook
+    tokens: TokenBook
+
+
+def mesh_of(home: Home, settings: Settings, keys: Keys, ports: PortBook, clock: Clock) -> MeshParts:
+    """Return the parts for a home; nothing is made or started yet."""
+    book, tokens = KeyBook(keys), TokenBook(keys, clock)
+    node = NodeMesh(
+        ports=ports,
+        book=book,
+        tokens=tokens,
+        access_log=home.access_log,
+        connections=connections_here(MOST_CONNECTIONS),
+        is_open=settings.proxy.open,
+    )
+    return MeshParts(node, book, tokens)
+
+
+def following_of(mesh: MeshParts, keys: Keys, machine: Machine) -> Following:
+    """Return what brings changes of service keys to the sidecars."""
+    return Following(
+        keys=keys,
+        book=mesh.book,
+        tokens=mesh.tokens,
+        publish=machine.edge.refresh,
+        log=machine.log,
+    )
+
+
+def mesh_part(following: Following) -> Part:
+    """Say how the mesh comes up: its configuration is the proxy's, and from here on it follows the keys."""
+
+    async def start() -> str:
+        following.start()
+        return ""
+
+    return Part(MESH, LAYER, start, following.stop)

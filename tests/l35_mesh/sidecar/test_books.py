@@ -1,0 +1,160 @@
+"""Keys and tokens as sidecars hold them, and how changes of keys are taken up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from typing_extensions import override
+
+from drystone.l00_kernel.ports import NullLog
+from drystone.l20_trust.keys.api import DEFAULT_LIFETIME, ProxyKeys, Token
+from drystone.l20_trust.keys.errors import NoKeys
+from drystone.l35_mesh.sidecar.following import Following
+from drystone.l35_mesh.sidecar.key_book import KeyBook
+from drystone.l35_mesh.sidecar.token_book import LIFETIME, TokenBook
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Hands:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.at = BEGIN
+
+    def now(self) -> datetime:
+        return self.at
+
+
+class FewKeys(ProxyKeys):
+    """Keys that are numbers: the first one of an issuer signs, all are published."""
+
+    def __init__(self, clock: Hands) -> None:
+        self.of: dict[str, list[int]] = {}
+        self.clock = clock
+        self._told: list[Callable[[str], None]] = []
+        self.made = 0
+
+    def change(self, issuer: str, *keys: int) -> None:
+        self.of[issuer] = list(keys)
+        for told in self._told:
+            told(issuer)
+
+    @property
+    @override
+    def generation(self) -> int:
+        return 0
+
+    @override
+    def watch(self, told: Callable[[str], None]) -> Callable[[], None]:
+        self._told.append(told)
+        return lambda: self._told.remove(told)
+
+    @override
+    def key_set(self, issuers: Collection[str]) -> dict[str, Any]:
+        return {"keys": [{"kid": f"{i}/{k}"} for i in sorted(issuers) for k in self.of.get(i, [])]}
+
+    @override
+    def mint(self, issuer: str, audience: str, lifetime: timedelta = DEFAULT_LIFETIME) -> Token:
+        if not self.of.get(issuer):
+            raise NoKeys(f"{issuer} has no key")
+        self.made += 1
+        key = f"{issuer}/{self.of[issuer][0]}"
+        return Token(f"{key} {audience} {self.made}", key, self.clock.now() + lifetime)
+
+
+def ids(written: str) -> set[str]:
+    return {key["kid"] for key in json.loads(written)["keys"]}
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=4, unique=True), min_size=1, max_size=6))
+def test_while_keys_change_those_of_before_and_those_of_after_are_good(
+    states: list[list[int]],
+) -> None:
+    keys = FewKeys(Hands())
+    book = KeyBook(keys)
+    keys.of = {"dev/a": states[0], "dev/b": [9]}
+    before = ids(book.written({"dev/a", "dev/b"}))
+    for state in states:
+        keys.of["dev/a"] = state
+        after = {f"dev/a/{key}" for key in state} | {"dev/b/9"}
+        unsettled = book.widen("dev/a")
+        assert ids(book.written({"dev/a", "dev/b"})) == before | after
+        assert unsettled == bool(before - after)
+        book.settle("dev/a")
+        before = ids(book.written({"dev/a", "dev/b"}))
+        assert before == after
+
+
+def test_a_token_is_renewed_at_half_of_its_life_and_forgotten_when_nobody_calls() -> None:
+    clock = Hands()
+    keys = FewKeys(clock)
+    keys.of = {"dev/a": [1]}
+    tokens = TokenBook(keys, clock)  # type: ignore[arg-type]
+    pair = ("dev/a", "dev/b")
+    tokens.want({pair})
+    first = tokens.tokens[pair]
+    tokens.want({pair})
+    assert not tokens.renew()
+    assert tokens.tokens[pair] == first
+    assert tokens.until_due() <= timedelta(minutes=1)  # a clock that was set is noticed soon
+    clock.at += LIFETIME / 2
+    assert tokens.until_due() <= timedelta(seconds=1)
+    assert tokens.renew()
+    assert tokens.tokens[pair] != first
+    tokens.want(set())
+    assert tokens.tokens == {}
+
+
+def test_who_has_no_keys_is_named_and_has_a_token_as_soon_as_there_are_some() -> None:
+    clock = Hands()
+    keys = FewKeys(clock)
+    tokens = TokenBook(keys, clock)  # type: ignore[arg-type]
+    pair = ("dev/a", "dev/b")
+    tokens.want({pair})
+    assert tokens.tokens == {}
+    assert tokens.missing == {pair: "dev/a has no key"}
+    assert not tokens.renew()
+    keys.of["dev/a"] = [1]
+    assert tokens.renew()
+    assert tokens.missing == {}
+    assert pair in tokens.tokens
+
+
+async def test_new_keys_are_known_before_they_sign_and_old_ones_until_they_sign_no_more() -> None:
+    clock = Hands()
+    keys = FewKeys(clock)
+    keys.of = {"dev/a": [1]}
+    book, tokens = KeyBook(keys), TokenBook(keys, clock)  # type: ignore[arg-type]
+    pair = ("dev/a", "dev/b")
+    tokens.want({pair})
+    book.written({"dev/a"})
+    published: list[tuple[str, set[str]]] = []
+    thrice = asyncio.Event()
+
+    async def publish() -> None:
+        published.append((tokens.tokens[pair].split()[0], ids(book.written({"dev/a"}))))
+        if len(published) == 3:
+            thrice.set()
+
+    following = Following(keys=keys, book=book, tokens=tokens, publish=publish, log=NullLog())
+    following.start()
+    try:
+        await asyncio.to_thread(keys.change, "dev/a", 2)
+        async with asyncio.timeout(20):
+            await thrice.wait()
+    finally:
+        await following.stop()
+    assert published == [
+        ("dev/a/1", {"dev/a/1", "dev/a/2"}),
+        ("dev/a/2", {"dev/a/1", "dev/a/2"}),
+        ("dev/a/2", {"dev/a/2"}),
+    ]
+    keys.change("dev/a", 3)
+    assert len(published) == 3
