@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS
-from drystone.l10_engines.proxy.settings import connections_here
 from drystone.l25_deployer.local.startup import Part
 from drystone.l35_mesh.sidecar.following import Following
 from drystone.l35_mesh.sidecar.key_book import KeyBook
@@ -48,7 +46,6 @@ def mesh_of(home: Home, settings: Settings, keys: Keys, ports: PortBook, clock: 
         book=book,
         tokens=tokens,
         access_log=home.access_log,
-        connections=connections_here(MOST_CONNECTIONS),
         is_open=settings.proxy.open,
     )
     return MeshParts(node, book, tokens)

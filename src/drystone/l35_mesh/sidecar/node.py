@@ -42,7 +42,6 @@ class NodeMesh(MeshPort):
         book: By what callees check who calls.
         tokens: What callers prove themselves with.
         access_log: Where every call is logged.
-        connections: How many there may be to the instances of one service.
         is_open: Whether people of this machine reach services that are not public.
         further: What other parts of the mesh add to what stands before a service.
     """
@@ -54,7 +53,6 @@ class NodeMesh(MeshPort):
         book: KeyBook,
         tokens: TokenBook,
         access_log: Path,
-        connections: int,
         is_open: bool,
         further: Callable[[Member], model.Further] = lambda _: model.Further(),
     ) -> None:
@@ -62,7 +60,6 @@ class NodeMesh(MeshPort):
         self._book = book
         self._tokens = tokens
         self._access_log = access_log
-        self._connections = connections
         self._is_open = is_open
         self._further = further
 
@@ -94,7 +91,7 @@ class NodeMesh(MeshPort):
             outbounds=tuple(map(self._outbound, calls)),
             tokens=self._tokens.tokens,
         )
-        return mesh_snapshot(whole, edge, connections=self._connections)
+        return mesh_snapshot(whole, edge)
 
     def _inbounds(
         self, services: Sequence[EdgeService], members: Sequence[Member], calls: Sequence[Declared]
