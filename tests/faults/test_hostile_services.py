@@ -9,10 +9,8 @@ import os
 import platform
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -28,10 +26,10 @@ from drystone.l10_engines.runtimes.port import Limits, Mount
 from drystone.l10_engines.runtimes.system_calls import Call, filter_program
 from drystone.l25_deployer.builds.folder import read_folder
 from drystone.l25_deployer.errors import ArtefactRefused
+from drystone.testing.bare_image import PYTHON, SHOWN, bare_image
 from drystone.testing.conformance import runtime_programs as programs
 from drystone.testing.conformance.runtime_bench import MEBIBYTE, Bench, Workbench, says, until
 from faults.hostile_program import ATTACK, FORK_BOMB
-from l10_engines.runtimes.test_podman import PYTHON, SHOWN, skeleton
 
 CLONE = {"x86_64": 56, "aarch64": 220}[platform.machine()]
 KERNEL = ["kcore", "keys", "kmsg", "kpageflags", "sched_debug", "timer_list", "vmallocinfo"]
@@ -40,15 +38,8 @@ KERNEL = ["kcore", "keys", "kmsg", "kpageflags", "sched_debug", "timer_list", "v
 @pytest.fixture(scope="module")
 def image() -> Iterator[str]:
     """An image without programs, which come from the host's folders."""
-    name = f"localhost/drystone-hostile:{uuid.uuid4().hex[:12]}"
-    subprocess.run(
-        ["podman", "import", "--quiet", "-", name],
-        input=skeleton(),
-        check=True,
-        capture_output=True,
-    )
-    yield name
-    subprocess.run(["podman", "rmi", "--force", name], check=True, capture_output=True)
+    with bare_image() as name:
+        yield name
 
 
 @pytest.fixture(params=["bubblewrap", "podman"])
