@@ -2,8 +2,8 @@
 
 The sandbox sees the system's programs and libraries, a few public files of ``/etc``, its working directory,
 its mounts, a private ``/tmp`` and the home of its own; the platform's home and other people's files do not
-exist in it. Calls of the kernel that no service needs are refused (``system_calls``). The network is the
-host's: instances listen on loopback ports.
+exist in it. Calls of the kernel that no service needs are refused (``system_calls``). Its network is the one that
+it was given, or the host's.
 
 Bubblewrap runs as three processes: a monitor outside, an init as pid 1 inside, and the command as pid 2.
 Signals are for pid 2: the monitor would die of them and pull the sandbox down in the middle of a request
@@ -81,6 +81,7 @@ class Bubblewrap(HostedRuntime):
             environment=True,
             privileges=True,
             calls=self._filter is not None,
+            network=True,
         )
 
     async def _try(self) -> str | None:

@@ -200,13 +200,14 @@ class HostedRuntime(Runtime):
                 groups=groups,
                 with_info=launch.with_info,
                 call_filter=launch.call_filter,
+                network=spec.network,
             )
         except DiskFull:
             cgroups.remove(groups)
             raise
-        except PlatformError as e:
+        except (PlatformError, OSError) as e:
             cgroups.remove(groups)
-            raise InstanceFailed(f"{spec.id} cannot be started: {e.message}") from e
+            raise InstanceFailed(f"{spec.id} cannot be started: {e}") from e
         try:
             LAUNCHED.reach()
             main, init = await self._begun(spec, guard, groups)

@@ -141,7 +141,7 @@ class PodmanInstance(RecordedInstance):
 
 
 class Podman(Runtime):
-    """Runs images, with the network of the host."""
+    """Runs images, in the network that they are given or in that of the host."""
 
     name = "podman"
 
@@ -167,7 +167,7 @@ class Podman(Runtime):
     @override
     def isolation(self) -> Isolation:
         enforced = {name: self._enforces(name) for name in ("memory", "cpu", "pids")}
-        kept = ("files", "processes", "environment", "privileges")
+        kept = ("files", "processes", "environment", "privileges", "network")
         calls = self._podman.profile is not None
         return Isolation(calls=calls, **enforced, **dict.fromkeys(kept, True))
 

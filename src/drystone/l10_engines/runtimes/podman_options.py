@@ -31,7 +31,7 @@ def options(spec: InstanceSpec, isolation: Isolation) -> list[str]:
         f"--pidfile={spec.state / 'pid'}",
         f"--conmon-pidfile={spec.state / 'monitor'}",
         "--log-driver=passthrough",
-        "--network=host",
+        "--network=host" if spec.network is None else f"--network=ns:{spec.network}",
         "--pull=never",
         "--cap-drop=ALL",
         "--security-opt=no-new-privileges",

@@ -66,6 +66,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
         limits: Most that it may use.
         mounts: Volumes and artefacts.
         image: What ``Podman.resolve_image`` returned; None for the other runtimes.
+        network: File of the network that it lives in, with its loopback ports; the host's when None.
         home_label: ``[A-Za-z0-9._-]{1,64}``; names the platform's home so that strays can be found.
     """
 
@@ -78,6 +79,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     directory: Path | None = None
     mounts: tuple[Mount, ...] = ()
     image: str | None = None
+    network: Path | None = None
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -147,7 +149,7 @@ class Isolation(msgspec.Struct, frozen=True):
         memory: The memory limit is enforced by the kernel.
         cpu: So is the share of processors.
         pids: So is the number of processes.
-        network: It has a network of its own. No runtime here promises it: ports are the host's loopback ports.
+        network: It cannot leave the network that it was given. Where it was given none, it has the host's.
     """
 
     files: bool = False
@@ -160,8 +162,12 @@ class Isolation(msgspec.Struct, frozen=True):
     pids: bool = False
     network: bool = False
 
-    def sentence(self) -> str:
-        """Say plainly what is and what is not isolated."""
+    def sentence(self, *, has_network: bool = False) -> str:
+        """Say plainly what is and what is not isolated.
+
+        Args:
+            has_network: Whether instances are given networks of their own.
+        """
         words = {
             "files": "files",
             "processes": "processes",
@@ -173,8 +179,9 @@ class Isolation(msgspec.Struct, frozen=True):
             "pids": "process limit",
             "network": "network",
         }
-        kept = [word for name, word in words.items() if getattr(self, name)]
-        open_ = [word for name, word in words.items() if not getattr(self, name)]
+        held = msgspec.structs.replace(self, network=self.network and has_network)
+        kept = [word for name, word in words.items() if getattr(held, name)]
+        open_ = [word for name, word in words.items() if not getattr(held, name)]
         return f"enforced: {', '.join(kept) or 'nothing'}; not enforced: {', '.join(open_)}"
 
 

@@ -18,9 +18,11 @@ import errno
 import os
 import resource
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.shortage import needs_room
+from drystone.l10_engines.namespaces import inside
 from drystone.l10_engines.processes.sacrifice import INSTANCE
 from drystone.l10_engines.processes.spawn import spawn
 from drystone.l10_engines.runtimes.port import LOG_NAME
@@ -73,6 +75,7 @@ def launch(
     groups: Sequence[Path],
     with_info: bool,
     call_filter: bytes | None = None,
+    network: Path | None = None,
 ) -> ProcessId:
     """Start a command under its guard; return the guard.
 
@@ -84,9 +87,11 @@ def launch(
         groups: Control groups that the command enters before it begins.
         with_info: Whether the command gets descriptor ``INFO_DESCRIPTOR``, which writes ``state/sandbox``.
         call_filter: What it can read from descriptor ``FILTER_DESCRIPTOR``, if anything.
+        network: The network that guard and command live in; that of this process when None.
 
     Raises:
         DiskFull: There is no room for the records.
+        NetworkLost: The network is not there.
         Unavailable: This machine has no ``/bin/sh``.
     """
     with needs_room(state):
@@ -99,12 +104,14 @@ def launch(
     first = "info" if with_info else "plain"
     guard = [SHELL, "-c", _OUTER, "drystone-guard", _INNER, str(state), first]
     guard += [str(INSTANCE), str(most_files())]
-    return spawn(
+    begin = partial(
+        spawn,
         [*guard, *map(str, groups), "--", *command],
         output=state / LOG_NAME,
         env=environment,
         directory=directory,
     )
+    return inside(network, begin)
 
 
 def most_files() -> int:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from drystone.l10_engines.namespaces import inside, tcp_socket
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.processes.identity import PROC
 from drystone.l10_engines.runtimes.port import Instance, InstanceSpec, Limits, Mount, Runtime
@@ -106,10 +106,12 @@ def says(instance: Instance, words: str) -> Callable[[], bool]:
     return lambda: words in instance.log.read_text(errors="replace")
 
 
-def answers(port: int) -> bool:
-    """Tell whether the program ``SERVE`` answers on this port of 127.0.0.1."""
+def answers(port: int, network: Path | None = None) -> bool:
+    """Tell whether the program ``SERVE`` answers on this port of 127.0.0.1, inside a network if one is named."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        with inside(network, tcp_socket) as connection:
+            connection.settimeout(5)
+            connection.connect(("127.0.0.1", port))
             return connection.recv(16) == b"hello"
     except OSError:
         return False

@@ -175,3 +175,21 @@ async def start():
 
 asyncio.run(start())
 """
+LEAVE_NETWORK = """
+import ctypes, json, os, socket
+libc = ctypes.CDLL(None)
+def own(kind=socket.AF_INET):
+    with socket.socket(kind):
+        return sorted(name for _, name in socket.if_nameindex())
+def leave():
+    with open("/proc/1/ns/net") as first:
+        return libc.setns(first.fileno(), 0x40000000) == 0
+before = own()
+with open("/proc/self/ns/net") as mine:
+    inode = os.fstat(mine.fileno()).st_ino
+try:
+    left = leave()
+except OSError:
+    left = False
+print(json.dumps({"devices": before, "inode": inode, "left": left and own() != before}))
+"""

@@ -40,6 +40,7 @@ from drystone.testing.conformance.runtime_bench import (
     until,
 )
 from drystone.testing.conformance.runtime_isolation import IsolationConformance
+from drystone.testing.conformance.runtime_network import NetworkConformance
 
 __all__ = ["Bench", "RuntimeConformance"]
 
@@ -57,7 +58,7 @@ AWKWARD = (
 )
 
 
-class RuntimeConformance(IsolationConformance):
+class RuntimeConformance(IsolationConformance, NetworkConformance):
     """Behaviour that the agent relies on, whichever runtime an instance is in."""
 
     async def test_it_is_available_here(self, work: Workbench) -> None:

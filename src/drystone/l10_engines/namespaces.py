@@ -1,0 +1,142 @@
+"""Do something inside another network, and come back safely (network_namespaces(7), setns(2)).
+
+A socket belongs to the network in which it was made, whoever uses it later; a process belongs to the network of the
+thread that started it. So whatever must happen inside happens in a thread of its own, which ends afterwards: no
+thread is ever led back, and none can stay in the wrong place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from drystone.l00_kernel.errors import Unavailable
+
+T = TypeVar("T")
+
+_NEW_NETWORK = 0x40000000
+"""CLONE_NEWNET of linux/sched.h."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class NetworkLost(Unavailable):
+    """The network in which something is to happen is not there; the next start of the platform makes it anew."""
+
+
+def inside(network: Path | None, work: Callable[[], T]) -> T:
+    """Do some short work inside a network and return what it returns.
+
+    Args:
+        network: The file that stands for it; this process's own when None, and then no thread is made.
+        work: What to do; its errors are raised here. What it starts lives in the network.
+
+    Raises:
+        NetworkLost: The file stands for no network.
+        OSError: This process may not enter it, or the machine is short of something.
+    """
+    if network is None:
+        return work()
+
+    def run() -> T:
+        _enter(network)
+        return work()
+
+    return _in_thread(run)
+
+
+def inside_new(work: Callable[[], T]) -> T:
+    """Do some short work inside a network that is made for it, empty, and return what it returns.
+
+    Raises:
+        OSError: This process may not make networks, or this kernel has none.
+    """
+
+    def run() -> T:
+        _checked(_libc.unshare(_NEW_NETWORK), "unshare")
+        return work()
+
+    return _in_thread(run)
+
+
+async def connect(
+    port: int,
+    network: Path | None,
+    *,
+    limit: int = 1 << 16,
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a TCP port of 127.0.0.1 inside a network.
+
+    Args:
+        port: The port.
+        network: See :func:`inside`.
+        limit: Most bytes that the reader holds back.
+
+    Raises:
+        NetworkLost: See :func:`inside`.
+        OSError: Nothing listens there.
+    """
+    if network is None:
+        return await asyncio.open_connection("127.0.0.1", port, limit=limit)
+    made = inside(network, tcp_socket)
+    try:
+        made.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
+        return await asyncio.open_connection(sock=made, limit=limit)
+    except BaseException:
+        made.close()
+        raise
+
+
+def tcp_socket() -> socket.socket:
+    """Make a socket for TCP over IPv4; it belongs to the network in which this is called."""
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+
+
+def _enter(network: Path) -> None:
+    try:
+        opened = os.open(network, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError) as e:
+        raise NetworkLost(f"there is no network at {network}", path=str(network)) from e
+    try:
+        _checked(_libc.setns(opened, _NEW_NETWORK), "setns")
+    except OSError as e:
+        if e.errno not in {errno.EINVAL, errno.EPERM}:
+            raise
+        raise NetworkLost(f"{network} cannot be entered: {e}", path=str(network)) from e
+    finally:
+        os.close(opened)
+
+
+def _checked(answer: int, call: str) -> None:
+    if answer != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}")
+
+
+def _in_thread(work: Callable[[], T]) -> T:
+    results: list[T] = []
+    problems: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as e:  # noqa: BLE001 - raised again where it was asked for
+            problems.append(e)
+
+    thread = threading.Thread(target=run, name="inside a network")
+    try:
+        thread.start()
+    except RuntimeError as e:  # this is how Python says that the kernel has no thread left
+        raise OSError(errno.EAGAIN, str(e)) from e
+    thread.join()
+    if problems:
+        raise problems[0]
+    return results[0]

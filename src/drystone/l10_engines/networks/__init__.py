@@ -1,0 +1,1 @@
+"""Networks without a way out, one for each service and environment."""
