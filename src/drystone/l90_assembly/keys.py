@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
+    from drystone.l00_kernel.ports import Audit
     from drystone.l00_kernel.settings import KeysSettings
     from drystone.l10_engines.supervision.supervisor import Supervisor
 
@@ -56,10 +57,22 @@ def key_parts(home: Home) -> KeyParts:
     return KeyParts(store, (first, second))
 
 
-def keys_of(parts: KeyParts, supervisor: Supervisor, clock: Clock, settings: KeysSettings) -> Keys:
+def keys_of(
+    parts: KeyParts,
+    supervisor: Supervisor,
+    clock: Clock,
+    *,
+    settings: KeysSettings,
+    audit: Audit | None = None,
+) -> Keys:
     """Put service keys together; the supervisor knows the servers."""
-    repository = Repositories(supervisor, parts.servers)
-    return Keys(parts.store, clock=clock, repository=repository, algorithm=settings.algorithm)
+    return Keys(
+        parts.store,
+        clock=clock,
+        repository=Repositories(supervisor, parts.servers),
+        algorithm=settings.algorithm,
+        audit=audit,
+    )
 
 
 def keys_part(parts: KeyParts, keys: Keys, supervisor: Supervisor) -> Part:

@@ -46,6 +46,7 @@ from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
+from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of, keys_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
@@ -137,7 +138,13 @@ async def assemble(
         PlatformError: The settings ask for what this machine does not have.
     """
     engines = _engines(home, settings, log)
-    keys = keys_of(engines.keys, engines.supervisor, clock, settings.keys)
+    keys = keys_of(
+        engines.keys,
+        engines.supervisor,
+        clock,
+        settings=settings.keys,
+        audit=HistoryAudit(lambda *key: services.find(*key)),  # noqa: PLW0108 - made below
+    )
     runtimes, chosen = await trials.chosen(settings.runtime)
     sandbox, podman = runtimes.get(Bubblewrap.name), runtimes.get(Podman.name)
     artifacts = Artifacts(

@@ -12,8 +12,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from typing_extensions import override
 
 from drystone.l00_kernel.clock import ManualClock
+from drystone.l00_kernel.contract import Context
+from drystone.l00_kernel.ports import Audit, Field
 from drystone.l20_trust.keys import tokens
 from drystone.l20_trust.keys.api import KeysApi
 from drystone.l20_trust.keys.domain import PUBLISHED_AFTER, REMEMBERED
@@ -27,7 +30,17 @@ from drystone.l20_trust.keys.errors import (
 from drystone.l20_trust.keys.service import Keys
 from drystone.l20_trust.keys.signing import is_signed
 from drystone.testing.reaches import REACHES, Reach, reach
-from l20_trust.key_rings import CTX, NOW, ORDERS, PAYMENTS, keys_at, orders_at, store_at, token_of
+from l20_trust.key_rings import (
+    CTX,
+    NOW,
+    ORDERS,
+    PAYMENTS,
+    NoServer,
+    keys_at,
+    orders_at,
+    store_at,
+    token_of,
+)
 
 ORDERS_IN = {"environment": "dev", "service": "orders"}
 
@@ -161,6 +174,39 @@ async def test_a_release_is_given_what_clients_of_asap_look_for(tmp_path: Path) 
     keys.retire("dev", "orders", 1)
     assert keys.given("dev", "orders", 1) is None
     assert not given.folder.exists()
+
+
+class Remembered(Audit):
+    """Keeps what is recorded."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, str, dict[str, Field]]] = []
+
+    @override
+    async def record(self, ctx: Context, action: str, subject: str, **fields: Field) -> None:
+        self.lines.append((ctx.caller.name, action, subject, fields))
+
+
+async def test_it_is_on_record_who_made_a_token_and_who_replaced_or_revoked_a_key(
+    tmp_path: Path,
+) -> None:
+    await orders_at(tmp_path)
+    audit = Remembered()
+    clock = ManualClock(NOW)
+    keys = Keys(store_at(tmp_path), clock=clock, repository=NoServer(), audit=audit)
+    (first,) = await keys.keys(CTX)
+    made = await token_of(keys, lifetime=timedelta(minutes=5))
+    (second,) = await keys.rotate(CTX, **ORDERS_IN)
+    await keys.revoke(CTX, **ORDERS_IN, key=first.id)
+    with pytest.raises(TokenUnfit):
+        await token_of(keys, lifetime=timedelta(hours=2))
+
+    assert audit.lines == [
+        ("anonymous", "keys.token", ORDERS, {"audience": PAYMENTS, "seconds": 300}),
+        ("anonymous", "keys.rotate", ORDERS, {"keys": second.id}),
+        ("anonymous", "keys.revoke", ORDERS, {"keys": first.id}),
+    ]
+    assert made.token not in repr(audit.lines)
 
 
 async def test_what_belongs_to_no_release_ends_with_the_next_start(tmp_path: Path) -> None:

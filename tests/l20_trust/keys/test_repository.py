@@ -82,7 +82,7 @@ async def running() -> AsyncIterator[Running]:
         home = Home.create(folder / "h")
         parts = key_parts(home)
         supervisor = Supervisor(parts.servers)
-        keys = keys_of(parts, supervisor, SystemClock(), KeysSettings())
+        keys = keys_of(parts, supervisor, SystemClock(), settings=KeysSettings())
         await keys.provide("dev", "orders", 1, [PAYMENTS])
         yield Running(keys, parts, home)
         await supervisor.detach()
@@ -303,7 +303,7 @@ async def test_a_client_that_does_not_know_the_authority_refuses_the_server(
 async def test_a_new_agent_takes_over_what_runs(running: Running) -> None:
     parts = key_parts(running.home)
     supervisor = Supervisor(parts.servers)
-    keys = keys_of(parts, supervisor, SystemClock(), KeysSettings())
+    keys = keys_of(parts, supervisor, SystemClock(), settings=KeysSettings())
     before = running.parts.servers[1].status().pid
     await keys.provide("dev", "orders", 1, [PAYMENTS])
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from typing_extensions import override
 
+from drystone.l00_kernel.ports import NullAudit
 from drystone.l20_trust.keys import domain, tokens
 from drystone.l20_trust.keys.api import (
     DEFAULT_LIFETIME,
@@ -29,6 +30,7 @@ from drystone.l20_trust.keys.api import (
     Token,
     issuer_of,
 )
+from drystone.l20_trust.keys.changes import Changes
 from drystone.l20_trust.keys.domain import Key, Ring
 from drystone.l20_trust.keys.errors import KeyNotFound, KeysUnreadable, NoKeys
 from drystone.l20_trust.keys.repository import Repository
@@ -38,6 +40,7 @@ from drystone.l20_trust.keys.store import TOKENS
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.contract import Context
+    from drystone.l00_kernel.ports import Audit
     from drystone.l20_trust.keys.store import Store
 
 
@@ -49,23 +52,30 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
         clock: The time.
         repository: Where others look them up.
         algorithm: Of new keys.
+        audit: Who made tokens, and who replaced or revoked keys.
     """
 
     def __init__(
-        self, store: Store, *, clock: Clock, repository: Repository, algorithm: Algorithm = "ES256"
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        repository: Repository,
+        algorithm: Algorithm = "ES256",
+        audit: Audit | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._repository = repository
         self._algorithm: Algorithm = algorithm
+        self._audit = audit or NullAudit()
         self._rings: dict[str, Ring] = {}
         self._is_read = False
         self._unreadable: dict[str, KeysUnreadable] = {}
         self._signer = Signer()
         self._signing: dict[str, Key] = {}
         """By issuer, the key that signs: one of which all that is to be published of it is."""
-        self._generation = 0
-        self._watching: dict[object, Callable[[str], None]] = {}
+        self._changes = Changes()
         self._is_settled = False
         """Whether what is published is known to be what the rings say; somebody may have died in between."""
         self._lock = threading.RLock()
@@ -98,7 +108,10 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
         lifetime: timedelta = DEFAULT_LIFETIME,
     ) -> Token:
         issuer = issuer_of(environment, service)
-        return await asyncio.to_thread(self.mint, issuer, audience, lifetime)
+        made = await asyncio.to_thread(self.mint, issuer, audience, lifetime)
+        seconds = int(lifetime.total_seconds())
+        await self._audit.record(ctx, "keys.token", issuer, audience=audience, seconds=seconds)
+        return made
 
     @override
     def mint(self, issuer: str, audience: str, lifetime: timedelta = DEFAULT_LIFETIME) -> Token:
@@ -134,18 +147,11 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
     @property
     @override
     def generation(self) -> int:
-        return self._generation
+        return self._changes.count
 
     @override
     def watch(self, told: Callable[[str], None]) -> Callable[[], None]:
-        place = object()
-        with self._lock:
-            self._watching[place] = told
-
-        def end() -> None:
-            self._watching.pop(place, None)
-
-        return end
+        return self._changes.watch(told)
 
     @override
     def key_set(self, issuers: Collection[str]) -> dict[str, Any]:
@@ -157,7 +163,9 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
 
     @override
     async def rotate(self, ctx: Context, *, environment: str, service: str) -> list[KeyView]:
-        return await asyncio.to_thread(self._rotate, environment, service)
+        made = await asyncio.to_thread(self._rotate, environment, service)
+        await self._note(ctx, "keys.rotate", environment, service, made)
+        return made
 
     def _rotate(self, environment: str, service: str) -> list[KeyView]:
         with self._lock:
@@ -172,7 +180,15 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
     async def revoke(
         self, ctx: Context, *, environment: str, service: str, key: str | None = None
     ) -> list[KeyView]:
-        return await asyncio.to_thread(self._revoke, environment, service, key)
+        gone = await asyncio.to_thread(self._revoke, environment, service, key)
+        await self._note(ctx, "keys.revoke", environment, service, gone)
+        return gone
+
+    async def _note(
+        self, ctx: Context, action: str, environment: str, service: str, keys: Iterable[KeyView]
+    ) -> None:
+        ids = ", ".join(key.id for key in keys)
+        await self._audit.record(ctx, action, issuer_of(environment, service), keys=ids)
 
     def _revoke(self, environment: str, service: str, key_id: str | None) -> list[KeyView]:
         with self._lock:
@@ -311,7 +327,7 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
     def _hold(self, ring: Ring) -> None:
         """Go by a ring from now on; the caller holds the lock, and has written it."""
         self._all()[ring.issuer] = ring
-        self._tell(ring.issuer)
+        self._changes.tell(ring.issuer)
 
     def _let_sign(self, ring: Ring) -> None:
         """Sign with the key that a ring says, all of which is published; the caller holds the lock."""
@@ -319,12 +335,7 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
         if key is not None:
             self._signing[ring.issuer] = key
         if before is not None and key is not None and before.name != key.name:
-            self._tell(ring.issuer)
-
-    def _tell(self, issuer: str) -> None:
-        self._generation += 1
-        for told in list(self._watching.values()):
-            told(issuer)
+            self._changes.tell(ring.issuer)
 
     def _readable(self, environment: str, service: str) -> Ring | None:
         """Return the keys of a service, if it has any that can be read."""

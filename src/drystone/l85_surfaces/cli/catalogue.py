@@ -93,6 +93,15 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
                 "drystone token orders --env prod --audience prod/payments --lifetime 600",
             ),
         ),
+        Command(
+            "curl",
+            "curl:curl",
+            (
+                "drystone curl payments/invoices --as orders",
+                "drystone curl payments/invoices --as orders -- -s -X POST -d @invoice.json",
+                "drystone curl https://api.example.org/v1 --as orders -a partner/api",
+            ),
+        ),
         Group(
             "keys",
             "The keys by which services prove who they are: list, replace, revoke.",

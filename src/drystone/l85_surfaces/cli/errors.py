@@ -33,6 +33,10 @@ class NotConfirmed(Conflict):
     """What cannot be undone was not confirmed."""
 
 
+class CurlMissing(Unavailable):
+    """The program curl is not installed."""
+
+
 class FileUnreadable(Invalid):
     """The file cannot be read."""
 

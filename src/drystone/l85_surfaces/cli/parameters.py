@@ -27,6 +27,7 @@ class Parameter(NamedTuple):
         required: At least one word must be given, where it takes any number.
         least: Smallest number.
         most: Largest number.
+        passed_on: The words go to another program, whose options follow ``--``.
     """
 
     help: str = ""
@@ -37,6 +38,7 @@ class Parameter(NamedTuple):
     required: bool = False
     least: int | None = None
     most: int | None = None
+    passed_on: bool = False
 
 
 class Argument(NamedTuple):

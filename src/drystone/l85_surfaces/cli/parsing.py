@@ -86,7 +86,10 @@ class _Parsing:
         if argument := self._options.get(name):
             return argument
         near = difflib.get_close_matches(name, [*self._options, *self._negative], n=1)
-        raise Misuse(f"unknown option: {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        hint = f"; did you mean {near[0]}?" if near else ""
+        if any(argument.said.passed_on for argument in self._places):
+            hint += "; what is for the program follows `--`"
+        raise Misuse(f"unknown option: {name}{hint}")
 
     def _flag(self, argument: Argument, name: str, equals: str, *, on: bool) -> None:
         if equals:

@@ -14,7 +14,9 @@ from drystone.l85_surfaces.cli.terminal import Terminal
 async def execute(
     service: Service,
     /,
-    *command: Annotated[str, Parameter(required=True, help="Program and arguments, after `--`.")],
+    *command: Annotated[
+        str, Parameter(required=True, passed_on=True, help="Program and arguments, after `--`.")
+    ],
     env: Environment = None,
     shared: Shared = NOTHING_SAID,
 ) -> int:
