@@ -30,7 +30,7 @@ LANDSCAPE = Landscape(
 async def told(observed: Observed, enough: Callable[[Refusals], bool]) -> Refusals:
     """Ask until enough is told."""
     async with asyncio.timeout(30):
-        while not enough(found := await observed.refusals(Context(ANONYMOUS))):
+        while not enough(found := await observed.refusals(Context(ANONYMOUS))):  # noqa: ASYNC110 - it is a file
             await asyncio.sleep(0.05)
     return found
 

@@ -18,9 +18,16 @@ import uvicorn
 from drystone.l00_kernel.clock import SystemClock
 from drystone.l00_kernel.contract import ANONYMOUS, Caller, serve
 from drystone.l00_kernel.home import Home
+from drystone.l10_engines.proxy.refusal_log import refusals_beside
 from drystone.l20_trust.keys.service import Keys
+from drystone.l35_mesh.observed.landscape import Known, Landscape, Need
+from drystone.l35_mesh.observed.service import Observed
 from l20_trust.key_rings import NoServer, bare_store
 from l85_surfaces.cli.small_platform import SmallPlatform
+
+LANDSCAPE = Landscape(
+    services={"dev/orders": Known(needs={"dev/mail": Need("mail", ("GET /boxes/*",))})}
+)
 
 
 async def anybody(headers: Mapping[str, str]) -> Caller:
@@ -29,10 +36,12 @@ async def anybody(headers: Mapping[str, str]) -> Caller:
 
 
 def server_for(platform: SmallPlatform, folder: Path) -> uvicorn.Server:
-    """Return a server of the platform, and of what service keys lie in the home, on the home's socket."""
+    """Return a server of the platform, and of what service keys and refusals lie in the home, on the home's socket."""
     keys = Keys(bare_store(Home(folder).trust), clock=SystemClock(), repository=NoServer())
+    home = Home(folder)
+    observed = Observed(refusals_beside(home.access_log), lambda: LANDSCAPE, SystemClock())
     config = uvicorn.Config(
-        serve(platform, keys, authenticate=anybody),
+        serve(platform, keys, observed, authenticate=anybody),
         uds=str(Home(folder).agent_socket),
         log_level="error",
         lifespan="off",

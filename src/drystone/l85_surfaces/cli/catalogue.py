@@ -79,6 +79,11 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ("drystone logs orders", "drystone logs orders -f -n 20 --group web"),
         ),
         Command(
+            "refusals",
+            "refusals:refusals",
+            ("drystone refusals", "drystone refusals orders --env prod --json"),
+        ),
+        Command(
             "exec",
             "execute:execute",
             ("drystone exec orders -- python -m orders.report", "drystone exec orders -- env"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from drystone.l20_trust.keys.api import KeysApi
     from drystone.l25_deployer.api import DeployerApi
+    from drystone.l35_mesh.observed.api import ObservedApi
 
 CONNECT_LIMIT_S = 5.0
 HEARING_LIMIT_S = 10.0
@@ -62,6 +63,22 @@ async def service_keys(folder: Path) -> AsyncIterator[KeysApi]:
 
     require_answer(folder)
     async with connect(KeysApi, uds=agent_socket(folder)) as api:
+        yield api
+
+
+@asynccontextmanager
+async def what_was_seen(folder: Path) -> AsyncIterator[ObservedApi]:
+    """Connect to what tells what the proxies of a home saw.
+
+    Raises:
+        NoPlatform: None runs there.
+        NoAnswer: One is kept there, but its agent does not answer.
+    """
+    from drystone.l00_kernel.contract import connect  # noqa: PLC0415 - loads the HTTP client
+    from drystone.l35_mesh.observed.api import ObservedApi  # noqa: PLC0415
+
+    require_answer(folder)
+    async with connect(ObservedApi, uds=agent_socket(folder)) as api:
         yield api
 
 

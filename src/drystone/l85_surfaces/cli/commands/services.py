@@ -13,7 +13,7 @@ from drystone.l85_surfaces.cli.options import (
     Shared,
 )
 from drystone.l85_surfaces.cli.parameters import Parameter
-from drystone.l85_surfaces.cli.reach import context, environment_of, platform
+from drystone.l85_surfaces.cli.reach import context, environment_of, platform, what_was_seen
 from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views import services as views
 
@@ -55,12 +55,16 @@ async def show(
     Its state, instances, releases, resources, dependencies and problems.
     """
     out = Terminal(json=shared.json)
+    environment = environment_of(env, shared.folder)
     async with platform(shared.folder) as api:
-        view = await api.show(
-            context(), environment=environment_of(env, shared.folder), service=service
-        )
+        view = await api.show(context(), environment=environment, service=service)
     out.document(view)
-    out.lines(views.service(view, now=datetime.now(UTC), paint=out.paint, width=out.width))
+    if not shared.json:
+        async with what_was_seen(shared.folder) as seen:
+            refused = await seen.refusals(context(), environment=environment, service=service)
+        out.lines(
+            views.service(view, refused, now=datetime.now(UTC), paint=out.paint, width=out.width)
+        )
 
 
 async def history(

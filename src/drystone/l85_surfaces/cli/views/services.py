@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Piece, Style
+from drystone.l85_surfaces.cli.views.refusals import counted
 from drystone.l85_surfaces.cli.views.tables import table
 from drystone.l85_surfaces.cli.views.times import age, moment, taken
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from drystone.l25_deployer.api import HistoryEvent, ServiceSummary, ServiceView
+    from drystone.l35_mesh.observed.api import Refusals
 
 FACT_WIDTH = 14
 STATES = {
@@ -73,7 +75,12 @@ def services(
 
 
 def service(
-    view: ServiceView, *, now: datetime, paint: Paint = PLAIN, width: int | None = None
+    view: ServiceView,
+    refused: Refusals | None = None,
+    *,
+    now: datetime,
+    paint: Paint = PLAIN,
+    width: int | None = None,
 ) -> Iterator[str]:
     """All about one service: a summary, then what it consists of."""
     summary = view.summary
@@ -93,9 +100,21 @@ def service(
         yield from fact(label, text, paint=paint)
     for problem in view.problems:
         yield from fact("problem", problem, paint=paint, problem=True)
+    if refused is not None and refused.refusals:
+        yield from _refused(refused, summary.service, paint)
     yield from _instances(view, now, paint, width)
     yield from _releases(view, now, paint, width)
     yield from _resources(view, paint, width)
+
+
+def _refused(refused: Refusals, service: str, paint: Paint) -> Iterator[str]:
+    latest = refused.refusals[0]
+    different = len(refused.refusals)
+    text = f"{latest.what} ({counted(latest.times)})"
+    if different > 1:
+        text += f", and {different - 1} other{'s' if different > 2 else ''}"
+    text += f": `drystone refusals {service}` says what allows it"
+    yield from fact("refused", text, paint=paint, problem=True)
 
 
 def _instances(view: ServiceView, now: datetime, paint: Paint, width: int | None) -> Iterator[str]:
