@@ -59,7 +59,9 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
     async def authenticate(_headers: Mapping[str, str]) -> Caller:
         return me  # only the home's owner can open the socket
 
-    app = serve(whole.deployer, whole.keys, authenticate=authenticate, clock=clock, log=log)
+    app = serve(
+        whole.deployer, whole.keys, whole.observed, authenticate=authenticate, clock=clock, log=log
+    )
     server = server_of(app)
     with listening(home.agent_socket) as listener:
         LISTENS.reach()

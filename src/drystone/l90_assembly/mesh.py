@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from drystone.l20_trust.keys.service import Keys
     from drystone.l25_deployer.local.machine import Machine
     from drystone.l25_deployer.local.ports import PortBook
+    from drystone.l35_mesh.observed.service import Observed
 
 MESH = "mesh"
 LAYER = 35
@@ -62,11 +63,16 @@ def following_of(mesh: MeshParts, keys: Keys, machine: Machine) -> Following:
     )
 
 
-def mesh_part(following: Following) -> Part:
-    """Say how the mesh comes up: its configuration is the proxy's, and from here on it follows the keys."""
+def mesh_part(following: Following, observed: Observed) -> Part:
+    """Say how the mesh comes up: its configuration is the proxy's, and from here on it follows the keys and what is refused."""
 
     async def start() -> str:
         following.start()
+        observed.start()
         return ""
 
-    return Part(MESH, LAYER, start, following.stop)
+    async def stop() -> None:
+        await observed.stop()
+        await following.stop()
+
+    return Part(MESH, LAYER, start, stop)

@@ -49,6 +49,7 @@ from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of, keys_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part
+from drystone.l90_assembly.observed import observed_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
 from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
 
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.settings import ObjectsSettings, Settings
     from drystone.l10_engines.on_demand.service import OnDemand
     from drystone.l20_trust.keys.service import Keys
+    from drystone.l35_mesh.observed.service import Observed
     from drystone.l35_mesh.sidecar.following import Following
     from drystone.l90_assembly.runtimes import Trials
 
@@ -89,6 +91,7 @@ class Standalone(msgspec.Struct, frozen=True):
         services: What is deployed.
         keys: By which services prove who they are.
         following: Brings changes of keys to the sidecars.
+        observed: Tells what the proxies saw.
         view: The view of the dependency model.
     """
 
@@ -101,12 +104,14 @@ class Standalone(msgspec.Struct, frozen=True):
     services: Services
     keys: Keys
     following: Following
+    observed: Observed
     view: OnDemand
 
     async def leave(self) -> None:
         """Stop looking after everything; all that runs goes on."""
         await self.platform.leave()
         await self.following.stop()
+        await self.observed.stop()
         await self.view.stop()
         await self.supervisor.detach()
         await self.envoy.detach()
@@ -184,12 +189,13 @@ async def assemble(
     services.load()
     news = News(services)
     engines.supervisor.also_report_to(news.of_engine)
+    observed = observed_of(home, settings, services, engines.supervisor, clock)
     own = platform_descriptors()
     view = view_of(home, settings, log, environ)
     parts = {
         **_parts(engines.supervisor, engines.ads, machine, services),
         "keys": keys_part(engines.keys, keys, engines.supervisor),
-        MESH: mesh_part(following),
+        MESH: mesh_part(following, observed),
         VIEW: view_part(view),
     }
     platform = Platform(
@@ -225,6 +231,7 @@ async def assemble(
         services=services,
         keys=keys,
         following=following,
+        observed=observed,
         view=view,
     )
 

@@ -24,7 +24,7 @@ def line(**said: Any) -> bytes:
 
 
 def test_each_form_is_read() -> None:
-    caught = {"listener": "catcher", "caller": "dev/desk", "name": "Api.Example.com."}
+    caught = {"listener": "catcher", "caller": "dev/desk", "name": "Api.Example.com.:8443"}
     asked = {"listener": "inbound", "service": "dev/billing", "method": "GET"}
     told = {"caller": "dev/desk", "path": "/users/4711?token=x", "details": "rbac_access_denied_x"}
     found = [

@@ -6,6 +6,7 @@ ports of instances are written in their releases; this book only makes sure that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -58,6 +59,10 @@ class PortBook:
             write_atomically(self._path, msgspec.json.encode(internal))
             self._internal = internal  # only what is written down is promised
         return self._internal[name]
+
+    def every(self) -> Mapping[str, int]:
+        """Return every port that is promised, by whom it was promised to."""
+        return self._internal
 
     def lend(self) -> int:
         """Return a free port that nobody else is given until it is returned."""

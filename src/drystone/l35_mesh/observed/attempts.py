@@ -20,6 +20,7 @@ LONGEST_LINE = 8 << 10
 
 _ISSUER = re.compile(r"[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}")
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
+_PORT = re.compile(r":[0-9]{1,5}$")
 _MISSING = frozenset([None, "", "-"])
 Way: TypeAlias = Literal["inbound", "outbound", "catcher", "egress", "dns"]
 
@@ -122,10 +123,10 @@ def _issuer(text: str | None, *, may_miss: bool) -> str:
 
 
 def host_name(text: str | None) -> str:
-    """Return a host name in lower case; nothing where it is none."""
+    """Return a host name in lower case, without a port; nothing where it is none."""
     if text is None:
         return ""
-    bare = text[:256].rstrip(".").lower()
+    bare = _PORT.sub("", text[:262]).rstrip(".").lower()
     return bare if _NAME.fullmatch(bare) and not is_address(bare) else ""
 
 

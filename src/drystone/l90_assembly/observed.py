@@ -1,0 +1,66 @@
+"""What the proxies of one machine saw: where that is written down, and what lies where on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drystone.l10_engines.proxy.refusal_log import refusals_beside
+from drystone.l20_trust.keys.api import issuer_of
+from drystone.l35_mesh.observed.landscape import Landscape, Place
+from drystone.l35_mesh.observed.service import Observed
+from drystone.l35_mesh.observed.surroundings import landscape_of
+
+if TYPE_CHECKING:
+    from drystone.l00_kernel.clock import Clock
+    from drystone.l00_kernel.home import Home
+    from drystone.l00_kernel.settings import Settings
+    from drystone.l10_engines.supervision.supervisor import Supervisor
+    from drystone.l25_deployer.local.services import Services
+
+_TYPES = {"postgres": "postgres", "objects": "bucket", "cache": "cache"}
+"""What services call the data that engines hold."""
+
+
+def observed_of(
+    home: Home, settings: Settings, services: Services, supervisor: Supervisor, clock: Clock
+) -> Observed:
+    """Return what tells of a home; nothing is followed yet."""
+
+    def now() -> Landscape:
+        every = services.all()
+        return landscape_of(
+            [kept.member() for kept in every],
+            resources={
+                issuer_of(*kept.record.key): tuple(
+                    sorted({type(one).__name__.lower() for one in kept.record.eternal.values()})
+                )
+                for kept in every
+            },
+            own={
+                **_ways(services),
+                **_engines(supervisor),
+                settings.port: Place("platform", "the edge of the platform"),
+            },
+        )
+
+    return Observed(refusals_beside(home.access_log), now, clock)
+
+
+def _ways(services: Services) -> dict[int, Place]:
+    """Say to whom the ports lead at which services find each other: ``desk.dev>billing.dev``."""
+    found = {}
+    for name, port in services.machine.ports.every().items():
+        service, _, environment = name.rpartition(">")[2].partition(".")
+        found[port] = Place("service", issuer_of(environment, service))
+    return found
+
+
+def _engines(supervisor: Supervisor) -> dict[int, Place]:
+    found = {}
+    for status in supervisor.statuses():
+        host, _, port = status.endpoint.rpartition(":")
+        if host == "127.0.0.1" and port.isdecimal():
+            kind = _TYPES.get(status.name.partition(" ")[0], "")
+            what = f"the engine {status.name} of the platform"
+            found[int(port)] = Place("resource" if kind else "platform", what, kind)
+    return found

@@ -1,0 +1,80 @@
+"""What a service tries in vain, on a real platform: told within seconds, and again by the next agent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drystone.l00_kernel.contract import connect
+from drystone.l00_kernel.home import Home
+from drystone.l10_engines.loopback_ports import free_port
+from drystone.l35_mesh.observed.api import ObservedApi, Refusals
+from l25_deployer.agents import agent_at, client_of, end_agent
+from l25_deployer.small_platform import ASKING, deploy, descriptor, folder_of, left_in, short_folder
+
+CALLER = descriptor(
+    more="dependencies: {payments: {needs: soft, without: nothing, calls: [GET /due]}}"
+)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with short_folder() as found:
+        folder_of(found / "source")
+        yield found
+
+
+def status_of(request: urllib.request.Request) -> int:
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - of this machine
+            return int(answer.status)
+    except urllib.error.HTTPError as e:
+        with e:
+            return e.code
+
+
+async def told(home: Path, times: int) -> Refusals:
+    """Ask until something was refused so often."""
+    async with (
+        asyncio.timeout(30),
+        connect(ObservedApi, uds=Home(home).agent_socket) as observed,
+    ):
+        while True:
+            found = await observed.refusals(ASKING, environment="dev", service="greeter")
+            if sum(one.times for one in found.refusals) >= times:
+                return found
+            await asyncio.sleep(0.1)
+
+
+async def test_an_undeclared_request_is_told_with_its_line_whatever_becomes_of_the_agent(
+    folder: Path,
+) -> None:
+    home, port = folder / "h", free_port()
+    with agent_at(home, port) as agent:
+        async with client_of(home) as api:
+            await deploy(api, CALLER, folder / "source")
+        ports = json.loads((home / "ports.json").read_text())
+        way = f"http://127.0.0.1:{ports['greeter.dev>payments.dev']}"
+        undeclared = urllib.request.Request(f"{way}/due/4711", method="DELETE")  # noqa: S310
+        assert await asyncio.to_thread(status_of, undeclared) == 403
+        (refusal,) = (await told(home, 1)).refusals
+        assert refusal.what == "dev/greeter asked dev/payments for DELETE /due/*"
+        assert refusal.line == "dependencies: {payments: {calls: [GET /due, DELETE /due/*]}}"
+        assert refusal.descriptor == "dev/greeter"
+        end_agent(agent, signal.SIGKILL)
+        assert await asyncio.to_thread(status_of, undeclared) == 403
+
+    with agent_at(home, port):
+        (refusal,) = (await told(home, 2)).refusals
+        assert refusal.times == 2
+        async with client_of(home) as api:
+            [_ async for _ in api.destroy(ASKING, environment="dev", service="greeter")]
+            [_ async for _ in api.stop(ASKING)]
+    assert left_in(home) == []
