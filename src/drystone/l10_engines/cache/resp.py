@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 class Connection:
-    """One authenticated connection; one command at a time."""
+    """One authenticated connection; replies come in the order of the commands."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -33,9 +33,23 @@ class Connection:
             OSError: The connection broke.
             asyncio.IncompleteReadError: The server closed it.
         """
+        self.send(*words)
+        return await self.reply()
+
+    def send(self, *words: str) -> None:
+        """Send a command, whose reply is fetched later."""
         parts = [word.encode() for word in words]
         head = b"*%d\r\n" % len(parts)
         self._writer.write(head + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts))
+
+    async def reply(self) -> Reply:
+        """Return the reply to the first command that has none yet.
+
+        Raises:
+            Refused: The server answered with an error.
+            OSError: The connection broke.
+            asyncio.IncompleteReadError: The server closed it.
+        """
         line = (await self._reader.readuntil(b"\r\n"))[:-2].decode()
         kind, rest = line[:1], line[1:]
         if kind == "-":

@@ -74,6 +74,17 @@ def key_header(limit: Limit) -> str | None:
     return limit.header or KEY_HEADERS.get(limit.per)
 
 
+def policy_item(name: str, count: int, period: int) -> str:
+    """Return what ``RateLimit-Policy`` says of a limit: its name, quota and window in whole seconds.
+
+    Args:
+        name: Of the limit.
+        count: Calls in one period.
+        period: Microseconds.
+    """
+    return f'"{name}";q={count};w={max(1, -(-period // 1_000_000))}'
+
+
 def policy_of(limit: Limit) -> Policy:
     """Return how a limit of a stack is counted."""
     return Policy(

@@ -71,7 +71,7 @@ def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
         listeners={name: listening(name, inbound.listen, [chain])},
         routes={name: _routes(inbound, name)},
         secrets=further.secrets,
-        extensions={checks_name(service.name): checks(inbound)},
+        extensions={checks_name(service.name): checks(inbound), **further.extensions},
     )
 
 

@@ -78,6 +78,7 @@ class Further(msgspec.Struct, frozen=True):
         identity_headers: More headers that no client may set.
         clusters: ``Cluster`` messages that filters name.
         secrets: ``Secret`` messages that filters name.
+        extensions: ``TypedExtensionConfig`` messages of filters that are sent apart.
     """
 
     before: tuple[Config, ...] = ()
@@ -91,6 +92,7 @@ class Further(msgspec.Struct, frozen=True):
     identity_headers: tuple[str, ...] = ()
     clusters: Mapping[str, Config] = {}
     secrets: Mapping[str, Config] = {}
+    extensions: Mapping[str, Config] = {}
 
     @override
     def __hash__(self) -> int:
