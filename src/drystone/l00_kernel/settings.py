@@ -129,6 +129,34 @@ class KeysSettings(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: Literal["ES256", "RS256"] = "ES256"
 
 
+class SigninSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How people and builds sign in.
+
+    Attributes:
+        url: Where people reach the sign-in, where that is not ``http://signin.localhost`` at the port of the edge.
+        issuer: Address of an OpenID provider; the embedded one is used when not set.
+        client_id: Name of this platform at that provider.
+        client_secret_file: File with its secret there; goes with ``issuer``.
+        user_claim: What in a token of the provider names the user.
+        groups_claim: What in it lists the groups.
+        staff_group: Only members of this group may sign in; everybody may when not set.
+        session_hours: How long somebody stays signed in.
+        trusted_builds: File that says which builds of which providers are trusted.
+        idle_minutes: When nobody has signed in for so long, it ends; it comes back with the next request.
+    """
+
+    url: str | None = None
+    issuer: str | None = None
+    client_id: str = "drystone"
+    client_secret_file: Path | None = None
+    user_claim: str = "sub"
+    groups_claim: str = "groups"
+    staff_group: str | None = None
+    session_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 12
+    trusted_builds: Path | None = None
+    idle_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
+
+
 class Setting(msgspec.Struct, frozen=True):
     """One setting as people see it.
 
@@ -162,6 +190,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxy: ProxySettings = ProxySettings()
     dependencies: DependenciesSettings = DependenciesSettings()
     keys: KeysSettings = KeysSettings()
+    signin: SigninSettings = SigninSettings()
     sources: dict[str, str] = {}
 
     @classmethod
@@ -285,13 +314,36 @@ def parse_size(text: str) -> int:
 
 def _together(values: Mapping[str, Any]) -> list[str]:
     """Return mistakes between settings."""
+    mistakes = _of_signin(values)
     keys = ("objects.access_key_file", "objects.secret_key_file")
     given = [name for name in keys if name in values]
     if "objects.endpoint" in values and len(given) < 2:
-        return [f"objects.endpoint needs {' and '.join(keys)}"]
+        mistakes.append(f"objects.endpoint needs {' and '.join(keys)}")
     if "objects.endpoint" not in values and given:
-        return [f"{given[0]} is of no use without objects.endpoint"]
-    return []
+        mistakes.append(f"{given[0]} is of no use without objects.endpoint")
+    return mistakes
+
+
+def _of_signin(values: Mapping[str, Any]) -> list[str]:
+    mistakes = []
+    if "signin.client_secret_file" in values and "signin.issuer" not in values:
+        mistakes.append("signin.client_secret_file is of no use without signin.issuer")
+    addresses = [name for name in ("signin.url", "signin.issuer") if name in values]
+    mistakes += [
+        f"{name} must be an address with https, or one of this machine such as"
+        " http://signin.localhost:8400, without a query or a user"
+        for name in addresses
+        if not _is_safe_address(values[name])
+    ]
+    return mistakes
+
+
+def _is_safe_address(text: str) -> bool:
+    """Tell whether what is sent to an address can be read by nobody on the way."""
+    near = r"(?:127\.0\.0\.1|(?:[a-z0-9-]+\.)*localhost)"
+    far = r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
+    rest = r"(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]*)?"
+    return re.fullmatch(rf"(?:http://{near}|https://{far}){rest}", text) is not None
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from drystone.l25_deployer.dependencies.model import (
     start_problems,
 )
 from drystone.l25_deployer.descriptor import Descriptor, read
+from drystone.l90_assembly.signin import PROGRAM as SIGNIN
 from drystone.l90_assembly.view import PROGRAM
 
 DESCRIPTORS = (
@@ -21,6 +22,7 @@ DESCRIPTORS = (
     "drystone.l20_trust.keys",
     "drystone.l25_deployer",
     "drystone.l35_mesh.sidecar",
+    SIGNIN,
     PROGRAM,
 )
 """Packages of the platform's own services, each with a ``service.yaml``."""

@@ -47,10 +47,12 @@ from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from drystone.l90_assembly.audit import HistoryAudit
+from drystone.l35_mesh.signin.api import NAME as SIGNIN
 from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of, keys_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part
 from drystone.l90_assembly.observed import observed_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
+from drystone.l90_assembly.signin import signin_at_edge, signin_of, signin_part
 from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ class Standalone(msgspec.Struct, frozen=True):
         following: Brings changes of keys to the sidecars.
         observed: Tells what the proxies saw.
         view: The view of the dependency model.
+        signin: Where people and builds sign in.
     """
 
     deployer: Deployer
@@ -106,6 +109,7 @@ class Standalone(msgspec.Struct, frozen=True):
     following: Following
     observed: Observed
     view: OnDemand
+    signin: OnDemand
 
     async def leave(self) -> None:
         """Stop looking after everything; all that runs goes on."""
@@ -113,6 +117,7 @@ class Standalone(msgspec.Struct, frozen=True):
         await self.following.stop()
         await self.observed.stop()
         await self.view.stop()
+        await self.signin.stop()
         await self.supervisor.detach()
         await self.envoy.detach()
         await self.ads.stop()
@@ -177,7 +182,7 @@ async def assemble(
             access_log=home.access_log,
             mesh=mesh.node,
             ensure=partial(engines.supervisor.ensure, engines.envoy.name),
-            own=(view_at_edge(home),),
+            own=(view_at_edge(home), signin_at_edge(home)),
         ),
         mesh=mesh.node,
         clock=clock,
@@ -192,16 +197,18 @@ async def assemble(
     observed = observed_of(home, settings, services, engines.supervisor, clock)
     own = platform_descriptors()
     view = view_of(home, settings, log, environ)
+    signin = signin_of(home, log, environ)
     parts = {
         **_parts(engines.supervisor, engines.ads, machine, services),
         "keys": keys_part(engines.keys, keys, engines.supervisor),
         MESH: mesh_part(following, observed),
         VIEW: view_part(view),
+        SIGNIN: signin_part(signin),
     }
     platform = Platform(
         waves=[[parts[name] for name in wave] for wave in recovery_order(own)],
         services=services,
-        engines=lambda: [*engines.supervisor.statuses(), view.status()],
+        engines=lambda: [*engines.supervisor.statuses(), view.status(), signin.status()],
         on_stopped=on_stopped,
         presence=Presence(
             home.run / "presence.json",
@@ -233,6 +240,7 @@ async def assemble(
         following=following,
         observed=observed,
         view=view,
+        signin=signin,
     )
 
 

@@ -32,6 +32,7 @@ from drystone.l10_engines.proxy.edge_own import (
     check_own,
     mirror_cluster,
     own_cluster,
+    own_host,
     own_routes,
 )
 from drystone.l10_engines.proxy.edge_routes import (
@@ -117,6 +118,10 @@ def edge_snapshot(
     index = [host for host in index_hosts if host not in claimed]
     for host in index:
         check_host(host, "the index page")
+    for one in own:
+        if one.host is not None and one.host not in claimed:
+            check_host(one.host, one.name)
+            hosts.append(own_host(one))
     if index:
         more = [route for one in own for route in own_routes(one)]
         hosts.append(index_host(index, index_page(ordered, port, own), more))

@@ -34,11 +34,14 @@ class OwnService(msgspec.Struct, frozen=True, kw_only=True):
         name: Also the first part of its path: it answers below ``/NAME/``, and sees paths without that.
         title: What the index calls it.
         socket: Where it listens.
+        host: A name at which it answers alone, whatever the path; it has none when None. Cookies that it sets there go to
+            nobody else.
     """
 
     name: str
     title: str
     socket: Path
+    host: str | None = None
 
 
 def check_own(own: Sequence[OwnService], others: Sequence[str]) -> None:
@@ -97,6 +100,15 @@ def mirror_cluster(mirror: Mirror) -> Config:
     return {**own, "circuit_breakers": {"thresholds": [limits]}}
 
 
+def own_host(one: OwnService) -> Config:
+    """Return the ``VirtualHost`` of one that has a name of its own."""
+    routes = [
+        _route(one, [any_method(SAFE_METHODS)], _RETRY_SAFE, prefix="/"),
+        _route(one, [], RETRY_OTHERS, prefix="/"),
+    ]
+    return {"name": f"*{one.name}", "domains": [one.host], "routes": routes}
+
+
 def own_routes(one: OwnService) -> list[Config]:
     """Return the routes to one, and the one to its path with the slash at the end."""
     path = f"/{one.name}"
@@ -108,11 +120,15 @@ def own_routes(one: OwnService) -> list[Config]:
 
 
 def _route(
-    one: OwnService, headers: list[dict[str, Any]], retry_on: Sequence[str]
+    one: OwnService,
+    headers: list[dict[str, Any]],
+    retry_on: Sequence[str],
+    *,
+    prefix: str | None = None,
 ) -> dict[str, Any]:
     return {
         "name": one.name,
-        "match": {"prefix": f"/{one.name}/", "headers": headers},
+        "match": {"prefix": prefix or f"/{one.name}/", "headers": headers},
         "route": {
             "cluster": one.name,
             "prefix_rewrite": "/",

@@ -16,7 +16,7 @@ from drystone.l10_engines.proxy.messages import Config
 _WORDS = re.compile(
     r"\*|(?P<method>\*|[A-Z]{1,20}) (?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/{}-]{0,1000})"
 )
-_HIDDEN = {
+HIDDEN = {
     "url_path": {
         "path": {"safe_regex": {"regex": r"(?i).*(%2f|%5c|%2e|%00|;|\\|//).*"}},
     }
@@ -64,5 +64,5 @@ def permission(words: str) -> Config:
         headers = [{"header": {"name": ":method", "string_match": {"exact": m}}} for m in methods]
         rules.append({"or_rules": {"rules": headers}})
     if path != "*":
-        rules += [{"url_path": {"path": path_matcher(path)}}, {"not_rule": _HIDDEN}]
+        rules += [{"url_path": {"path": path_matcher(path)}}, {"not_rule": HIDDEN}]
     return {"and_rules": {"rules": rules}} if rules else {"any": True}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import functools
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from drystone.l20_trust.keys.api import Algorithm
 
 RSA_BITS = 2048
+_LARGEST_RSA_BITS = 8192
+"""A key of somebody else that is longer would take long to verify with."""
 _COORDINATE = 32
 """Bytes of each of the two numbers of a signature on P-256 (RFC 7518 section 3.4)."""
 
@@ -84,6 +87,36 @@ def _jwk(public: PublicKey) -> dict[str, str]:
 
 def _number(value: int, size: int = _COORDINATE) -> str:
     return base64.urlsafe_b64encode(value.to_bytes(size, "big")).rstrip(b"=").decode()
+
+
+def public_pem(jwk: Mapping[str, Any]) -> str | None:
+    """Return a JSON Web Key as SubjectPublicKeyInfo in PEM; None where it is no key that signs ES256 or RS256.
+
+    Args:
+        jwk: As somebody else published it (RFC 7518 section 6).
+    """
+    try:
+        if jwk.get("kty") == "EC" and jwk.get("crv") == "P-256":
+            at = (_integer(jwk["x"]), _integer(jwk["y"]))
+            key: PublicKey = ec.EllipticCurvePublicNumbers(*at, ec.SECP256R1()).public_key()
+        elif jwk.get("kty") == "RSA":
+            key = rsa.RSAPublicNumbers(_integer(jwk["e"]), _integer(jwk["n"])).public_key()
+        else:
+            return None
+    except (KeyError, TypeError, ValueError):
+        return None
+    if isinstance(key, rsa.RSAPublicKey) and not RSA_BITS <= key.key_size <= _LARGEST_RSA_BITS:
+        return None
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def _integer(text: str) -> int:
+    """Read a number of a JSON Web Key (RFC 7518 section 2, Base64urlUInt).
+
+    Raises:
+        ValueError: It is none.
+    """
+    return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")
 
 
 def load_private(pem: str) -> PrivateKey:

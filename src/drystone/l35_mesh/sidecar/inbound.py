@@ -108,6 +108,7 @@ def _routes(inbound: Inbound, name: str) -> Config:
     if accepts_bad(inbound):
         told = {"filter_metadata": {LUA: {STRANGER: True}}}
         own["routes"] = [{**route, "metadata": told} for route in own["routes"]]
+    own["routes"] = [*inbound.further.routes, *own["routes"]]
     routes = route_configuration([own], name=name)
     if inbound.listen is None:
         # The proxy before this one has said who the client is.

@@ -1,0 +1,1 @@
+"""Sign-in: staff by single sign-on, builds by tokens; the proxy verifies, and this issues what it verifies."""

@@ -1,0 +1,51 @@
+"""What the tests of the sign-in share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from drystone.l35_mesh.signin.gate import Door
+from drystone.l35_mesh.signin.users import Users
+from drystone.testing.browser import Browser, binary
+from drystone.testing.conformance.engines import short_home
+from l35_mesh.signin.stand import PASSWORDS, Person, Stand
+
+DOORS = {
+    "orders": (
+        Door(match="* /admin*", groups=("admins",)),
+        Door(match="POST /deploys", builds=("ci/orders",)),
+        Door(match="* /open", public=True),
+        Door(staff=True),
+    ),
+    "reports": (Door(staff=True),),
+}
+
+
+@pytest.fixture(scope="package")
+def stand() -> Iterator[Stand]:
+    """One Envoy for all tests: it takes longer to start than a test takes."""
+    with short_home() as home:
+        one = Stand(home, DOORS)
+        users = Users(one.folder)
+        groups = {"ada": ["admins", "staff"], "bob": ["staff"]}
+        for name, password in PASSWORDS.items():
+            users.add(name, password, groups=groups[name], now=datetime(2026, 1, 1, tzinfo=UTC))
+        with one.running():
+            yield one
+
+
+@pytest.fixture
+def person(stand: Stand) -> Iterator[Person]:
+    with Person(stand.port) as one:
+        yield one
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    if binary() is None:
+        pytest.skip("Chromium is not installed")
+    with Browser() as one:
+        yield one
