@@ -97,7 +97,7 @@ def _kind(name: str, declared: Any) -> str:
         return "size"
     if name.endswith("_file"):
         return "absolute path"
-    if name.endswith((".url", ".endpoint")):
+    if name.endswith((".url", ".endpoint", ".issuer")):
         return "URL"
     if isinstance(info, msgspec.inspect.IntType):
         return "port" if name == "port" else "number"

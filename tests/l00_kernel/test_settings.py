@@ -44,6 +44,12 @@ def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values |= {"postgres.url": "postgresql://h/d", "cache.url": "redis://h"}
     values |= {"objects.endpoint": "http://h", "dependencies.idle_minutes": "5"}
     values |= {"keys.algorithm": "RS256", "proxy.open": "false"}
+    values |= {"keys.algorithm": "RS256"}
+    values |= {"signin.url": "https://p.example", "signin.issuer": "https://i.example/t"}
+    values |= {"signin.client_id": "us", "signin.client_secret_file": "/c"}
+    values |= {"signin.user_claim": "email", "signin.groups_claim": "roles"}
+    values |= {"signin.staff_group": "staff", "signin.trusted_builds_file": "/d"}
+    values |= {"signin.session_hours": "8", "signin.idle_minutes": "5"}
     values |= {"objects.access_key_file": "/a", "objects.secret_key_file": "/b"}
     values |= {f"{e}.memory": "1GiB" for e in ("postgres", "objects", "proxy")}
     variables = {f"DRYSTONE_{n.replace('.', '_').upper()}": v for n, v in values.items()}
@@ -123,3 +129,28 @@ def test_sizes_are_powers_of_1024(text: str, size: int) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"size|no engine runs"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://sso.example.com",
+        "http://localhost.example.com/",
+        "https://a@b.example",
+        "https://a.example/?x",
+        "https://a.example#b",
+        "file:///etc/passwd",
+        "https://",
+        "",
+    ],
+)
+def test_an_address_of_the_sign_in_that_others_could_read_is_refused(
+    tmp_path: Path, address: str
+) -> None:
+    with pytest.raises(SettingsRefused, match=r"signin\.issuer must be an address with https"):
+        load(tmp_path, DRYSTONE_SIGNIN_ISSUER=address)
+
+
+def test_a_secret_at_no_provider_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsRefused, match=r"of no use without signin\.issuer"):
+        load(tmp_path, DRYSTONE_SIGNIN_CLIENT_SECRET_FILE="/secret")

@@ -141,7 +141,7 @@ class SigninSettings(msgspec.Struct, frozen=True, kw_only=True):
         groups_claim: What in it lists the groups.
         staff_group: Only members of this group may sign in; everybody may when not set.
         session_hours: How long somebody stays signed in.
-        trusted_builds: File that says which builds of which providers are trusted.
+        trusted_builds_file: File that says which builds of which providers are trusted.
         idle_minutes: When nobody has signed in for so long, it ends; it comes back with the next request.
     """
 
@@ -153,7 +153,7 @@ class SigninSettings(msgspec.Struct, frozen=True, kw_only=True):
     groups_claim: str = "groups"
     staff_group: str | None = None
     session_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 12
-    trusted_builds: Path | None = None
+    trusted_builds_file: Path | None = None
     idle_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
 
 

@@ -33,14 +33,14 @@ def options_of(home: Home, settings: Settings) -> Options:
         OthersCanWrite: Others may write one.
     """
     chosen = settings.signin
-    if chosen.trusted_builds is not None and chosen.trusted_builds.exists():
-        require_safe_file(chosen.trusted_builds)
+    if chosen.trusted_builds_file is not None and chosen.trusted_builds_file.exists():
+        require_safe_file(chosen.trusted_builds_file)
     return Options(
         folder=folder_of(home),
         address=address_of(settings),
         provider=_provider(chosen),
         lifetime=timedelta(hours=chosen.session_hours),
-        trusted=read_trusted(chosen.trusted_builds),
+        trusted=read_trusted(chosen.trusted_builds_file),
         staff_group=chosen.staff_group or "",
     )
 

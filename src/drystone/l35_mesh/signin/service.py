@@ -157,7 +157,9 @@ class SignIn(SignInApi):
         except TokenInvalid:
             raise ProofRefused from None
         if issuer not in self._issuers:
-            raise ProofRefused("no build of this issuer is trusted here; see signin.trusted_builds")
+            raise ProofRefused(
+                "no build of this issuer is trusted here; see signin.trusted_builds_file"
+            )
         keys = await self._issuers[issuer].keys_for(kid)
         for trusted in self._trusted:
             if trusted.issuer != issuer:
