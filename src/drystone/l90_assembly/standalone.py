@@ -46,8 +46,8 @@ from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
-from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l35_mesh.signin.api import NAME as SIGNIN
+from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of, keys_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part
 from drystone.l90_assembly.observed import observed_of
