@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import secrets
 import socket
+from pathlib import Path
 
 from drystone.l00_kernel.errors import Unavailable
+from drystone.l10_engines.namespaces import inside
 
 FIRST, LAST = 20000, 32767
 
@@ -34,9 +36,17 @@ def free_port(*, taken: frozenset[int] | set[int] = frozenset()) -> int:
     raise Unavailable(f"every port from {FIRST} to {LAST} of 127.0.0.1 is in use; stop something")
 
 
-def is_free(port: int) -> bool:
-    """Tell whether a server could listen on this port of 127.0.0.1 now."""
-    with socket.socket() as probe:
+def is_free(port: int, network: Path | None = None) -> bool:
+    """Tell whether a server could listen on this port of 127.0.0.1 now.
+
+    Args:
+        port: The port.
+        network: See :func:`~drystone.l10_engines.namespaces.inside`.
+
+    Raises:
+        NetworkLost: The network is not there.
+    """
+    with inside(network, socket.socket) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -255,6 +255,10 @@ class Instance(abc.ABC):
         """Return the TCP ports on which its processes listen now, ascending."""
 
     @abc.abstractmethod
+    def network(self) -> Path | None:
+        """Return the way into its network while it runs; None where that is the agent's own."""
+
+    @abc.abstractmethod
     def usage(self) -> Usage:
         """Measure its processes."""
 

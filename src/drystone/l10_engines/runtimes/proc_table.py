@@ -124,6 +124,13 @@ def in_pid_namespace(rows: Iterable[int], namespace: str) -> set[int]:
     return {pid for pid in rows if pid_namespace(pid) == namespace}
 
 
+def network_of(pid: int) -> Path | None:
+    """Return the way into the network of a process; None where it is this process's own, or nobody can tell."""
+    way = PROC / str(pid) / "ns/net"
+    named = _link(way)
+    return None if named is None or named == _link(PROC / "self/ns/net") else way
+
+
 def number_inside(pid: int) -> int | None:
     """Return the number that a process has in its own pid namespace (``NSpid``); None when it is gone."""
     lines = (content(pid, "status") or b"").splitlines()

@@ -63,6 +63,10 @@ class RecordedInstance(Instance):
         return proc_table.listening_ports(self.processes())
 
     @override
+    def network(self) -> Path | None:
+        return proc_table.network_of(self.pid) if self.is_running() else None
+
+    @override
     def usage(self) -> Usage:
         return proc_table.usage(self.processes())
 

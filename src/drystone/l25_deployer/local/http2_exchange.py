@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
 import h2.config
 import h2.connection
 import h2.events
 import h2.exceptions
 import msgspec
+
+from drystone.l10_engines.namespaces import connect
 
 LARGEST_BODY = 64 * 1024
 PART = 16 * 1024
@@ -30,15 +33,22 @@ class Http2Answer(msgspec.Struct, frozen=True):
 
 
 async def exchange(
-    port: int, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+    port: int,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    *,
+    network: Path | None = None,
 ) -> Http2Answer:
     """Send a request to 127.0.0.1 and return the answer once it is whole.
 
     Raises:
+        NetworkLost: The network in which to ask is not there.
         OSError: There is no connection, or it ended before the answer did.
         ValueError: What came is no HTTP/2, or far too long.
     """
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await connect(port, network)
     try:
         return await _Client(reader, writer).ask(
             [

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -128,6 +129,11 @@ class KeptInstance:
         """Return the ports on which its processes really listen."""
         return self._instance.listening_ports() if self._instance else []
 
+    @property
+    def network(self) -> Path | None:
+        """The way into the network in which it runs; None where that is the agent's own."""
+        return self._instance.network() if self._instance else None
+
     async def find(self) -> bool:
         """Adopt it if it runs, and start looking after it; returns whether it does."""
         found = await self._runtime.find(self.blueprint.spec.state)
@@ -203,12 +209,12 @@ class KeptInstance:
             self._task = None
 
     async def _start(self) -> Instance:
-        port = self.blueprint.port
-        if port is not None and not is_free(port):
+        port, spec = self.blueprint.port, self._complete(self.blueprint.spec)
+        if port is not None and not is_free(port, spec.network):
             raise PlatformError(
                 f"port {port}, which {self.blueprint.spec.id} was given, is taken by another program"
             )
-        starting = asyncio.ensure_future(self._runtime.start(self._complete(self.blueprint.spec)))
+        starting = asyncio.ensure_future(self._runtime.start(spec))
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -305,7 +311,7 @@ class KeptInstance:
     async def _probe(self, health: Health) -> ProbeResult:
         port = health.port or self.blueprint.port
         assert port is not None  # noqa: S101 - _watch_health does not ask without one
-        result = await ask_health(health, port, self.blueprint.protocol)
+        result = await ask_health(health, port, self.blueprint.protocol, self.network)
         try:
             if result.is_ok and self.state is not State.HEALTHY and not self._owns(port):
                 result = ProbeResult(

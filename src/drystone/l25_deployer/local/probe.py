@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 
 from drystone.l00_kernel.shortage import is_shortage
+from drystone.l10_engines.namespaces import NetworkLost, connect
 from drystone.l10_engines.proxy.edge import Protocol
 from drystone.l25_deployer.local.http2_exchange import exchange
 from drystone.l25_deployer.stacks.model import Health
@@ -36,19 +38,26 @@ class ProbeResult(msgspec.Struct, frozen=True):
     was_asked: bool = True
 
 
-async def ask_health(health: Health, port: int, protocol: Protocol) -> ProbeResult:
+async def ask_health(
+    health: Health, port: int, protocol: Protocol, network: Path | None = None
+) -> ProbeResult:
     """Ask an instance what its descriptor says.
 
     Args:
         health: The question.
         port: The instance's own port; a port of the check's own is asked in its place, by HTTP/1.1 or gRPC.
         protocol: What the instance speaks on its own port.
+        network: The way into its network; None where that is this process's own.
     """
     if health.grpc:
-        return await probe_grpc(health.port or port, health.service or "", timeout=health.timeout)
+        return await probe_grpc(
+            health.port or port, health.service or "", timeout=health.timeout, network=network
+        )
     if health.port is not None:
         port, protocol = health.port, "http1"
-    return await probe(port, health.path, timeout=health.timeout, protocol=protocol)
+    return await probe(
+        port, health.path, timeout=health.timeout, protocol=protocol, network=network
+    )
 
 
 async def probe(
@@ -58,12 +67,15 @@ async def probe(
     timeout: timedelta,  # noqa: ASYNC109 - the limit is part of the question
     method: str = "GET",
     protocol: Protocol = "http1",
+    network: Path | None = None,
 ) -> ProbeResult:
     """Send one request to 127.0.0.1 and judge the status (RFC 9110 section 15)."""
     asked = f"{method} http://127.0.0.1:{port}{path}"
     if protocol == "http2":
-        return await _judged(f"{asked} by HTTP/2", _probe_http2(port, path, method), timeout)
-    return await _judged(asked, _probe_http1(port, path, method), timeout)
+        return await _judged(
+            f"{asked} by HTTP/2", _probe_http2(port, path, method, network), timeout
+        )
+    return await _judged(asked, _probe_http1(port, path, method, network), timeout)
 
 
 async def probe_grpc(
@@ -71,6 +83,7 @@ async def probe_grpc(
     service: str,
     *,
     timeout: timedelta,  # noqa: ASYNC109 - the limit is part of the question
+    network: Path | None = None,
 ) -> ProbeResult:
     """Ask 127.0.0.1 by the gRPC health protocol (https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
 
@@ -78,10 +91,11 @@ async def probe_grpc(
         port: The port.
         service: Which of the server's services; the whole server when empty.
         timeout: How long it may take.
+        network: See :func:`ask_health`.
     """
     about = f" about {service}" if service else ""
     asked = f"gRPC health of 127.0.0.1:{port}{about}"
-    return await _judged(asked, _check(port, service, timeout), timeout)
+    return await _judged(asked, _check(port, service, timeout, network), timeout)
 
 
 async def _judged(
@@ -94,6 +108,8 @@ async def _judged(
             result = await answer
     except TimeoutError:
         return ProbeResult(False, f"{asked}: no answer within {timeout.total_seconds():g} s")
+    except NetworkLost:
+        return ProbeResult(False, f"{asked}: the network of the instance is not there any more")
     except ConnectionRefusedError:
         return ProbeResult(False, f"{asked}: connection refused, nothing listens there")
     except (OSError, ValueError) as e:
@@ -103,8 +119,8 @@ async def _judged(
     return ProbeResult(result.is_ok, f"{asked}: {result.text}", result.was_asked)
 
 
-async def _probe_http1(port: int, path: str, method: str) -> ProbeResult:
-    line = await _status_line(port, path, method)
+async def _probe_http1(port: int, path: str, method: str, network: Path | None) -> ProbeResult:
+    line = await _status_line(port, path, method, network)
     version, _, rest = line.partition(" ")
     status = rest[:3]
     if not version.startswith("HTTP/") or not status.isdigit():
@@ -115,9 +131,9 @@ async def _probe_http1(port: int, path: str, method: str) -> ProbeResult:
     return ProbeResult(_is_good(int(status)), f"status {rest[:60].strip()}")
 
 
-async def _probe_http2(port: int, path: str, method: str) -> ProbeResult:
+async def _probe_http2(port: int, path: str, method: str, network: Path | None) -> ProbeResult:
     headers = {"user-agent": "drystone-probe", "accept": "*/*"}
-    answer = await exchange(port, method, path, headers)
+    answer = await exchange(port, method, path, headers, network=network)
     return ProbeResult(_is_good(answer.status), f"status {answer.status}")
 
 
@@ -125,7 +141,7 @@ def _is_good(status: int) -> bool:
     return 200 <= status < 400
 
 
-async def _check(port: int, service: str, within: timedelta) -> ProbeResult:
+async def _check(port: int, service: str, within: timedelta, network: Path | None) -> ProbeResult:
     named = service.encode()
     # HealthCheckRequest has one field, a text: its number and type, its length, itself.
     message = b"\x0a" + _varint(len(named)) + named if named else b""
@@ -136,7 +152,7 @@ async def _check(port: int, service: str, within: timedelta) -> ProbeResult:
         "grpc-timeout": f"{max(1, int(within.total_seconds() * 1000))}m",
     }
     body = b"\0" + len(message).to_bytes(4, "big") + message
-    answer = await exchange(port, "POST", HEALTH_CHECK, headers, body)
+    answer = await exchange(port, "POST", HEALTH_CHECK, headers, body, network=network)
     code = answer.headers.get("grpc-status")
     if code is None:
         return ProbeResult(False, f"status {answer.status}, and no gRPC")
@@ -162,8 +178,8 @@ def _varint(number: int) -> bytes:
     return bytes([*head, number])
 
 
-async def _status_line(port: int, path: str, method: str) -> str:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=MAX_LINE)
+async def _status_line(port: int, path: str, method: str, network: Path | None) -> str:
+    reader, writer = await connect(port, network, limit=MAX_LINE)
     try:
         request = (
             f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: drystone-probe\r\n"

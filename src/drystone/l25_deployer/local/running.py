@@ -119,7 +119,7 @@ class RunningRelease:
             health, port = one.blueprint.health, one.blueprint.port
             if health is not None and port is not None:
                 for _ in range(WARM_UP_REQUESTS):
-                    await ask_health(health, port, one.blueprint.protocol)
+                    await ask_health(health, port, one.blueprint.protocol, one.network)
 
     async def smoke(self) -> None:
         """Ask every serving instance what the descriptor's smoke test names.
@@ -137,6 +137,7 @@ class RunningRelease:
                     timeout=timedelta(seconds=30),
                     method=test.method,
                     protocol=one.blueprint.protocol,
+                    network=one.network,
                 )
                 if not result.is_ok:
                     raise DeployFailed(

@@ -16,6 +16,7 @@ from drystone.l10_engines.networks.rules import Rules
 from drystone.l10_engines.runtimes.errors import InstanceFailed
 from drystone.testing.conformance import runtime_programs as programs
 from drystone.testing.conformance.runtime_bench import LIMIT, Workbench, answers, until
+from drystone.testing.networks import service_network
 
 OPEN = 20_001
 
@@ -25,12 +26,9 @@ class NetworkConformance:
 
     @pytest.fixture
     async def network(self, work: Workbench) -> AsyncIterator[Network]:
-        networks = Networks(work.root / "networks")
-        if (reason := await networks.available()) is not None:
-            pytest.skip(reason)
-        rules = Rules(open=frozenset({OPEN}), catcher=1)
-        yield await networks.ensure("suite", rules)
-        await networks.remove("suite")
+        folder = work.root / "networks"
+        async with service_network(folder, open_ports=frozenset({OPEN})) as network:
+            yield network
 
     async def test_an_instance_with_a_network_is_reached_inside_it_alone(
         self, work: Workbench, network: Network
