@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import http.client
 import os
 import signal
@@ -11,83 +10,25 @@ import socket
 import ssl
 import sys
 import time
-import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any
+from contextlib import closing
 
 import jwt
 import msgspec
 import pytest
-import pytest_asyncio
-from atlassian_jwt_auth import (
-    HTTPSPublicKeyRetriever,
-    JWTAuthVerifier,
-    create_signer_from_file_private_key_repository,
-)
-from atlassian_jwt_auth.exceptions import PublicKeyRetrieverException
-from atlassian_jwt_auth.key import (
-    DataUriPrivateKeyRetriever,
-    HTTPSMultiRepositoryPublicKeyRetriever,
-)
-from atlassian_jwt_auth.signer import JWTAuthSigner
 from jwt import PyJWKClient
-from jwt.exceptions import InvalidAudienceError
 
 from drystone.l00_kernel.clock import SystemClock
-from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.settings import KeysSettings
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.l20_trust.certificates.authority import Authority
-from drystone.l20_trust.keys import tokens
 from drystone.l20_trust.keys.http import renew_when_due
-from drystone.l20_trust.keys.service import Keys
-from drystone.l20_trust.keys.signing import is_signed
-from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of
+from drystone.l90_assembly.keys import key_parts, keys_of
 from l20_trust.key_rings import CTX, ORDERS, PAYMENTS, token_of
-from l25_deployer.small_platform import short_folder, until
+from l20_trust.keys.conftest import Running
+from l20_trust.keys.public_clients import library
+from l25_deployer.small_platform import until
 
 ORDERS_IN = {"environment": "dev", "service": "orders"}
-
-
-class Running(msgspec.Struct):
-    """A repository and its copy that run, and the keys that they serve."""
-
-    keys: Keys
-    parts: KeyParts
-    home: Home
-
-    @property
-    def trusted(self) -> Path:
-        return self.home.trust / "certificates/ca.pem"
-
-    def ask(self, path: str, *, method: str = "GET", server: int = 0) -> tuple[int, Any, bytes]:
-        """Ask a server for a path, as it stands."""
-        context = ssl.create_default_context(cafile=self.trusted)
-        port = self.parts.servers[server].port
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
-        try:
-            connection.putrequest(method, path, skip_accept_encoding=True)
-            connection.endheaders()
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Running]:
-    with short_folder() as folder:
-        home = Home.create(folder / "h")
-        parts = key_parts(home)
-        supervisor = Supervisor(parts.servers)
-        keys = keys_of(parts, supervisor, SystemClock(), settings=KeysSettings())
-        await keys.provide("dev", "orders", 1, [PAYMENTS])
-        yield Running(keys, parts, home)
-        await supervisor.detach()
-        for server in parts.servers:
-            await server.stop()
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -135,62 +76,6 @@ async def test_what_is_not_published_is_not_served(running: Running) -> None:
     assert running.ask("/keys/", method="POST")[0] == 405
 
 
-Verify = Callable[..., Any]
-
-
-@contextmanager
-def library(running: Running) -> Iterator[Verify]:
-    """Verify as the public library does, against both repositories, by a client that has kept nothing."""
-    HTTPSPublicKeyRetriever._class_session = None
-    urls = [server.url for server in running.parts.servers]
-    found = JWTAuthVerifier(HTTPSMultiRepositoryPublicKeyRetriever(urls))
-
-    def verify(token: str, audience: str = PAYMENTS) -> Any:
-        return found.verify_jwt(token, audience, verify=str(running.trusted), timeout=10)
-
-    with warnings.catch_warnings():
-        # It leaves sockets to the collector, at any moment.
-        warnings.simplefilter("ignore", ResourceWarning)
-        try:
-            yield verify
-        finally:
-            session = HTTPSPublicKeyRetriever._class_session
-            if session is not None:
-                session.close()
-            HTTPSPublicKeyRetriever._class_session = None
-            gc.collect()
-
-
-async def test_a_public_client_of_asap_calls_and_verifies_unchanged(
-    running: Running,
-) -> None:
-    given = running.keys.given("dev", "orders", 1)
-    assert given is not None
-    by_file = create_signer_from_file_private_key_repository(
-        ORDERS, given.environment["DRYSTONE_KEYS"], algorithm="ES256"
-    )
-    by_variable = JWTAuthSigner(
-        ORDERS, DataUriPrivateKeyRetriever(given.environment["ASAP_PRIVATE_KEY"]), algorithm="ES256"
-    )
-    ours = await token_of(running.keys)
-
-    def in_this_process(token: str) -> str:
-        return tokens.verify(
-            token,
-            audience=PAYMENTS,
-            key_of=running.keys.public_key,
-            is_signed=is_signed,
-            now=SystemClock().now(),
-        ).iss
-
-    made = [ours.token, *(s.generate_jwt(PAYMENTS).decode() for s in (by_file, by_variable))]
-    with library(running) as verify:
-        for token in made:
-            assert verify(token)["iss"] == in_this_process(token) == ORDERS
-        with pytest.raises(InvalidAudienceError):
-            verify(ours.token, "dev/mail")
-
-
 async def test_a_verifier_that_reads_key_sets_finds_the_callers_of_its_service(
     running: Running,
 ) -> None:
@@ -202,22 +87,6 @@ async def test_a_verifier_that_reads_key_sets_finds_the_callers_of_its_service(
     )
     key = client.get_signing_key_from_jwt(made.token)
     assert jwt.decode(made.token, key, ["ES256"], audience=PAYMENTS)["sub"] == ORDERS
-
-
-async def test_replacing_and_revoking_reach_a_public_client(
-    running: Running,
-) -> None:
-    earlier = await token_of(running.keys)
-    await running.keys.rotate(CTX, **ORDERS_IN)
-    later = await token_of(running.keys)
-    with library(running) as verify:
-        assert verify(earlier.token)["jti"] != verify(later.token)["jti"]
-    await running.keys.revoke(CTX, **ORDERS_IN, key=earlier.key)
-
-    with library(running) as verify:
-        assert verify(later.token)["iss"] == ORDERS
-        with pytest.raises(PublicKeyRetrieverException, match="404"):
-            verify(earlier.token)
 
 
 async def test_the_copy_serves_while_the_first_is_dead(
