@@ -34,6 +34,7 @@ ENGINES = {
 PARTS = {
     "l90_assembly.agent": "agent",
     "l90_assembly.keeper": "keeper",
+    "l20_trust/keys/http.py": "key repositories",
     "runner.sh": "Envoy",
     "/envoy": "Envoy",
     "postgres": "Postgres",
