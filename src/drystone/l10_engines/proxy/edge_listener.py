@@ -19,19 +19,21 @@ from drystone.l10_engines.proxy.local_replies import (
     flags,
     local_replies,
 )
-from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 
 LISTENER = "edge"
 HTTP_CONNECTION = (
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 )
-ROUTER = {
-    "name": "envoy.filters.http.router",
-    "typed_config": {
-        "@type": TYPE_PREFIX + "envoy.extensions.filters.http.router.v3.Router",
-        "suppress_envoy_headers": True,
-    },
-}
+ROUTER = Shared(
+    {
+        "name": "envoy.filters.http.router",
+        "typed_config": {
+            "@type": TYPE_PREFIX + "envoy.extensions.filters.http.router.v3.Router",
+            "suppress_envoy_headers": True,
+        },
+    }
+)
 _FILE_LOG = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
 
 # What a client chooses is cut: nobody fills a disk or hides a line by writing 60 kB into each.

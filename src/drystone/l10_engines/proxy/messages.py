@@ -11,15 +11,17 @@ import zlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf import descriptor_pb2, json_format, message_factory
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
+from drystone.l10_engines.proxy.filling import TYPE_PREFIX, Filling, Shared
 
-TYPE_PREFIX = "type.googleapis.com/"
+__all__ = ["TYPE_PREFIX", "Config", "Shared", "message_class", "pack", "unpack"]
+
 _DESCRIPTORS = Path(__file__).with_name("envoy-api.desc.z")
 
 Config = Mapping[str, Any]
@@ -51,6 +53,14 @@ def message_class(type_name: str) -> type[Any]:
         ) from e
 
 
+@cache
+def _filling() -> Filling:
+    def parse(value: Config, message: Message) -> None:
+        json_format.ParseDict(dict(value), message, descriptor_pool=_pool())
+
+    return Filling(message_class, parse)
+
+
 def pack(type_name: str, value: Config) -> Message:
     """Return a resource as a ``google.protobuf.Any``, ready to be sent.
 
@@ -63,17 +73,18 @@ def pack(type_name: str, value: Config) -> Message:
     Raises:
         InvalidProxyConfig: A field, a type or a value does not fit; the message says which and where.
     """
-    packed: Message = message_class("google.protobuf.Any")()
+    packed = message_class("google.protobuf.Any")()
     try:
-        json_format.ParseDict(
-            {"@type": TYPE_PREFIX + type_name, **value}, packed, descriptor_pool=_pool()
-        )
+        inner = message_class(type_name)()
+        _filling().fill(inner, value)
+        packed.type_url = TYPE_PREFIX + type_name
+        packed.value = inner.SerializeToString(deterministic=True)
     except (json_format.ParseError, TypeError, ValueError) as e:
         reason = str(e).partition("\n")[0]  # the rest lists every field of the type
         raise InvalidProxyConfig(
             f"{type_name.rpartition('.')[2]} {_name_of(value)}does not fit Envoy's types: {reason}"
         ) from e
-    return packed
+    return cast("Message", packed)
 
 
 def unpack(packed: Message) -> dict[str, Any]:

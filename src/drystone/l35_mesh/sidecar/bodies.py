@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from drystone.l10_engines.proxy.local_replies import Answer
-from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 
 HELD = 4 << 20
 """Bytes of a body without a length that are held back."""
@@ -21,11 +21,13 @@ _TYPES = TYPE_PREFIX + "envoy.extensions.filters.http.buffer.v3."
 _STREAMS = frozenset({"upgrade", "content-type"})
 _MOST = 2**63 - 1
 
-UNSIZED: Config = {
-    "name": _BUFFER,
-    "disabled": True,
-    "typed_config": {"@type": f"{_TYPES}Buffer", "max_request_bytes": HELD},
-}
+UNSIZED: Config = Shared(
+    {
+        "name": _BUFFER,
+        "disabled": True,
+        "typed_config": {"@type": f"{_TYPES}Buffer", "max_request_bytes": HELD},
+    }
+)
 """The filter that holds bodies back, where a route says so."""
 
 TOO_LARGE = Answer(

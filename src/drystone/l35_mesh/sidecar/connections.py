@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -17,10 +17,10 @@ from drystone.l10_engines.proxy.edge_listener import (
     protocol_limits,
 )
 from drystone.l10_engines.proxy.edge_services import REMEMBERED
-from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 from drystone.l10_engines.proxy.refusal_log import refused_requests
 from drystone.l35_mesh.sidecar.model import Address
-from drystone.l35_mesh.sidecar.permissions import RBAC
+from drystone.l35_mesh.sidecar.permissions import CALLER, NAMESPACE, RBAC
 from drystone.l35_mesh.sidecar.tokens import IDENTITY_HEADERS
 
 NO_LIMIT = 100_000
@@ -37,17 +37,33 @@ HTTP2: Config = {
 }
 HTTP1: Config = {"http_protocol_options": {}}
 
-WITHIN: Config = {
-    "name": "envoy.transport_sockets.internal_upstream",
-    "typed_config": {
-        "@type": TYPE_PREFIX + _INTERNAL,
-        "transport_socket": {
-            "name": "envoy.transport_sockets.raw_buffer",
-            "typed_config": {"@type": TYPE_PREFIX + _RAW},
+WITHIN: Config = Shared(
+    {
+        "name": "envoy.transport_sockets.internal_upstream",
+        "typed_config": {
+            "@type": TYPE_PREFIX + _INTERNAL,
+            "transport_socket": {
+                "name": "envoy.transport_sockets.raw_buffer",
+                "typed_config": {"@type": TYPE_PREFIX + _RAW},
+            },
         },
-    },
-}
+    }
+)
 """The transport socket of a cluster that leads to a listener of the same Envoy."""
+
+
+_UNBOUNDED = Shared(
+    {
+        "thresholds": [
+            {
+                "max_connections": NO_LIMIT,
+                "max_pending_requests": NO_LIMIT,
+                "max_requests": NO_LIMIT,
+                "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 10},
+            }
+        ]
+    }
+)
 
 
 def inbound_name(service: str) -> str:
@@ -70,8 +86,17 @@ def address(at: Address) -> dict[str, Any]:
     return {"socket_address": place}
 
 
-def listening(name: str, at: Address | None, chains: Sequence[Config]) -> dict[str, Any]:
-    """Return a ``Listener``; inside the Envoy alone where it has no address."""
+def listening(
+    name: str, at: Address | None, chains: Sequence[Config], told: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return a ``Listener``; inside the Envoy alone where it has no address.
+
+    Args:
+        name: Of the listener.
+        at: Where it listens.
+        chains: Its filter chains.
+        told: What its log and its answers name, see :func:`tells`.
+    """
     where: dict[str, Any] = {"internal_listener": {}}
     if at is not None:
         where = {"address": address(at)}
@@ -82,28 +107,30 @@ def listening(name: str, at: Address | None, chains: Sequence[Config]) -> dict[s
         **where,
         "per_connection_buffer_limit_bytes": BUFFER,
         "filter_chains": list(chains),
+        "metadata": {"filter_metadata": {NAMESPACE: told}},
     }
+
+
+def tells(key: str) -> str:
+    """Return the operator for something that a listener is told; so one text serves all listeners."""
+    return f"%METADATA(LISTENER:{NAMESPACE}:{key})%"
 
 
 def http(
     kind: Literal["inbound", "outbound"],
     *,
     name: str,
-    caller: str,
-    callee: str,
     filters: Sequence[Config],
     replies: Config,
     access_log: Path,
-    strip: Iterable[str] = (),
+    strip: tuple[str, ...] = (),
     trusts_hop: bool = False,
 ) -> dict[str, Any]:
-    """Return a filter chain that speaks HTTP.
+    """Return a filter chain that speaks HTTP; its listener tells ``caller`` of an outbound, and ``callee``.
 
     Args:
         kind: What the log calls the listener.
         name: Of the routes that it asks for, and of its statistics.
-        caller: Who calls, as tokens name it; or the operator that tells.
-        callee: Who is called, as tokens name it.
         filters: Before the router.
         replies: ``LocalReplyConfig``.
         access_log: Where to log.
@@ -113,12 +140,6 @@ def http(
     identity = client_identity()
     if trusts_hop:
         identity = {**identity, "use_remote_address": False, "append_x_forwarded_port": False}
-    fields = {
-        "listener": kind,
-        "caller": caller,
-        "would": f"%DYNAMIC_METADATA({RBAC}:shadow_engine_result)%",
-        **LOG_FIELDS,
-    }
     limits = protocol_limits()
     config = {
         "@type": TYPE_PREFIX + HTTP_CONNECTION,
@@ -136,23 +157,36 @@ def http(
             "allow_connect": True,
         },
         "upgrade_configs": [{"upgrade_type": "websocket"}],
-        "access_log": [
-            json_log(access_log, fields),
-            refused_requests(access_log, kind, caller=caller, service=callee),
-        ],
+        "access_log": _logs(kind, access_log),
         "local_reply_config": replies,
     }
     return {"filters": [{"name": "http", "typed_config": config}]}
 
 
-def _stripped(headers: Iterable[str]) -> Config:
-    return {
+@lru_cache
+def _logs(kind: Literal["inbound", "outbound"], access_log: Path) -> list[Config]:
+    caller = f"%DYNAMIC_METADATA({NAMESPACE}:{CALLER})%" if kind == "inbound" else tells("caller")
+    fields = {
+        "listener": kind,
+        "caller": caller,
+        "would": f"%DYNAMIC_METADATA({RBAC}:shadow_engine_result)%",
+        **LOG_FIELDS,
+    }
+    refused = refused_requests(access_log, kind, caller=caller, service=tells("callee"))
+    return [Shared(json_log(access_log, fields)), Shared(refused)]
+
+
+@lru_cache
+def _stripped(headers: tuple[str, ...]) -> Config:
+    mutations = [{"remove": header} for header in headers]
+    extension = {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {
             "@type": TYPE_PREFIX + _EARLY,
-            "mutations": [{"remove": header} for header in headers],
+            "mutations": mutations,
         },
     }
+    return Shared(extension)
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -188,16 +222,7 @@ def bare_cluster(name: str, speaks: Config, **options: Any) -> dict[str, Any]:
         "connect_timeout": "1s",
         "per_connection_buffer_limit_bytes": BUFFER,
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-        "circuit_breakers": {
-            "thresholds": [
-                {
-                    "max_connections": NO_LIMIT,
-                    "max_pending_requests": NO_LIMIT,
-                    "max_requests": NO_LIMIT,
-                    "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 10},
-                }
-            ]
-        },
+        "circuit_breakers": _UNBOUNDED,
         "typed_extension_protocol_options": {
             HTTP_OPTIONS: {
                 "@type": TYPE_PREFIX + HTTP_OPTIONS,

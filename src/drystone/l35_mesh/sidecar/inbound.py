@@ -18,10 +18,16 @@ from drystone.l10_engines.proxy.local_replies import (
     any_error,
     local_replies,
 )
-from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.bodies import TOO_LARGE, UNSIZED, bounded
-from drystone.l35_mesh.sidecar.connections import http, inbound_name, listening, way_within
+from drystone.l35_mesh.sidecar.connections import (
+    http,
+    inbound_name,
+    listening,
+    tells,
+    way_within,
+)
 from drystone.l35_mesh.sidecar.model import Inbound
 from drystone.l35_mesh.sidecar.permissions import CALLER, NAMESPACE, NOBODY, RBAC, inbound_rules
 from drystone.l35_mesh.sidecar.tokens import (
@@ -50,8 +56,6 @@ def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
     chain = http(
         "inbound",
         name=name,
-        caller=f"%DYNAMIC_METADATA({NAMESPACE}:{CALLER})%",
-        callee=inbound.audience,
         filters=(
             *further.before,
             checks_filter(service.name),
@@ -60,15 +64,16 @@ def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
             UNSIZED,
             *further.filters,
         ),
-        replies=_replies(inbound),
+        replies=_replies(further.mappers) if further.mappers else _REPLIES,
         access_log=access_log,
         strip=further.identity_headers,
         trusts_hop=inbound.listen is None,
     )
+    told = {"callee": inbound.audience, "service": inbound.audience.rpartition("/")[2]}
     ways = {} if inbound.listen else {f"to/{service.name}": way_within(service.name)}
     return Snapshot(
         clusters={**ways, **further.clusters},
-        listeners={name: listening(name, inbound.listen, [chain])},
+        listeners={name: listening(name, inbound.listen, [chain], told)},
         routes={name: _routes(inbound, name)},
         secrets=further.secrets,
         extensions={checks_name(service.name): checks(inbound), **further.extensions},
@@ -116,15 +121,25 @@ def _routes(inbound: Inbound, name: str) -> Config:
     return routes
 
 
-def _replies(inbound: Inbound) -> Config:
-    audience, service = inbound.audience, inbound.audience.rpartition("/")[2]
+def _says(expression: str) -> Config:
+    """Recognise an occasion by an expression of CEL (Common Expression Language) over Envoy's attributes."""
+    return {
+        "extension_filter": {
+            "name": "envoy.access_loggers.extension_filters.cel",
+            "typed_config": {"@type": _CEL, "expression": expression},
+        }
+    }
+
+
+def _replies(more: tuple[Config, ...]) -> Config:
+    callee, service = tells("callee"), tells("service")
     caller = f"%DYNAMIC_METADATA({NAMESPACE}:{CALLER})%"
-    realm = f'Bearer realm="{audience}"'
+    realm = f'Bearer realm="{callee}"'
     missing = Answer(
         when=_says('response.code_details == "jwt_authn_access_denied{Jwt_is_missing}"'),
         code="NoToken",
         title="The caller did not say who it is",
-        detail=f"{audience} answers those alone who prove who they are. A service declares `{service}` among its"
+        detail=f"{callee} answers those alone who prove who they are. A service declares `{service}` among its"
         " dependencies, and calls at the address that it is then given.",
         status=401,
         headers={"www-authenticate": realm},
@@ -136,7 +151,7 @@ def _replies(inbound: Inbound) -> Config:
         ),
         code="TokenRefused",
         title="The token proves nothing here",
-        detail=f"{audience} cannot accept the token: %LOCAL_REPLY_BODY%. Keys are known of services that declare"
+        detail=f"{callee} cannot accept the token: %LOCAL_REPLY_BODY%. Keys are known of services that declare"
         f" `{service}` among their dependencies.",
         status=401,
         headers={"www-authenticate": f'{realm}, error="invalid_token"'},
@@ -145,7 +160,7 @@ def _replies(inbound: Inbound) -> Config:
         when=_says('response.code_details.startsWith("rbac_access_denied")'),
         code="CallRefused",
         title="The caller may not do this",
-        detail=f"{caller} may not call {audience} with {_WHAT}. It needs `dependencies: {{{service}: …}}` in its"
+        detail=f"{caller} may not call {callee} with {_WHAT}. It needs `dependencies: {{{service}: …}}` in its"
         f" descriptor, where `calls` lists the request, and {service} lists it in network.ingress.callers if it lists any.",
     )
     rest = Answer(
@@ -155,14 +170,7 @@ def _replies(inbound: Inbound) -> Config:
         detail="%LOCAL_REPLY_BODY%",
     )
     answers = (missing, bad, undeclared, TOO_LARGE, *INSTANCE_ANSWERS, rest)
-    return local_replies("mesh", answers, inbound.further.mappers)
+    return Shared(local_replies("mesh", answers, more))
 
 
-def _says(expression: str) -> Config:
-    """Recognise an occasion by an expression of CEL (Common Expression Language) over Envoy's attributes."""
-    return {
-        "extension_filter": {
-            "name": "envoy.access_loggers.extension_filters.cel",
-            "typed_config": {"@type": _CEL, "expression": expression},
-        }
-    }
+_REPLIES = _replies(())

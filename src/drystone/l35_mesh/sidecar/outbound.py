@@ -16,7 +16,7 @@ from drystone.l10_engines.proxy.local_replies import (
     flags,
     local_replies,
 )
-from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.connections import (
     HTTP1,
@@ -26,6 +26,7 @@ from drystone.l35_mesh.sidecar.connections import (
     http,
     listening,
     outbound_name,
+    tells,
     within,
 )
 from drystone.l35_mesh.sidecar.inbound import PARTS
@@ -61,15 +62,18 @@ def outbound_part(outbound: Outbound, access_log: Path) -> Snapshot:
     chain = http(
         "outbound",
         name=name,
-        caller=outbound.issuer,
-        callee=outbound.audience,
         filters=(NOBODY,),
-        replies=_replies(outbound),
+        replies=_REPLIES,
         access_log=access_log,
     )
+    told = {
+        "caller": outbound.issuer,
+        "callee": outbound.audience,
+        "dependency": outbound.dependency,
+    }
     return Snapshot(
         clusters={name: _cluster(name, outbound)},
-        listeners={name: listening(name, outbound.listen, [chain])},
+        listeners={name: listening(name, outbound.listen, [chain], told)},
         routes={name: _routes(name, outbound)},
         optional=frozenset({name}),
     )
@@ -177,28 +181,27 @@ def _retries(outbound: Outbound, repeat: str) -> dict[str, Any]:
     return policy
 
 
-def _replies(outbound: Outbound) -> Config:
-    called = outbound.dependency
+def _replies() -> Config:
+    caller, callee, dependency = tells("caller"), tells("callee"), tells("dependency")
     undeclared = Answer(
         when={"status_code_filter": {"comparison": _equals(403)}},
         code="CallUndeclared",
         title="The caller did not declare this request",
-        detail=f"{outbound.issuer} declares other requests to {outbound.audience} than this one. Add"
-        f" `%REQ(:METHOD):32% %PATH(NQ:ORIG_OR_PATH):512%` to dependencies.{called}.calls of its descriptor.",
+        detail=f"{caller} declares other requests to {callee} than this one. Add"
+        f" `%REQ(:METHOD):32% %PATH(NQ:ORIG_OR_PATH):512%` to dependencies.{dependency}.calls of its descriptor.",
     )
     tokenless = Answer(
         when={"status_code_filter": {"comparison": _equals(401)}},
         code="NoTokenYet",
         title="There is no token for this call",
-        detail=f"{outbound.issuer} has no token for {outbound.audience}, so that the call was not made."
+        detail=f"{caller} has no token for {callee}, so that the call was not made."
         " `drystone status` shows what is wrong.",
     )
     unreachable = Answer(
         when=flags("UH", "NC", "UF", "UC", "UR", "LR", "URX", "UPE"),
         code="DependencyUnreachable",
         title="The dependency cannot be reached",
-        detail=f"{outbound.audience} cannot be reached from {outbound.issuer}."
-        " `drystone services` shows its state.",
+        detail=f"{callee} cannot be reached from {caller}. `drystone services` shows its state.",
     )
     rest = Answer(
         when=any_error("mesh"),
@@ -206,8 +209,12 @@ def _replies(outbound: Outbound) -> Config:
         title="The sidecar refused the request",
         detail="%LOCAL_REPLY_BODY%",
     )
-    return local_replies("mesh", (undeclared, tokenless, unreachable, *INSTANCE_ANSWERS, rest))
+    answers = (undeclared, tokenless, unreachable, *INSTANCE_ANSWERS, rest)
+    return Shared(local_replies("mesh", answers))
 
 
 def _equals(status: int) -> Config:
     return {"op": "EQ", "value": {"default_value": status, "runtime_key": f"mesh.{status}"}}
+
+
+_REPLIES = _replies()

@@ -59,7 +59,7 @@ def egress_part(egress: Egress, access_log: Path) -> Snapshot:
         refused = refused_connections(access_log, "egress", caller=caller)
         chains.append({"filters": [_tcp(NOWHERE, refused)]})
     listener = {
-        **listening(name, egress.listen, chains),
+        **listening(name, egress.listen, chains, {}),
         **(_inspected("tls_inspector") if egress.tls else {}),
     }
     return Snapshot(
@@ -90,7 +90,7 @@ def catcher_part(catcher: Catcher, access_log: Path) -> Snapshot:
     unnamed = refused_connections(access_log, "catcher", caller=issuer)
     chains: list[Config] = [speaks_http, {"filters": [_tcp(NOWHERE, unnamed)]}]
     listener = {
-        **listening(name, catcher.listen, chains),
+        **listening(name, catcher.listen, chains, {}),
         **_inspected("original_dst", "tls_inspector", "http_inspector"),
     }
     return Snapshot(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 from drystone.l10_engines.proxy.request_words import permission
 from drystone.l35_mesh.sidecar.model import Inbound
 
@@ -22,10 +22,12 @@ NAMESPACE, CALLER = "drystone", "caller"
 
 _ANYBODY = {"any": True}
 
-NOBODY: Config = {
-    "name": RBAC,
-    "typed_config": {"@type": _RBAC, "rules": {"action": "ALLOW", "policies": {}}},
-}
+NOBODY: Config = Shared(
+    {
+        "name": RBAC,
+        "typed_config": {"@type": _RBAC, "rules": {"action": "ALLOW", "policies": {}}},
+    }
+)
 """The filter, which lets nobody pass; routes say who may."""
 
 

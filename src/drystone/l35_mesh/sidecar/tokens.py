@@ -17,7 +17,7 @@ from datetime import timedelta
 
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, seconds
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
-from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 from drystone.l35_mesh.sidecar.model import Inbound
 from drystone.l35_mesh.sidecar.permissions import CALLER, NAMESPACE
 
@@ -85,10 +85,12 @@ end
 """
 
 LUA = "envoy.filters.http.lua"
-BINDING: Config = {
-    "name": LUA,
-    "typed_config": {"@type": _LUA, "default_source_code": {"inline_string": _SCRIPT}},
-}
+BINDING: Config = Shared(
+    {
+        "name": LUA,
+        "typed_config": {"@type": _LUA, "default_source_code": {"inline_string": _SCRIPT}},
+    }
+)
 """The filter behind that of tokens."""
 
 
