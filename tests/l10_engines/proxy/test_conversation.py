@@ -124,6 +124,66 @@ def test_only_what_changed_is_sent() -> None:
     assert proxy.conversation.has_applied(2)
 
 
+def with_routes(*names: str, port: int = 1) -> Snapshot:
+    """A listener for each table of routes."""
+    return Snapshot(
+        listeners={name: listener(port, name) for name in names},
+        routes={name: {"name": name, "request_headers_to_remove": [str(port)]} for name in names},
+    )
+
+
+def listen(proxy: Proxy, *names: str) -> list[Any]:
+    """Take the clusters and the listeners, and ask for routes."""
+    for letter in "CL":
+        proxy.ask(letter)
+        proxy.accept(letter)
+    return proxy.ask("R", *names)
+
+
+def sent(response: Any) -> set[str]:
+    named = message_class("envoy.config.route.v3.RouteConfiguration")
+    return {named.FromString(resource.value).name for resource in response.resources}
+
+
+def test_of_many_that_are_asked_for_by_name_those_are_sent_that_changed() -> None:
+    proxy = Proxy(Conversation())
+    proxy.publish(with_routes("a", "b"))
+    (everything,) = listen(proxy, "a", "b")
+    assert sent(everything) == {"a", "b"}
+    proxy.accept("R", "a", "b")
+    new = with_routes("a", "b")
+    proxy.publish(msgspec.structs.replace(new, routes={**new.routes, "b": {"name": "b"}}))
+    (changed,) = proxy.hear()
+    assert sent(changed) == {"b"}
+    proxy.accept("R", "a", "b")
+    (again,) = proxy.accept("R", "a", "b")
+    assert sent(again) == {"a", "b"}
+
+
+def test_who_asks_for_one_more_gets_that_one() -> None:
+    proxy = Proxy(Conversation())
+    proxy.publish(with_routes("a", "b"))
+    listen(proxy, "a")
+    proxy.accept("R", "a")
+    (more,) = proxy.ask("R", "a", "b", nonce=proxy.last["R"].nonce)
+    assert sent(more) == {"b"}
+    proxy.accept("R", "a", "b")
+    assert proxy.ask("R", "b", nonce=proxy.last["R"].nonce) == []
+    (back,) = proxy.ask("R", "a", "b", nonce=proxy.last["R"].nonce)
+    assert sent(back) == {"a"}
+
+
+def test_after_a_refusal_everything_is_sent() -> None:
+    proxy = Proxy(Conversation())
+    proxy.publish(with_routes("a", "b"))
+    listen(proxy, "a", "b")
+    proxy.refuse("R", "a", "b")
+    new = with_routes("a", "b")
+    proxy.publish(msgspec.structs.replace(new, routes={**new.routes, "b": {"name": "b"}}))
+    (everything,) = proxy.hear()
+    assert sent(everything) == {"a", "b"}
+
+
 def test_the_same_snapshot_again_is_applied_at_once() -> None:
     proxy = connected("a")
     proxy.publish(snapshot("a"))

@@ -7,6 +7,8 @@ and this decides:
 
 * A request that repeats a nonce which is already answered asks for the same again: Envoy does so for
   the endpoints of a cluster that changed, and waits five seconds if nobody answers.
+* Of kinds that Envoy asks for by name, only what has changed is sent, so that a switch costs the same among ten services
+  and among a thousand. Whoever asks once more gets everything.
 * Routes and listeners are sent when Envoy has the clusters they name, with their endpoints; clusters
   that are gone stay until Envoy has the routes that no longer name them. So no request meets a route
   to nowhere ("make before break").
@@ -39,6 +41,7 @@ class _Subscription:
         self.names: frozenset[str] = frozenset()
         self.nonce = ""
         self.sent: _Key | None = None
+        self.has: dict[str, Packed] = {}
         self.answered = True
         self.refusal: str | None = None
 
@@ -63,15 +66,21 @@ class Conversation:
         nonce = request.response_nonce
         if nonce and subscription.nonce and nonce != subscription.nonce:
             return  # answers a response that a later one has replaced
-        subscription.names = frozenset(request.resource_names)
+        before, names = subscription.names, frozenset(request.resource_names)
+        subscription.names = names
         if request.HasField("error_detail"):
             subscription.answered = True
             subscription.refusal = request.error_detail.message
+            subscription.has = {}  # some of what was refused may have been taken, and nobody says which
         elif nonce and not subscription.answered:
             subscription.answered = True
             subscription.refusal = None
         else:
             subscription.sent = None  # a new subscription, or the same once more
+            # A cluster that changed wants its endpoints again, and others may be asked for in the same breath.
+            again = request.type_url == ENDPOINT or names == before
+            kept = frozenset() if again else names & before
+            subscription.has = {name: of for name, of in subscription.has.items() if name in kept}
 
     def responses(self, snapshot: PackedSnapshot) -> list[Any]:
         """Return the ``DiscoveryResponse`` messages that are due now, in order."""
@@ -140,6 +149,13 @@ class Conversation:
         selected = self._selected(kind, subscription)
         if subscription.sent == key or (not selected and kind not in WILDCARDS):
             return None
+        due = selected
+        if kind not in WILDCARDS:
+            has, subscription.has = subscription.has, selected
+            due = {name: of for name, of in selected.items() if has.get(name) is not of}
+            if not due:  # fewer are wanted than before, and nothing else is new
+                subscription.sent = key
+                return None
         self._nonces += 1
         subscription.sent = key
         subscription.nonce = str(self._nonces)
@@ -151,7 +167,7 @@ class Conversation:
             version_info=str(self.snapshot.version),
             type_url=kind,
             nonce=subscription.nonce,
-            resources=[packed.message for packed in selected.values()],
+            resources=[packed.message for packed in due.values()],
         )
 
     def _must_wait(self, kind: str) -> bool:

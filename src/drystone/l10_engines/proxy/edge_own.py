@@ -121,7 +121,7 @@ def own_routes(one: OwnService) -> list[Config]:
 
 def _route(
     one: OwnService,
-    headers: list[dict[str, Any]],
+    headers: list[Config],
     retry_on: Sequence[str],
     *,
     prefix: str | None = None,

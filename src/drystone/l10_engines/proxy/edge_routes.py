@@ -18,7 +18,7 @@ from drystone.l10_engines.proxy.edge_away import (
 )
 from drystone.l10_engines.proxy.edge_clusters import seconds
 from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService
-from drystone.l10_engines.proxy.messages import Config
+from drystone.l10_engines.proxy.messages import Config, Shared
 
 ROUTES = "edge"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -45,6 +45,15 @@ RETRY_SAFE = (*UNSENT, "reset", "gateway-error")
 RETRY_IDEMPOTENT = (*UNSENT, "reset")
 RETRY_OTHERS = (*UNSENT, "reset-before-request")
 
+WEBSOCKET: Config = Shared(
+    {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
+)
+# A call may be a stream that is silent for long; how long a reply may take, the caller says (grpc-timeout).
+CALL: Config = Shared({"name": "content-type", "string_match": {"prefix": "application/grpc"}})
+EVENTS: Config = Shared(
+    {"name": "accept", "string_match": {"contains": "text/event-stream", "ignore_case": True}}
+)
+
 
 def route_configuration(hosts: Sequence[Config], *, name: str = ROUTES) -> dict[str, Any]:
     """Return the ``RouteConfiguration`` of a listener from its virtual hosts."""
@@ -55,10 +64,7 @@ def route_configuration(hosts: Sequence[Config], *, name: str = ROUTES) -> dict[
         "ignore_port_in_host_matching": True,
         "max_direct_response_body_size_bytes": _LARGEST_INDEX,
         # No proxy in front of the edge is trusted, so what a client says of itself is replaced.
-        "request_headers_to_add": [
-            _header("x-forwarded-host", "%REQ(:AUTHORITY)%"),
-            _header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"),
-        ],
+        "request_headers_to_add": _ADDED,
         "request_headers_to_remove": list(_SAID_OF_ITSELF),
         "response_headers_to_remove": ["server"],
     }
@@ -67,25 +73,18 @@ def route_configuration(hosts: Sequence[Config], *, name: str = ROUTES) -> dict[
 @lru_cache(maxsize=REMEMBERED)
 def service_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
     """Return a ``VirtualHost`` of a service; its first route that matches decides."""
-    websocket = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
-    events = {
-        "name": "accept",
-        "string_match": {"contains": "text/event-stream", "ignore_case": True},
-    }
-    # A call may be a stream that is silent for long; how long a reply may take, the caller says (grpc-timeout).
-    call = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
     safe = any_method(SAFE_METHODS)
     again = [method for method in service.idempotent_methods if method not in SAFE_METHODS]
     kinds: list[_Kind] = [
-        ([websocket], RETRY_OTHERS, service.stream_timeout),
-        ([call], RETRY_OTHERS, service.stream_timeout),
-        ([events, safe], RETRY_SAFE, service.stream_timeout),
-        ([events], RETRY_OTHERS, service.stream_timeout),
+        ([WEBSOCKET], RETRY_OTHERS, service.stream_timeout),
+        ([CALL], RETRY_OTHERS, service.stream_timeout),
+        ([EVENTS, safe], RETRY_SAFE, service.stream_timeout),
+        ([EVENTS], RETRY_OTHERS, service.stream_timeout),
         ([safe], RETRY_SAFE, service.timeout),
         ([], RETRY_OTHERS, service.timeout),
     ]
     if again:
-        kinds.insert(-1, ([any_method(again)], RETRY_IDEMPOTENT, service.timeout))
+        kinds.insert(-1, ([any_method(tuple(again))], RETRY_IDEMPOTENT, service.timeout))
     routes = [
         _route(service, [*matched, *headers], retry_on, silence, where)
         for matched, where in ways_of(service)
@@ -94,9 +93,11 @@ def service_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
     return {"name": service.name, "domains": list(domains), "routes": routes}
 
 
-def any_method(methods: Sequence[str]) -> dict[str, Any]:
+@lru_cache
+def any_method(methods: tuple[str, ...]) -> Config:
     """Match any of these methods; each consists of letters and -, so that the pattern means itself."""
-    return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(methods)}}}
+    matched = {"safe_regex": {"regex": "|".join(methods)}}
+    return Shared({"name": ":method", "string_match": matched})
 
 
 _Kind: TypeAlias = tuple[list[Config], Sequence[str], timedelta]
@@ -136,24 +137,31 @@ def _route(
             # idle timeout counts from the last byte in either direction, and so limits silence.
             "timeout": "0s",
             "idle_timeout": seconds(silence),
-            "retry_policy": {
-                "retry_on": ",".join(retry_on),
-                "num_retries": 3,
-                "retry_host_predicate": [
-                    {
-                        "name": "envoy.retry_host_predicates.previous_hosts",
-                        "typed_config": {
-                            "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3"
-                            ".PreviousHostsPredicate"
-                        },
-                    }
-                ],
-                "host_selection_retry_max_attempts": 5,
-                "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
-                **({"retry_priority": OTHER_SIDE} if service.move else {}),
-            },
+            "retry_policy": _retry_policy(tuple(retry_on), moves=service.move is not None),
         },
     }
+
+
+@lru_cache
+def _retry_policy(retry_on: tuple[str, ...], *, moves: bool) -> Config:
+    return Shared(
+        {
+            "retry_on": ",".join(retry_on),
+            "num_retries": 3,
+            "retry_host_predicate": [
+                {
+                    "name": "envoy.retry_host_predicates.previous_hosts",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3"
+                        ".PreviousHostsPredicate"
+                    },
+                }
+            ],
+            "host_selection_retry_max_attempts": 5,
+            "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
+            **({"retry_priority": OTHER_SIDE} if moves else {}),
+        }
+    )
 
 
 def index_host(hosts: Sequence[str], page: str, more: Sequence[Config] = ()) -> dict[str, Any]:
@@ -179,8 +187,16 @@ def index_host(hosts: Sequence[str], page: str, more: Sequence[Config] = ()) -> 
     return {"name": "*index", "domains": list(hosts), "routes": [index, *more]}
 
 
-def _header(name: str, value: str) -> dict[str, Any]:
-    return {
-        "header": {"key": name, "value": value},
-        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-    }
+def _header(name: str, value: str) -> Config:
+    return Shared(
+        {
+            "header": {"key": name, "value": value},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+    )
+
+
+_ADDED = [
+    _header("x-forwarded-host", "%REQ(:AUTHORITY)%"),
+    _header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"),
+]

@@ -144,7 +144,10 @@ class _Field:
             return False
         if value is None or self._is_list:
             return False
-        setattr(message, key, value)
+        try:
+            setattr(message, key, value)
+        except ValueError:  # too large, or no text: who is asked next says which field it is
+            return False
         return True
 
     def _put_messages(self, filling: Filling, place: Any, value: Any) -> bool:

@@ -7,9 +7,9 @@ those of gRPC and WebSockets, have no length and no bound.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
 
+from drystone.l10_engines.proxy.edge_routes import CALL, WEBSOCKET
 from drystone.l10_engines.proxy.local_replies import Answer
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 
@@ -18,7 +18,6 @@ HELD = 4 << 20
 
 _BUFFER = "envoy.filters.http.buffer"
 _TYPES = TYPE_PREFIX + "envoy.extensions.filters.http.buffer.v3."
-_STREAMS = frozenset({"upgrade", "content-type"})
 _MOST = 2**63 - 1
 
 UNSIZED: Config = Shared(
@@ -45,32 +44,37 @@ TOO_LARGE = Answer(
 )
 
 
-def bounded(routes: Iterable[Config], largest: int) -> list[Config]:
-    """Return routes that refuse bodies of more than so many bytes."""
-    bounded: list[Config] = []
+def bounded(name: str, routes: Sequence[Config], largest: int) -> list[Config]:
+    """Return routes that refuse bodies of more than so many bytes.
+
+    Args:
+        name: Of the routes.
+        routes: Those that lead to the service.
+        largest: Bytes.
+    """
+    sized = {"name": "content-length", "range_match": {"start": largest + 1, "end": _MOST}}
+    refused = {
+        "name": name,
+        "match": {"prefix": "/", "headers": [sized, *_NO_STREAM]},
+        "direct_response": {"status": 413},
+    }
+    if largest > HELD:
+        return [refused, *routes]
+    held = Shared({"@type": f"{_TYPES}BufferPerRoute", "buffer": {"max_request_bytes": largest}})
+    bounded: list[Config] = [refused]
     for route in routes:
         headers = route["match"].get("headers", [])
-        if any(header["name"] in _STREAMS for header in headers):
-            bounded.append(route)
-            continue
-        sized = {"name": "content-length", "range_match": {"start": largest + 1, "end": _MOST}}
-        refused = {
-            "name": route["name"],
-            "match": _with(route, sized),
-            "direct_response": {"status": 413},
-        }
-        bounded.append(refused)
-        if largest <= HELD:
-            unsized = {"name": "content-length", "present_match": True, "invert_match": True}
-            held = {"@type": f"{_TYPES}BufferPerRoute", "buffer": {"max_request_bytes": largest}}
+        if not any(header["name"] in _STREAMS for header in headers):
             further = {**route.get("typed_per_filter_config", {}), _BUFFER: held}
-            bounded.append(
-                {**route, "match": _with(route, unsized), "typed_per_filter_config": further}
-            )
+            match = {**route["match"], "headers": [*headers, _UNSAID]}
+            bounded.append({**route, "match": match, "typed_per_filter_config": further})
         bounded.append(route)
     return bounded
 
 
-def _with(route: Config, header: Config) -> dict[str, Any]:
-    match: Config = route["match"]
-    return {**match, "headers": [*match.get("headers", []), header]}
+_UNSAID = Shared({"name": "content-length", "present_match": True, "invert_match": True})
+_NO_STREAM = [
+    Shared({**stream, "invert_match": True, "treat_missing_header_as_empty": True})
+    for stream in (WEBSOCKET, CALL)
+]
+_STREAMS = frozenset(stream["name"] for stream in (WEBSOCKET, CALL))

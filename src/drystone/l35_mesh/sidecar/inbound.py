@@ -109,7 +109,7 @@ def _routes(inbound: Inbound, name: str) -> Config:
         "typed_per_filter_config": {RBAC: inbound_rules(inbound), **inbound.further.on_routes},
     }
     if inbound.body is not None:
-        own["routes"] = bounded(own["routes"], inbound.body)
+        own["routes"] = bounded(inbound.service.name, own["routes"], inbound.body)
     if accepts_bad(inbound):
         told = {"filter_metadata": {LUA: {STRANGER: True}}}
         own["routes"] = [{**route, "metadata": told} for route in own["routes"]]

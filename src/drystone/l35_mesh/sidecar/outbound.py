@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, seconds
-from drystone.l10_engines.proxy.edge_routes import SAFE_METHODS, any_method, route_configuration
+from drystone.l10_engines.proxy.edge_routes import (
+    CALL,
+    EVENTS,
+    SAFE_METHODS,
+    UNSENT,
+    WEBSOCKET,
+    any_method,
+    route_configuration,
+)
 from drystone.l10_engines.proxy.local_replies import (
     INSTANCE_ANSWERS,
     Answer,
@@ -38,7 +47,6 @@ _INJECTOR = TYPE_PREFIX + (
 )
 _GENERIC = TYPE_PREFIX + "envoy.extensions.http.injected_credentials.generic.v3.Generic"
 _CODEC = TYPE_PREFIX + "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"
-_UNSENT = ("connect-failure", "refused-stream")
 
 
 def secret_name(issuer: str, audience: str) -> str:
@@ -115,20 +123,14 @@ def _cluster(name: str, outbound: Outbound) -> Config:
 
 
 def _routes(name: str, outbound: Outbound) -> Config:
-    websocket = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
-    call = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    events = {
-        "name": "accept",
-        "string_match": {"contains": "text/event-stream", "ignore_case": True},
-    }
     safe = any_method(SAFE_METHODS)
     again = [any_method(outbound.idempotent_methods)] if outbound.idempotent_methods else []
     silence, long = outbound.timeout, outbound.stream_timeout
     routes = [
-        _route(name, outbound, [websocket], seconds(long), "once"),
-        _route(name, outbound, [call], seconds(long), "once"),
-        _route(name, outbound, [events, safe], seconds(long), "safe"),
-        _route(name, outbound, [events], seconds(long), "once"),
+        _route(name, outbound, [WEBSOCKET], seconds(long), "once"),
+        _route(name, outbound, [CALL], seconds(long), "once"),
+        _route(name, outbound, [EVENTS, safe], seconds(long), "safe"),
+        _route(name, outbound, [EVENTS], seconds(long), "once"),
         _route(name, outbound, [safe], seconds(silence), "safe"),
         *(_route(name, outbound, [one], seconds(silence), "again") for one in again),
         _route(name, outbound, [], seconds(silence), "once"),
@@ -146,7 +148,12 @@ def _route(
     name: str, outbound: Outbound, headers: Sequence[Config], silence: str, repeat: str
 ) -> dict[str, Any]:
     route: dict[str, Any] = {"cluster": name, "timeout": "0s", "idle_timeout": silence}
-    policy = _retries(outbound, repeat)
+    policy = _retries(
+        outbound.retry_on,
+        repeat,
+        outbound.retries,
+        outbound.timeout / (outbound.retries + 1),
+    )
     if policy:
         route["retry_policy"] = policy
     return {
@@ -156,29 +163,36 @@ def _route(
     }
 
 
-def _retries(outbound: Outbound, repeat: str) -> dict[str, Any]:
-    """Return the ``RetryPolicy`` of requests that may reach the service again (``safe``, ``again``) or only ``once``."""
-    words = set(outbound.retry_on)
-    on: list[str] = list(_UNSENT) if "connect" in words else []
+@lru_cache
+def _retries(words: tuple[str, ...], repeat: str, retries: int, each: timedelta) -> Config:
+    """Return the ``RetryPolicy`` of requests that may reach the service again (``safe``, ``again``) or only ``once``.
+
+    Args:
+        words: Which failures are repeated, as a descriptor says it.
+        repeat: Of which kind the requests are.
+        retries: How often.
+        each: How long each attempt may be silent where silence is repeated.
+    """
+    on: list[str] = list(UNSENT) if "connect" in words else []
     statuses = sorted(int(word) for word in words if word.isdecimal())
-    if words & {"reset", "timeout"}:
+    if {"reset", "timeout"} & set(words):
         on.append("reset-before-request" if repeat == "once" else "reset")
     if repeat != "safe":
         # It was not let in, so that nothing has happened.
         statuses = [status for status in statuses if status == 429]
     if statuses:
         on.append("retriable-status-codes")
-    if not on or not outbound.retries:
+    if not on or not retries:
         return {}
-    policy = {
+    policy: dict[str, Any] = {
         "retry_on": ",".join(on),
-        "num_retries": outbound.retries,
+        "num_retries": retries,
         "retriable_status_codes": statuses,
         "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
     }
     if "timeout" in words and repeat != "once":
-        policy["per_try_idle_timeout"] = seconds(outbound.timeout / (outbound.retries + 1))
-    return policy
+        policy["per_try_idle_timeout"] = seconds(each)
+    return Shared(policy)
 
 
 def _replies() -> Config:
