@@ -50,7 +50,7 @@ local function sliding(key, count, period)
   local here = now - now % slot
   for i = 1, #state, 2 do
     local begin, calls = tonumber(state[i]), tonumber(state[i + 1])
-    if begin > here or begin + slot + period <= now then
+    if begin > now or begin + slot + period <= now then
       table.insert(gone, state[i])
     else
       table.insert(seen, { begin, calls })
