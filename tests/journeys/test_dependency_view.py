@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ import pytest
 from drystone.l00_kernel.home import Home
 from drystone.l05_graph.evidence import Batch, Evidence, Observation
 from drystone.l05_graph.forms import evidence
+from drystone.l10_engines.proxy.refusal_log import refusals_beside
 from drystone.l25_deployer.edge_log import AT_THE_EDGE
 from drystone.l80_governance.dependencies.live import LiveModels
 from drystone.testing.command_line import processes_of
@@ -116,11 +118,21 @@ async def test_what_the_edge_has_seen_and_what_was_imported_stand_beside_the_mod
     imported = Evidence((Batch(source="otlp-traces", digest="d" * 64, observations=(calls,)),))
     home.evidence.write_text(evidence.dump(imported), encoding="utf-8")
     models = LiveModels(home, seen_anew=timedelta())
+    tried = {"time": datetime.now(UTC).isoformat(), "listener": "dns", "caller": "dev/lost"}
+    with refusals_beside(home.access_log).open("a", encoding="utf-8") as log:
+        log.write(json.dumps({**tried, "name": "api.example.com", "answers": 0}) + "\n")
 
     async def both_are_known() -> bool:
         seen = (await models.evidence()).pairs
         at_edge = seen.get((AT_THE_EDGE, "platform/dependencies"))
-        return at_edge is not None and at_edge.calls > 0 and (calls.caller, calls.callee) in seen
+        refused = seen.get(("dev/lost", "external:api.example.com"))
+        return (
+            at_edge is not None
+            and at_edge.calls > 0
+            and (calls.caller, calls.callee) in seen
+            and refused is not None
+            and refused.errors == 1
+        )
 
     await eventually(both_are_known)
     home.evidence.unlink()

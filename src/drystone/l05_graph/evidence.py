@@ -177,7 +177,11 @@ class Doubt(msgspec.Struct, frozen=True, gc=False):
     each: float
 
 
+REFUSED = "refused"
+"""What evidence calls the proxies of the platform itself, where they tell of calls that they did not let through."""
+
 DOUBTS: Mapping[str, Doubt] = {
+    REFUSED: Doubt(0.01, 0.1),
     "edge": Doubt(0.01, 0.1),
     "envoy-access-log": Doubt(0.01, 0.1),
     "otlp-traces": Doubt(0.01, 0.1),

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import date
 
-from drystone.l05_graph.evidence import Evidence, Pair
+from drystone.l05_graph.evidence import REFUSED, Evidence, Pair
 from drystone.l05_graph.failing_together import Judged, Verdict, judged
 from drystone.l05_graph.findings import Finding, Rule, Rules, Severity
 from drystone.l05_graph.forms.survey_text import scalar
@@ -89,11 +89,14 @@ def _undeclared(model: Model, evidence: Evidence, level: Severity) -> Iterator[F
             continue
         seen = Dependency(source=pair.caller, target=pair.callee)
         sure = pair.confidence
-        what = f"{pair.caller} calls {pair.callee}, and the survey does not say so: {_told(pair)}"
+        did = "tried in vain to call" if is_refused(pair) else "calls"
+        what = f"{pair.caller} {did} {pair.callee}, and the survey does not say so: {_told(pair)}"
         if sure < DOUBTFUL:
             what += f"; that it is a dependency is no more than {sure:.0%} sure"
         severity = level if sure >= DOUBTFUL else Severity.NOTE
         advice = _lines_to_add(model, pair)
+        if is_refused(pair):
+            advice += "; `drystone refusals` has the line for its descriptor"
         yield _finding(Rule.UNDECLARED, severity, seen, sentence=what, advice=advice)
 
 
@@ -101,6 +104,11 @@ def _is_outside(model: Model, name: str) -> bool:
     """Whether somebody else runs it; who calls from outside is nobody's dependency here."""
     known = model.by_name.get(name)
     return name.startswith(EXTERNAL) if known is None else known.kind is Kind.EXTERNAL
+
+
+def is_refused(pair: Pair) -> bool:
+    """Whether nobody saw calls of a pair but those who refused them."""
+    return all(one.source == REFUSED for one in pair.seen)
 
 
 def _told(pair: Pair) -> str:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from drystone.l10_engines.proxy.refusal_log import refusals_beside
 from drystone.l20_trust.keys.api import issuer_of
+from drystone.l25_deployer.dependencies.live_model import PROXY
+from drystone.l25_deployer.dependencies.model import PLATFORM, name_of
 from drystone.l35_mesh.observed.landscape import Landscape, Place
 from drystone.l35_mesh.observed.service import Observed
 from drystone.l35_mesh.observed.surroundings import landscape_of
@@ -39,7 +41,7 @@ def observed_of(
             own={
                 **_ways(services),
                 **_engines(supervisor),
-                settings.port: Place("platform", "the edge of the platform"),
+                settings.port: Place("platform", "the edge of the platform", component=PROXY),
             },
         )
 
@@ -51,7 +53,8 @@ def _ways(services: Services) -> dict[int, Place]:
     found = {}
     for name, port in services.machine.ports.every().items():
         service, _, environment = name.rpartition(">")[2].partition(".")
-        found[port] = Place("service", issuer_of(environment, service))
+        issuer = issuer_of(environment, service)
+        found[port] = Place("service", issuer, component=issuer)
     return found
 
 
@@ -62,5 +65,6 @@ def _engines(supervisor: Supervisor) -> dict[int, Place]:
         if host == "127.0.0.1" and port.isdecimal():
             kind = _TYPES.get(status.name.partition(" ")[0], "")
             what = f"the engine {status.name} of the platform"
-            found[int(port)] = Place("resource" if kind else "platform", what, kind)
+            component = name_of((PLATFORM, status.name)) if " " not in status.name else ""
+            found[int(port)] = Place("resource" if kind else "platform", what, kind, component)
     return found

@@ -17,7 +17,7 @@ class RefusalView(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         caller: Who tried, as ``<environment>/<service>``; empty for somebody who does not say who it is.
         target: What it tried to reach: ``<environment>/<service>``, ``host:port``, a name, or part of the platform.
-        is_service: Whether the target is a service of this platform.
+        component: What the dependency model calls the target; empty where that has no name for it.
         what: What was tried, as a sentence.
         times: How often.
         first: When first.
@@ -29,7 +29,7 @@ class RefusalView(msgspec.Struct, frozen=True, kw_only=True):
 
     caller: str
     target: str
-    is_service: bool
+    component: str
     what: str
     times: int
     first: datetime

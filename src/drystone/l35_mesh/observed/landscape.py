@@ -17,11 +17,13 @@ class Place(msgspec.Struct, frozen=True):
         kind: A service, what holds data, or the platform itself.
         what: What people call it: ``dev/billing``, ``a postgres database``, ``the edge``.
         type: Of a resource, as descriptors write it, such as ``postgres``; empty otherwise.
+        component: What the dependency model calls it; empty where that does not know it.
     """
 
     kind: Kind
     what: str
     type: str = ""
+    component: str = ""
 
 
 class Need(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ import ipaddress
 
 import msgspec
 
+from drystone.l05_graph.ingest.endpoints import EXTERNAL
 from drystone.l35_mesh.observed.attempts import Attempt
 from drystone.l35_mesh.observed.landscape import Known, Landscape, Place
 
@@ -37,6 +38,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
         do: What to do about it.
         line: The line that allows it, as YAML; None where nothing does, or nothing has to be added.
         descriptor: The service in whose descriptor it goes, as ``<environment>/<service>``; empty without a line.
+        component: What the dependency model calls the target; empty where that has no name for it.
     """
 
     caller: str
@@ -45,6 +47,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     do: str
     line: str | None = None
     descriptor: str = ""
+    component: str = ""
 
 
 def explain(attempt: Attempt, landscape: Landscape) -> Refusal:
@@ -63,7 +66,7 @@ def explain(attempt: Attempt, landscape: Landscape) -> Refusal:
 def _request(attempt: Attempt, landscape: Landscape) -> Refusal:
     caller, callee = attempt.caller, attempt.callee
     what = f"{caller or STRANGER} asked {callee} for {attempt.request}"
-    said = Refusal(caller=caller, target=callee, what=what, do="")
+    said = Refusal(caller=caller, target=callee, what=what, do="", component=callee)
     if not caller or attempt.why == "token":
         return _nobody(said, landscape)
     need = landscape.services.get(caller, _NOBODY).needs.get(callee)
@@ -115,11 +118,17 @@ def _name(attempt: Attempt, landscape: Landscape) -> Refusal:
             what=what,
             do="nothing allows it: data may hide in such names",
         )
-    said = Refusal(caller=caller, target=name, what=f"{caller} asked where {name} is", do="")
+    said = Refusal(
+        caller=caller,
+        target=name,
+        what=f"{caller} asked where {name} is",
+        do="",
+        component=f"{EXTERNAL}{name}",
+    )
     if name in METADATA_NAMES:
         return _metadata(said)
     if callee := _service_called(name, caller, landscape):
-        return _reach(msgspec.structs.replace(said, target=callee), landscape)
+        return _reach(_at_service(said, callee), landscape)
     known = landscape.services.get(caller, _NOBODY).egress
     if any(_covers(one, name, None) for one in known):
         return msgspec.structs.replace(said, do="it is allowed by now; nothing is to be done")
@@ -135,6 +144,7 @@ def _connection(attempt: Attempt, landscape: Landscape) -> Refusal:
         target=where,
         what=f"{caller} tried to connect to {where}{named}",
         do="",
+        component=f"{EXTERNAL}{attempt.name or host}",
     )
     address = ipaddress.ip_address(host)
     if address in METADATA:
@@ -147,14 +157,14 @@ def _connection(attempt: Attempt, landscape: Landscape) -> Refusal:
         return _at_place(said, place, landscape)
     if is_here:
         do = "nobody whom the service could mean listens there: end it"
-        return msgspec.structs.replace(said, do=do)
+        return msgspec.structs.replace(said, do=do, component="")
     return _outside(said, attempt, landscape)
 
 
 def _outside(said: Refusal, attempt: Attempt, landscape: Landscape) -> Refusal:
     host, port, name = attempt.host, attempt.port, attempt.name
     if callee := _service_called(name, attempt.caller, landscape):
-        return _reach(msgspec.structs.replace(said, target=callee), landscape)
+        return _reach(_at_service(said, callee), landscape)
     known = landscape.services.get(attempt.caller, _NOBODY).egress
     if any(_covers(one, name or host, port) for one in known):
         do = "the host is declared: connect to its name, for which the service is given an address"
@@ -173,12 +183,16 @@ def _other_host(attempt: Attempt) -> Refusal:
         target=attempt.name or where,
         what=f"{attempt.caller} used a way outside {asked}, which leads to another host",
         do="a way outside leads to the host alone that it was declared for: declare the other one, or end it",
+        component=f"{EXTERNAL}{attempt.name}" if attempt.name else "",
     )
 
 
 def _at_place(said: Refusal, place: Place, landscape: Landscape) -> Refusal:
     said = msgspec.structs.replace(
-        said, what=f"{said.what}, which is {place.what}", target=place.what
+        said,
+        what=f"{said.what}, which is {place.what}",
+        target=place.what,
+        component=place.component,
     )
     if place.kind == "service":
         return _reach(said, landscape)
@@ -209,6 +223,10 @@ def _reach(said: Refusal, landscape: Landscape) -> Refusal:
         f"it is declared, and has an address for this: call it at ${{dependencies.{need.name}.url}}"
     )
     return msgspec.structs.replace(said, do=do)
+
+
+def _at_service(said: Refusal, callee: str) -> Refusal:
+    return msgspec.structs.replace(said, target=callee, component=callee)
 
 
 def _declare(said: Refusal) -> Refusal:

@@ -72,7 +72,7 @@ class Observed(ObservedApi):
         latest = sorted(joined.items(), key=lambda one: (one[1].last, one[0].what), reverse=True)
         caller = None if environment is None or service is None else f"{environment}/{service}"
         return Refusals(
-            refusals=[_view(said, times, landscape) for said, times in latest],
+            refusals=[_view(said, times) for said, times in latest],
             left_out=self._tally.left_out(caller),
             unread=self._followed.passed_over + self._useless,
         )
@@ -109,11 +109,11 @@ def _concerns(attempt: Attempt, environment: str | None, service: str | None) ->
     return False
 
 
-def _view(said: Refusal, times: Times, landscape: Landscape) -> RefusalView:
+def _view(said: Refusal, times: Times) -> RefusalView:
     return RefusalView(
         caller=said.caller,
         target=said.target,
-        is_service=said.target in landscape.services,
+        component=said.component,
         what=said.what,
         times=times.count,
         first=times.first,

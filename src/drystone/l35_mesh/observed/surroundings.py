@@ -26,7 +26,7 @@ def landscape_of(
     ports: dict[int, Place] = {}
     for member in members:
         issuer = f"{member.environment}/{member.service}"
-        place = Place("service", issuer)
+        place = Place("service", issuer, component=issuer)
         ports |= dict.fromkeys(member.ports, place)
         services[issuer] = known_of(member.surroundings, resources.get(issuer, ()))
     return Landscape(services=services, ports={**ports, **own})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 from typing_extensions import override
@@ -18,11 +19,15 @@ from drystone.l05_graph.forms import survey
 from drystone.l05_graph.model import Model
 from drystone.l25_deployer.api import DeployerApi
 from drystone.l25_deployer.edge_log import EdgeLog
+from drystone.l35_mesh.observed.api import ObservedApi
+from drystone.l35_mesh.observed.evidence import batch_of
 from drystone.l80_governance.dependencies.models import KeepingModels
 
 FRESH = timedelta(seconds=1)
 """For so long the platform is not asked again: a page and its parts come together."""
 LIMIT = timedelta(seconds=10)
+REFUSED_ANEW = timedelta(seconds=5)
+"""What services tried in vain is asked again after so long; proxy and agent take up to three seconds more."""
 SEEN_ANEW = timedelta(seconds=30)
 """Every page is a line of the edge's log; what it says is read again after so long."""
 
@@ -54,9 +59,11 @@ class LiveModels(KeepingModels):
         self._edge = EdgeLog(home.access_log)
         self._seen_anew = seen_anew
         self._looked: float | None = None
+        self._heard: float | None = None
+        self._refused: Batch | None = None
         self._batches: tuple[Batch, ...] = ()
         self._all = Evidence()
-        self._parts: tuple[Evidence, tuple[Batch, ...]] = (self._all, ())
+        self._parts: tuple[Evidence, tuple[Batch, ...], Batch | None] = (self._all, (), None)
 
     @override
     async def current(self) -> Model:
@@ -104,11 +111,27 @@ class LiveModels(KeepingModels):
             if self._looked is None or now - self._looked >= self._seen_anew.total_seconds():
                 self._batches = await asyncio.to_thread(self._edge.batches, model)
                 self._looked = time.monotonic()
-            parts = (imported, self._batches)
-            if parts[0] is not self._parts[0] or parts[1] is not self._parts[1]:
-                self._all = await asyncio.to_thread(imported.replaced_by, *self._batches)
+            await self._hear(now)
+            parts = (imported, self._batches, self._refused)
+            if any(new is not old for new, old in zip(parts, self._parts, strict=True)):
+                refused = () if self._refused is None else (self._refused,)
+                self._all = await asyncio.to_thread(imported.replaced_by, *self._batches, *refused)
                 self._parts = parts
             return self._all
+
+    async def _hear(self, now: float) -> None:
+        """Ask what was refused; without the agent, what it said last stays."""
+        if self._heard is not None and now - self._heard < REFUSED_ANEW.total_seconds():
+            return
+        with suppress(PlatformError, TimeoutError):
+            async with (
+                asyncio.timeout(LIMIT.total_seconds()),
+                connect(ObservedApi, uds=self._home.agent_socket) as api,
+            ):
+                found = batch_of((await api.refusals(Context(ANONYMOUS))).refusals)
+            if found != self._refused:
+                self._refused = found if found.observations else None
+        self._heard = time.monotonic()
 
     @property
     @override

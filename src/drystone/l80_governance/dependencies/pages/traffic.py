@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from drystone.l05_graph.evidence import Batch
+from drystone.l05_graph.evidence import REFUSED, Batch
 from drystone.l25_deployer.edge_log import AT_THE_EDGE, SOURCE
 from drystone.l80_governance.dependencies.html import Html, Node, joined, tag
 from drystone.l80_governance.dependencies.parts import Column, counted, section, table
 from drystone.l80_governance.dependencies.view import View
 
 _MOST_ROWS = 50
+_OWN = {SOURCE: "the edge of this platform", REFUSED: "what proxies of this platform refused"}
 _AT_EDGE_ALONE = (
     "The edge sees who is called from outside. Which service calls which it does not see: import traces or"
     " logs of proxies for that."
@@ -107,7 +108,7 @@ def _source(name: str, some: Sequence[Batch]) -> list[Node]:
     first = min((batch.first for batch in some if batch.first), default=None)
     last = max((batch.last for batch in some if batch.last), default=None)
     return [
-        "the edge of this platform" if name == SOURCE else tag("bdi", name[:60]),
+        _OWN.get(name) or tag("bdi", name[:60]),
         f"{len(some):,}",
         f"{sum(batch.records for batch in some):,}",
         f"{sum(batch.skipped for batch in some):,}",
