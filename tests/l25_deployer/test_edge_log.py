@@ -43,6 +43,23 @@ def test_services_of_environments_and_of_the_platform_are_named_as_the_model_doe
     ]
 
 
+def test_a_call_between_services_counts_once_for_the_one_who_called(log: Path) -> None:
+    told = {"listener": "outbound", "caller": "dev/desk"}
+    way = json.dumps({**json.loads(line("billing.dev", status=503)), **told}) + "\n"
+    arrived = way.replace("outbound", "inbound")
+    outside = {"listener": "egress", "caller": "dev/desk", "host": "api.example.com:443"}
+    out = json.dumps({"time": "2026-11-22T09:46:34.765Z", **outside}) + "\n"
+    log.write_text(way + arrived + out)
+
+    (batch,) = EdgeLog(log).batches(platform("dev/billing", "dev/desk"))
+
+    assert batch.skipped == 0
+    assert [(one.caller, one.callee, one.calls, one.errors) for one in batch.observations] == [
+        ("dev/desk", "dev/billing", 1, 1),
+        ("dev/desk", "external:api.example.com", 1, 0),
+    ]
+
+
 def test_the_log_before_counts_once_and_nothing_is_read_twice(log: Path) -> None:
     edge, model = EdgeLog(log), platform("dev/orders")
     assert edge.batches(model) == ()

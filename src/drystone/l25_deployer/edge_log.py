@@ -1,8 +1,7 @@
-"""What the access log of a platform's own edge shows: which services were called from outside of them.
+"""What the access log of a platform's own proxy shows: who called whom, how often, and how often in vain.
 
-A line names the service that was called, and an address of this machine as the one that called: people's clients and other
-services look alike there. So every call is one of :data:`AT_THE_EDGE`, and the log proves who is used, how often, and how
-often in vain; which service calls which it does not know.
+A line of the edge names the service that was called, and an address of this machine as the one that called, so that such a
+call is one of :data:`AT_THE_EDGE`. A line of the address at which a service finds one of its dependencies names both.
 """
 
 from __future__ import annotations

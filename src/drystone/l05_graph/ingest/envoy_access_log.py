@@ -6,6 +6,8 @@ Which keys of a JSON line are understood stands in :data:`KEYS`. The text format
 Who called is, in this order: the caller that the line names; the owner of the client's address; the owner of the file, since
 a sidecar's log of what goes out names no caller; an external component for the address. Who was called is what the
 configuration of the proxy called it (service, cluster), then the host that the client asked for, then the instance's address.
+A request between two proxies is in the log of both: lines of a ``listener`` that is :data:`ARRIVED` say what those of the
+caller's proxy, or of the edge, say as well, and are passed over.
 Text formats do not escape quotation marks, so that a client could forge fields: a line with one too many is left out.
 """
 
@@ -29,6 +31,7 @@ NAME = "envoy-access-log"
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "time": ("time", "start_time", "timestamp", "@timestamp"),
+    "listener": ("listener",),
     "caller": ("caller", "principal", "downstream_principal", "source_workload"),
     "client": ("client", "downstream_remote_address", "x_forwarded_for"),
     "callee": ("service", "callee", "upstream_cluster", "cluster"),
@@ -41,6 +44,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "grpc": ("grpc_status", "grpc_status_number"),
 }
 """What is understood of a JSON line, and under which keys; the first that is there counts."""
+
+ARRIVED = "inbound"
+"""What lines are called that a proxy writes for the service behind it."""
 
 _ANY_QUOTED = r'"[^"]*"'
 _TEXT = re.compile(
@@ -101,7 +107,7 @@ class _Text:
         self.host, self.instance, callee, peer = found.group("host", "instance", "callee", "peer")
         self.client = peer if client in MISSING else client
         self.callee = None if callee in MISSING else callee
-        self.caller = self.grpc = None
+        self.caller = self.grpc = self.listener = None
 
 
 class _Known:
@@ -142,7 +148,7 @@ class _Lines:
         for line in block:
             reading.line += 1
             said = self._said(line)
-            if said is None:
+            if said is None or said.listener == ARRIVED:
                 continue
             at = self._time(said.time)
             if at is None:

@@ -22,7 +22,7 @@ NOTE_EVERY = timedelta(seconds=1)
 NOTABLE = timedelta(seconds=10)
 """An absence of this length stands in the history of every service, a shorter one where something happened."""
 
-_PIECE = 1 << 20
+_ARRIVED = b'"listener":"inbound"'
 
 
 class _Mark(msgspec.Struct, frozen=True):
@@ -109,15 +109,18 @@ class Presence:
         return about.st_ino, about.st_size
 
     def _requests_since(self, log: tuple[int, int] | None) -> int | None:
-        """Count the lines that the access log got; None when it is not the same file any more."""
+        """Count the requests that the access log got; None when it is not the same file any more.
+
+        Those that went on to the proxy of a service have a second line, which does not count.
+        """
         now = self._log()
         if now is None or (log is not None and (log[0] != now[0] or log[1] > now[1])):
             return None
         lines = 0
         with self._access_log.open("rb") as file:
             file.seek(log[1] if log else 0)
-            while piece := file.read(_PIECE):
-                lines += piece.count(b"\n")
+            for line in file:
+                lines += line.endswith(b"\n") and _ARRIVED not in line
         return lines
 
 

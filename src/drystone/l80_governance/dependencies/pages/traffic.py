@@ -12,10 +12,10 @@ from drystone.l80_governance.dependencies.parts import Column, counted, section,
 from drystone.l80_governance.dependencies.view import View
 
 _MOST_ROWS = 50
-_OWN = {SOURCE: "the edge of this platform", REFUSED: "what proxies of this platform refused"}
+_OWN = {SOURCE: "the proxy of this platform", REFUSED: "what proxies of this platform refused"}
 _AT_EDGE_ALONE = (
-    "The edge sees who is called from outside. Which service calls which it does not see: import traces or"
-    " logs of proxies for that."
+    "The proxy of this platform sees who is called from outside, and which service calls which at the addresses that"
+    " they were given for their dependencies. For calls by other ways, import traces or logs of other proxies."
 )
 
 
