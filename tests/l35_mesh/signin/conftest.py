@@ -44,6 +44,22 @@ def person(stand: Stand) -> Iterator[Person]:
 
 
 @pytest.fixture(scope="package")
+def session(stand: Stand) -> dict[str, str]:
+    """Cookies of somebody who has signed in: a password takes a tenth of a second."""
+    with Person(stand.port) as one:
+        one.sign_in(stand.url("orders"))
+        return one.jar["signin.localhost"]
+
+
+@pytest.fixture
+def ada(stand: Stand, session: dict[str, str]) -> Iterator[Person]:
+    """Somebody who is signed in, and was at no service yet."""
+    with Person(stand.port) as one:
+        one.jar["signin.localhost"] = dict(session)
+        yield one
+
+
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if binary() is None:
         pytest.skip("Chromium is not installed")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -230,7 +231,7 @@ class Person:
         *,
         method: str = "GET",
         form: Mapping[str, str] | None = None,
-        **headers: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> httpx2.Response:
         """Send one request, and keep the cookies of the answer."""
         parts = httpx2.URL(url)
@@ -241,7 +242,7 @@ class Person:
             "accept": "text/html",
             **({"cookie": "; ".join(f"{k}={v}" for k, v in kept.items())} if kept else {}),
             **({"origin": f"http://{parts.host}:{parts.port}"} if form is not None else {}),
-            **{name.replace("_", "-"): value for name, value in headers.items()},
+            **headers,
         }
         target = f"http://127.0.0.1:{self._port}{parts.raw_path.decode()}"
         if form is not None:
