@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from drystone.l00_kernel.errors import Invalid, NotFound, PlatformError, Unauthenticated
+from drystone.l00_kernel.errors import (
+    Invalid,
+    NotFound,
+    PlatformError,
+    Unauthenticated,
+    Unavailable,
+)
 
 
 class NoKeys(NotFound):
@@ -19,6 +25,10 @@ class TokenUnfit(Invalid):
 
 class KeysUnreadable(PlatformError):
     """The keys of a service cannot be read; the file was damaged or written by a newer version."""
+
+
+class KeysOutOfReach(Unavailable):
+    """No key repository answers."""
 
 
 class TokenRefused(Unauthenticated):
