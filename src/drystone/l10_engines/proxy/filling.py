@@ -28,7 +28,10 @@ _PLAIN: Mapping[int, type] = {
 
 
 class Shared(dict[str, Any]):
-    """The JSON form of a part that many resources have in common. It is a constant: nobody changes it."""
+    """The JSON form of a part that many resources have in common. It is a constant: nobody changes it.
+
+    It asks for nothing that is sent apart: neither routes nor secrets are common to many.
+    """
 
     __slots__ = ("packed",)
 

@@ -58,7 +58,9 @@ class LastGood:
             return
         # Where every listener is needed, a second file would say the same; the runner does without.
         self._encoded.turn()
-        least = self._packed(snapshot.without(snapshot.optional)) if snapshot.optional else None
+        least: bytes | None = None
+        if snapshot.optional:
+            least = self._packed(snapshot.without(snapshot.optional, self._encoded.names))
         content = self._packed(snapshot)
         try:
             await asyncio.to_thread(self._write, content, least)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from google.protobuf.message import Message
 
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
-from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, pack
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared, pack
 
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
 ENDPOINT = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
@@ -26,8 +26,10 @@ WILDCARDS = frozenset({CLUSTER, LISTENER})
 
 Resources = Mapping[str, Config]
 
-Names: TypeAlias = frozenset[tuple[str, str]]
-"""What a resource asks for apart, as kind and name."""
+Name: TypeAlias = tuple[str, str]
+"""Something that is asked for apart: its kind and its name."""
+
+Names: TypeAlias = frozenset[Name]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -51,13 +53,22 @@ class Snapshot(msgspec.Struct, frozen=True):
     extensions: Resources = {}
     optional: frozenset[str] = frozenset()
 
-    def without(self, listeners: Collection[str]) -> Snapshot:
-        """Return the same without some listeners and what only they name."""
+    def without(
+        self, listeners: Collection[str], names_of: Callable[[Config], Iterable[Name]] | None = None
+    ) -> Snapshot:
+        """Return the same without some listeners and what only they name.
+
+        Args:
+            listeners: Which.
+            names_of: Knows what a listener names; :func:`references` finds it out.
+        """
         if not listeners:
             return self
-        gone = {of for name in listeners for of in references(self.listeners.get(name))}
+        names_of = names_of or references
         kept = {name: of for name, of in self.listeners.items() if name not in listeners}
-        gone.difference_update(*(references(listener) for listener in kept.values()))
+        left = (of for name, of in self.listeners.items() if name in listeners)
+        gone = {name for listener in left for name in names_of(listener)}
+        gone.difference_update(*(names_of(listener) for listener in kept.values()))
         return msgspec.structs.replace(
             self,
             listeners=kept,
@@ -118,31 +129,56 @@ def pack_snapshot(
         InvalidProxyConfig: A resource does not fit its type, a cluster lacks its endpoints or a
             listener its routes.
     """
-    names = {
-        kind: {
-            name: _names(config, before.resources[kind].get(name))
-            for name, config in snapshot.of_kind(kind).items()
-        }
-        for kind in sorted(WILDCARDS)
-    }
-    needed = _needed(snapshot, names)
-    versions: dict[str, int] = {}
-    resources: dict[str, dict[str, Packed]] = {}
+    changed = {kind: _changed(snapshot.of_kind(kind), before.resources[kind]) for kind in KINDS}
+    named = {kind for kind in KINDS if changed[kind] is not None}
+    names: dict[str, dict[str, Names]] = {}
+    needed = before.needed
+    if named - {ENDPOINT, ROUTE, SECRET} or _has_other_names(snapshot, before):
+        names = {kind: _all_names(snapshot.of_kind(kind), before, kind) for kind in WILDCARDS}
+        needed = _needed(snapshot, names)
+    versions = dict(before.versions)
+    resources: dict[str, Mapping[str, Packed]] = dict(before.resources)
     for kind in KINDS:
-        old = before.resources[kind]
-        named = names.get(kind, {})
-        new = {
-            name: _pack(kind, config, old.get(name), version, named.get(name, frozenset()))
-            for name, config in snapshot.of_kind(kind).items()
+        new = changed[kind]
+        if new is None:
+            if before.version == 0:
+                versions[kind] = version
+            continue
+        old, known = before.resources[kind], names.get(kind, {})
+        packed = {
+            name: _pack(kind, config, old.get(name), version, known.get(name, frozenset()))
+            for name, config in new.items()
         }
-        unchanged = before.version > 0 and new == old
-        versions[kind] = before.versions[kind] if unchanged else version
-        resources[kind] = new
+        resources[kind] = {
+            name: packed[name] if name in packed else old[name] for name in snapshot.of_kind(kind)
+        }
+        versions[kind] = before.versions[kind] if resources[kind] == old else version
     return PackedSnapshot(version, versions, resources, needed)
 
 
-def _names(config: Config, old: Packed | None) -> Names:
-    return old.names if old is not None and old.source is config else references(config)
+def _changed(new: Resources, old: Mapping[str, Packed]) -> Resources | None:
+    """Return those that are not the same objects as before; None when nothing is new or gone."""
+    changed = {
+        name: config
+        for name, config in new.items()
+        if (was := old.get(name)) is None or was.source is not config
+    }
+    return changed if changed or new.keys() != old.keys() else None
+
+
+def _has_other_names(snapshot: Snapshot, before: PackedSnapshot) -> bool:
+    kinds = (ENDPOINT, ROUTE, EXTENSION)
+    return any(snapshot.of_kind(kind).keys() != before.resources[kind].keys() for kind in kinds)
+
+
+def _all_names(new: Resources, before: PackedSnapshot, kind: str) -> dict[str, Names]:
+    old = before.resources[kind]
+    return {
+        name: was.names
+        if (was := old.get(name)) is not None and was.source is config
+        else references(config)
+        for name, config in new.items()
+    }
 
 
 def _needed(
@@ -150,7 +186,7 @@ def _needed(
 ) -> dict[str, frozenset[str]]:
     named: dict[str, set[str]] = {kind: set() for kind in (ENDPOINT, ROUTE, EXTENSION, SECRET)}
     for by_resource in names.values():
-        for kind, name in frozenset[tuple[str, str]]().union(*by_resource.values()):
+        for kind, name in frozenset[Name]().union(*by_resource.values()):
             named[kind].add(name)
     for what, wanted, given in (
         ("clusters of type EDS and endpoints", named[ENDPOINT], snapshot.endpoints.keys()),
@@ -172,22 +208,27 @@ def references(value: Any) -> Names:
     return frozenset(_references(value))
 
 
-def _references(value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        if value.get("type") == "EDS":
-            yield ENDPOINT, value["name"]
-        if "rds" in value:
-            yield ROUTE, value["rds"]["route_config_name"]
-        if "config_discovery" in value:
-            yield EXTENSION, value["name"]
-        if "sds_config" in value:
-            yield SECRET, value["name"]
-        for inner in value.values():
-            if isinstance(inner, Mapping | list | tuple):
-                yield from _references(inner)
-    elif isinstance(value, list | tuple):
+def _references(value: Any) -> Iterator[Name]:
+    if isinstance(value, list | tuple):
         for inner in value:
             yield from _references(inner)
+    # What is the same in many asks for nothing of its own.
+    elif isinstance(value, dict) and not isinstance(value, Shared):
+        yield from _asked_for(value)
+        for inner in value.values():
+            if isinstance(inner, dict | list | tuple):
+                yield from _references(inner)
+
+
+def _asked_for(value: Config) -> Iterator[Name]:
+    if value.get("type") == "EDS":
+        yield ENDPOINT, value["name"]
+    if "rds" in value:
+        yield ROUTE, value["rds"]["route_config_name"]
+    if "config_discovery" in value:
+        yield EXTENSION, value["name"]
+    if "sds_config" in value:
+        yield SECRET, value["name"]
 
 
 def _pack(kind: str, config: Config, old: Packed | None, version: int, names: Names) -> Packed:
@@ -245,7 +286,7 @@ def static_listener(
     return static
 
 
-def static_secrets(secrets: Resources, named: Iterable[tuple[str, str]]) -> list[Config]:
+def static_secrets(secrets: Resources, named: Iterable[Name]) -> list[Config]:
     """Return the secrets, and an empty one for each that is missing: an Envoy would not start without.
 
     Args:
@@ -262,7 +303,9 @@ def static_secrets(secrets: Resources, named: Iterable[tuple[str, str]]) -> list
 
 def _inlined(value: Any, routes: Mapping[str, Any], extensions: Mapping[str, Any]) -> Any:
     """Return the value with what it asks for in place of where it asks."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Shared):
+        return value
+    if isinstance(value, dict):
         new = {
             key: _inlined(inner, routes, extensions)
             for key, inner in value.items()

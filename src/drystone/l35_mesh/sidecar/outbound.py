@@ -19,7 +19,6 @@ from drystone.l10_engines.proxy.edge_routes import (
     route_configuration,
 )
 from drystone.l10_engines.proxy.local_replies import (
-    INSTANCE_ANSWERS,
     Answer,
     any_error,
     flags,
@@ -217,13 +216,19 @@ def _replies() -> Config:
         title="The dependency cannot be reached",
         detail=f"{callee} cannot be reached from {caller}. `drystone services` shows its state.",
     )
+    silent = Answer(
+        when=flags("SI", "UT"),
+        code="DependencySilent",
+        title="The dependency did not answer in time",
+        detail=f"{callee} was silent for longer than dependencies.{dependency}.timeout of {caller} allows.",
+    )
     rest = Answer(
         when=any_error("mesh"),
         code="RequestRefused",
         title="The sidecar refused the request",
         detail="%LOCAL_REPLY_BODY%",
     )
-    answers = (undeclared, tokenless, unreachable, *INSTANCE_ANSWERS, rest)
+    answers = (undeclared, tokenless, unreachable, silent, rest)
     return Shared(local_replies("mesh", answers))
 
 
