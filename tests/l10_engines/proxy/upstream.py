@@ -10,8 +10,12 @@ import json
 import socket
 import sys
 from collections import Counter
+from functools import partial
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
+
+from drystone.l10_engines.namespaces import inside
 
 BIG = 8 << 20
 
@@ -35,9 +39,10 @@ class Upstream:
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
-    async def start(self, port: int = 0) -> Self:
+    async def start(self, port: int = 0, network: Path | None = None) -> Self:
         # As many may wait as with servers of applications: the edge connects for each of its streams at once.
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port, backlog=2048)
+        make = partial(socket.create_server, ("127.0.0.1", port), backlog=2048)
+        self._server = await asyncio.start_server(self._accept, sock=inside(network, make))
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

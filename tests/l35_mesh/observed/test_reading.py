@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drystone.l35_mesh.observed.attempts import LONGEST_LINE, Attempt, NoAttempt, read
+from drystone.l35_mesh.observed.attempts import LONGEST_LINE, Attempt, NoAttempt
+from drystone.l35_mesh.observed.attempts import read as read_at
 from drystone.l35_mesh.observed.following import MOST_AT_ONCE, Followed
 from drystone.l35_mesh.observed.tally import FORGOTTEN, MOST_OF_ONE, Tally, Times
 
@@ -21,6 +22,10 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 def line(**said: Any) -> bytes:
     return json.dumps({"time": "2026-11-22T12:00:00.000Z", **said}).encode()
+
+
+def read(line: bytes) -> tuple[datetime, Attempt] | None:
+    return read_at(line, now=NOON + timedelta(hours=1))
 
 
 def test_each_form_is_read() -> None:
@@ -58,6 +63,14 @@ def test_each_form_is_read() -> None:
         (NOON, Attempt(way="dns", caller="dev/desk", name="api.example.com")),
         None,
     ]
+
+
+def test_a_question_for_a_name_has_the_time_at_which_it_is_read() -> None:
+    said = {"listener": "dns", "caller": "dev/desk", "name": "api.example.com", "answers": "-"}
+    attempt = Attempt(way="dns", caller="dev/desk", name="api.example.com")
+    assert read(json.dumps(said).encode()) == (NOON + timedelta(hours=1), attempt)
+    with pytest.raises(NoAttempt):
+        read(json.dumps({**said, "listener": "catcher", "destination": "10.0.0.5:80"}).encode())
 
 
 @pytest.mark.parametrize(

@@ -104,14 +104,14 @@ def refused_connections(
 def refused_names(access_log: Path, *, caller: str) -> dict[str, Any]:
     """Return an ``AccessLog`` of a listener that answers questions for names.
 
-    Those that were answered well are written too; a reader leaves them out by ``answers``.
+    Those that were answered well are written too; a reader leaves them out by ``answers``. No line has a time: Envoy
+    writes these logs without what it knows of a connection.
 
     Args:
         access_log: The one beside which they are written.
         caller: Who asks, as tokens name it.
     """
     fields = {
-        **_TIME,
         "listener": "dns",
         "caller": caller,
         "name": "%QUERY_NAME%",

@@ -54,8 +54,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class _Line(msgspec.Struct, frozen=True):
     """A line as it stands in the log."""
 
-    time: datetime
     listener: Way
+    time: datetime | None = None
     caller: str | None = None
     service: str | None = None
     method: str | None = None
@@ -73,8 +73,12 @@ class NoAttempt(ValueError):
     """The line tells of no attempt."""
 
 
-def read(line: bytes) -> tuple[datetime, Attempt] | None:
+def read(line: bytes, *, now: datetime) -> tuple[datetime, Attempt] | None:
     """Read one line.
+
+    Args:
+        line: The line.
+        now: When what answers questions for names wrote it: Envoy tells that part of itself no time.
 
     Returns:
         When it was, and what; None for a line that tells of something that was not refused.
@@ -88,10 +92,11 @@ def read(line: bytes) -> tuple[datetime, Attempt] | None:
         said = _DECODER.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError) as e:
         raise NoAttempt from e
-    if said.time.tzinfo is None:
+    at = now if said.time is None and said.listener == "dns" else said.time
+    if at is None or at.tzinfo is None:
         raise NoAttempt
     attempt = _attempt(said)
-    return None if attempt is None else (said.time, attempt)
+    return None if attempt is None else (at, attempt)
 
 
 def _attempt(said: _Line) -> Attempt | None:

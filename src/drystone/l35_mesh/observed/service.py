@@ -86,9 +86,10 @@ class Observed(ObservedApi):
             self._tally.forget(self._clock.now())
 
     def _attempts(self, lines: list[bytes]) -> Iterator[tuple[datetime, Attempt]]:
+        now = self._clock.now()
         for line in lines:
             try:
-                found = read(line)
+                found = read(line, now=now)
             except NoAttempt:
                 self._useless += len(line)
             else:

@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER, HTTP_OPTIONS
 from drystone.l10_engines.proxy.edge_listener import (
     HTTP_CONNECTION,
@@ -102,6 +104,9 @@ def listening(
         where = {"address": address(at)}
         if at.socket is None:
             where["enable_reuse_port"] = True
+        if at.more:
+            others = [msgspec.structs.replace(at, address=one, more=()) for one in at.more]
+            where["additional_addresses"] = [{"address": address(one)} for one in others]
     return {
         "name": name,
         **where,

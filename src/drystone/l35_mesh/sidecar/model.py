@@ -41,12 +41,14 @@ class Address(msgspec.Struct, frozen=True):
         address: IP address.
         network: File of the network namespace in which it listens; that of the Envoy when None.
         socket: Path of a unix socket, in place of the rest.
+        more: IP addresses at which it listens as well, on the same port.
     """
 
     port: int = 0
     address: str = "127.0.0.1"
     network: Path | None = None
     socket: Path | None = None
+    more: tuple[str, ...] = ()
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -203,6 +205,20 @@ class Catcher(msgspec.Struct, frozen=True, kw_only=True):
     listen: Address
 
 
+class Resolver(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answers when a service asks where a host is.
+
+    Attributes:
+        caller: Whose questions, such as ``desk.dev``.
+        listen: Where the rules of its network redirect them to; UDP.
+        hosts: Names and addresses of what it may reach by name. There are no others.
+    """
+
+    caller: str
+    listen: Address
+    hosts: tuple[tuple[str, str], ...] = ()
+
+
 Tokens = Mapping[tuple[str, str], str]
 """Tokens by issuer and audience."""
 
@@ -215,6 +231,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True):
         outbounds: Addresses of dependencies.
         egresses: Ways outside.
         catchers: Ends of all other ways.
+        resolvers: Answers to questions for names.
         tokens: What outbounds put into requests. A call without one is refused (401).
         access_log: File for one JSON object per request.
     """
@@ -224,6 +241,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True):
     outbounds: tuple[Outbound, ...] = ()
     egresses: tuple[Egress, ...] = ()
     catchers: tuple[Catcher, ...] = ()
+    resolvers: tuple[Resolver, ...] = ()
     tokens: Tokens = {}
 
     @override

@@ -12,6 +12,7 @@ from drystone.l10_engines.proxy.messages import Config
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.inbound import edge_host, inbound_part
 from drystone.l35_mesh.sidecar.model import Address, Inbound, Mesh
+from drystone.l35_mesh.sidecar.names import resolver_part
 from drystone.l35_mesh.sidecar.outbound import outbound_part, secret, secret_name
 from drystone.l35_mesh.sidecar.outside import catcher_part, egress_part
 
@@ -33,6 +34,7 @@ def mesh_snapshot(mesh: Mesh, edge: Snapshot) -> Snapshot:
     parts += [outbound_part(one, mesh.access_log) for one in mesh.outbounds]
     parts += [egress_part(one, mesh.access_log) for one in mesh.egresses]
     parts += [catcher_part(one, mesh.access_log) for one in mesh.catchers]
+    parts += [resolver_part(one, mesh.access_log) for one in mesh.resolvers]
     wanted = {(one.issuer, one.audience) for one in mesh.outbounds}
     secrets = {
         secret_name(*pair): secret(*pair, mesh.tokens[pair])
