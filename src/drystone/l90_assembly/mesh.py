@@ -13,13 +13,17 @@ from drystone.l35_mesh.sidecar.node import NodeMesh
 from drystone.l35_mesh.sidecar.token_book import TokenBook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.settings import Settings
     from drystone.l20_trust.keys.service import Keys
     from drystone.l25_deployer.local.machine import Machine
+    from drystone.l25_deployer.local.mesh import Member
     from drystone.l25_deployer.local.ports import PortBook
     from drystone.l35_mesh.observed.service import Observed
+    from drystone.l35_mesh.sidecar.model import Further
 
 MESH = "mesh"
 LAYER = 35
@@ -39,7 +43,15 @@ class MeshParts(msgspec.Struct, frozen=True):
     tokens: TokenBook
 
 
-def mesh_of(home: Home, settings: Settings, keys: Keys, ports: PortBook, clock: Clock) -> MeshParts:
+def mesh_of(
+    home: Home,
+    settings: Settings,
+    keys: Keys,
+    ports: PortBook,
+    clock: Clock,
+    *,
+    further: Callable[[Member], Further],
+) -> MeshParts:
     """Return the parts for a home; nothing is made or started yet."""
     book, tokens = KeyBook(keys), TokenBook(keys, clock)
     node = NodeMesh(
@@ -48,6 +60,7 @@ def mesh_of(home: Home, settings: Settings, keys: Keys, ports: PortBook, clock: 
         tokens=tokens,
         access_log=home.access_log,
         is_open=settings.proxy.open,
+        further=further,
     )
     return MeshParts(node, book, tokens)
 

@@ -46,13 +46,13 @@ from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
-from drystone.l35_mesh.signin.api import NAME as SIGNIN
+from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of, keys_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part
 from drystone.l90_assembly.observed import observed_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
-from drystone.l90_assembly.signin import signin_at_edge, signin_of, signin_part
+from drystone.l90_assembly.signin import Gates, signin_at_edge, signin_of, signin_part
 from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ async def assemble(
         sandbox if isinstance(sandbox, Bubblewrap) else None,
     )
     ports = PortBook(home.path / PORTS)
-    mesh = mesh_of(home, settings, keys, ports, clock)
+    gates = Gates(home, settings, clock)
+    mesh = mesh_of(home, settings, keys, ports, clock, further=gates.further)
     machine = Machine(
         label=label_of(home),
         url_port=settings.port,

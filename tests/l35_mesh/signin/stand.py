@@ -34,11 +34,10 @@ from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import pack_snapshot
 from drystone.l35_mesh.sidecar.model import Caller, Further, Inbound, Mesh
 from drystone.l35_mesh.sidecar.snapshot import mesh_snapshot
-from drystone.l35_mesh.signin.api import NAME
 from drystone.l35_mesh.signin.app import Options, application
-from drystone.l35_mesh.signin.desk import Place
 from drystone.l35_mesh.signin.gate import Door, Doors, Gate, gate_of
 from drystone.l35_mesh.signin.signing_keys import SigningKeys
+from drystone.l35_mesh.signin.words import NAME, Place
 from drystone.testing.asgi import App, served
 from l35_mesh.sidecar.rig import Signer, key_set
 
@@ -206,7 +205,7 @@ class Stand:
             issuer=self.address,
             ticket=self.keys.seal(now).close(place),
         )
-        return gate_of(doors, self.keys.jwks(now))
+        return gate_of(doors, json.dumps(self.keys.jwks(now)))
 
 
 class Person:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import pytest
 
 from drystone.l35_mesh.signin import cookies
-from drystone.l35_mesh.signin.desk import PATH
+from drystone.l35_mesh.signin.words import PATH
 from l35_mesh.signin.stand import Person, Stand, form_in
 
 

@@ -12,9 +12,13 @@ def test_somebody_signs_in_with_keys_alone_and_without_scripts(
     tab = browser.tab(scripts=False)
     tab.open(stand.url("orders", "/basket?of=ada"))
     assert tab.js("document.title") == "Sign in"
+    tab.until("document.activeElement.id == 'name'")
     tab.write("ada")
+    tab.until("document.activeElement.value == 'ada'")
     tab.press("Tab")
+    tab.until("document.activeElement.id == 'password'")
     tab.write("correct horse")
+    tab.until("document.activeElement.value == 'correct horse'")
     with tab.leads_on():
         tab.press("Enter")
     tab.until("document.title == 'The service'")

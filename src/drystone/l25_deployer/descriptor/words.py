@@ -157,6 +157,14 @@ Match: TypeAlias = Annotated[
         most=1000,
     ),
 ]
+Group: TypeAlias = Annotated[
+    str,
+    Text(
+        "group",
+        "a group of people such as finance (letters, digits, blanks and . _ : / @ + -)",
+        r"[A-Za-z0-9][A-Za-z0-9 ._:/@+-]{0,126}",
+    ),
+]
 Pattern: TypeAlias = Annotated[
     str,
     Text(

@@ -173,8 +173,15 @@ KEYS: dict[str, str] = {
         {
             "public": NOW,
             "callers": NOW,
-            **dict.fromkeys(("staff", "builds"), "people and pipelines are not told apart yet"),
+            "staff": NOW,
+            "groups": NOW,
+            "builds": NOW,
+            "routes": NOW,
         },
+    ),
+    **_under(
+        "network.ingress.routes.*",
+        dict.fromkeys(("public", "staff", "groups", "builds"), NOW),
     ),
     **_under(
         "proxy",

@@ -12,7 +12,12 @@ from drystone.l05_graph.model import Acceptance, BreakGlass, Estimate
 from drystone.l05_graph.words import Plane, Resilience, Risk
 from drystone.l25_deployer.descriptor.reading import Merged
 from drystone.l25_deployer.descriptor.references import Ref, parts
-from drystone.l25_deployer.descriptor.schema import compute, dependability, resources
+from drystone.l25_deployer.descriptor.schema import (
+    compute,
+    dependability,
+    resources,
+    surroundings,
+)
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.stacks import model
 from drystone.l25_deployer.stacks.claims import Claims
@@ -251,11 +256,22 @@ def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.E
         staff=ingress.staff or None,
         callers=ingress.callers,
         builds=ingress.builds or None,
+        groups=ingress.groups or None,
+        doors={match: _door(door) for match, door in sorted(ingress.routes.items())} or None,
         auth=_unless(proxy.auth, model.AUTH),
         egress=descriptor.network.egress or None,
         body=proxy.body,
         tracing=_unless(proxy.tracing, model.TRACING),
         limits=limits_of(descriptor),
+    )
+
+
+def _door(door: surroundings.Door) -> model.Door:
+    return model.Door(
+        public=door.public or None,
+        staff=door.staff or None,
+        groups=door.groups or None,
+        builds=door.builds or None,
     )
 
 

@@ -281,6 +281,22 @@ RETRY_ON = ("connect", "502", "503")
 """What happens to failed calls where a dependency says nothing else."""
 
 
+class Door(msgspec.Struct, frozen=True):
+    """Which people and builds may send some requests.
+
+    Attributes:
+        public: Everybody.
+        staff: Everybody who is signed in.
+        groups: Who is signed in and in one of these groups.
+        builds: These pipelines.
+    """
+
+    public: Literal[True] | None = None
+    staff: Literal[True] | None = None
+    groups: tuple[str, ...] | None = None
+    builds: tuple[str, ...] | None = None
+
+
 AUTH = ("asap",)
 TRACING = 0.05
 """How callers prove who they are, and which share of the requests is traced, where nothing else is said."""
@@ -299,6 +315,8 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
         staff: Whether staff may reach it.
         callers: Services that may call it if they declare it; every one that declares it when None.
         builds: Pipelines that may call it.
+        groups: Groups of staff that may reach it.
+        doors: Who may send some requests, in place of what is said for all, by what a descriptor calls these.
         auth: How those who call it prove who they are.
         egress: Hosts outside that it may call, as ``host:port``.
         body: Largest body of a request, in bytes; no bound when None.
@@ -321,6 +339,8 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
     staff: Literal[True] | None = None
     callers: tuple[str, ...] | None = None
     builds: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
+    doors: dict[str, Door] | None = None
     auth: tuple[str, ...] | None = None
     egress: tuple[str, ...] | None = None
     body: int | None = None

@@ -15,7 +15,10 @@ _ENVIRONMENT: dict[str, Path] = {
     "tier": ("tier",),
     "hosts": ("service",),
     "timeout": ("proxy", "timeout"),
-    **{key: ("network", "ingress", key) for key in ("public", "staff", "callers", "builds")},
+    **{
+        key: ("network", "ingress", key)
+        for key in ("public", "staff", "callers", "builds", "groups")
+    },
     "egress": ("network", "egress"),
     **{key: ("proxy", key) for key in ("auth", "body", "tracing")},
     "description": ("description",),
@@ -62,6 +65,8 @@ def _cause(path: StackPath, value: object, merged: Merged) -> Path | None:
 
 def _surrounding(field: str, rest: list[str]) -> Path | None:
     match field:
+        case "doors":
+            return ("network", "ingress", "routes", *rest)
         case "dependencies":
             return (
                 "dependencies",

@@ -76,6 +76,7 @@ class Further(msgspec.Struct, frozen=True):
         policies: ``Policy`` messages of RBAC by name; a request passes that any of them allows.
         filters: HTTP filters behind the decision who may pass, before the router.
         on_routes: ``typed_per_filter_config`` by name of a filter, on every route of the service.
+        decides: Whether ``policies`` say all that there is to say about strangers, so that ``public`` says nothing.
         routes: Routes before those of the service, such as the one to which a sign-in returns.
         mappers: ``ResponseMapper`` messages that come before those of the inbound.
         identity_headers: More headers that no client may set.
@@ -91,6 +92,7 @@ class Further(msgspec.Struct, frozen=True):
     policies: Mapping[str, Config] = {}
     filters: tuple[Config, ...] = ()
     on_routes: Mapping[str, Config] = {}
+    decides: bool = False
     routes: tuple[Config, ...] = ()
     mappers: tuple[Config, ...] = ()
     identity_headers: tuple[str, ...] = ()

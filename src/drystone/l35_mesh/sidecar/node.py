@@ -122,6 +122,7 @@ class NodeMesh(MeshPort):
     ) -> model.Inbound:
         serving = member.surroundings[0]
         may = serving.callers
+        is_public = (serving.public or self._is_open) and not further.decides
         return model.Inbound(
             service=service,
             audience=issuer_of(member.environment, member.service),
@@ -131,8 +132,8 @@ class NodeMesh(MeshPort):
                 if may is None or call.caller in may
             ),
             keys=self._book.written(known),
-            public=serving.public or self._is_open,
-            own_tokens=serving.public or self._is_open,
+            public=is_public,
+            own_tokens=is_public,
             health=member.health,
             body=serving.body,
             further=further,

@@ -20,12 +20,7 @@ from drystone.l35_mesh.signin.errors import (
     StillWaiting,
     TooManyAttempts,
 )
-
-NAME = "signin"
-"""Of the service, of its socket and of its cluster in the proxy."""
-
-HOST = "signin.localhost"
-"""Where it answers on this machine: a host of its own, so that its cookies go nowhere else."""
+from drystone.l35_mesh.signin.words import NAME
 
 
 class DeviceAsked(msgspec.Struct, frozen=True, kw_only=True):

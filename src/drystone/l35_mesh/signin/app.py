@@ -20,7 +20,7 @@ from drystone.l35_mesh.signin.builds import BuildTokens, TrustedBuild
 from drystone.l35_mesh.signin.desk import Desk, name_of
 from drystone.l35_mesh.signin.forms import LARGEST_BODY
 from drystone.l35_mesh.signin.html import lead, page
-from drystone.l35_mesh.signin.http import AT, People
+from drystone.l35_mesh.signin.http import People
 from drystone.l35_mesh.signin.outside import Inside, Network, Outside
 from drystone.l35_mesh.signin.provider.app import Provider
 from drystone.l35_mesh.signin.provider.tokens import Tokens
@@ -29,6 +29,7 @@ from drystone.l35_mesh.signin.relying import ProviderSettings, RelyingParty
 from drystone.l35_mesh.signin.service import SignIn
 from drystone.l35_mesh.signin.sessions import Sessions
 from drystone.l35_mesh.signin.signing_keys import SigningKeys
+from drystone.l35_mesh.signin.words import AT
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]

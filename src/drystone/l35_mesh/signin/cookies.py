@@ -13,8 +13,9 @@ from http.cookies import CookieError, SimpleCookie
 from starlette.requests import Request
 from starlette.responses import Response
 
-SERVICE = "__Host-drystone"
-"""At a service: what its proxy verifies."""
+from drystone.l35_mesh.signin.words import COOKIE
+
+SERVICE = COOKIE
 BEGUN = "__Host-drystone-begun"
 """At a service: that this browser began to sign in."""
 SESSION = "__Host-drystone-session"

@@ -33,9 +33,7 @@ from drystone.l35_mesh.signin.relying import RelyingParty
 from drystone.l35_mesh.signin.seals import Seal, fingerprint
 from drystone.l35_mesh.signin.sessions import Session, Sessions
 from drystone.l35_mesh.signin.signing_keys import SigningKeys
-
-PATH = "/.drystone/signin/"
-"""Below this path of every service the sign-in answers."""
+from drystone.l35_mesh.signin.words import PATH, Place
 
 TOKEN_LIVES = timedelta(minutes=10)
 """How long a proxy takes somebody's word; what is revoked goes on for so long."""
@@ -50,20 +48,6 @@ _LONGEST_RETURN = 512
 _LARGEST_TOKEN = 3800
 _RETURN = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 """A path of the same host: no second slash at the beginning, no backslash (which browsers read as one), nothing invisible."""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """A service, as its proxy introduces it to the sign-in.
-
-    Attributes:
-        audience: ``<environment>/<service>``.
-        hosts: Its names.
-        groups: The groups that its rules mention.
-    """
-
-    audience: str
-    hosts: tuple[str, ...]
-    groups: tuple[str, ...] = ()
 
 
 class Entering(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The addresses at which people meet the sign-in: its own, and those below :data:`~.desk.PATH` of every service."""
+"""The addresses at which people meet the sign-in: its own, and those below ``words.PATH`` of every service."""
 
 from __future__ import annotations
 
@@ -13,23 +13,15 @@ from starlette.routing import Route
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l35_mesh.signin import cookies
-from drystone.l35_mesh.signin.desk import ON_THE_WAY, Desk, Place
+from drystone.l35_mesh.signin.desk import ON_THE_WAY, Desk
 from drystone.l35_mesh.signin.errors import SessionOver, SignInRefused
 from drystone.l35_mesh.signin.forms import is_from_here, query_of
 from drystone.l35_mesh.signin.html import lead, page
 from drystone.l35_mesh.signin.provider.words import answer
 from drystone.l35_mesh.signin.sessions import Session
+from drystone.l35_mesh.signin.words import AT, TICKET, Place
 
 Handler = Callable[[Request], Awaitable[Response]]
-
-TICKET = "x-drystone-place"
-"""By this header a proxy says which service a request came to; sealed, since others could say it too."""
-
-STEPS = ("begin", "finish", "out")
-"""What there is below :data:`~.desk.PATH` of every service."""
-
-AT = "/at"
-"""Where requests arrive that came to a service."""
 
 _JUST_NOW = timedelta(seconds=20)
 _BINDING_LENGTH = 32

@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import Invalid
 from drystone.l00_kernel.ownership import require_safe_file
-from drystone.l35_mesh.signin.api import HOST
 from drystone.l35_mesh.signin.app import Options
 from drystone.l35_mesh.signin.builds import read_trusted
 from drystone.l35_mesh.signin.records import folder_of
 from drystone.l35_mesh.signin.relying import ProviderSettings
+from drystone.l35_mesh.signin.words import address_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.settings import Settings, SigninSettings
-
-
-def address_of(settings: Settings) -> str:
-    """Return where people reach the sign-in, without a slash at the end."""
-    return (settings.signin.url or f"http://{HOST}:{settings.port}").rstrip("/")
 
 
 def options_of(home: Home, settings: Settings) -> Options:

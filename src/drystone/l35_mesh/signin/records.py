@@ -75,6 +75,13 @@ class Document(Generic[T]):
                 f"{self._path} cannot be read; restore it from a copy, or move it away and begin anew"
             ) from None
 
+    def changed(self) -> int:
+        """Return when it was last written, in nanoseconds; 0 where it never was."""
+        try:
+            return self._path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
     def change(self, by: Callable[[T], T]) -> T:
         """Replace what it holds by what a function makes of it, and return that.
 

@@ -67,6 +67,10 @@ class SigningKeys:
     def __init__(self, folder: Path) -> None:
         self._document = Document(folder / "signing.json", _Secrets())
 
+    def changed(self) -> int:
+        """Return when the keys last changed, in nanoseconds; 0 before there are any."""
+        return self._document.changed()
+
     def settle(self, now: datetime) -> None:
         """Make the first key where there is none, a new one where the newest is old, and forget what is over."""
         self._document.change(lambda secrets: _settled(secrets, now))

@@ -24,6 +24,7 @@ from drystone.l25_deployer.descriptor.schema.dependability import Acceptance
 from drystone.l25_deployer.descriptor.words import (
     Cron,
     EventType,
+    Group,
     HeaderName,
     HostPort,
     Match,
@@ -102,16 +103,51 @@ class Dependency(Block, frozen=True, kw_only=True):
             )
 
 
-class Ingress(Block, frozen=True, kw_only=True):
-    """Who may call: services that declare it, and nobody else unless said."""
+class Door(Block, frozen=True, kw_only=True):
+    """Which people and builds may send some requests; nobody unless said."""
+
+    SHORT: ClassVar[tuple[str, ...]] = ("groups",)
+    ALSO_CALLED: ClassVar[dict[str, str]] = {"roles": "groups", "pipelines": "builds"}
 
     public: Annotated[bool, "whether people outside may"] = False
-    staff: Annotated[bool, "whether staff may"] = False
+    staff: Annotated[bool, "whether everybody may who is signed in"] = False
+    groups: Annotated[tuple[Group, ...], "groups of staff that may"] = ()
+    builds: Annotated[tuple[Words, ...], "pipelines that may"] = ()
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        if self.groups and (self.public or self.staff):
+            wider = "public" if self.public else "staff"
+            yield Rule(
+                "groups",
+                f"'{wider}' lets in more than these groups do, so they say nothing",
+                f"remove one of the two, or give the groups requests of their own under 'routes' and keep '{wider}'",
+            )
+
+
+class Ingress(Door, frozen=True, kw_only=True):
+    """Who may call: services that declare it, and nobody else unless said."""
+
+    SHORT: ClassVar[tuple[str, ...]] = ()
+
     callers: Annotated[
         tuple[ServiceName, ...] | None,
         "services that may if they declare it; all that do when nothing is written",
     ] = None
-    builds: Annotated[tuple[Words, ...], "pipelines that may"] = ()
+    routes: Annotated[
+        dict[Match, Door],
+        "who may send some requests, in place of what is said for all; of several that fit, the one with the longest path",
+    ] = {}
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        yield from super().mistakes()
+        if "*" in self.routes:
+            yield Rule(
+                "routes",
+                "'*' stands for all requests, and what holds for these is said beside 'routes'",
+                "write public, staff, groups and builds one level up",
+            )
 
 
 class Network(Block, frozen=True, kw_only=True):
