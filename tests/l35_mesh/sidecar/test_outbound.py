@@ -8,6 +8,8 @@ import signal
 from datetime import timedelta
 from typing import Any
 
+import httpx2
+
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.proxy.edge import Endpoint
@@ -54,7 +56,7 @@ async def eventually_status(rig: MeshRig, status: int) -> None:
             try:
                 if (await rig.call()).status_code == status:
                     return
-            except OSError:
+            except httpx2.TransportError:
                 pass
             await asyncio.sleep(0.05)
 
