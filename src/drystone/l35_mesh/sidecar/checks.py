@@ -1,0 +1,148 @@
+"""What cannot be asked of the mesh: refused here, where the answer says what is wrong, and not by Envoy.
+
+Envoy reads text in some of the places where names go: operators between ``%``, patterns, and lines of a log.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from drystone.l10_engines.proxy.errors import InvalidProxyConfig
+from drystone.l10_engines.proxy.request_words import split
+from drystone.l35_mesh.sidecar.model import Address, Catcher, Egress, Inbound, Mesh, Outbound
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,126}[a-z0-9])?")
+_PRINCIPAL = re.compile(r"[A-Za-z0-9._-]{1,128}/[A-Za-z0-9._-]{1,128}")
+_DEPENDENCY = re.compile(r"[A-Za-z0-9:._/-]{1,300}")
+_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()+,;=:@%/-]{0,1000}")
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?")
+_RETRIED = re.compile(r"connect|reset|timeout|[1-5][0-9][0-9]")
+_METHOD = re.compile(r"[A-Z]([A-Z-]{0,30}[A-Z])?")
+_LONGEST_SOCKET = 107
+_REMEMBERED = 1 << 15
+
+
+def check_mesh(mesh: Mesh) -> None:
+    """Refuse what Envoy would refuse, or read in another way than it is meant.
+
+    Raises:
+        InvalidProxyConfig: A name, address, request or number cannot be, or two parts are the same.
+    """
+    for inbound in mesh.inbounds:
+        _check_inbound(inbound)
+    for outbound in mesh.outbounds:
+        _check_outbound(outbound)
+    for egress in mesh.egresses:
+        _check_egress(egress)
+    for catcher in mesh.catchers:
+        _check_catcher(catcher)
+    _check_twice("before", (one.service.name for one in mesh.inbounds))
+    _check_twice("on the way", ((one.caller, one.service) for one in mesh.outbounds))
+    _check_twice("on the way", ((one.caller, one.host, one.port) for one in mesh.egresses))
+    _check_twice("for all other ways of", (one.caller for one in mesh.catchers))
+    places = [one.listen for one in mesh.inbounds if one.listen is not None]
+    for ways in (mesh.outbounds, mesh.egresses, mesh.catchers):
+        places += [one.listen for one in ways]
+    _check_twice("listening at", places)
+
+
+def _check_twice(where: str, names: Iterable[object]) -> None:
+    seen: set[object] = set()
+    for name in names:
+        if name in seen:
+            raise InvalidProxyConfig(f"there are two sidecars {where} {name}; leave one out")
+        seen.add(name)
+
+
+def _must(what: str, value: str, pattern: re.Pattern[str]) -> None:
+    if not pattern.fullmatch(value):
+        raise InvalidProxyConfig(f"{value[:200]!r} cannot be {what}")
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _check_inbound(inbound: Inbound) -> None:
+    _must("the audience of a service: write <environment>/<service>", inbound.audience, _PRINCIPAL)
+    _check_twice(f"of {inbound.audience} for the caller", (one.issuer for one in inbound.callers))
+    for caller in inbound.callers:
+        _must("a caller: write <environment>/<service>", caller.issuer, _PRINCIPAL)
+        for words in caller.calls:
+            split(words)
+    for path in (*inbound.health, *inbound.further.open_paths):
+        _must("a path that is open to all", path, _PATH)
+    for header in inbound.further.identity_headers:
+        _must("a header", header, _NAME)
+    if inbound.body is not None and not 0 <= inbound.body < 2**62:
+        raise InvalidProxyConfig(f"{inbound.audience} cannot take bodies of {inbound.body} bytes")
+    if "asap" in inbound.further.providers:
+        raise InvalidProxyConfig("asap is the name of the tokens of services; choose another one")
+    if inbound.listen is not None:
+        _check_address(inbound.listen, inbound.audience)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _check_outbound(outbound: Outbound) -> None:
+    _must("the name of a service", outbound.caller, _NAME)
+    _must("the name of a service", outbound.service, _NAME)
+    _must("an issuer: write <environment>/<service>", outbound.issuer, _PRINCIPAL)
+    _must("an audience: write <environment>/<service>", outbound.audience, _PRINCIPAL)
+    _must("the name of a dependency", outbound.dependency, _DEPENDENCY)
+    for words in outbound.calls:
+        split(words)
+    for word in outbound.retry_on:
+        _must(
+            "a failure that is repeated: write connect, reset, timeout or a status", word, _RETRIED
+        )
+    for method in outbound.idempotent_methods:
+        _must("an HTTP method", method, _METHOD)
+    if not 0 <= outbound.retries <= 100:
+        raise InvalidProxyConfig(
+            f"{outbound.issuer} cannot repeat calls {outbound.retries} times; from 0 to 100 are possible"
+        )
+    for span in (outbound.timeout, outbound.stream_timeout):
+        if not 0 < span.total_seconds() <= 86400:
+            raise InvalidProxyConfig(
+                f"{outbound.issuer} cannot wait {span} for {outbound.audience}; up to a day is possible"
+            )
+    _check_address(outbound.listen, f"{outbound.issuer} for {outbound.audience}")
+    for end in outbound.reach:
+        _check_address(Address(end.port, end.address), outbound.audience)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _check_egress(egress: Egress) -> None:
+    _must("the name of a service", egress.caller, _NAME)
+    try:
+        ipaddress.ip_address(egress.host)
+    except ValueError:
+        _must("a host outside: write a name in lower case or an IP address", egress.host, _HOST)
+    if not 0 < egress.port < 65536:
+        raise InvalidProxyConfig(f"{egress.host} cannot have the port {egress.port}")
+    _check_address(egress.listen, egress.caller)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _check_catcher(catcher: Catcher) -> None:
+    _must("the name of a service", catcher.caller, _NAME)
+    _check_address(catcher.listen, catcher.caller)
+
+
+def _check_address(at: Address, owner: str) -> None:
+    if at.socket is not None:
+        length = len(str(at.socket).encode())
+        if length > _LONGEST_SOCKET:
+            raise InvalidProxyConfig(
+                f"the socket of {owner} has a path of {length} bytes; at most {_LONGEST_SOCKET} are possible"
+            )
+        return
+    try:
+        canonical = str(ipaddress.ip_address(at.address))
+    except ValueError:
+        canonical = ""
+    if canonical != at.address or not 0 < at.port < 65536:
+        raise InvalidProxyConfig(
+            f"nothing of {owner} can listen at {at.address!r} port {at.port}: give an IP address in its usual"
+            " form and a port from 1 to 65535"
+        )
