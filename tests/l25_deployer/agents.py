@@ -45,9 +45,11 @@ def end_agent(agent: subprocess.Popen[str], number: signal.Signals = signal.SIGT
 
 
 @contextmanager
-def agent_at(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """Run an agent until the end of the block; yields once it listens."""
-    agent = start_agent(home, port)
+def agent_at(
+    home: Path, port: int, more: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Run an agent until the end of the block, with more variables if any; yields once it listens."""
+    agent = start_agent(home, port, more)
     try:
         until_it_listens(agent, home)
         yield agent

@@ -40,6 +40,11 @@ def status_of(request: urllib.request.Request) -> int:
             return e.code
 
 
+def text_at(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 - of this machine
+        return str(answer.read().decode())
+
+
 async def told(home: Path, times: int) -> Refusals:
     """Ask until something was refused so often."""
     async with (
@@ -56,8 +61,8 @@ async def told(home: Path, times: int) -> Refusals:
 async def test_an_undeclared_request_is_told_with_its_line_whatever_becomes_of_the_agent(
     folder: Path,
 ) -> None:
-    home, port = folder / "h", free_port()
-    with agent_at(home, port) as agent:
+    home, port, counts = folder / "h", free_port(), free_port()
+    with agent_at(home, port, {"DRYSTONE_METRICS_PORT": str(counts)}) as agent:
         async with client_of(home) as api:
             await deploy(api, CALLER, folder / "source")
         ports = json.loads((home / "ports.json").read_text())
@@ -68,6 +73,9 @@ async def test_an_undeclared_request_is_told_with_its_line_whatever_becomes_of_t
         assert refusal.what == "dev/greeter asked dev/payments for DELETE /due/*"
         assert refusal.line == "dependencies: {payments: {calls: [GET /due, DELETE /due/*]}}"
         assert refusal.descriptor == "dev/greeter"
+        page = await asyncio.to_thread(text_at, f"http://127.0.0.1:{counts}/metrics")
+        pair = 'source="dev/greeter",destination="dev/payments",protocol="http"'
+        assert f'http_client_requests_total{{{pair},code_class="4xx"}} 1' in page.splitlines()
         end_agent(agent, signal.SIGKILL)
         assert await asyncio.to_thread(status_of, undeclared) == 403
 

@@ -157,6 +157,16 @@ class SigninSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
 
 
+class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the proxies have counted, for Prometheus and others that collect its format.
+
+    Attributes:
+        port: Of 127.0.0.1, at which ``/metrics`` answers whoever is on this machine; closed when not set.
+    """
+
+    port: Port | None = None
+
+
 class Setting(msgspec.Struct, frozen=True):
     """One setting as people see it.
 
@@ -191,6 +201,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dependencies: DependenciesSettings = DependenciesSettings()
     keys: KeysSettings = KeysSettings()
     signin: SigninSettings = SigninSettings()
+    metrics: MetricsSettings = MetricsSettings()
     sources: dict[str, str] = {}
 
     @classmethod

@@ -19,6 +19,7 @@ from drystone.l00_kernel.settings import Settings
 from drystone.l90_assembly.agent_socket import listening, server_of
 from drystone.l90_assembly.arrival import arrive
 from drystone.l90_assembly.lines import LineLog
+from drystone.l90_assembly.observed import serve_metrics
 from drystone.l90_assembly.runtimes import Trials
 from drystone.l90_assembly.standalone import Standalone, assemble
 
@@ -66,12 +67,14 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
     with listening(home.agent_socket) as listener:
         LISTENS.reach()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
+        counting = asyncio.create_task(serve_metrics(settings.metrics.port, whole.envoy, log))
         starting = asyncio.create_task(_start(home, whole, log))
         await _first(stopped, leaving)
         starting.cancel()
+        counting.cancel()
         server.should_exit = True
         await serving
-        await asyncio.gather(starting, return_exceptions=True)
+        await asyncio.gather(starting, counting, return_exceptions=True)
         await whole.leave()
         log.info("agent leaves")
 

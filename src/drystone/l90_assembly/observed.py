@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from drystone.l10_engines.proxy.refusal_log import refusals_beside
@@ -9,16 +12,21 @@ from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.dependencies.live_model import PROXY
 from drystone.l25_deployer.dependencies.model import PLATFORM, name_of
 from drystone.l35_mesh.observed.landscape import Landscape, Place
+from drystone.l35_mesh.observed.page import MetricsPage
 from drystone.l35_mesh.observed.service import Observed
 from drystone.l35_mesh.observed.surroundings import landscape_of
+from drystone.l90_assembly.agent_socket import server_of
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
+    from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import Settings
+    from drystone.l10_engines.proxy.envoy import Envoy
     from drystone.l10_engines.supervision.supervisor import Supervisor
     from drystone.l25_deployer.local.services import Services
 
+_TRY_AGAIN = timedelta(seconds=30)
 _TYPES = {"postgres": "postgres", "objects": "bucket", "cache": "cache"}
 """What services call the data that engines hold."""
 
@@ -46,6 +54,32 @@ def observed_of(
         )
 
     return Observed(refusals_beside(home.access_log), now, clock)
+
+
+async def serve_metrics(port: int | None, envoy: Envoy, log: Log) -> None:
+    """Answer who collects metrics on this machine until it is cancelled; at once, where nobody wants them.
+
+    Args:
+        port: Of 127.0.0.1; None where nobody collects.
+        envoy: Counts.
+        log: Where it is told that another program has the port.
+    """
+    if port is None:
+        return
+    server = server_of(MetricsPage(envoy.statistics))
+    while True:
+        try:
+            listener = socket.create_server(("127.0.0.1", port))
+        except OSError as e:
+            log.warning("no metrics", port=str(port), reason=str(e))
+            await asyncio.sleep(_TRY_AGAIN.total_seconds())
+            continue
+        with listener:
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                server.should_exit = True
+        return
 
 
 def _ways(services: Services) -> dict[int, Place]:

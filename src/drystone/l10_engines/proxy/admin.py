@@ -18,6 +18,8 @@ import msgspec
 from drystone.l10_engines.proxy.errors import ProxyUnavailable
 
 _PATIENCE = timedelta(seconds=1)
+_LONG_PATIENCE = timedelta(seconds=10)
+"""For what may be megabytes."""
 
 
 class Outcomes(msgspec.Struct, frozen=True):
@@ -74,6 +76,19 @@ class Admin:
         """Make it open its access log again, after that was moved away."""
         await self._ask("POST", "/reopen_logs")
 
+    async def statistics(self, pattern: str) -> bytes:
+        """Return the statistics that were ever touched and whose names fit a pattern, as JSON.
+
+        Histograms count from the start of Envoy, and are brought up to date every five seconds.
+
+        Args:
+            pattern: A regular expression of RE2, found anywhere in a name.
+        """
+        query = (
+            f"format=json&usedonly&histogram_buckets=cumulative&filter={quote(pattern, safe='')}"
+        )
+        return await self._ask("GET", f"/stats?{query}", patience=_LONG_PATIENCE)
+
     async def requests_under_way(self) -> int:
         """Return how many requests and streams of clients it serves now."""
         content = await self._ask(
@@ -115,10 +130,10 @@ class Admin:
                 found[at["address"], at["port_value"]] = Outcomes(answered, failed)
         return found
 
-    async def _ask(self, method: str, path: str) -> bytes:
+    async def _ask(self, method: str, path: str, *, patience: timedelta = _PATIENCE) -> bytes:
         answer = _Answer()
         try:
-            async with asyncio.timeout(_PATIENCE.total_seconds()):
+            async with asyncio.timeout(patience.total_seconds()):
                 await self._exchange(f"{method} {path} HTTP/1.1", answer)
         except (OSError, TimeoutError, httptools.HttpParserError) as e:
             raise ProxyUnavailable(f"the proxy does not answer {path}: {e!r}; see its log") from e

@@ -240,6 +240,16 @@ class Envoy(Engine):
             raise ProxyUnavailable("no Envoy serves now; it is started again")
         return await self._current.admin.outcomes_at(cluster)
 
+    async def statistics(self, pattern: str) -> bytes:
+        """Return what the Envoy that serves has counted: see :meth:`~drystone.l10_engines.proxy.admin.Admin.statistics`.
+
+        Raises:
+            ProxyUnavailable: None runs, or it does not answer.
+        """
+        if self._current is None:
+            raise ProxyUnavailable("no proxy runs; `drystone up` starts it")
+        return await self._current.admin.statistics(pattern)
+
     def restarts_since(self, moment: datetime) -> int:
         """Return how often runners started an Envoy again after a moment, whoever looked after them."""
         every = [when for generation in self._generations() for when in generation.restarts()]
