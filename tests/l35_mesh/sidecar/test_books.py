@@ -8,13 +8,16 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
+from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.ports import NullLog
 from drystone.l20_trust.keys.api import DEFAULT_LIFETIME, ProxyKeys, Token
 from drystone.l20_trust.keys.errors import NoKeys
+from drystone.l35_mesh.sidecar import following as following_keys
 from drystone.l35_mesh.sidecar.following import Following
 from drystone.l35_mesh.sidecar.key_book import KeyBook
 from drystone.l35_mesh.sidecar.token_book import LIFETIME, TokenBook
@@ -158,3 +161,71 @@ async def test_new_keys_are_known_before_they_sign_and_old_ones_until_they_sign_
     ]
     keys.change("dev/a", 3)
     assert len(published) == 3
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+async def test_a_revoked_key_is_taken_away_although_a_proxy_did_not_answer_at_first(
+    failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following_keys, "RETRY_AFTER", timedelta(milliseconds=1))
+    clock = Hands()
+    keys = FewKeys(clock)
+    keys.of = {"dev/a": [1]}
+    book, tokens = KeyBook(keys), TokenBook(keys, clock)  # type: ignore[arg-type]
+    pair = ("dev/a", "dev/b")
+    tokens.want({pair})
+    book.written({"dev/a"})
+    times = 0
+    is_there = asyncio.Event()
+
+    async def publish() -> None:
+        nonlocal times
+        times += 1
+        if times == failing:
+            raise Unavailable("the proxy does not answer")
+        if ids(book.written({"dev/a"})) == {"dev/a/2"} and tokens.tokens[pair].startswith(
+            "dev/a/2"
+        ):
+            is_there.set()
+
+    following = Following(keys=keys, book=book, tokens=tokens, publish=publish, log=NullLog())
+    following.start()
+    try:
+        keys.change("dev/a", 2)
+        async with asyncio.timeout(20):
+            await is_there.wait()
+    finally:
+        await following.stop()
+
+
+async def test_tokens_that_a_proxy_did_not_take_are_brought_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(following_keys, "RETRY_AFTER", timedelta(milliseconds=1))
+    clock = Hands()
+    keys = FewKeys(clock)
+    keys.of = {"dev/a": [1]}
+    tokens = TokenBook(keys, clock)  # type: ignore[arg-type]
+    tokens.want({("dev/a", "dev/b")})
+    first = dict(tokens.tokens)
+    clock.at += LIFETIME / 2
+    taken = asyncio.Event()
+    times = 0
+
+    async def publish() -> None:
+        nonlocal times
+        times += 1
+        if times == 1:
+            raise OSError("no descriptors are left")
+        if tokens.tokens != first:
+            taken.set()
+
+    following = Following(
+        keys=keys, book=KeyBook(keys), tokens=tokens, publish=publish, log=NullLog()
+    )
+    following.start()
+    try:
+        async with asyncio.timeout(20):
+            await taken.wait()
+    finally:
+        await following.stop()

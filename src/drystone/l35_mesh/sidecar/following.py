@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from drystone.l35_mesh.sidecar.token_book import TokenBook
 
 
+RETRY_AFTER = timedelta(seconds=1)
+
+
 class Following:
     """Brings changes of keys, and new tokens, to the proxies.
 
@@ -23,7 +27,7 @@ class Following:
         book: What callees check by.
         tokens: What callers prove themselves with.
         publish: Brings both to the proxies; returns when they have them.
-        log: Where to say what went wrong; the next change, or the next minute, tries again.
+        log: Where to say what went wrong; it is tried again until it goes well, so that a revoked key is good nowhere for long.
     """
 
     def __init__(
@@ -41,6 +45,8 @@ class Following:
         self._publish = publish
         self._log = log
         self._changed: dict[str, None] = {}
+        self._is_behind = False
+        """Whether the proxies may lack what was to be published."""
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._end: Callable[[], None] = lambda: None
@@ -72,8 +78,9 @@ class Following:
 
     async def _follow(self) -> None:
         while True:
+            pause = RETRY_AFTER if self._is_behind else self._tokens.until_due()
             try:
-                async with asyncio.timeout(self._tokens.until_due().total_seconds()):
+                async with asyncio.timeout(pause.total_seconds()):
                     await self._woken.wait()
             except TimeoutError:
                 pass
@@ -81,13 +88,16 @@ class Following:
             changed, self._changed = self._changed, {}
             try:
                 await self._take_up(changed)
-            except PlatformError as e:
+                self._is_behind = False
+            except (OSError, PlatformError) as e:
+                self._changed = {**changed, **self._changed}
+                self._is_behind = True
                 self._log.warning("sidecars do not follow the service keys", error=e)
 
     async def _take_up(self, changed: dict[str, None]) -> None:
         """Bring new keys first, then tokens that are made with them, and only then take keys away that are published no more."""
         unsettled = [issuer for issuer in changed if self._book.widen(issuer)]
-        if changed:
+        if changed or self._is_behind:
             await self._publish()
         if self._tokens.renew(changed):
             await self._publish()
