@@ -61,7 +61,13 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
         return me  # only the home's owner can open the socket
 
     app = serve(
-        whole.deployer, whole.keys, whole.observed, authenticate=authenticate, clock=clock, log=log
+        whole.deployer,
+        whole.keys,
+        whole.observed,
+        whole.migrations,
+        authenticate=authenticate,
+        clock=clock,
+        log=log,
     )
     server = server_of(app)
     with listening(home.agent_socket) as listener:

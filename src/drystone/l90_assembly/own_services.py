@@ -23,6 +23,7 @@ DESCRIPTORS = (
     "drystone.l25_deployer",
     "drystone.l35_mesh.sidecar",
     SIGNIN,
+    "drystone.l35_mesh.migration",
     PROGRAM,
 )
 """Packages of the platform's own services, each with a ``service.yaml``."""

@@ -50,6 +50,7 @@ from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of, keys_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part
+from drystone.l90_assembly.migration import MIGRATION, migration_part, migrations_of
 from drystone.l90_assembly.observed import observed_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
 from drystone.l90_assembly.signin import Gates, signin_at_edge, signin_of, signin_part
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.settings import ObjectsSettings, Settings
     from drystone.l10_engines.on_demand.service import OnDemand
     from drystone.l20_trust.keys.service import Keys
+    from drystone.l35_mesh.migration.service import Migrations
     from drystone.l35_mesh.observed.service import Observed
     from drystone.l35_mesh.sidecar.following import Following
     from drystone.l90_assembly.runtimes import Trials
@@ -94,6 +96,7 @@ class Standalone(msgspec.Struct, frozen=True):
         keys: By which services prove who they are.
         following: Brings changes of keys to the sidecars.
         observed: Tells what the proxies saw.
+        migrations: Services that move.
         view: The view of the dependency model.
         signin: Where people and builds sign in.
     """
@@ -108,11 +111,13 @@ class Standalone(msgspec.Struct, frozen=True):
     keys: Keys
     following: Following
     observed: Observed
+    migrations: Migrations
     view: OnDemand
     signin: OnDemand
 
     async def leave(self) -> None:
         """Stop looking after everything; all that runs goes on."""
+        await self.migrations.stop_watching()
         await self.platform.leave()
         await self.following.stop()
         await self.observed.stop()
@@ -193,6 +198,7 @@ async def assemble(
     following = following_of(mesh, keys, machine)
     services = Services(machine)
     services.load()
+    migrations = migrations_of(home, services, engines.postgres, clock, log)
     news = News(services)
     engines.supervisor.also_report_to(news.of_engine)
     observed = observed_of(home, settings, services, engines.supervisor, clock)
@@ -203,6 +209,7 @@ async def assemble(
         **_parts(engines.supervisor, engines.ads, machine, services),
         "keys": keys_part(engines.keys, keys, engines.supervisor),
         MESH: mesh_part(following, observed),
+        MIGRATION: migration_part(migrations),
         VIEW: view_part(view),
         SIGNIN: signin_part(signin),
     }
@@ -240,6 +247,7 @@ async def assemble(
         keys=keys,
         following=following,
         observed=observed,
+        migrations=migrations,
         view=view,
         signin=signin,
     )

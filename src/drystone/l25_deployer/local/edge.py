@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l10_engines.proxy.admin import Outcomes
 from drystone.l10_engines.proxy.edge import (
     EdgeService,
     OwnService,
     Pool,
     edge_snapshot,
 )
-from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS
+from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS, cluster_names
 from drystone.l10_engines.proxy.settings import connections_here
 
 if TYPE_CHECKING:
+    from drystone.l10_engines.proxy.edge_moves import Move
     from drystone.l10_engines.proxy.envoy import Envoy
     from drystone.l25_deployer.local.mesh import Member, Mesh
 
@@ -77,6 +79,7 @@ class Edge:
         self._access_log = access_log
         self._connections = connections_here(MOST_CONNECTIONS)
         self._routings: dict[str, Routing] = {}
+        self._moves: dict[str, Move] = {}
         self._is_current = False
         self._publishing = asyncio.Lock()
 
@@ -108,6 +111,32 @@ class Edge:
             self._routings.pop(service, None)
         else:
             self._routings[service] = routing
+
+    def note_move(self, service: str, move: Move | None) -> None:
+        """Take note of where else a service's requests go, for :meth:`publish`; None ends it."""
+        if self._moves.get(service) != move:
+            self._is_current = False
+        if move is None:
+            self._moves.pop(service, None)
+        else:
+            self._moves[service] = move
+
+    async def outcomes(self, service: str) -> tuple[Outcomes, Outcomes]:
+        """Return what the proxy has counted of requests to a service since it runs: here, and at its other side.
+
+        Raises:
+            ProxyUnavailable: It does not answer.
+        """
+        move = self._moves.get(service)
+        elsewhere = {(one.address, one.port) for one in move.addresses} if move else set()
+        here, there = Outcomes(), Outcomes()
+        for cluster in sorted(cluster_names(service)):
+            for at, counted in (await self._envoy.outcomes(cluster)).items():
+                if at in elsewhere:
+                    there += counted
+                else:
+                    here += counted
+        return here, there
 
     async def route(self, service: str, routing: Routing | None) -> None:
         """Route a service, or take its route away; returns when the proxy does so.
@@ -151,6 +180,7 @@ class Edge:
                     timeout=routing.timeout,
                     internal_port=self._mesh.own_port(name),
                     network=routing.network,
+                    move=self._move(name, routing),
                 )
                 for name, routing in self._routings.items()
             )
@@ -166,6 +196,12 @@ class Edge:
             except BaseException:
                 self._is_current = False
                 raise
+
+    def _move(self, service: str, routing: Routing) -> Move | None:
+        """Return where else requests go; nowhere while an instance of this side has got the other side's port."""
+        move = self._moves.get(service)
+        taken = {endpoint for pool in routing.pools for endpoint in pool.endpoints}
+        return None if move is None or taken & set(move.addresses) else move
 
     async def require_kept(self) -> None:
         """Return when the routes lie on disk, where a proxy that dies finds them again.

@@ -132,6 +132,46 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ),
         ),
     ),
+    "Move a service elsewhere": (
+        Group(
+            "migrate",
+            "Move a service to another address by degrees, and back with one command.",
+            (
+                Command(
+                    "migrate start",
+                    "migrate:start",
+                    (
+                        "drystone migrate start orders --env dev --to 10.0.0.7:8400",
+                        "drystone migrate start orders --to https://orders.example.com --ca ca.pem",
+                    ),
+                ),
+                Command(
+                    "migrate share",
+                    "migrate:share",
+                    (
+                        "drystone migrate share orders 10%",
+                        "drystone migrate share orders 0% --header x-tester:yes --caller dev/shop",
+                        "drystone migrate share orders 50% --sticky cookie:session",
+                    ),
+                ),
+                Command(
+                    "migrate status",
+                    "migrate:status",
+                    ("drystone migrate status", "drystone migrate status orders --json"),
+                ),
+                Command("migrate back", "migrate:back", ("drystone migrate back orders",)),
+                Command("migrate finish", "migrate:finish", ("drystone migrate finish orders",)),
+                Command(
+                    "migrate data",
+                    "migrate_data:data",
+                    (
+                        "drystone migrate data orders db --to @new-database-url",
+                        "drystone migrate data orders db --to @new-database-url --cut-over",
+                    ),
+                ),
+            ),
+        ),
+    ),
     "Understand what depends on what": (DEPENDENCIES,),
     "Tools": (
         Command(

@@ -37,6 +37,10 @@ class CurlMissing(Unavailable):
     """The program curl is not installed."""
 
 
+class MoveFailed(PlatformError):
+    """Data was not moved."""
+
+
 class FileUnreadable(Invalid):
     """The file cannot be read."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from drystone.l20_trust.keys.api import KeysApi
     from drystone.l25_deployer.api import DeployerApi
+    from drystone.l35_mesh.migration.api import MigrationApi
     from drystone.l35_mesh.observed.api import ObservedApi
 
 CONNECT_LIMIT_S = 5.0
@@ -79,6 +80,22 @@ async def what_was_seen(folder: Path) -> AsyncIterator[ObservedApi]:
 
     require_answer(folder)
     async with connect(ObservedApi, uds=agent_socket(folder)) as api:
+        yield api
+
+
+@asynccontextmanager
+async def traffic_migration(folder: Path) -> AsyncIterator[MigrationApi]:
+    """Connect to the traffic migration of a home, which its agent looks after.
+
+    Raises:
+        NoPlatform: None runs there.
+        NoAnswer: One is kept there, but its agent does not answer.
+    """
+    from drystone.l00_kernel.contract import connect  # noqa: PLC0415 - loads the HTTP client
+    from drystone.l35_mesh.migration.api import MigrationApi  # noqa: PLC0415
+
+    require_answer(folder)
+    async with connect(MigrationApi, uds=agent_socket(folder)) as api:
         yield api
 
 

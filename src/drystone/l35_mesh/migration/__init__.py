@@ -1,0 +1,1 @@
+"""Traffic migration: a service moves to another address, and back."""

@@ -1,0 +1,226 @@
+"""Moves a PostgreSQL database to another server while it is used; runs in a process of its own.
+
+Whatever dies, at either end or in between: giving the same command again goes on where it was. How far a move has come is
+read from the two databases alone. The copy is one transaction of the new one, with the place in the log from which to
+follow; the fence and the word that both hold the same stand in the old one.
+
+::
+
+    copy ─ follow ─ follow … ─ fence ─ drain ─ verify ─┬─ switch ─ tidy
+                                  └──── open again ────┘ when they differ
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from drystone.l00_kernel.fault_points import FaultPoint
+from drystone.l10_engines.postgres import arriving, comparing, moving
+from drystone.l10_engines.postgres.following import BATCH, Follower
+from drystone.l10_engines.postgres.moving import Connection, Diverged, Table, Unmovable
+
+COPIED = FaultPoint("data.rows.copied", "the new database has the rows; nobody has followed yet")
+APPLIED = FaultPoint("data.batch.applied", "the new database has some changes more")
+FENCED = FaultPoint("data.writers.fenced", "nobody may write to the old database any more")
+DRAINED = FaultPoint("data.changes.drained", "every change has come over")
+VERIFIED = FaultPoint(
+    "data.rows.verified", "both databases hold the same; traffic goes to the old side"
+)
+SWITCHED = FaultPoint(
+    "data.traffic.switched", "traffic goes to the new side; the move is not tidied up"
+)
+
+PAUSE = timedelta(milliseconds=50)
+PATIENCE = timedelta(seconds=10)
+"""How long transactions that have written may take to end, once no other may begin to write."""
+
+Tell = Callable[[str], None]
+
+
+class DatabaseMove:
+    """One database on its way.
+
+    Args:
+        source: URL of the old database, of a role that administers its server.
+        target: URL of the new one.
+        name: Names what this move keeps: lower-case letters, digits and _; at most 63.
+        tell: Hears what happens.
+    """
+
+    def __init__(self, source: str, target: str, name: str, tell: Tell) -> None:
+        self._source_url = source
+        self._target_url = target
+        self._name = name
+        self._tell = tell
+
+    def begin(self) -> None:
+        """Copy what there is, unless that was done before; from then on changes are kept.
+
+        Raises:
+            Unmovable: It cannot be moved as it is, or the new database is not fit for it.
+            Unavailable: A server does not answer; nothing is lost, try again.
+        """
+        with (
+            moving.connected(self._source_url) as source,
+            moving.connected(self._target_url, autocommit=False) as target,
+        ):
+            if arriving.applied(target, self._name) is not None:
+                if not moving.slot_exists(source, self._name) and not self._is_verified(source):
+                    raise Unmovable(
+                        "the old server keeps no changes for this move any more: give it up, empty the new database"
+                        " and begin again"
+                    )
+                self._tell("goes on where it was")
+                return
+            every = moving.tables(source)
+            moving.require_movable(source, every)
+            ordered = self._fit(target, every)
+            moving.forget(source, self._name)  # of a copy that was cut short
+            moving.publish(source, self._name, every)
+            target.rollback()
+            with moving.snapshot(self._source_url, self._name) as (snapshot, place):
+                arriving.prepare(target, every)
+                for table, rows in moving.copy_rows(self._source_url, snapshot, target, ordered):
+                    self._tell(f"{table.schema}.{table.name}: {rows} rows")
+                arriving.note_applied(target, self._name, place)
+                target.commit()
+            COPIED.reach()
+
+    def _fit(self, target: Connection, every: list[Table]) -> list[Table]:
+        """Make sure that the new database has the same tables, empty; return them in the order in which to fill them."""
+        found = moving.tables(target)
+        if not found and every:
+            target.rollback()
+            moving.copy_schema(self._source_url, self._target_url)
+            self._tell("made the tables in the new database")
+            found = moving.tables(target)
+        missing = [one for one in every if one not in found]
+        if missing:
+            raise Unmovable(
+                f"the new database has no table {missing[0].schema}.{missing[0].name} with the columns"
+                f" {', '.join(missing[0].columns)}: deploy the same release on the new side first, or give an empty one"
+            )
+        filled = [one for one in every if comparing.has_rows(target, one)]
+        if filled:
+            names = ", ".join(f"{one.schema}.{one.name}" for one in filled)
+            raise Unmovable(
+                f"the new database has rows already in {names}: empty these tables first"
+            )
+        return arriving.prepare(target, every)
+
+    def follow(self, until: Callable[[int], bool]) -> None:
+        """Apply changes until somebody says so, who is given the lag in bytes after each batch.
+
+        Raises:
+            Diverged: Somebody else writes to the new database.
+            Unavailable: A server does not answer; nothing is lost, try again.
+        """
+        with (
+            moving.connected(self._source_url) as source,
+            moving.connected(self._target_url) as target,
+        ):
+            if self._is_verified(source):
+                return
+            arriving.prepare(target, [])
+            follower = Follower(source, target, self._name)
+            while True:
+                count = follower.batch()
+                APPLIED.reach()
+                if until(moving.lag(source, self._name)):
+                    return
+                if count < BATCH:
+                    time.sleep(PAUSE.total_seconds())
+
+    def cut_over(self, switch: Callable[[], None]) -> None:
+        """Let nobody write to the old database, bring the rest over, compare, and give the traffic to the new side.
+
+        Args:
+            switch: Gives the traffic to the new side; may be called again.
+
+        Raises:
+            Diverged: The two do not hold the same; the old one may be written to again, and nothing has moved.
+            Unavailable: A server does not answer; say it again, or give the move up.
+        """
+        with (
+            moving.connected(self._source_url) as source,
+            moving.connected(self._target_url) as target,
+        ):
+            if not self._is_verified(source):
+                self._bring_the_rest(source, target)
+                VERIFIED.reach()
+            switch()
+            SWITCHED.reach()
+            moving.forget(source, self._name)
+            arriving.tidy(target)
+            self._tell(
+                "the new side has everything; the old database can be read, and not written to"
+            )
+
+    def _bring_the_rest(self, source: Connection, target: Connection) -> None:
+        moving.fence(source)
+        FENCED.reach()
+        self._tell("the old database takes no more changes")
+        try:
+            self._until_quiet(source)
+            self._drain(source, target)
+            DRAINED.reach()
+            comparing.copy_sequences(source, target)
+            self._require_the_same(source, target)
+        except Diverged:
+            moving.unfence(source)
+            self._tell("the old database takes changes again")
+            raise
+        self._tell("both databases hold the same rows")
+        moving.note_verified(source, self._name)
+
+    def _require_the_same(self, source: Connection, target: Connection) -> None:
+        every = moving.tables(source)
+        if every != moving.published(source, self._name):
+            raise Diverged(
+                "tables were made or changed since the move began; give it up and begin again"
+            )
+        if found := comparing.differences(source, target, every):
+            raise Diverged(f"the two databases differ in {'; '.join(found)}")
+
+    def _until_quiet(self, source: Connection) -> None:
+        """Wait for transactions that wrote before the fence; end those that take too long."""
+        end = time.monotonic() + PATIENCE.total_seconds()
+        while moving.writers(source):
+            if time.monotonic() > end:
+                moving.end_writers(source)
+                if moving.writers(source):
+                    raise Diverged("a prepared transaction does not end: commit it or roll it back")
+            time.sleep(PAUSE.total_seconds())
+
+    def _drain(self, source: Connection, target: Connection) -> None:
+        """Follow until a mark comes by that lies behind every change."""
+        mark = f"{self._name} {time.time_ns()}"
+        moving.mark(source, mark)
+        arriving.prepare(target, [])
+        follower = Follower(source, target, self._name)
+        while mark.encode() not in follower.marks:
+            follower.batch()
+            APPLIED.reach()
+
+    def give_up(self) -> None:
+        """Let the old database be written to again and keep no more changes; the rows in the new one stay.
+
+        Raises:
+            Unmovable: Traffic has gone to the new side already.
+        """
+        with moving.connected(self._source_url) as source:
+            if self._is_verified(source):
+                raise Unmovable(
+                    "the new side may have been written to: going back now would lose that. Move the database back from"
+                    " there, or finish the cut-over"
+                )
+            moving.unfence(source)
+            moving.forget(source, self._name)
+        with moving.connected(self._target_url) as target:
+            arriving.tidy(target)
+        self._tell("the old database goes on alone")
+
+    def _is_verified(self, source: Connection) -> bool:
+        return moving.is_verified(source, self._name)
