@@ -18,7 +18,7 @@ import drystone
 from drystone.l00_kernel.contract import Api, openapi
 from drystone.l00_kernel.contract.declaration import Call, calls_of
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l00_kernel.fault_points import VARIABLE, FaultPoint, declared
+from drystone.l00_kernel.fault_points import VARIABLE, FaultPoint, of_agent
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.settings import PREFIX, Settings
 from drystone.l05_graph.forms import endpoints, evidence
@@ -267,7 +267,7 @@ def fault_points_page() -> str:
 def fault_points() -> list[FaultPoint]:
     """Return every fault point of the agent; what only tests declare is left out."""
     importlib.import_module("drystone.l90_assembly.life")
-    return [point for point in declared() if not point.name.startswith("testing.")]
+    return of_agent()
 
 
 def observed_page() -> str:

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from drystone.l00_kernel import fault_points
-from drystone.l00_kernel.fault_points import declared
+from drystone.l00_kernel.fault_points import declared, of_agent
 from drystone.l90_assembly import life  # so that every point has been declared
 from drystone.testing.python_image import python_image
 from faults.kinds import Kind
@@ -186,7 +186,7 @@ async def test_an_agent_that_stands_still_at_every_step_is_only_late(
 
 def test_every_point_is_reached_by_an_operation() -> None:
     found = {name for places in reached().values() for name in places.operation}
-    ours = {point.name for point in declared() if not point.name.startswith("testing.")}
+    ours = {point.name for point in of_agent()}
     assert sorted(ours ^ found) == []
     assert set(reached()) == set(BY_NAME)
     assert life.LISTENS.name in ours

@@ -142,6 +142,12 @@ class _Fault:
             raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} (fault {self.wish})")
 
 
+def of_agent() -> list[FaultPoint]:
+    """Return the points of the agent: those of tests, and of the program that moves data, have other keepers."""
+    others = ("testing.", "data.")
+    return [point for point in declared() if not point.name.startswith(others)]
+
+
 def declared() -> list[FaultPoint]:
     """Return every point of the modules that have been imported, by name."""
     return [_declared[name] for name in sorted(_declared)]
