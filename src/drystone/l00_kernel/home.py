@@ -199,6 +199,11 @@ class Home:
         return self.path / "run"
 
     @property
+    def networks(self) -> Path:
+        """A file per network of a service, on which it is mounted. Made when the first service gets one."""
+        return self.run / "networks"
+
+    @property
     def engines(self) -> Path:
         """A folder per engine."""
         return self.path / "engines"

@@ -23,6 +23,7 @@ import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.home import Home
+from drystone.l10_engines.networks.kernel import let_go
 from drystone.l90_assembly.standalone import label_of
 
 LIMIT = timedelta(minutes=5)
@@ -210,10 +211,12 @@ def processes_of(home: Path) -> dict[int, str]:
 
 
 def kill_what_remains(home: Path) -> None:
-    """Kill the processes of a home that could not be stopped in an orderly way."""
+    """Kill the processes of a home that could not be stopped in an orderly way, and let go of its networks."""
     for pid in processes_of(home):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    for file in Home(home).networks.glob("*"):
+        let_go(file)
 
 
 def _label(home: Path) -> str:

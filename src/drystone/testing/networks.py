@@ -1,4 +1,4 @@
-"""Networks of services for tests, and talk to what listens inside them."""
+"""Networks of services for tests."""
 
 from __future__ import annotations
 
@@ -23,10 +23,19 @@ async def service_network(
         open_ports: Ports of the loopback address that can be reached in it.
         catcher: Where everything else arrives; nothing listens at the default.
     """
+    await require_networks(folder)
     networks = Networks(folder)
-    if (reason := await networks.available()) is not None:
-        pytest.skip(reason)
     try:
         yield await networks.ensure("suite", Rules(open=open_ports, catcher=catcher))
     finally:
         await networks.remove("suite")
+
+
+async def require_networks(folder: Path) -> None:
+    """Skip a test where no networks can be made.
+
+    Args:
+        folder: Where it is tried.
+    """
+    if (reason := await Networks(folder).available()) is not None:
+        pytest.skip(reason)
