@@ -27,6 +27,7 @@ from benchmarks.edge import edge
 from benchmarks.edge_parts import edge_parts
 from benchmarks.in_flight import deploys_in_flight
 from benchmarks.killed_platform import agents, edges
+from benchmarks.mesh import mesh, mesh_changes, mesh_scale
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
 from benchmarks.recovery import recoveries
@@ -205,6 +206,9 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "peers-recovery": recoveries,
     "peers-edge": edge,
     "edge-parts": edge_parts,
+    "mesh": mesh,
+    "mesh-changes": mesh_changes,
+    "mesh-scale": mesh_scale,
 }
 
 

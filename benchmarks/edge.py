@@ -97,7 +97,7 @@ async def measure(proxy: OneRoute, cost: Cost, length: timedelta = LENGTH) -> No
     """Send as much as it takes for a while, whole seconds, then as long at a fixed rate."""
     url = f"http://127.0.0.1:{proxy.port}/"
     before = cpu_seconds(proxy.pids())
-    rate, p99_ms, requests, failed = await _wrk(url, length)
+    rate, p99_ms, requests, failed = await wrk(url, length)
     cost.full_us.append((cpu_seconds(proxy.pids()) - before) / max(1, requests) * 1e6)
     cost.rates.append(rate)
     cost.p99_ms.append(p99_ms)
@@ -107,10 +107,13 @@ async def measure(proxy: OneRoute, cost: Cost, length: timedelta = LENGTH) -> No
     cost.failed += failed + len(report.failed)
 
 
-async def _wrk(url: str, length: timedelta) -> tuple[float, float, int, int]:
-    """Run wrk(1); requests per second, p99 in ms, requests, failures."""
+async def wrk(
+    url: str, length: timedelta, *headers: str, connections: int = CONNECTIONS
+) -> tuple[float, float, int, int]:
+    """Ask as often as it goes; return requests per second, p99 in ms, requests and failures."""
     seconds = str(length // timedelta(seconds=1))
-    command = [need("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "--latency", url]
+    given = [part for header in headers for part in ("-H", header)]
+    command = [need("wrk"), "-t1", f"-c{connections}", f"-d{seconds}", "--latency", *given, url]
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
     try:
         said = (await process.communicate())[0].decode()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER, HTTP_OPTIONS
+from drystone.l10_engines.proxy.edge_endpoints import Protocol
 from drystone.l10_engines.proxy.edge_listener import (
     HTTP_CONNECTION,
     LOG_FIELDS,
@@ -30,14 +31,23 @@ _EARLY = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderM
 _INTERNAL = "envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport"
 _RAW = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 
-HTTP2: Config = {
-    "http2_protocol_options": {
-        "allow_connect": True,  # WebSockets over HTTP/2 (RFC 8441)
-        "initial_stream_window_size": 64 << 10,
-        "initial_connection_window_size": 1 << 20,
-    }
+_HTTP2 = {
+    "allow_connect": True,  # WebSockets over HTTP/2 (RFC 8441)
+    "initial_stream_window_size": 64 << 10,
+    "initial_connection_window_size": 1 << 20,
 }
-HTTP1: Config = {"http_protocol_options": {}}
+BY_PROTOCOL: Mapping[Protocol | None, Config] = {
+    "http1": {"explicit_http_config": {"http_protocol_options": {}}},
+    "http2": {"explicit_http_config": {"http2_protocol_options": _HTTP2}},
+    # HTTP/2 costs more than it saves where both ends are one process; calls of gRPC need it on the whole way.
+    None: {
+        "use_downstream_protocol_config": {
+            "http_protocol_options": {},
+            "http2_protocol_options": _HTTP2,
+        }
+    },
+}
+"""Options of a cluster that speaks one protocol; with None, the one that the client speaks."""
 
 WITHIN: Config = Shared(
     {
@@ -198,7 +208,7 @@ def _stripped(headers: tuple[str, ...]) -> Config:
 def way_within(service: str) -> Config:
     """Return the ``Cluster`` that leads to the inbound of a service of the same Envoy, without a token."""
     return {
-        **bare_cluster(f"to/{service}", HTTP1),
+        **bare_cluster(f"to/{service}", None),
         "type": "STATIC",
         "transport_socket": WITHIN,
         "load_assignment": within(f"to/{service}", service),
@@ -214,12 +224,12 @@ def within(cluster: str, service: str) -> dict[str, Any]:
     }
 
 
-def bare_cluster(name: str, speaks: Config, **options: Any) -> dict[str, Any]:
+def bare_cluster(name: str, protocol: Protocol | None, **options: Any) -> dict[str, Any]:
     """Return what clusters within the mesh have in common: neither bounds nor opinions of their own.
 
     Args:
         name: Of the cluster.
-        speaks: Which HTTP.
+        protocol: See :data:`BY_PROTOCOL`.
         options: More fields of ``HttpProtocolOptions``.
     """
     return {
@@ -232,7 +242,7 @@ def bare_cluster(name: str, speaks: Config, **options: Any) -> dict[str, Any]:
             HTTP_OPTIONS: {
                 "@type": TYPE_PREFIX + HTTP_OPTIONS,
                 "common_http_protocol_options": {"idle_timeout": "60s"},
-                "explicit_http_config": speaks,
+                **BY_PROTOCOL[protocol],
                 **options,
             }
         },

@@ -158,7 +158,7 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
             POST is only repeated if it certainly never reached the service.
         idempotent_methods: Methods, apart from GET, HEAD and OPTIONS, that may reach the service twice.
         reach: Where the inbound of the callee listens; in the same Envoy when empty.
-        protocol: What is spoken with it.
+        protocol: What is spoken with it; when None, HTTP/2 with another Envoy, and in the same one what the caller speaks.
     """
 
     caller: str
@@ -174,7 +174,7 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     retry_on: tuple[str, ...] = RETRY_ON
     idempotent_methods: tuple[str, ...] = ("PUT", "DELETE")
     reach: tuple[Endpoint, ...] = ()
-    protocol: Protocol = "http2"
+    protocol: Protocol | None = None
 
 
 class Egress(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,8 +27,6 @@ from drystone.l10_engines.proxy.local_replies import (
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.connections import (
-    HTTP1,
-    HTTP2,
     WITHIN,
     bare_cluster,
     http,
@@ -101,8 +99,8 @@ def _cluster(name: str, outbound: Outbound) -> Config:
         {"name": "envoy.filters.http.credential_injector", "typed_config": injector},
         {"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": _CODEC}},
     ]
-    speaks = HTTP2 if outbound.protocol == "http2" else HTTP1
-    plain = {**bare_cluster(name, speaks, http_filters=filters), "type": "STATIC"}
+    protocol = outbound.protocol or ("http2" if outbound.reach else None)
+    plain = {**bare_cluster(name, protocol, http_filters=filters), "type": "STATIC"}
     if not outbound.reach:
         here = within(name, outbound.service)
         return {**plain, "transport_socket": WITHIN, "load_assignment": here}
