@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import grpc
@@ -64,10 +65,7 @@ HOSTILE = {
     "a length with a sign": b"content-length: +5\r\n\r\nhello",
     "a length that is none": b"content-length: 0x5\r\n\r\nhello",
     "a blank before the colon": b"content-length : 5\r\n\r\nhello",
-    "a folded line": b"x-a: b\r\n c: d\r\n\r\n",
-    "a bare carriage return": b"x-a: b\rx-asap-issuer: dev/desk\r\n\r\n",
     "a zero byte": b"x-a: b\0c\r\n\r\n",
-    "a second host": b"host: other.dev.localhost\r\n\r\n",
     "headers without end": b"x-long: " + b"a" * 70_000 + b"\r\n\r\n",
     "too many headers": b"".join(b"x-%d: 1\r\n" % number for number in range(300)) + b"\r\n",
 }
@@ -92,3 +90,27 @@ async def test_what_two_servers_would_read_in_two_ways_reaches_none(
     finally:
         writer.close()
     assert blue.lines == []
+
+
+ODD = {
+    "a folded line": (b"x-a: b\r\n x-asap-issuer: dev/evil", "b x-asap-issuer: dev/evil"),
+    "a bare carriage return": (b"x-a: b\rx-asap-issuer: dev/evil", "bx-asap-issuer: dev/evil"),
+}
+
+
+@pytest.mark.parametrize(("words", "read"), ODD.values(), ids=ODD)
+async def test_what_could_be_read_in_two_ways_is_put_in_order(
+    stopped: MeshRig, blue: Upstream, words: bytes, read: str
+) -> None:
+    await stopped.live()
+    await stopped.have(stopped.mesh(stopped.billing(blue, public=True)))
+    reader, writer = await asyncio.open_connection("127.0.0.1", stopped.port)
+    try:
+        start = b"GET /headers HTTP/1.1\r\nhost: billing.dev.localhost\r\nconnection: close\r\n"
+        writer.write(start + words + b"\r\n\r\n")
+        _, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
+    headers = json.loads(body)
+    assert headers["x-a"] == read
+    assert "x-asap-issuer" not in headers
