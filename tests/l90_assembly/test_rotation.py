@@ -1,0 +1,115 @@
+"""Keys are replaced and revoked while services call each other through their sidecars."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from drystone.l00_kernel.home import Home
+from drystone.l20_trust.keys.api import issuer_of
+from drystone.l25_deployer.api import DeployerApi
+from drystone.l90_assembly.standalone import Standalone
+from drystone.testing.load import generator
+from drystone.testing.load.generator import Load
+from l25_deployer.small_platform import (
+    ASKING,
+    deploy,
+    descriptor,
+    embedded,
+    folder_of,
+    left_in,
+    settings,
+    short_folder,
+    until,
+)
+
+CALLER = descriptor(more="dependencies: {payments: {needs: soft, without: nothing}}")
+AUDIENCE = issuer_of("dev", "payments")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with short_folder() as found:
+        folder_of(found / "source")
+        yield found
+
+
+async def two_services(api: DeployerApi, folder: Path) -> None:
+    """Deploy one that calls and the one that it calls."""
+    await deploy(api, descriptor("payments"), folder / "source")
+    await deploy(api, CALLER, folder / "source")
+
+
+async def end(whole: Standalone, home: Path) -> None:
+    [_ async for _ in whole.deployer.stop(ASKING)]
+    await until(lambda: left_in(home) == [], "everything ended")
+
+
+def status_of(url: str, *, host: str, token: str) -> int:
+    request = urllib.request.Request(  # noqa: S310 - of this machine
+        url, headers={"host": host, "authorization": f"Bearer {token}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as e:
+        with e:
+            return e.code
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("rotations", [4, pytest.param(100, marks=pytest.mark.slow)])
+async def test_no_call_fails_while_keys_are_replaced(rotations: int, folder: Path) -> None:
+    home = folder / "h"
+    async with embedded(home) as whole:
+        await two_services(whole.deployer, folder)
+        way = whole.services.machine.ports.internal("greeter.dev>payments.dev")
+        load = Load(url=f"http://127.0.0.1:{way}/due", rate=40, length=timedelta(minutes=9))
+        is_over = asyncio.Event()
+        calling = asyncio.create_task(generator.run(load, stop=is_over))
+        for _ in range(rotations):
+            await whole.keys.rotate(ASKING, environment="dev", service="greeter")
+            await asyncio.sleep(0.1)  # so that each has calls of its own
+        is_over.set()
+        report = await calling
+        assert report.failed == (), report.text()
+        assert len(report.outcomes) >= rotations
+        await end(whole, home)
+
+
+async def test_a_token_of_a_key_that_was_revoked_is_refused_at_once_and_calls_go_on(
+    folder: Path,
+) -> None:
+    home = folder / "h"
+    chosen = settings(Home(home), DRYSTONE_PROXY_OPEN="false")
+    async with embedded(home, chosen) as whole:
+        await two_services(whole.deployer, folder)
+        edge = f"http://127.0.0.1:{chosen.port}/due"  # the path of its health is everybody's
+        host = f"payments.dev.localhost:{chosen.port}"
+        stolen = await whole.keys.token(
+            ASKING, environment="dev", service="greeter", audience=AUDIENCE
+        )
+
+        async def status(token: str) -> int:
+            return await asyncio.to_thread(status_of, edge, host=host, token=token)
+
+        assert await status(stolen.token) == 200
+        await whole.keys.revoke(ASKING, environment="dev", service="greeter", key=stolen.key)
+        async with asyncio.timeout(20):
+            while await status(stolen.token) != 401:
+                pass
+        later = await whole.keys.token(
+            ASKING, environment="dev", service="greeter", audience=AUDIENCE
+        )
+        assert await status(later.token) == 200
+        assert await status("") == 401
+        way = whole.services.machine.ports.internal("greeter.dev>payments.dev")
+        at_sidecar = f"http://127.0.0.1:{way}/due"
+        assert await asyncio.to_thread(status_of, at_sidecar, host=host, token="forged") == 200
+        await end(whole, home)
