@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from drystone.l00_kernel.errors import Conflict, Invalid, NotFound, PlatformError
+from drystone.l00_kernel.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    PlatformError,
+    Unavailable,
+)
 
 
 class ServiceNotFound(NotFound):
@@ -55,3 +61,7 @@ class ArtefactLost(PlatformError):
 
 class ArtefactRefused(Invalid):
     """The folder of the artefact cannot be taken as it is."""
+
+
+class NetworkMissing(Unavailable):
+    """Instances were to have a network of their own, and there is none."""

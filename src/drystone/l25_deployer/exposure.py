@@ -8,6 +8,8 @@ from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l25_deployer.stacks.model import ProcessArtifact
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from drystone.l25_deployer.stacks.model import Artifact
 
 _AS = (
@@ -47,6 +49,23 @@ def of_platform(runtime: str, *, builds_isolated: bool) -> list[str]:
         "" if builds_isolated else "every set-up of a build",
         builds_isolated=builds_isolated,
     )
+
+
+def of_networks(lacking: str | None, beside: Sequence[str]) -> list[str]:
+    """Return a sentence if services are not kept from reaching whatever listens on this machine, and from going out.
+
+    Args:
+        lacking: Why services cannot have networks of their own here; None where they can.
+        beside: Services that have none.
+    """
+    if lacking is not None:
+        return [f"services reach everything on the network: {lacking}"]
+    if beside:
+        return [
+            f"on the network of this machine {', '.join(beside)} reach everything: they run since before services"
+            " could have networks of their own; `drystone down` and `drystone up` give them theirs"
+        ]
+    return []
 
 
 def _sentence(*what: str, builds_isolated: bool) -> list[str]:

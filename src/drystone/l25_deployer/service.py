@@ -31,7 +31,7 @@ from drystone.l25_deployer.api import (
     StartupStep,
 )
 from drystone.l25_deployer.errors import NothingToAbort, PlanRefused
-from drystone.l25_deployer.exposure import of_platform
+from drystone.l25_deployer.exposure import of_networks, of_platform
 from drystone.l25_deployer.intake import Intake, require_allowed
 from drystone.l25_deployer.local import operations, views
 from drystone.l25_deployer.local.ahead import look_ahead
@@ -83,6 +83,7 @@ class Deployer(DeployerApi):
     async def status(self, ctx: Context) -> PlatformStatus:
         startup = self._platform.startup
         every = self._services.all()
+        lacking = await self._machine.mesh.lacks_network()
         return PlatformStatus(
             version=drystone.__version__,
             home=str(self._home),
@@ -92,15 +93,21 @@ class Deployer(DeployerApi):
             ready=startup.is_over and not startup.failures,
             runtime=self._intake.runtime,
             isolation=[
-                f"{n}: {r.isolation().sentence()}" for n, r in self._machine.runtimes.items()
+                f"{n}: {r.isolation().sentence(has_network=lacking is None)}"
+                for n, r in self._machine.runtimes.items()
             ],
             engines=[views.engine(status) for status in self._platform.engines()],
             startup=startup.final(),
             services=[views.summary(kept) for kept in every],
             away=self._platform.presence.absence,
-            exposed=of_platform(
-                self._intake.runtime, builds_isolated=self._machine.artifacts.are_isolated
-            ),
+            exposed=[
+                *of_platform(
+                    self._intake.runtime, builds_isolated=self._machine.artifacts.are_isolated
+                ),
+                *of_networks(
+                    lacking, [one.name for one in every if one.active and not one.record.is_apart]
+                ),
+            ],
             problems=[
                 *fault_points.remarks(),
                 *(

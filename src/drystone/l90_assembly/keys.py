@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
+from drystone.l10_engines.supervision.errors import EngineFailed
 from drystone.l20_trust.certificates.authority import Authority
 from drystone.l20_trust.keys.engine import FIRST, SECOND, KeyServer, Repositories, Shown
 from drystone.l20_trust.keys.service import Keys
 from drystone.l20_trust.keys.store import Store
+from drystone.l25_deployer.local.mesh import Address
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 
 if TYPE_CHECKING:
@@ -73,6 +77,16 @@ def keys_of(
         algorithm=settings.algorithm,
         audit=audit,
     )
+
+
+def addresses_of(parts: KeyParts) -> list[Address]:
+    """Return where the key repository and its copy are, of those that have ever run here."""
+    found = []
+    for one in parts.servers:
+        with suppress(EngineFailed):
+            url = urlsplit(one.url)
+            found.append(Address(url.hostname or "", url.port or 0))
+    return found
 
 
 def keys_part(parts: KeyParts, keys: Keys, supervisor: Supervisor) -> Part:

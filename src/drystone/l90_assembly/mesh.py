@@ -6,26 +6,31 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l10_engines.networks.driver import Networks
 from drystone.l25_deployer.local.startup import Part
+from drystone.l35_mesh.sidecar.around import Around
 from drystone.l35_mesh.sidecar.following import Following
 from drystone.l35_mesh.sidecar.key_book import KeyBook
 from drystone.l35_mesh.sidecar.node import NodeMesh
 from drystone.l35_mesh.sidecar.token_book import TokenBook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.settings import Settings
     from drystone.l20_trust.keys.service import Keys
     from drystone.l25_deployer.local.machine import Machine
-    from drystone.l25_deployer.local.mesh import Member
+    from drystone.l25_deployer.local.mesh import Address, Member
     from drystone.l25_deployer.local.ports import PortBook
     from drystone.l35_mesh.observed.service import Observed
     from drystone.l35_mesh.sidecar.model import Further
 
 MESH = "mesh"
+RESOURCES = "resources.json"
+"""File of the home with the addresses of services' resources."""
+
 LAYER = 35
 
 
@@ -36,11 +41,13 @@ class MeshParts(msgspec.Struct, frozen=True):
         node: Decides who reaches whom.
         book: By what callees check who calls.
         tokens: What callers prove themselves with.
+        around: The networks of services.
     """
 
     node: NodeMesh
     book: KeyBook
     tokens: TokenBook
+    around: Around
 
 
 def mesh_of(
@@ -48,12 +55,29 @@ def mesh_of(
     settings: Settings,
     keys: Keys,
     ports: PortBook,
-    clock: Clock,
     *,
+    clock: Clock,
+    given: Callable[[], Iterable[Address]],
     further: Callable[[Member], Further],
 ) -> MeshParts:
-    """Return the parts for a home; nothing is made or started yet."""
+    """Return the parts for a home; nothing is made or started yet.
+
+    Args:
+        home: Whose.
+        settings: What its owner decided.
+        keys: Who may prove what.
+        ports: Promises ports.
+        clock: The time.
+        given: Addresses of the platform that every service may reach.
+        further: What other parts of the mesh add to what stands before a service.
+    """
     book, tokens = KeyBook(keys), TokenBook(keys, clock)
+    around = Around(
+        Networks(home.run / "networks"),
+        memory=home.path / RESOURCES,
+        edge=settings.port,
+        given=given,
+    )
     node = NodeMesh(
         ports=ports,
         book=book,
@@ -61,8 +85,9 @@ def mesh_of(
         access_log=home.access_log,
         is_open=settings.proxy.open,
         further=further,
+        around=around,
     )
-    return MeshParts(node, book, tokens)
+    return MeshParts(node, book, tokens, around)
 
 
 def following_of(mesh: MeshParts, keys: Keys, machine: Machine) -> Following:
@@ -76,7 +101,7 @@ def following_of(mesh: MeshParts, keys: Keys, machine: Machine) -> Following:
     )
 
 
-def mesh_part(following: Following, observed: Observed) -> Part:
+def mesh_part(mesh: MeshParts, following: Following, observed: Observed) -> Part:
     """Say how the mesh comes up: its configuration is the proxy's, and from here on it follows the keys and what is refused."""
 
     async def start() -> str:
@@ -87,5 +112,6 @@ def mesh_part(following: Following, observed: Observed) -> Part:
     async def stop() -> None:
         await observed.stop()
         await following.stop()
+        await mesh.around.end()
 
     return Part(MESH, LAYER, start, stop)

@@ -48,7 +48,7 @@ from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l90_assembly.audit import HistoryAudit
-from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of, keys_part
+from drystone.l90_assembly.keys import KeyParts, addresses_of, key_parts, keys_of, keys_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part
 from drystone.l90_assembly.migration import MIGRATION, migration_part, migrations_of
 from drystone.l90_assembly.observed import observed_of
@@ -170,7 +170,8 @@ async def assemble(
     )
     ports = PortBook(home.path / PORTS)
     gates = Gates(home, settings, clock)
-    mesh = mesh_of(home, settings, keys, ports, clock, further=gates.further)
+    given = partial(addresses_of, engines.keys)
+    mesh = mesh_of(home, settings, keys, ports, clock=clock, given=given, further=gates.further)
     machine = Machine(
         label=label_of(home),
         url_port=settings.port,
@@ -208,7 +209,7 @@ async def assemble(
     parts = {
         **_parts(engines.supervisor, engines.ads, machine, services),
         "keys": keys_part(engines.keys, keys, engines.supervisor),
-        MESH: mesh_part(following, observed),
+        MESH: mesh_part(mesh, following, observed),
         MIGRATION: migration_part(migrations),
         VIEW: view_part(view),
         SIGNIN: signin_part(signin),

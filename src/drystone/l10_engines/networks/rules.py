@@ -10,6 +10,8 @@ for connections that begin. One that exists goes on when its port is closed, unt
 
 from __future__ import annotations
 
+import ipaddress
+
 import msgspec
 
 from drystone.l10_engines.loopback_ports import FIRST, LAST
@@ -29,6 +31,10 @@ class Range(msgspec.Struct, frozen=True):
     last: int
 
 
+GIVEN_OUT = Range(FIRST, LAST)
+"""The ports of the loopback address that the platform gives to others."""
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What is let through.
 
@@ -38,6 +44,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         catcher: TCP port of the loopback addresses, IPv4 and IPv6, at which arrives what leads elsewhere.
         dns: UDP port of the loopback addresses at which every question for a name arrives, whatever server was
             asked.
+        elsewhere: Addresses beyond the loopback network, each with a TCP port, at which somebody listens inside.
         watched: Ports of the loopback address that the platform gives to others: who connects to one that is not
             open arrives at the catcher. All other ports of it are the service's own business.
     """
@@ -45,7 +52,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     open: frozenset[int]
     catcher: int
     dns: int = 53
-    watched: tuple[Range, ...] = (Range(FIRST, LAST),)
+    elsewhere: frozenset[tuple[str, int]] = frozenset()
+    watched: tuple[Range, ...] = (GIVEN_OUT,)
 
 
 def script(rules: Rules) -> str:
@@ -61,7 +69,7 @@ def script(rules: Rules) -> str:
         size = f"size {MOST_REMEMBERED}; flags dynamic;"
         lines.append(f"add set {TABLE} {_refused(version)} {{ {kind} {size} }}")
     lines += _chain("steer", "type nat hook output priority -100; policy accept;", _steer(rules))
-    lines += _chain("refuse", "type filter hook output priority 0; policy drop;", _refuse())
+    lines += _chain("refuse", "type filter hook output priority 0; policy drop;", _refuse(rules))
     return "\n".join([*lines, ""])
 
 
@@ -73,11 +81,24 @@ def _steer(rules: Rules) -> list[str]:
         *(f"{own} tcp dport @open accept" for own in _LOOPBACK),
         *(f"{own} tcp dport @watched {to_catcher}" for own in _LOOPBACK),
         *(f"{own} accept" for own in _LOOPBACK),
+        *_elsewhere(rules),
         f"meta l4proto tcp {to_catcher}",
     ]
 
 
-def _refuse() -> list[str]:
+def _elsewhere(rules: Rules) -> list[str]:
+    """Let through what leads to addresses at which somebody listens inside: every address is this network's own."""
+    found = [
+        (ipaddress.ip_address(address).version, address, port)
+        for address, port in sorted(rules.elsewhere)
+    ]
+    return [
+        f"{'ip' if version == 4 else 'ip6'} daddr {address} tcp dport {port} accept"
+        for version, address, port in found
+    ]
+
+
+def _refuse(rules: Rules) -> list[str]:
     """Refuse at once what is not on its way to the loopback address by now: an answer beats a silence."""
     remember = [
         f"{ip} version {number} meta l4proto udp "
@@ -88,6 +109,7 @@ def _refuse() -> list[str]:
     return [
         "ct state established,related accept",
         *(f"{own} accept" for own in _LOOPBACK),
+        *_elsewhere(rules),
         *remember,
         f"meta l4proto udp counter name refused_udp {refuse}",
         f"meta l4proto {{ icmp, ipv6-icmp }} counter name refused_icmp {refuse}",

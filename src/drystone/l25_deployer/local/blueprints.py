@@ -77,6 +77,7 @@ class Surroundings(msgspec.Struct, frozen=True):
         volumes: Folder of each volume, by resource name.
         older: Folders of earlier releases' static files, newest first.
         label: Names the home.
+        network: The network that they live in; the host's when None.
     """
 
     values: Mapping[tuple[str, str, str], str]
@@ -84,6 +85,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     volumes: Mapping[str, Path]
     label: str
     older: tuple[Path, ...] = ()
+    network: Path | None = None
 
 
 def blueprints(
@@ -198,6 +200,7 @@ def _blueprint(
         mounts=_mounts(release, around),
         image=release.image,
         home_label=around.label,
+        network=around.network,
     )
     return Blueprint(one.group, spec, one.port, group.health, group.stop, group.protocol or "http1")
 

@@ -70,6 +70,7 @@ class Deploy:
         await self._apply_resources()
         await self._build()
         await self._kept.provide_keys(self.release)
+        await self._kept.choose_network()
         await self._migrate()
         running = self._kept.running.get(self.release.number)
         if running is None:
@@ -138,6 +139,7 @@ class Deploy:
         if not command or self._folder is None:
             return
         with self._tell.step("migrate", "migration"):
+            await self._kept.surround()
             await self._run_migration()
         places.MIGRATED.reach()
 
@@ -180,8 +182,8 @@ class Deploy:
             places.PORTS_LENT.reach()
             self._keep(instances=instances)
             places.LAID_OUT.reach()
-            running = kept.make_running(self.release)
             await kept.surround()
+            running = kept.make_running(self.release)
             await running.begin()
             places.BEGUN.reach()
             return running

@@ -20,7 +20,7 @@ from typing_extensions import override
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.proxy.edge import Endpoint, Pool, Protocol
 from drystone.l20_trust.keys.api import issuer_of
-from drystone.l25_deployer.errors import ReleaseNotFound
+from drystone.l25_deployer.errors import NetworkMissing, ReleaseNotFound
 from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.blueprints import (
     Surroundings,
@@ -105,8 +105,20 @@ class KeptService(WrittenService):
             if isinstance(resource, Volume) and ("resources", name, "path") in self._values
         }
         return Surroundings(
-            values, machine.instances, volumes, machine.label, self._older_assets(release)
+            values,
+            machine.instances,
+            volumes,
+            machine.label,
+            self._older_assets(release),
+            self._required_network(),
         )
+
+    def _required_network(self) -> Path | None:
+        if self.record.is_apart and self.network is None:
+            raise NetworkMissing(
+                f"{self.name} has no network: its instances are to have one of their own, which could not be made"
+            )
+        return self.network
 
     def _older_assets(self, release: ReleaseRecord) -> tuple[Path, ...]:
         """Return the folders in which pages of earlier releases still find their files."""
@@ -196,6 +208,7 @@ class KeptService(WrittenService):
         release = self.active_release()
         if release is not None:
             self._seen = await running_ones(self.machine, release)
+        await self.choose_network()
 
     def routing(self) -> Routing | None:
         """Return how the edge should route this service; None when nothing of it serves.
@@ -213,12 +226,25 @@ class KeptService(WrittenService):
             hosts=stack.hosts,
             pools=tuple(pool for pool in pools if pool.endpoints),
             timeout=stack.timeout,
-            network=self.machine.mesh.network(*self.record.key),
+            network=self.network,
         )
+
+    @property
+    def network(self) -> Path | None:
+        """The network of its instances; None for that of the host."""
+        return self.machine.mesh.network(*self.record.key) if self.record.is_apart else None
+
+    async def choose_network(self) -> None:
+        """Decide whether the instances get a network of their own; while some run, theirs is that of all."""
+        if not self.running and not self._seen:
+            is_apart = await self.machine.mesh.lacks_network() is None
+            if is_apart != self.record.is_apart:
+                self.note(is_apart=is_apart)
 
     def member(self) -> Member:
         """Return the service as a mesh needs to know it."""
-        numbers = dict.fromkeys((self.record.active, *self.running, *self.record.warm))
+        begun = self.record.operation.release if self.record.operation else None
+        numbers = dict.fromkeys((self.record.active, *self.running, *self.record.warm, begun))
         releases = []
         for number in filter(None, numbers):
             with suppress(ReleaseNotFound, UnreadableDocument):  # nothing of it can be started
@@ -232,6 +258,7 @@ class KeptService(WrittenService):
             runtimes=tuple(sorted({one.isolation for one in releases})),
             health=tuple(sorted({group.health.path for group in groups if group.health})),
             uses=self._addresses(),
+            is_apart=self.record.is_apart,
         )
 
     def _addresses(self) -> tuple[Address, ...] | None:

@@ -48,6 +48,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
         runtimes: Where they run.
         health: Paths at which they are asked whether they are well.
         uses: Where its resources are; None while nobody has asked the engines in this life of the platform.
+        is_apart: Whether its instances have a network of their own.
     """
 
     environment: str
@@ -57,6 +58,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     runtimes: tuple[str, ...] = ()
     health: tuple[str, ...] = ()
     uses: tuple[Address, ...] | None = None
+    is_apart: bool = False
 
     @property
     def name(self) -> str:
@@ -80,6 +82,10 @@ class Mesh(abc.ABC):
     @abc.abstractmethod
     def own_port(self, service: str) -> int | None:
         """Return the port at which anybody on this machine reaches a service, if there is one."""
+
+    @abc.abstractmethod
+    async def lacks_network(self) -> str | None:
+        """Say why services cannot have networks of their own here, and what to do; None where they can."""
 
     @abc.abstractmethod
     async def prepare(self, services: Iterable[Member]) -> None:
@@ -136,6 +142,10 @@ class NoMesh(Mesh):
     @override
     def own_port(self, service: str) -> int | None:
         return self._ports.known(service)
+
+    @override
+    async def lacks_network(self) -> str | None:
+        return "nothing stands between services"
 
     @override
     async def prepare(self, services: Iterable[Member]) -> None:

@@ -99,6 +99,8 @@ class Platform:
         for kept in self._services.all():
             with suppress(PlatformError):  # then nothing of it can run, which its recovery tells
                 await kept.look()
+        await self._prepare_mesh()
+        for kept in self._services.all():
             edge.note(kept.name, kept.routing())  # so that a new agent takes no route away
         self.followed = self._own_order()
         try:
@@ -119,6 +121,14 @@ class Platform:
         finally:
             self.startup.end()
         self._tending = asyncio.create_task(self._tend_files(), name="tend files")
+
+    async def _prepare_mesh(self) -> None:
+        """Make what instances need around them; who lacks it is told so when its instances are to start."""
+        machine = self._services.machine
+        try:
+            await machine.mesh.prepare([kept.member() for kept in self._services.all()])
+        except PlatformError as e:
+            machine.log.warning("a service lacks its surroundings", error=e)
 
     @property
     def order(self) -> list[list[str]]:

@@ -89,6 +89,7 @@ class ServiceRecord(msgspec.Struct, frozen=True):
         next_release: Number of the next release.
         eternal: Resources that exist, by name, with the settings last applied.
         operation: What is in progress.
+        is_apart: Whether its instances have a network of their own.
     """
 
     service: str
@@ -99,6 +100,7 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     next_release: int = 1
     eternal: dict[str, Resource] = {}
     operation: Operation | None = None
+    is_apart: bool = False
 
     @property
     def key(self) -> tuple[str, str]:

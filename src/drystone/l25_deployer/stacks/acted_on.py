@@ -167,7 +167,7 @@ KEYS: dict[str, str] = {
         },
     ),
     "network": NOW,
-    "network.egress": "ways out are not closed yet",
+    "network.egress": NOW,
     **_under(
         "network.ingress",
         {

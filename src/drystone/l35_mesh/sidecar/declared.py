@@ -28,6 +28,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
         timeout: How long an answer may take.
         retries: How often a failed call is repeated; the usual number when None.
         retry_on: Which failures are; the usual ones when None.
+        is_apart: Whether the one who calls has a network of its own.
     """
 
     environment: str
@@ -40,6 +41,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     timeout: timedelta
     retries: int | None
     retry_on: tuple[str, ...] | None
+    is_apart: bool = False
 
 
 def declared_by(member: Member) -> Iterator[Declared]:
@@ -66,6 +68,7 @@ def declared_by(member: Member) -> Iterator[Declared]:
                     timeout=dependency.timeout,
                     retries=dependency.retries,
                     retry_on=dependency.retry_on,
+                    is_apart=member.is_apart,
                 )
             else:
                 before = found[callee]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from drystone.l10_engines.proxy.edge import EdgeService
     from drystone.l10_engines.proxy.snapshot import Snapshot
     from drystone.l25_deployer.local.ports import PortBook
+    from drystone.l35_mesh.sidecar.around import Around
     from drystone.l35_mesh.sidecar.key_book import KeyBook
     from drystone.l35_mesh.sidecar.token_book import TokenBook
 
@@ -44,6 +45,7 @@ class NodeMesh(MeshPort):
         access_log: Where every call is logged.
         is_open: Whether people of this machine reach services that are not public.
         further: What other parts of the mesh add to what stands before a service.
+        around: The networks of services.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class NodeMesh(MeshPort):
         access_log: Path,
         is_open: bool,
         further: Callable[[Member], model.Further] = lambda _: model.Further(),
+        around: Around,
     ) -> None:
         self._ports = ports
         self._book = book
@@ -62,6 +65,7 @@ class NodeMesh(MeshPort):
         self._access_log = access_log
         self._is_open = is_open
         self._further = further
+        self._around = around
 
     @override
     def address(self, environment: str, service: str, callee: str) -> Address:
@@ -72,23 +76,35 @@ class NodeMesh(MeshPort):
         return None
 
     @override
+    async def lacks_network(self) -> str | None:
+        return await self._around.lacking()
+
+    @override
     async def prepare(self, services: Iterable[Member]) -> None:
-        return
+        await self._around.prepare([(member, self._ports_of(member)) for member in services])
+
+    def _ports_of(self, member: Member) -> list[int]:
+        calls = [self.address(c.environment, c.caller, c.callee) for c in declared_by(member)]
+        return [*member.ports, *(at.port for at in calls)]
 
     @override
     def network(self, environment: str, service: str) -> Path | None:
-        return None
+        return self._around.network(f"{service}.{environment}")
 
     @override
     def surround(
         self, edge: Snapshot, services: Sequence[EdgeService], members: Sequence[Member]
     ) -> Snapshot:
         calls = [call for member in members for call in declared_by(member)]
+        apart = [found for m in members if m.is_apart and (found := self._around.of(m.name))]
         self._tokens.want({(call.issuer, call.audience) for call in calls})
         whole = model.Mesh(
             access_log=self._access_log,
             inbounds=tuple(self._inbounds(services, members, calls)),
             outbounds=tuple(map(self._outbound, calls)),
+            egresses=tuple(way for surrounded in apart for way in surrounded.egresses),
+            catchers=tuple(surrounded.catcher for surrounded in apart),
+            resolvers=tuple(surrounded.resolver for surrounded in apart),
             tokens=self._tokens.tokens,
         )
         return mesh_snapshot(whole, edge)
@@ -147,23 +163,34 @@ class NodeMesh(MeshPort):
             dependency=call.dependency,
             service=call.callee,
             audience=call.audience,
-            listen=model.Address(port=at.port, address=at.host),
+            listen=model.Address(at.port, at.host, self._listening_in(call)),
             calls=call.calls,
             timeout=call.timeout,
             retries=RETRIES if call.retries is None else call.retries,
             retry_on=RETRY_ON if call.retry_on is None else call.retry_on,
         )
 
+    def _listening_in(self, call: Declared) -> Path | None:
+        found = self._around.of(f"{call.caller}.{call.environment}")
+        return found.network if found and call.is_apart else None
+
     @override
     def problems(self, service: str, refused: Mapping[str, str]) -> list[str]:
         begin = outbound_name(service, "")
-        return [
-            f"it cannot reach {name.removeprefix(begin)}: {why}; end the program that has the port, and the platform"
-            " takes it"
-            for name, why in refused.items()
-            if name.startswith(begin)
+        name, _, environment = service.partition(".")
+        tokens = [
+            f"it cannot call {audience}: {why}"
+            for (issuer, audience), why in self._tokens.missing.items()
+            if issuer == issuer_of(environment, name)
         ]
+        ways = [
+            f"it cannot reach {listener.removeprefix(begin)}: {why}; end the program that has the port, and the platform"
+            " takes it"
+            for listener, why in refused.items()
+            if listener.startswith(begin)
+        ]
+        return [*tokens, *ways]
 
     @override
     async def forget(self, environment: str, service: str) -> None:
-        return
+        await self._around.forget(f"{service}.{environment}")

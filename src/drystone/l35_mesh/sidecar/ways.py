@@ -1,0 +1,117 @@
+"""The ways that a service has out of a network of its own: what it declared, each at an address inside. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from drystone.l10_engines.networks.rules import GIVEN_OUT, Range, Rules
+from drystone.l25_deployer.local.mesh import LOOPBACK, Address, Member
+from drystone.l35_mesh.sidecar import model
+
+CATCHER = 15001
+"""Port inside at which everything ends that was not declared."""
+
+DNS = 53
+TLS = 443
+
+_FIRST_ALIAS, _ALIASES = int(ipaddress.IPv4Address("127.64.0.1")), (1 << 22) - 2
+"""Addresses 127.64.0.1 to 127.127.255.254: every one of 127/8 is this machine's own (RFC 1122 section 3.2.1.3)."""
+
+
+class Ways(msgspec.Struct, frozen=True):
+    """What a service reaches, and at which address inside its network.
+
+    Attributes:
+        caller: Whose ways.
+        inside: Addresses that mean the same as outside: those of its resources, on the loopback address or another one.
+        outside: Hosts that it declared by name, and the address inside that stands for each with its port.
+    """
+
+    caller: str
+    inside: tuple[Address, ...]
+    outside: tuple[tuple[Address, str], ...]
+
+    def egresses(self, network: Path) -> tuple[model.Egress, ...]:
+        """Return the ways as listeners inside a network."""
+        same = [(at, at.host) for at in self.inside]
+        return tuple(
+            model.Egress(
+                caller=self.caller,
+                host=at.host,
+                port=at.port,
+                listen=model.Address(port=at.port, address=address, network=network),
+                tls=at.port == TLS and address != at.host,
+            )
+            for at, address in (*same, *self.outside)
+        )
+
+    def resolver(self, network: Path) -> model.Resolver:
+        """Return what answers questions for names inside a network."""
+        known = dict.fromkeys((at.host, address) for at, address in self.outside)
+        listen = model.Address(DNS, network=network)
+        return model.Resolver(caller=self.caller, listen=listen, hosts=tuple(known))
+
+    def rules(self, ports: Iterable[int], edge: int) -> Rules:
+        """Return what the network lets through.
+
+        Args:
+            ports: Where somebody listens inside, beside these ways: dependencies and the instances themselves.
+            edge: Port of the edge: who tries it learns that it is no way.
+        """
+        own = {at.port for at in self.inside if at.host == LOOPBACK}
+        elsewhere = {(at.host, at.port) for at in self.inside if at.host != LOOPBACK}
+        return Rules(
+            open=frozenset({*own, *ports}),
+            catcher=CATCHER,
+            dns=DNS,
+            elsewhere=frozenset(elsewhere),
+            watched=(GIVEN_OUT, Range(edge, edge)),
+        )
+
+
+def ways_of(member: Member, uses: Iterable[Address]) -> Ways:
+    """Return the ways of a service, of all its releases that run together.
+
+    Args:
+        member: The service.
+        uses: Where its resources are, and whatever else of the platform it is given.
+    """
+    declared = {
+        _address(text) for stack in member.surroundings for text in stack.egress or ()
+    } | set(uses)
+    inside = sorted(at for at in declared if _is_address(at.host))
+    named = sorted(at for at in declared if not _is_address(at.host))
+    alias = aliases(at.host for at in named)
+    return Ways(member.name, tuple(inside), tuple((at, alias[at.host]) for at in named))
+
+
+def aliases(hosts: Iterable[str]) -> dict[str, str]:
+    """Give each host an address of the loopback network, the same whatever other hosts there are.
+
+    Two hosts that a hash gives the same address are told apart by the order of their names.
+    """
+    given: dict[str, str] = {}
+    for host in sorted(set(hosts)):
+        number = int.from_bytes(hashlib.sha256(host.encode()).digest()[:8]) % _ALIASES
+        while (alias := str(ipaddress.IPv4Address(_FIRST_ALIAS + number))) in given.values():
+            number = (number + 1) % _ALIASES
+        given[host] = alias
+    return given
+
+
+def _address(text: str) -> Address:
+    host, _, port = text.partition(":")
+    return Address(host, int(port) if port else TLS)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
