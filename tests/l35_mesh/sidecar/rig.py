@@ -15,6 +15,7 @@ from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool
 from drystone.l20_trust.keys import signing, tokens
 from drystone.l35_mesh.sidecar.model import Address, Caller, Inbound, Mesh, Outbound
 from drystone.l35_mesh.sidecar.snapshot import mesh_snapshot
+from drystone.testing.conformance.engines import eventually
 from l10_engines.proxy.rig import Rig
 from l10_engines.proxy.upstream import Upstream
 
@@ -103,6 +104,17 @@ class MeshRig(Rig):
         """Publish a mesh, and an edge for its services."""
         edge = self.snapshot(*(one.service for one in mesh.inbounds))
         await self.envoy.publish(mesh_snapshot(mesh, edge))
+
+    async def logged(self, count: int, **having: Any) -> list[dict[str, Any]]:
+        """Wait until the access log has so many lines with some fields, and return them."""
+
+        def lines() -> list[dict[str, Any]]:
+            written = self.access_log.read_text() if self.access_log.exists() else ""
+            every = [json.loads(line) for line in written.rpartition("\n")[0].splitlines()]
+            return [line for line in every if having.items() <= line.items()]
+
+        await eventually(lambda: len(lines()) >= count)
+        return lines()
 
     async def call(self, path: str = "/", method: str = "GET", **more: Any) -> httpx2.Response:
         """Call billing as desk does."""

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from drystone.l35_mesh.sidecar.bodies import HELD
 from l10_engines.proxy.upstream import Upstream
 from l35_mesh.sidecar.rig import MeshRig
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LARGEST = 100_000
 
@@ -30,9 +33,8 @@ async def announced(rig: MeshRig, size: int) -> int:
         writer.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def bounded(stopped: MeshRig, blue: Upstream) -> MeshRig:
-    await stopped.live()
     await stopped.have(stopped.mesh(stopped.billing(blue, body=LARGEST), stopped.to_billing()))
     return stopped
 
@@ -55,7 +57,6 @@ async def test_a_body_may_be_as_large_as_declared_and_no_larger(
 async def test_a_service_that_takes_more_than_can_be_held_back_takes_streams_of_any_size(
     stopped: MeshRig, blue: Upstream
 ) -> None:
-    await stopped.live()
     inbound = stopped.billing(blue, body=HELD + 1)
     await stopped.have(stopped.mesh(inbound, stopped.to_billing()))
     assert await announced(stopped, HELD + 2) == 413

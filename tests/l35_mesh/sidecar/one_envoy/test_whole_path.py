@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from l10_engines.proxy.upstream import Upstream
 from l35_mesh.sidecar.rig import MeshRig
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_declared_call_arrives_with_the_callers_name(rig: MeshRig) -> None:

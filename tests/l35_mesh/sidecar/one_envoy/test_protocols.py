@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import grpc
 import grpc.aio
 import pytest
+import pytest_asyncio
 
 from drystone.l10_engines.proxy.edge import Endpoint, Pool
 from drystone.testing.talker_process import Talker, running_talker
@@ -16,8 +17,10 @@ from l10_engines.proxy.test_streams import calls
 from l10_engines.proxy.upstream import Upstream
 from l35_mesh.sidecar.rig import MeshRig, edge_service
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def talker() -> AsyncIterator[Talker]:
     async with running_talker("blue") as talker:
         yield talker
@@ -31,7 +34,6 @@ def channel(port: int, host: str) -> grpc.aio.Channel:
 async def test_calls_of_grpc_pass_both_sidecars_and_are_refused_in_their_own_words(
     stopped: MeshRig, talker: Talker
 ) -> None:
-    await stopped.live()
     pools = (Pool("v1", 1, (Endpoint(talker.port),), "http2"),)
     inbound = stopped.billing(service=edge_service("billing.dev", pools=pools), body=10)
     declared = stopped.to_billing(calls=("POST /talk.Talk/*",))
@@ -102,7 +104,6 @@ ODD = {
 async def test_what_could_be_read_in_two_ways_is_put_in_order(
     stopped: MeshRig, blue: Upstream, words: bytes, read: str
 ) -> None:
-    await stopped.live()
     await stopped.have(stopped.mesh(stopped.billing(blue, public=True)))
     reader, writer = await asyncio.open_connection("127.0.0.1", stopped.port)
     try:
