@@ -100,9 +100,9 @@ class MeshRig(Rig):
             tokens={("dev/desk", "dev/billing"): good} if good else {},
         )
 
-    async def have(self, mesh: Mesh) -> None:
-        """Publish a mesh, and an edge for its services."""
-        edge = self.snapshot(*(one.service for one in mesh.inbounds))
+    async def have(self, mesh: Mesh, *more: EdgeService) -> None:
+        """Publish a mesh, and an edge for its services and for more, which have no inbound."""
+        edge = self.snapshot(*(one.service for one in mesh.inbounds), *more)
         await self.envoy.publish(mesh_snapshot(mesh, edge))
 
     async def logged(self, count: int, **having: Any) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from drystone.l35_mesh.sidecar.model import Address, Inbound, Mesh
 from drystone.l35_mesh.sidecar.names import resolver_part
 from drystone.l35_mesh.sidecar.outbound import outbound_part, secret, secret_name
 from drystone.l35_mesh.sidecar.outside import catcher_part, egress_part
+from drystone.l35_mesh.sidecar.tokens import IDENTITY_HEADERS
 
 _NO_PORT = 1
 """Where the edge of an Envoy without one listens: nowhere, since that listener is left out."""
@@ -88,11 +89,15 @@ def _joined(*some: Mapping[str, Config]) -> dict[str, Config]:
 
 
 def _led(routes: Mapping[str, Config], inbounds: tuple[Inbound, ...]) -> dict[str, Any]:
-    """Lead every virtual host of a service to its inbound."""
+    """Lead every virtual host of a service to its inbound; where there is none, nobody can say that they are a caller either."""
     services = {one.service.name: one.service for one in inbounds if one.listen is None}
     return {
         name: {
             **of,
+            "request_headers_to_remove": [
+                *of.get("request_headers_to_remove", ()),
+                *IDENTITY_HEADERS,
+            ],
             "virtual_hosts": [
                 edge_host(services[host["name"]], tuple(host["domains"]))
                 if host["name"] in services

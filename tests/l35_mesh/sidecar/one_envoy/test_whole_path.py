@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from l10_engines.proxy.upstream import Upstream
-from l35_mesh.sidecar.rig import MeshRig
+from l35_mesh.sidecar.rig import MeshRig, edge_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,3 +21,13 @@ async def test_a_stranger_is_refused(rig: MeshRig, blue: Upstream) -> None:
     assert (answer.status_code, answer.json()["type"]) == (401, "mesh.NoToken")
     assert answer.headers["www-authenticate"] == 'Bearer realm="dev/billing"'
     assert not blue.seen
+
+
+async def test_who_is_sent_past_no_inbound_cannot_say_that_they_are_a_caller(
+    rig: MeshRig, blue: Upstream
+) -> None:
+    await rig.have(rig.mesh(rig.to_billing()), edge_service("billing.dev", blue))
+    claimed = {"x-asap-issuer": "dev/desk", "x-drystone-user": "root", "x-mine": "1"}
+    answer = await rig.ask("/headers", headers=claimed)
+    assert answer.status_code == 200
+    assert claimed.keys() & answer.json().keys() == {"x-mine"}
