@@ -53,6 +53,10 @@ async def finish(kept: KeptService, tell: Teller, note_end: Callable[[], None]) 
             places.RESTED.reach()
             kept.note_release(msgspec.structs.replace(kept.running[last].release, state="warm"))
             places.WARM_WRITTEN.reach()
+            if kept.release(last).stacks.environment != active.stacks.environment:
+                # What it alone declared is declared no more.
+                kept.machine.edge.outdate()
+                await _try(kept.publish(), "what the release before declared is still open", tell)
         await _remove_unwanted(kept, active, tell)
     note_end()
     kept.note(operation=None)

@@ -249,11 +249,12 @@ class KeptService(WrittenService):
         for number in filter(None, numbers):
             with suppress(ReleaseNotFound, UnreadableDocument):  # nothing of it can be started
                 releases.append(self.release(number))
+        declaring = [one for one in releases if one.state != "warm"]
         groups = [group for one in releases for group in groups_of(one).values()]
         return Member(
             environment=self.record.environment,
             service=self.record.service,
-            surroundings=tuple(one.stacks.environment for one in releases),
+            surroundings=tuple(one.stacks.environment for one in declaring),
             ports=tuple(i.port for one in releases for i in one.instances if i.port is not None),
             runtimes=tuple(sorted({one.isolation for one in releases})),
             health=tuple(sorted({group.health.path for group in groups if group.health})),

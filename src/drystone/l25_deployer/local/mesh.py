@@ -43,7 +43,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         environment: Where it is deployed.
         service: Its name.
-        surroundings: What each of its releases declares that runs or is about to, the one that serves first.
+        surroundings: What each of its releases declares that serves, did so a moment ago or is about to, the one that serves
+            first. One that is kept warm declares nothing.
         ports: Where its instances listen.
         runtimes: Where they run.
         health: Paths at which they are asked whether they are well.
