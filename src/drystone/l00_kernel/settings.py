@@ -129,6 +129,19 @@ class KeysSettings(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: Literal["ES256", "RS256"] = "ES256"
 
 
+class LimitsSettings(_Engine, frozen=True, kw_only=True):
+    """The rate limiter.
+
+    Attributes:
+        url: ``redis://`` or ``rediss://`` URL of a server in which limits with ``counted: exact`` are counted, together with every
+            other platform that names the same. When None, the limiter counts in its own memory.
+        rate_limit_service: Whether proxies that the platform does not configure may ask, by Envoy's rate limit service.
+    """
+
+    url: str | None = None
+    rate_limit_service: bool = False
+
+
 class SigninSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How people and builds sign in.
 
@@ -200,6 +213,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxy: ProxySettings = ProxySettings()
     dependencies: DependenciesSettings = DependenciesSettings()
     keys: KeysSettings = KeysSettings()
+    limits: LimitsSettings = LimitsSettings()
     signin: SigninSettings = SigninSettings()
     metrics: MetricsSettings = MetricsSettings()
     sources: dict[str, str] = {}

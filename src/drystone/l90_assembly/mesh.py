@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import structs
 
 from drystone.l10_engines.networks.driver import Networks
 from drystone.l25_deployer.local.startup import Part
@@ -15,8 +18,6 @@ from drystone.l35_mesh.sidecar.node import NodeMesh
 from drystone.l35_mesh.sidecar.token_book import TokenBook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.settings import Settings
@@ -88,6 +89,27 @@ def mesh_of(
         around=around,
     )
     return MeshParts(node, book, tokens, around)
+
+
+def together(*parts: Callable[[Member], Further]) -> Callable[[Member], Further]:
+    """Return what several parts of the mesh add to the inbound of a service; filters come in the order of the parts."""
+
+    def all_of(member: Member) -> Further:
+        return functools.reduce(_both, (part(member) for part in parts))
+
+    return all_of
+
+
+def _both(first: Further, second: Further) -> Further:
+    fields = structs.asdict(second)
+    for name, value in structs.asdict(first).items():
+        if isinstance(value, Mapping):
+            fields[name] = {**value, **fields[name]}
+        elif isinstance(value, tuple):
+            fields[name] = value + fields[name]
+        else:
+            fields[name] = value or fields[name]
+    return type(first)(**fields)
 
 
 def following_of(mesh: MeshParts, keys: Keys, machine: Machine) -> Following:

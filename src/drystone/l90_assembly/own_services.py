@@ -22,6 +22,7 @@ DESCRIPTORS = (
     "drystone.l20_trust.keys",
     "drystone.l25_deployer",
     "drystone.l35_mesh.sidecar",
+    "drystone.l35_mesh.limits",
     SIGNIN,
     "drystone.l35_mesh.migration",
     PROGRAM,

@@ -7,12 +7,9 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 
-from drystone.l00_kernel.errors import PlatformError
-from drystone.l00_kernel.ownership import require_safe_file
 from drystone.l10_engines.cache.external import ExternalCache
 from drystone.l10_engines.objects.buckets import Buckets
 from drystone.l10_engines.objects.external import ExternalObjects
@@ -46,10 +43,13 @@ from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
+from drystone.l35_mesh.limits.holding import Holding
 from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l90_assembly.audit import HistoryAudit
+from drystone.l90_assembly.elsewhere import engines_elsewhere, objects_url
 from drystone.l90_assembly.keys import KeyParts, addresses_of, key_parts, keys_of, keys_part
-from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part
+from drystone.l90_assembly.limits import LIMITS, further_for_limits, limiter_of, limits_part
+from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part, together
 from drystone.l90_assembly.migration import MIGRATION, migration_part, migrations_of
 from drystone.l90_assembly.observed import observed_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
@@ -62,9 +62,10 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
-    from drystone.l00_kernel.settings import ObjectsSettings, Settings
+    from drystone.l00_kernel.settings import Settings
     from drystone.l10_engines.on_demand.service import OnDemand
     from drystone.l20_trust.keys.service import Keys
+    from drystone.l35_mesh.limits.engine import LimiterEngine
     from drystone.l35_mesh.migration.service import Migrations
     from drystone.l35_mesh.observed.service import Observed
     from drystone.l35_mesh.sidecar.following import Following
@@ -95,6 +96,7 @@ class Standalone(msgspec.Struct, frozen=True):
         services: What is deployed.
         keys: By which services prove who they are.
         following: Brings changes of keys to the sidecars.
+        limits: Keeps the limiter told.
         observed: Tells what the proxies saw.
         migrations: Services that move.
         view: The view of the dependency model.
@@ -110,6 +112,7 @@ class Standalone(msgspec.Struct, frozen=True):
     services: Services
     keys: Keys
     following: Following
+    limits: Holding
     observed: Observed
     migrations: Migrations
     view: OnDemand
@@ -120,6 +123,7 @@ class Standalone(msgspec.Struct, frozen=True):
         await self.migrations.stop_watching()
         await self.platform.leave()
         await self.following.stop()
+        await self.limits.leave()
         await self.observed.stop()
         await self.view.stop()
         await self.signin.stop()
@@ -169,9 +173,11 @@ async def assemble(
         sandbox if isinstance(sandbox, Bubblewrap) else None,
     )
     ports = PortBook(home.path / PORTS)
+    holding = Holding(engines.limiter, engines.supervisor, log)
     gates = Gates(home, settings, clock)
+    further = together(gates.further, partial(further_for_limits, holding))
     given = partial(addresses_of, engines.keys)
-    mesh = mesh_of(home, settings, keys, ports, clock=clock, given=given, further=gates.further)
+    mesh = mesh_of(home, settings, keys, ports, clock=clock, given=given, further=further)
     machine = Machine(
         label=label_of(home),
         url_port=settings.port,
@@ -211,6 +217,7 @@ async def assemble(
         "keys": keys_part(engines.keys, keys, engines.supervisor),
         MESH: mesh_part(mesh, following, observed),
         MIGRATION: migration_part(migrations),
+        LIMITS: limits_part(holding, engines.limiter, services),
         VIEW: view_part(view),
         SIGNIN: signin_part(signin),
     }
@@ -235,7 +242,7 @@ async def assemble(
         services=services,
         intake=intake,
         platform=platform,
-        dependencies=LiveDependencies(own, services, clock, _elsewhere(settings)),
+        dependencies=LiveDependencies(own, services, clock, engines_elsewhere(settings)),
     )
     return Standalone(
         deployer=deployer,
@@ -247,21 +254,12 @@ async def assemble(
         services=services,
         keys=keys,
         following=following,
+        limits=holding,
         observed=observed,
         migrations=migrations,
         view=view,
         signin=signin,
     )
-
-
-def _elsewhere(settings: Settings) -> list[str]:
-    """Name the engines that somebody else runs."""
-    given = {
-        "postgres": settings.postgres.url,
-        "objects": settings.objects.endpoint,
-        "cache": settings.cache.url,
-    }
-    return [name for name, address in given.items() if address]
 
 
 def _disks(home: Home) -> tuple[Path, ...]:
@@ -291,6 +289,7 @@ class _Engines(msgspec.Struct, frozen=True):
     objects: ObjectsEngine
     cache: ExternalCache | None
     keys: KeyParts
+    limiter: LimiterEngine
 
 
 def _engines(home: Home, settings: Settings, log: Log) -> _Engines:
@@ -310,7 +309,7 @@ def _engines(home: Home, settings: Settings, log: Log) -> _Engines:
         )
     )
     store = (
-        ExternalObjects("objects", _objects_url(objects))
+        ExternalObjects("objects", objects_url(objects))
         if objects.endpoint
         else Objects("objects", home.engines / "objects", memory=objects.memory or DEFAULT_MEMORY)
     )
@@ -319,10 +318,10 @@ def _engines(home: Home, settings: Settings, log: Log) -> _Engines:
     def report(event: EngineEvent) -> None:
         log.info("engine", engine=event.engine, kind=event.kind.value, detail=event.detail)
 
-    keys = key_parts(home)
-    others = (*keys.servers, *filter(None, (cache,)))
+    keys, limiter = key_parts(home), limiter_of(home, settings)
+    others = (*keys.servers, limiter, *filter(None, (cache,)))
     supervisor = Supervisor((envoy, database, store, *others), report=report)
-    return _Engines(supervisor, ads, envoy, database, store, cache, keys)
+    return _Engines(supervisor, ads, envoy, database, store, cache, keys, limiter)
 
 
 def _provisioner(home: Home, settings: Settings, engines: _Engines) -> Provisioner:
@@ -337,25 +336,6 @@ def _provisioner(home: Home, settings: Settings, engines: _Engines) -> Provision
             Volume: Volumes(home.volumes),
         }
     )
-
-
-def _objects_url(settings: ObjectsSettings) -> str:
-    """Put the endpoint and the keys, which lie in files, into one URL.
-
-    Raises:
-        PlatformError: A file cannot be read, or others may write it.
-    """
-    scheme, _, rest = (settings.endpoint or "").partition("://")
-    files = [path for path in (settings.access_key_file, settings.secret_key_file) if path]
-    for path in files:
-        require_safe_file(path)
-    try:
-        keys = [quote(path.read_text().strip(), safe="") for path in files]
-    except OSError as e:
-        raise PlatformError(
-            f"the key file {e.filename} of the object store cannot be read: {e.strerror}"
-        ) from e
-    return f"{scheme}://{':'.join(keys)}@{rest}"
 
 
 def _parts(

@@ -194,7 +194,24 @@ KEYS: dict[str, str] = {
             "body": NOW,
         },
     ),
-    "limits": "requests are not counted yet",
+    "limits": NOW,
+    **_under(
+        "limits.*",
+        dict.fromkeys(
+            (
+                "rate",
+                "match",
+                "burst",
+                "per",
+                "header",
+                "algorithm",
+                "counted",
+                "shadow",
+                "when_down",
+            ),
+            NOW,
+        ),
+    ),
     "schedules": "nothing happens on its own yet",
     "events": "events are not passed on yet",
     "alarms": _COMMON["alarms"],
@@ -282,7 +299,7 @@ def _step(pattern: Path, key: str, node: Node) -> str:
     if pattern == ("resources",) and isinstance(node, Mapping):
         entry = node.entries.get("type")
         return entry.node.text if entry is not None and isinstance(entry.node, Scalar) else key
-    return "*" if pattern in (("workers",), ("dependencies",)) else key
+    return "*" if pattern in (("workers",), ("dependencies",), ("limits",)) else key
 
 
 def _values(descriptor: Descriptor) -> Iterator[tuple[Path, str]]:
