@@ -254,6 +254,7 @@ def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.E
         dependencies=needs_of(descriptor),
         claims=claims(descriptor),
         staff=ingress.staff or None,
+        shadow=None if ingress.enforce else True,
         callers=ingress.callers,
         builds=ingress.builds or None,
         groups=ingress.groups or None,

@@ -313,6 +313,7 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
         layer: Pinned height in the cake; computed when None.
         claims: What it claims of itself.
         staff: Whether staff may reach it.
+        shadow: Whether those who may not are let through all the same, and only written down.
         callers: Services that may call it if they declare it; every one that declares it when None.
         builds: Pipelines that may call it.
         groups: Groups of staff that may reach it.
@@ -337,6 +338,7 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
     dependencies: dict[str, Dependency] = {}
     claims: Claims = Claims()
     staff: Literal[True] | None = None
+    shadow: Literal[True] | None = None
     callers: tuple[str, ...] | None = None
     builds: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None

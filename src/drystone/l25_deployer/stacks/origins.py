@@ -19,6 +19,7 @@ _ENVIRONMENT: dict[str, Path] = {
         key: ("network", "ingress", key)
         for key in ("public", "staff", "callers", "builds", "groups")
     },
+    "shadow": ("network", "ingress", "enforce"),
     "egress": ("network", "egress"),
     **{key: ("proxy", key) for key in ("auth", "body", "tracing")},
     "description": ("description",),

@@ -151,6 +151,7 @@ class NodeMesh(MeshPort):
             public=is_public,
             own_tokens=is_public,
             health=member.health,
+            enforce=not serving.shadow,
             body=serving.body,
             further=further,
         )

@@ -81,9 +81,8 @@ def ways_of(member: Member, uses: Iterable[Address]) -> Ways:
         member: The service.
         uses: Where its resources are, and whatever else of the platform it is given.
     """
-    declared = {
-        _address(text) for stack in member.surroundings for text in stack.egress or ()
-    } | set(uses)
+    texts = (text for stack in member.surroundings for text in stack.egress or ())
+    declared = {_address(text) for text in texts if not text.startswith("*")} | set(uses)
     inside = sorted(at for at in declared if _is_address(at.host))
     named = sorted(at for at in declared if not _is_address(at.host))
     alias = aliases(at.host for at in named)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
@@ -134,6 +135,10 @@ class Ingress(Door, frozen=True, kw_only=True):
         tuple[ServiceName, ...] | None,
         "services that may if they declare it; all that do when nothing is written",
     ] = None
+    enforce: Annotated[
+        bool,
+        "whether others are refused; otherwise they are counted, and those that would be are written down",
+    ] = True
     routes: Annotated[
         dict[Match, Door],
         "who may send some requests, in place of what is said for all; of several that fit, the one with the longest path",
@@ -154,7 +159,33 @@ class Network(Block, frozen=True, kw_only=True):
     """What may come in and go out; a dependency implies its way out."""
 
     ingress: Annotated[Ingress, "who may call"] = Ingress()
-    egress: Annotated[tuple[HostPort, ...], "hosts outside that may be called"] = ()
+    egress: Annotated[
+        tuple[HostPort, ...], "hosts outside that may be called, at port 443 unless said"
+    ] = ()
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        for way in self.egress:
+            host, _, port = way.partition(":")
+            if port and not 1 <= int(port) <= 65535:
+                yield Rule("egress", f"{way}: there is no port {port}", "write one from 1 to 65535")
+            if _is_here(host):
+                yield Rule(
+                    "egress",
+                    f"{host} is this machine, or the metadata of it, and not outside",
+                    "declare the service in 'dependencies', or the resource in 'resources'",
+                )
+
+
+def _is_here(host: str) -> bool:
+    """Tell whether a host is the machine itself, or its neighbour that gives out its credentials."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 class Proxy(Block, frozen=True, kw_only=True):
