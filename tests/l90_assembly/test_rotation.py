@@ -30,13 +30,27 @@ from l25_deployer.small_platform import (
 )
 
 CALLER = descriptor(more="dependencies: {payments: {needs: soft, without: nothing}}")
+SERVER = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
 AUDIENCE = issuer_of("dev", "payments")
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     with short_folder() as found:
-        folder_of(found / "source")
+        folder_of(found / "source", {"server.py": SERVER})
         yield found
 
 
