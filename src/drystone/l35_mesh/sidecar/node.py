@@ -150,7 +150,8 @@ class NodeMesh(MeshPort):
             keys=self._book.written(known),
             public=is_public,
             own_tokens=is_public,
-            health=member.health,
+            # Where a descriptor says who may send what, it says so of the path of its health, too: that may be a page.
+            health=() if further.decides else member.health,
             enforce=not serving.shadow,
             body=serving.body,
             further=further,

@@ -47,32 +47,6 @@ class DeviceAsked(msgspec.Struct, frozen=True, kw_only=True):
         return f"DeviceAsked({self.code!r})"
 
 
-class Handle(msgspec.Struct, frozen=True):
-    """What a command line that waits asks with."""
-
-    handle: str
-
-    @override
-    def __repr__(self) -> str:
-        return "Handle(…)"
-
-
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """A session, or a token of a build.
-
-    Attributes:
-        proof: The secret of a session, an issued token, or a token of the build's own provider.
-        audience: For whom a token is wanted: ``<environment>/<service>``.
-    """
-
-    proof: str
-    audience: str = ""
-
-    @override
-    def __repr__(self) -> str:
-        return f"Proof(…, {self.audience!r})"
-
-
 class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
     """A session.
 
@@ -148,8 +122,12 @@ class SignInApi(Api):
 
     @call("POST", "/v1/devices/answer")
     @abc.abstractmethod
-    async def answer_device(self, ctx: Context, *, asked: Handle) -> SignedIn:
+    async def answer_device(self, ctx: Context, *, handle: str) -> SignedIn:
         """Begin a session, if somebody has confirmed it.
+
+        Args:
+            ctx: Who asks.
+            handle: Of the command line that waits.
 
         Raises:
             StillWaiting: Nobody has yet.
@@ -158,8 +136,13 @@ class SignInApi(Api):
 
     @call("POST", "/v1/tokens")
     @abc.abstractmethod
-    async def token(self, ctx: Context, *, proof: Proof) -> ShortToken:
+    async def token(self, ctx: Context, *, proof: str, audience: str) -> ShortToken:
         """Make a token for one service.
+
+        Args:
+            ctx: Who asks.
+            proof: The secret of a session, an issued token, or a token of the build's own provider.
+            audience: The service: ``<environment>/<service>``.
 
         Raises:
             ProofRefused: The proof is none.
@@ -167,8 +150,12 @@ class SignInApi(Api):
 
     @call("POST", "/v1/who")
     @abc.abstractmethod
-    async def who(self, ctx: Context, *, proof: Proof) -> Who:
+    async def who(self, ctx: Context, *, session: str) -> Who:
         """Tell whose session it is.
+
+        Args:
+            ctx: Who asks.
+            session: Its secret.
 
         Raises:
             SessionOver: It has ended.
@@ -176,5 +163,10 @@ class SignInApi(Api):
 
     @call("POST", "/v1/end")
     @abc.abstractmethod
-    async def end(self, ctx: Context, *, proof: Proof) -> None:
-        """End a session. Idempotent."""
+    async def end(self, ctx: Context, *, session: str) -> None:
+        """End a session. Idempotent.
+
+        Args:
+            ctx: Who asks.
+            session: Its secret.
+        """

@@ -12,8 +12,6 @@ from drystone.l00_kernel.contract import Context
 from drystone.l35_mesh.signin import compact
 from drystone.l35_mesh.signin.api import (
     DeviceAsked,
-    Handle,
-    Proof,
     ShortToken,
     SignedIn,
     SignInApi,
@@ -90,10 +88,10 @@ class SignIn(SignInApi):
         )
 
     @override
-    async def answer_device(self, ctx: Context, *, asked: Handle) -> SignedIn:
+    async def answer_device(self, ctx: Context, *, handle: str) -> SignedIn:
         now = self._desk.now()
         try:
-            waits = self._keys.seal(now).open(asked.handle, DeviceWaits, now=now)
+            waits = self._keys.seal(now).open(handle, DeviceWaits, now=now)
         except TokenInvalid:
             raise SignInRefused("It took too long; begin again with `drystone login`.") from None
         identity = await self._desk.provider.poll_device(waits.code)
@@ -111,28 +109,26 @@ class SignIn(SignInApi):
         )
 
     @override
-    async def token(self, ctx: Context, *, proof: Proof) -> ShortToken:
-        if not AUDIENCE.fullmatch(proof.audience):
+    async def token(self, ctx: Context, *, proof: str, audience: str) -> ShortToken:
+        if not AUDIENCE.fullmatch(audience):
             raise ProofRefused("say for which service: the audience is <environment>/<service>")
-        if proof.proof.startswith(PREFIX) or proof.proof.count(".") == 2:
-            build = await self._build(proof.proof)
+        if proof.startswith(PREFIX) or proof.count(".") == 2:
+            build = await self._build(proof)
             until = self._desk.now() + TOKEN_LIVES
             claims = {"build": build, "sub": f"build:{build}"}
-            return ShortToken(token=self._desk.sign(claims, proof.audience, until), until=until)
-        session = self._session(proof.proof)
-        token, until = self._desk.issue(session, proof.audience)
+            return ShortToken(token=self._desk.sign(claims, audience, until), until=until)
+        session = self._session(proof)
+        token, until = self._desk.issue(session, audience)
         return ShortToken(token=token, until=until)
 
     @override
-    async def who(self, ctx: Context, *, proof: Proof) -> Who:
-        session = self._session(proof.proof)
-        return Who(
-            user=session.user, groups=session.groups, issuer=session.issuer, until=session.until
-        )
+    async def who(self, ctx: Context, *, session: str) -> Who:
+        found = self._session(session)
+        return Who(user=found.user, groups=found.groups, issuer=found.issuer, until=found.until)
 
     @override
-    async def end(self, ctx: Context, *, proof: Proof) -> None:
-        self._desk.sessions.end(proof.proof)
+    async def end(self, ctx: Context, *, session: str) -> None:
+        self._desk.sessions.end(session)
 
     def _session(self, secret: str) -> Session:
         session = self._desk.sessions.find(secret, self._desk.now())

@@ -172,6 +172,48 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ),
         ),
     ),
+    "Sign in": (
+        Command("login", "people:login", ("drystone login",)),
+        Command("logout", "people:logout", ("drystone logout",)),
+        Command(
+            "whoami", "people:whoami", ("drystone whoami", "drystone whoami --json | jq -r .user")
+        ),
+        Group(
+            "users",
+            "The people whom the platform knows by itself: list, add, remove.",
+            (
+                Command("users list", "people:list_users", ("drystone users list",)),
+                Command(
+                    "users add",
+                    "people:add",
+                    (
+                        "drystone users add ada --group staff",
+                        "drystone users add bob --password-stdin < password",
+                    ),
+                ),
+                Command(
+                    "users groups",
+                    "people:groups",
+                    ("drystone users groups ada --group staff --group finance",),
+                ),
+                Command("users passwd", "people:passwd", ("drystone users passwd ada",)),
+                Command("users remove", "people:remove", ("drystone users remove ada",)),
+            ),
+        ),
+        Group(
+            "tokens",
+            "Tokens by which builds prove who they are: issue, list, revoke.",
+            (
+                Command(
+                    "tokens issue",
+                    "builds:issue",
+                    ("drystone tokens issue --build ci/orders --days 30",),
+                ),
+                Command("tokens list", "builds:list_tokens", ("drystone tokens list",)),
+                Command("tokens revoke", "builds:revoke", ("drystone tokens revoke 5d0ca1b2e3f4",)),
+            ),
+        ),
+    ),
     "Understand what depends on what": (DEPENDENCIES,),
     "Tools": (
         Command(

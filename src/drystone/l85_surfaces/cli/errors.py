@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from drystone.l00_kernel.errors import Conflict, Invalid, PlatformError, Unavailable
+from drystone.l00_kernel.errors import (
+    Conflict,
+    Invalid,
+    PlatformError,
+    Unauthenticated,
+    Unavailable,
+)
 
 
 class Misuse(Invalid):
@@ -63,3 +69,7 @@ class DescriptorMistaken(Invalid):
 
 class Interrupted(Conflict):
     """Stopped with Ctrl-C."""
+
+
+class NotSignedIn(Unauthenticated):
+    """Nobody is signed in here."""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from drystone.l85_surfaces.cli import signed_in
 from drystone.l85_surfaces.cli.errors import CurlMissing, Misuse
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
@@ -65,6 +66,9 @@ async def curl(
             help="Who calls: a service of the same environment, or <environment>/<service>.",
         ),
     ] = None,
+    me: Annotated[
+        bool, Parameter(name=("--me",), help="You call: whoever is signed in by `drystone login`.")
+    ] = False,
     audience: Annotated[
         str | None,
         Parameter(
@@ -78,8 +82,8 @@ async def curl(
     """Call a service with curl, as another service.
 
     Who owns the home may call as any of its services: the history of the service tells that a token was made, for whom and
-    by whom. The token lives for a minute and stands on no command line. Without --as the call goes without a token, as
-    anybody's. What curl writes passes through, and its exit code becomes the exit code here.
+    by whom. The token lives for a minute and stands on no command line. With --me it is yours. Without either the call goes
+    without a token, as anybody's. What curl writes passes through, and its exit code becomes the exit code here.
     """
     out = Terminal(json=shared.json)
     environment = environment_of(env, shared.folder)
@@ -90,6 +94,10 @@ async def curl(
         )
     aim = aim_at(target, environment, settings_of(shared.folder).port)
     token = ""
+    if me and caller is not None:
+        raise Misuse("--me and --as name two who call; give one of them")
+    if me:
+        token = await signed_in.token(shared.folder, _audience(aim, audience))
     if caller is not None:
         token = await _token_of(caller, _audience(aim, audience), environment, shared.folder)
     config = config_of(aim, token)
