@@ -273,7 +273,7 @@ async def mesh_changes(count: int) -> str:
                 )
     title = f"From a change to the moment at which {SIDECARS} sidecars have it"
     changes = table(title, ["change of", "p50", "p95", "times"], rows)
-    return changes + await _flips(count * 10)
+    return f"{changes}\n{await _flips(count * 10)}"
 
 
 async def _change(
