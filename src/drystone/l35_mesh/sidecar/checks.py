@@ -8,11 +8,18 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from drystone.l10_engines.proxy.request_words import split
-from drystone.l35_mesh.sidecar.model import Address, Catcher, Egress, Inbound, Mesh, Outbound
+from drystone.l35_mesh.sidecar.model import (
+    Address,
+    Catcher,
+    Egress,
+    Inbound,
+    Mesh,
+    Outbound,
+    Resolver,
+)
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,126}[a-z0-9])?")
 _PRINCIPAL = re.compile(r"[A-Za-z0-9._-]{1,128}/[A-Za-z0-9._-]{1,128}")
@@ -22,30 +29,24 @@ _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?")
 _RETRIED = re.compile(r"connect|reset|timeout|[1-5][0-9][0-9]")
 _METHOD = re.compile(r"[A-Z]([A-Z-]{0,30}[A-Z])?")
 _LONGEST_SOCKET = 107
-_REMEMBERED = 1 << 15
+_ANY_PORT = 1
 
 
-def check_mesh(mesh: Mesh) -> None:
-    """Refuse what Envoy would refuse, or read in another way than it is meant.
+def check_no_twins(mesh: Mesh) -> None:
+    """Refuse two parts where one alone can be.
 
     Raises:
-        InvalidProxyConfig: A name, address, request or number cannot be, or two parts are the same.
+        InvalidProxyConfig: There are two for one service or one way, or two that listen at one place.
     """
-    for inbound in mesh.inbounds:
-        _check_inbound(inbound)
-    for outbound in mesh.outbounds:
-        _check_outbound(outbound)
-    for egress in mesh.egresses:
-        _check_egress(egress)
-    for catcher in mesh.catchers:
-        _check_catcher(catcher)
     _check_twice("before", (one.service.name for one in mesh.inbounds))
     _check_twice("on the way", ((one.caller, one.service) for one in mesh.outbounds))
     _check_twice("on the way", ((one.caller, one.host, one.port) for one in mesh.egresses))
     _check_twice("for all other ways of", (one.caller for one in mesh.catchers))
+    _check_twice("for the names of", (one.caller for one in mesh.resolvers))
     places = [one.listen for one in mesh.inbounds if one.listen is not None]
-    for ways in (mesh.outbounds, mesh.egresses, mesh.catchers):
-        places += [one.listen for one in ways]
+    places += [one.listen for one in mesh.outbounds]
+    places += [one.listen for one in mesh.egresses]
+    places += [one.listen for one in mesh.catchers]
     _check_twice("listening at", places)
 
 
@@ -62,8 +63,12 @@ def _must(what: str, value: str, pattern: re.Pattern[str]) -> None:
         raise InvalidProxyConfig(f"{value[:200]!r} cannot be {what}")
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _check_inbound(inbound: Inbound) -> None:
+def check_inbound(inbound: Inbound) -> None:
+    """Refuse what Envoy would refuse, or read in another way than it is meant.
+
+    Raises:
+        InvalidProxyConfig: A name, address, request or number cannot be.
+    """
     _must("the audience of a service: write <environment>/<service>", inbound.audience, _PRINCIPAL)
     _check_twice(f"of {inbound.audience} for the caller", (one.issuer for one in inbound.callers))
     for caller in inbound.callers:
@@ -82,8 +87,12 @@ def _check_inbound(inbound: Inbound) -> None:
         _check_address(inbound.listen, inbound.audience)
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _check_outbound(outbound: Outbound) -> None:
+def check_outbound(outbound: Outbound) -> None:
+    """Refuse what Envoy would refuse, or read in another way than it is meant.
+
+    Raises:
+        InvalidProxyConfig: A name, address, request or number cannot be.
+    """
     _must("the name of a service", outbound.caller, _NAME)
     _must("the name of a service", outbound.service, _NAME)
     _must("an issuer: write <environment>/<service>", outbound.issuer, _PRINCIPAL)
@@ -111,8 +120,12 @@ def _check_outbound(outbound: Outbound) -> None:
         _check_address(Address(end.port, end.address), outbound.audience)
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _check_egress(egress: Egress) -> None:
+def check_egress(egress: Egress) -> None:
+    """Refuse what Envoy would refuse, or read in another way than it is meant.
+
+    Raises:
+        InvalidProxyConfig: A name, address, request or number cannot be.
+    """
     _must("the name of a service", egress.caller, _NAME)
     try:
         ipaddress.ip_address(egress.host)
@@ -123,10 +136,27 @@ def _check_egress(egress: Egress) -> None:
     _check_address(egress.listen, egress.caller)
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _check_catcher(catcher: Catcher) -> None:
+def check_catcher(catcher: Catcher) -> None:
+    """Refuse what Envoy would refuse, or read in another way than it is meant.
+
+    Raises:
+        InvalidProxyConfig: A name, address, request or number cannot be.
+    """
     _must("the name of a service", catcher.caller, _NAME)
     _check_address(catcher.listen, catcher.caller)
+
+
+def check_resolver(resolver: Resolver) -> None:
+    """Refuse what Envoy would refuse.
+
+    Raises:
+        InvalidProxyConfig: A name or an address cannot be.
+    """
+    _must("the name of a service", resolver.caller, _NAME)
+    for host, at in resolver.hosts:
+        _must("a host: write a name in lower case", host, _HOST)
+        _check_address(Address(_ANY_PORT, at), host)
+    _check_address(resolver.listen, resolver.caller)
 
 
 def _check_address(at: Address, owner: str) -> None:

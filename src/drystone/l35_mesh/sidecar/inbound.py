@@ -21,6 +21,7 @@ from drystone.l10_engines.proxy.local_replies import (
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.bodies import TOO_LARGE, UNSIZED, bounded
+from drystone.l35_mesh.sidecar.checks import check_inbound
 from drystone.l35_mesh.sidecar.connections import (
     http,
     inbound_name,
@@ -49,7 +50,12 @@ _WHAT = "%REQ(:METHOD):32% %PATH(NQ:ORIG_OR_PATH):512%"
 
 @lru_cache(maxsize=PARTS)
 def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
-    """Return all that belongs to one inbound, but the clusters of its service, which are those of the edge."""
+    """Return all that belongs to one inbound, but the clusters of its service, which are those of the edge.
+
+    Raises:
+        InvalidProxyConfig: Something of it cannot be.
+    """
+    check_inbound(inbound)
     service = inbound.service
     name = inbound_name(service.name)
     further = inbound.further

@@ -13,6 +13,7 @@ from typing import Any
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX
 from drystone.l10_engines.proxy.refusal_log import refused_names
 from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l35_mesh.sidecar.checks import check_resolver
 from drystone.l35_mesh.sidecar.connections import address
 from drystone.l35_mesh.sidecar.inbound import PARTS
 from drystone.l35_mesh.sidecar.model import Resolver, issuer_of
@@ -31,7 +32,12 @@ def resolver_name(caller: str) -> str:
 
 @lru_cache(maxsize=PARTS)
 def resolver_part(resolver: Resolver, access_log: Path) -> Snapshot:
-    """Return all that belongs to the answers that a service gets."""
+    """Return all that belongs to the answers that a service gets.
+
+    Raises:
+        InvalidProxyConfig: Something of it cannot be.
+    """
+    check_resolver(resolver)
     name = resolver_name(resolver.caller)
     hosts = dict(resolver.hosts)
     hosts.setdefault(_NO_HOST, "127.0.0.1")

@@ -26,6 +26,7 @@ from drystone.l10_engines.proxy.local_replies import (
 )
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l35_mesh.sidecar.checks import check_outbound
 from drystone.l35_mesh.sidecar.connections import (
     WITHIN,
     bare_cluster,
@@ -62,7 +63,12 @@ def secret(issuer: str, audience: str, token: str) -> Config:
 
 @lru_cache(maxsize=PARTS)
 def outbound_part(outbound: Outbound, access_log: Path) -> Snapshot:
-    """Return all that belongs to one outbound, but its token."""
+    """Return all that belongs to one outbound, but its token.
+
+    Raises:
+        InvalidProxyConfig: Something of it cannot be.
+    """
+    check_outbound(outbound)
     name = outbound_name(outbound.caller, outbound.service)
     chain = http(
         "outbound",

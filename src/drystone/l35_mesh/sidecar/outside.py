@@ -24,6 +24,7 @@ from drystone.l10_engines.proxy.local_replies import Answer, any_error, local_re
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
 from drystone.l10_engines.proxy.refusal_log import refused_connections
 from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l35_mesh.sidecar.checks import check_catcher, check_egress
 from drystone.l35_mesh.sidecar.connections import NO_LIMIT, listening
 from drystone.l35_mesh.sidecar.inbound import PARTS
 from drystone.l35_mesh.sidecar.model import Catcher, Egress, issuer_of
@@ -48,7 +49,12 @@ def catcher_name(caller: str) -> str:
 
 @lru_cache(maxsize=PARTS)
 def egress_part(egress: Egress, access_log: Path) -> Snapshot:
-    """Return all that belongs to a way out."""
+    """Return all that belongs to a way out.
+
+    Raises:
+        InvalidProxyConfig: Something of it cannot be.
+    """
+    check_egress(egress)
     name, caller = egress_name(egress), issuer_of(egress.caller)
     passes: dict[str, Any] = {
         "filters": [_tcp(name, json_log(access_log, _fields(egress, caller)))]
@@ -71,7 +77,12 @@ def egress_part(egress: Egress, access_log: Path) -> Snapshot:
 
 @lru_cache(maxsize=PARTS)
 def catcher_part(catcher: Catcher, access_log: Path) -> Snapshot:
-    """Return all that belongs to the end of undeclared ways; whoever speaks HTTP is told what to declare."""
+    """Return all that belongs to the end of undeclared ways; whoever speaks HTTP is told what to declare.
+
+    Raises:
+        InvalidProxyConfig: Something of it cannot be.
+    """
+    check_catcher(catcher)
     name = catcher_name(catcher.caller)
     issuer = issuer_of(catcher.caller)
     told = Answer(

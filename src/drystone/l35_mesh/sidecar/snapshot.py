@@ -10,7 +10,7 @@ import msgspec
 from drystone.l10_engines.proxy.edge import edge_snapshot
 from drystone.l10_engines.proxy.messages import Config
 from drystone.l10_engines.proxy.snapshot import Snapshot
-from drystone.l35_mesh.sidecar.checks import check_mesh
+from drystone.l35_mesh.sidecar.checks import check_no_twins
 from drystone.l35_mesh.sidecar.inbound import edge_host, inbound_part
 from drystone.l35_mesh.sidecar.model import Address, Inbound, Mesh
 from drystone.l35_mesh.sidecar.names import resolver_part
@@ -33,9 +33,9 @@ def mesh_snapshot(mesh: Mesh, edge: Snapshot) -> Snapshot:
             of every inbound's service come from there.
 
     Raises:
-        InvalidProxyConfig: Something in it cannot be; see :func:`~drystone.l35_mesh.sidecar.checks.check_mesh`.
+        InvalidProxyConfig: Something in it cannot be; see :mod:`~drystone.l35_mesh.sidecar.checks`.
     """
-    check_mesh(mesh)
+    check_no_twins(mesh)
     parts = [inbound_part(one, mesh.access_log) for one in mesh.inbounds]
     parts += [outbound_part(one, mesh.access_log) for one in mesh.outbounds]
     parts += [egress_part(one, mesh.access_log) for one in mesh.egresses]
