@@ -205,7 +205,10 @@ class Networks:
 
     async def _give(self, path: Path, rules: Rules) -> None:
         self._given.pop(path, None)
-        await self._nft("--file", "-", given=script(rules), network=path)
+        try:
+            await self._nft("--file", "-", given=script(rules), network=path)
+        except NetworkFailed:  # the table is that of another version of the platform
+            await self._nft("--file", "-", given=script(rules, anew=True), network=path)
         self._given[path] = rules
 
     async def _nft(self, *words: str, network: Path, given: str = "") -> bytes:

@@ -30,7 +30,7 @@ class Refusals(msgspec.Struct, frozen=True):
         caught: Connections that were led to the catcher.
         udp: Datagrams to other addresses.
         icmp: Among them those of ``ping``.
-        other: Everything else: other protocols, TCP that nobody could lead anywhere.
+        other: Everything else: other protocols, and connections beyond the number that the catcher may have.
         destinations: Where datagrams were to go, the most frequent first; the first 256 of them.
     """
 

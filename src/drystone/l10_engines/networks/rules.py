@@ -21,6 +21,9 @@ COUNTERS = ("caught", "refused_udp", "refused_icmp", "refused_other")
 MOST_REMEMBERED = 256
 """How many refused destinations a network remembers; more are counted without their address."""
 
+MOST_CAUGHT = 256
+"""How many connections to the catcher may be open at once; more are refused by the kernel. Each costs its listener memory."""
+
 _LOOPBACK = ("ip daddr 127.0.0.0/8", "ip6 daddr ::1")
 
 
@@ -56,9 +59,16 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     watched: tuple[Range, ...] = (GIVEN_OUT,)
 
 
-def script(rules: Rules) -> str:
-    """Return the text that gives a network these rules, whatever it had before; counters go on."""
+def script(rules: Rules, *, anew: bool = False) -> str:
+    """Return the text that gives a network these rules.
+
+    Args:
+        rules: What is let through.
+        anew: Whether everything that was there goes, with what was counted. Otherwise only the rules do, which needs
+            a table that was made by the same text.
+    """
     lines = [f"add table {TABLE}"]
+    lines += [f"delete table {TABLE}", f"add table {TABLE}"] if anew else []
     lines += [f"add counter {TABLE} {name}" for name in COUNTERS]
     lines += _set("open", "type inet_service;", [str(port) for port in sorted(rules.open)])
     ranges = [f"{one.first}-{one.last}" for one in rules.watched]
@@ -106,8 +116,10 @@ def _refuse(rules: Rules) -> list[str]:
         for ip, number in (("ip", 4), ("ip6", 6))
     ]
     refuse = "reject with icmpx admin-prohibited"
+    bounded = f"tcp dport {rules.catcher} ct count over {MOST_CAUGHT}"
     return [
         "ct state established,related accept",
+        f"{bounded} counter name refused_other reject with tcp reset",
         *(f"{own} accept" for own in _LOOPBACK),
         *_elsewhere(rules),
         *remember,
