@@ -108,6 +108,25 @@ async def test_an_open_port_and_a_port_of_its_own_are_reached(network: Network, 
             assert client_address == client.getsockname()
 
 
+@pytest.mark.parametrize("host", ["203.0.113.7", "2001:db8::7"])
+async def test_an_address_elsewhere_can_have_its_listener_inside(
+    networks: Networks, network: Network, host: str
+) -> None:
+    await networks.ensure(
+        NAME, Rules(open=frozenset(), catcher=CATCHER, elsewhere=frozenset({(host, 443)}))
+    )
+    with (
+        listening(network, 443, host=host) as server,
+        connected(network, host, 443) as client,
+    ):
+        arrived, _ = server.accept()
+        with arrived:
+            assert arrived.getsockname()[:2] == (host, 443)
+            assert client.getpeername()[:2] == (host, 443)
+    with pytest.raises(ConnectionRefusedError):
+        connected(network, host, 444)
+
+
 async def test_without_a_catcher_everything_is_refused_at_once(network: Network) -> None:
     for host in ("203.0.113.7", "127.0.0.1", "2001:db8::7"):
         with pytest.raises(ConnectionRefusedError):

@@ -12,6 +12,7 @@ import fcntl
 import os
 import socket
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 from drystone.l10_engines.namespaces import inside_new
@@ -40,6 +41,9 @@ _KIND, _NETWORK = 0xB703, 0x40000000
 """NS_GET_NSTYPE of linux/nsfs.h, and what it answers for a network."""
 _BIND, _DETACH, _NO_LINK = 0x1000, 0x2, 0x8
 """MS_BIND of linux/mount.h; MNT_DETACH and UMOUNT_NOFOLLOW of umount(2)."""
+
+_LISTEN_ANYWHERE = Path("/proc/sys/net/ipv6/ip_nonlocal_bind")
+"""Of the network that the thread is in which opens it (proc_sys(5), ip-sysctl of the kernel)."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -85,6 +89,11 @@ def let_go(file: Path) -> None:
     file.unlink(missing_ok=True)
 
 
+def has_ipv6() -> bool:
+    """Tell whether networks have IPv6 on this machine, and with it the address ``::1``."""
+    return Path("/proc/thread-self/net/if_inet6").exists()
+
+
 def _mount(source: Path, target: Path) -> None:
     if _libc.mount(os.fsencode(source), os.fsencode(target), None, _BIND, None) != 0:
         number = ctypes.get_errno()
@@ -97,12 +106,15 @@ def _bring_up() -> None:
         _, flags = _FLAGS.unpack(fcntl.ioctl(any_socket, _SHOW_DEVICE, _FLAGS.pack(b"lo", 0)))
         fcntl.ioctl(any_socket, _SET_FLAGS, _FLAGS.pack(b"lo", flags | _UP))
     _lead_to_loopback(socket.AF_INET, socket.inet_aton("127.0.0.1"))
-    if Path("/proc/thread-self/net/if_inet6").exists():
+    if has_ipv6():
         try:
             _lead_to_loopback(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, "::1"))
         except OSError as e:  # this network has no IPv6, so that nothing can try to leave by it
             if e.errno not in {errno.EACCES, errno.EINVAL, errno.ENODEV, errno.EOPNOTSUPP}:
                 raise
+        # By IPv4 one may listen at every local address; by IPv6 at those of devices, unless this is said.
+        with suppress(OSError):  # the settings of the kernel are read-only here
+            _LISTEN_ANYWHERE.write_text("1")
 
 
 def _lead_to_loopback(family: socket.AddressFamily, source: bytes) -> None:

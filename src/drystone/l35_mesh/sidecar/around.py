@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.l00_kernel.atomic import read_if_exists, write_atomically
+from drystone.l10_engines.networks.kernel import has_ipv6
 from drystone.l25_deployer.local.mesh import Address
 from drystone.l35_mesh.sidecar import model
 from drystone.l35_mesh.sidecar.ways import CATCHER, Ways, ways_of
@@ -44,7 +45,8 @@ class Surrounded(msgspec.Struct, frozen=True):
     @property
     def catcher(self) -> model.Catcher:
         """The end of everything else."""
-        listen = model.Address(CATCHER, network=self.network, more=("::1",))
+        more = ("::1",) if has_ipv6() else ()
+        listen = model.Address(CATCHER, network=self.network, more=more)
         return model.Catcher(caller=self.caller, listen=listen)
 
     @property
