@@ -180,6 +180,20 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port | None = None
 
 
+class TelemetrySettings(_Engine, frozen=True, kw_only=True):
+    """Where proxies send what they see, beside what can be asked of them.
+
+    Attributes:
+        otlp: Address of a collector of OpenTelemetry for spans, such as ``http://127.0.0.1:4318``; OTLP over HTTP.
+        zipkin: Address of a Zipkin for spans, in place of the other, such as ``http://127.0.0.1:9411``.
+        statsd: IP address and port of a StatsD server for numbers, such as ``127.0.0.1:8125``.
+    """
+
+    otlp: str | None = None
+    zipkin: str | None = None
+    statsd: str | None = None
+
+
 class Setting(msgspec.Struct, frozen=True):
     """One setting as people see it.
 
@@ -216,6 +230,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitsSettings = LimitsSettings()
     signin: SigninSettings = SigninSettings()
     metrics: MetricsSettings = MetricsSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     sources: dict[str, str] = {}
 
     @classmethod

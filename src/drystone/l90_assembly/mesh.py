@@ -11,6 +11,7 @@ from msgspec import structs
 
 from drystone.l10_engines.networks.driver import Networks
 from drystone.l25_deployer.local.startup import Part
+from drystone.l35_mesh.observed.tracing import Tracing, collector_of
 from drystone.l35_mesh.sidecar.around import Around
 from drystone.l35_mesh.sidecar.following import Following
 from drystone.l35_mesh.sidecar.key_book import KeyBook
@@ -71,7 +72,11 @@ def mesh_of(
         clock: The time.
         given: Addresses of the platform that every service may reach.
         further: What other parts of the mesh add to what stands before a service.
+
+    Raises:
+        PlatformError: The settings say nothing to which spans can be sent.
     """
+    collector = collector_of(settings.telemetry.otlp, settings.telemetry.zipkin)
     book, tokens = KeyBook(keys), TokenBook(keys, clock)
     around = Around(
         Networks(home.run / "networks"),
@@ -87,6 +92,7 @@ def mesh_of(
         is_open=settings.proxy.open,
         further=further,
         around=around,
+        **({} if collector is None else {"finish": Tracing(collector)}),
     )
     return MeshParts(node, book, tokens, around)
 

@@ -44,6 +44,7 @@ from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from drystone.l35_mesh.limits.holding import Holding
+from drystone.l35_mesh.observed.sending import statsd_of
 from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l90_assembly.elsewhere import engines_elsewhere, objects_url
@@ -299,6 +300,7 @@ def _engines(home: Home, settings: Settings, log: Log) -> _Engines:
         port=settings.port,
         access_log=home.access_log,
         memory=settings.proxy.memory or DEFAULT_MEMORY,
+        statsd=statsd_of(settings.telemetry.statsd),
     )
     envoy = Envoy(home.engines / "proxy", ads=ads, settings=proxy, group="proxy")
     database = (

@@ -38,6 +38,10 @@ class Outcomes(msgspec.Struct, frozen=True):
         return Outcomes(self.answered + other.answered, self.failed + other.failed)
 
 
+UNDER_WAY = r"^http\.edge\.downstream_rq_active$"
+"""The statistic that tells how many requests of clients are under way, as a regular expression."""
+
+
 class Admin:
     """The administration interface of one Envoy (https://www.envoyproxy.io/docs, "Operations").
 
@@ -91,9 +95,7 @@ class Admin:
 
     async def requests_under_way(self) -> int:
         """Return how many requests and streams of clients it serves now."""
-        content = await self._ask(
-            "GET", r"/stats?format=json&type=Gauges&filter=^http\.edge\.downstream_rq_active$"
-        )
+        content = await self._ask("GET", f"/stats?format=json&type=Gauges&filter={UNDER_WAY}")
         stats = msgspec.json.decode(content)["stats"]
         return sum(int(stat["value"]) for stat in stats if "value" in stat)
 

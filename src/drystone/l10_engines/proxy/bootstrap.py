@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from drystone.l10_engines.proxy.admin import UNDER_WAY
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER
 from drystone.l10_engines.proxy.edge_listener import LISTENER
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX
@@ -14,6 +15,7 @@ from drystone.l10_engines.proxy.settings import ProxySettings, connections_here
 from drystone.l10_engines.proxy.snapshot import Snapshot, static_resources
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_STATSD = "envoy.config.metrics.v3.StatsdSink"
 _HEAP = "envoy.resource_monitors.fixed_heap"
 _INTERNAL = "envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
 _XDS = "*xds"  # no service can have this name
@@ -80,6 +82,7 @@ def ads_bootstrap(socket: Path, settings: ProxySettings) -> dict[str, Any]:
             "cds_config": ADS_SOURCE,
         },
         **_bounds(settings),
+        **_sinks(settings),
     }
 
 
@@ -89,7 +92,11 @@ def static_bootstrap(snapshot: Snapshot, settings: ProxySettings) -> dict[str, A
     Raises:
         InvalidProxyConfig: The snapshot has no static form.
     """
-    return {"static_resources": static_resources(snapshot), **_bounds(settings)}
+    return {
+        "static_resources": static_resources(snapshot),
+        **_bounds(settings),
+        **_sinks(settings),
+    }
 
 
 def admin_override(socket: str) -> str:
@@ -100,6 +107,19 @@ def admin_override(socket: str) -> str:
     """
     pipe = {"path": socket, "mode": 0o600}
     return json.dumps({"admin": {"address": {"pipe": pipe}}})
+
+
+def _sinks(settings: ProxySettings) -> dict[str, Any]:
+    """Send numbers every five seconds. What nobody wants is not counted, since all of it would be sent."""
+    if settings.statsd is None:
+        return {}
+    at = {"address": settings.statsd.address, "port_value": settings.statsd.port, "protocol": "UDP"}
+    wanted = [{"safe_regex": {"regex": one}} for one in (settings.statsd.wanted, UNDER_WAY)]
+    sink = {"@type": TYPE_PREFIX + _STATSD, "address": {"socket_address": at}, "prefix": "drystone"}
+    return {
+        "stats_sinks": [{"name": "envoy.stat_sinks.statsd", "typed_config": sink}],
+        "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": wanted}}},
+    }
 
 
 def _bounds(settings: ProxySettings) -> dict[str, Any]:

@@ -9,6 +9,20 @@ from pathlib import Path
 import msgspec
 
 
+class StatsD(msgspec.Struct, frozen=True):
+    """Where to send numbers as they come to be.
+
+    Attributes:
+        address: IP address of a server of StatsD.
+        port: Its UDP port.
+        wanted: A regular expression of RE2 of the names of statistics; no others are counted then.
+    """
+
+    address: str
+    port: int
+    wanted: str
+
+
 class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an Envoy is started with.
 
@@ -21,6 +35,7 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
         patience: How long a start may take, and a new configuration until it is accepted.
         linger: How long streams of clients may hold up the end of an Envoy that was replaced.
         grace: The same when the proxy is stopped.
+        statsd: Where to send numbers; nowhere when None.
     """
 
     port: int
@@ -31,6 +46,7 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
     patience: timedelta = timedelta(seconds=15)
     linger: timedelta = timedelta(seconds=30)
     grace: timedelta = timedelta(seconds=5)
+    statsd: StatsD | None = None
 
 
 def connections_here(most: int) -> int:

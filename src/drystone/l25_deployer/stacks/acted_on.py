@@ -191,7 +191,7 @@ KEYS: dict[str, str] = {
             "timeout": NOW,
             "auth": "callers are not asked who they are yet",
             "policy": "no policy decides yet",
-            "tracing": "requests are not traced yet",
+            "tracing": NOW,
             "body": NOW,
         },
     ),

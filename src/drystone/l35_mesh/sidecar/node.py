@@ -46,6 +46,7 @@ class NodeMesh(MeshPort):
         is_open: Whether people of this machine reach services that are not public.
         further: What other parts of the mesh add to what stands before a service.
         around: The networks of services.
+        finish: Adds to the whole configuration what is the same for all of it.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class NodeMesh(MeshPort):
         is_open: bool,
         further: Callable[[Member], model.Further] = lambda _: model.Further(),
         around: Around,
+        finish: Callable[[Snapshot, Sequence[Member]], Snapshot] = lambda whole, _: whole,
     ) -> None:
+        self._finish = finish
         self._ports = ports
         self._book = book
         self._tokens = tokens
@@ -107,7 +110,7 @@ class NodeMesh(MeshPort):
             resolvers=tuple(surrounded.resolver for surrounded in apart),
             tokens=self._tokens.tokens,
         )
-        return mesh_snapshot(whole, edge)
+        return self._finish(mesh_snapshot(whole, edge), members)
 
     def _inbounds(
         self, services: Sequence[EdgeService], members: Sequence[Member], calls: Sequence[Declared]
