@@ -22,16 +22,16 @@ def read_only(folder: Path) -> Iterator[None]:
     """Lay a read-only view of a folder over it; what is open for writing stays so, as with a disk that fails."""
     # The view is made aside: nobody opens a file through it before it is read-only.
     with tempfile.TemporaryDirectory() as aside:
-        _run("mount", "--bind", str(folder), aside)
+        _run("mount", "--rbind", str(folder), aside)
         try:
             _run("mount", "-o", "remount,bind,ro", aside)
-            _run("mount", "--bind", aside, str(folder))
+            _run("mount", "--rbind", aside, str(folder))
         finally:
-            _run("umount", aside)
+            _run("umount", "--recursive", "--lazy", aside)
     try:
         yield
     finally:
-        _run("umount", "--lazy", str(folder))
+        _run("umount", "--recursive", "--lazy", str(folder))
 
 
 def _run(*words: str) -> None:

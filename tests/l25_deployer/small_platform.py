@@ -21,6 +21,7 @@ from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.ports import NullLog
 from drystone.l00_kernel.settings import Settings
 from drystone.l10_engines.loopback_ports import free_port
+from drystone.l10_engines.networks.kernel import let_go
 from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
 from drystone.l10_engines.runtimes import cgroups
@@ -126,7 +127,7 @@ def short_folder() -> Iterator[Path]:
 
 
 def end_all(folder: Path) -> None:
-    """End what still runs in a folder, and remove the control groups of the homes in it."""
+    """End what still runs in a folder, and remove the control groups and the networks of the homes in it."""
     limit = time.monotonic() + 20
     while left := left_in(folder):
         assert time.monotonic() < limit, f"not to be killed: {left}"
@@ -136,6 +137,8 @@ def end_all(folder: Path) -> None:
         time.sleep(0.01)
     places = Cgroups()
     for home in (folder, *folder.iterdir()):
+        for network in Home(home).networks.glob("*"):
+            let_go(network)
         for group in places.groups(label_of(Home(home)), "any"):
             while group.parent.exists():  # the kernel keeps it until the dead have been reaped
                 assert time.monotonic() < limit, f"not to be removed: {group.parent}"

@@ -79,7 +79,7 @@ def mesh_of(
     collector = collector_of(settings.telemetry.otlp, settings.telemetry.zipkin)
     book, tokens = KeyBook(keys), TokenBook(keys, clock)
     around = Around(
-        Networks(home.run / "networks"),
+        Networks(home.networks),
         memory=home.path / RESOURCES,
         edge=settings.port,
         given=given,
