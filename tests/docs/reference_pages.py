@@ -31,6 +31,7 @@ from drystone.l05_graph.ingest.strangers import MOST_NETWORKS, MOST_OF_NETWORK
 from drystone.l05_graph.ingest.tally import MOST_CELLS, MOST_PAIRS
 from drystone.l20_trust.keys.api import KeysApi
 from drystone.l25_deployer.api import AcceptedRisk, DependencyFinding, DeployerApi, PathStep
+from drystone.l35_mesh.limits.api import LimitsApi
 from drystone.l35_mesh.observed.api import ObservedApi
 from faults.step_scenarios import reached
 
@@ -152,8 +153,13 @@ def errors() -> set[type[PlatformError]]:
     return found
 
 
-APIS: dict[str, type[Api]] = {"deployer": DeployerApi, "keys": KeysApi, "observed": ObservedApi}
-"""What the agent serves, by the name of its OpenAPI document."""
+APIS: dict[str, type[Api]] = {
+    "deployer": DeployerApi,
+    "keys": KeysApi,
+    "limits": LimitsApi,
+    "observed": ObservedApi,
+}
+"""What the agent and the limiter serve, by the name of its OpenAPI document."""
 
 
 def openapi_text(name: str) -> str:
