@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
-from drystone.l10_engines.postgres import arriving
+from drystone.l10_engines.postgres import arriving, moving
 from drystone.l10_engines.postgres.arriving import applied, lsn, note_applied
 from drystone.l10_engines.postgres.moving import MARK, Connection, Diverged
 from drystone.l10_engines.postgres.pgoutput import (
@@ -14,6 +14,7 @@ from drystone.l10_engines.postgres.pgoutput import (
     Begin,
     Change,
     Commit,
+    Message,
     Note,
     Relation,
     Truncate,
@@ -53,38 +54,39 @@ class Follower:
             Diverged: A row that changes is not there: somebody else writes to the new database.
         """
         done = applied(self._target, self._slot) or 0
+        reached = moving.place_now(self._source)
         count, place = 0, 0
         with self._target.transaction(), self._source.transaction():
             pending: list[tuple[sql.Composed, list[list[Value]]]] = []
             is_new = True
             for data in self._changes():
                 message = read(data)
-                match message:
-                    case Begin():
-                        is_new = message.end >= done
-                    case Commit():
-                        place = message.end
-                    case Relation():
-                        self._relations[message.id] = message
-                    case Change() if is_new:
+                if isinstance(message, Begin):
+                    is_new = message.end >= done
+                elif isinstance(message, Commit):
+                    place = message.end
+                elif isinstance(message, Change | Truncate):
+                    if is_new:
                         count += 1
                         self._add(pending, *self._statement(message))
-                    case Truncate() if is_new:
-                        count += 1
-                        self._add(pending, self._emptying(message), [])
-                    case Note() if message.prefix == MARK:
-                        self.marks.append(message.content)
-                    case _:
-                        pass
+                else:
+                    self._take_note(message)
             self._flush(pending)
             if place > done:
                 note_applied(self._target, self._slot, place)
-        if place:
-            self._source.execute(
-                "SELECT pg_catalog.pg_replication_slot_advance(%s, %s::pg_lsn)",
-                (self._slot, lsn(place)),
-            )
+        # Where there was nothing of ours, the log need not be kept up to where it ended.
+        self._source.execute(
+            "SELECT pg_catalog.pg_replication_slot_advance(%s, %s::pg_lsn)",
+            (self._slot, lsn(max(place or reached, done))),
+        )
         return count
+
+    def _take_note(self, message: Message) -> None:
+        """Remember what a table looks like, and the marks that come by."""
+        if isinstance(message, Relation):
+            self._relations[message.id] = message
+        elif isinstance(message, Note) and message.prefix == MARK:
+            self.marks.append(message.content)
 
     def _changes(self) -> Iterator[bytes]:
         with self._source.cursor(name="changes") as cursor:
@@ -120,7 +122,9 @@ class Follower:
                     )
         pending.clear()
 
-    def _statement(self, change: Change) -> tuple[sql.Composed, list[Value]]:
+    def _statement(self, change: Change | Truncate) -> tuple[sql.Composed, list[Value]]:
+        if isinstance(change, Truncate):
+            return self._emptying(change), []
         relation = self._relations[change.relation]
         at = sql.Identifier(relation.schema, relation.name)
         if change.new is None:

@@ -255,6 +255,14 @@ def lag(connection: Connection, slot: str) -> int:
     return int(str(found[0])) if found and found[0] is not None else 0
 
 
+def place_now(connection: Connection) -> int:
+    """Return where the log ends that is on the disk."""
+    found = connection.execute(
+        "SELECT (pg_catalog.pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"
+    ).fetchone()
+    return int(str(found[0])) if found else 0
+
+
 def mark(connection: Connection, text: str) -> None:
     """Put a message into the log, which comes by after every change that was committed before."""
     connection.execute(

@@ -16,7 +16,7 @@ import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 
-from drystone.l10_engines.proxy.edge_away import MIRROR, away_cluster, away_endpoints
+from drystone.l10_engines.proxy.edge_away import away_cluster, away_endpoints
 from drystone.l10_engines.proxy.edge_clusters import (
     MOST_CONNECTIONS,
     away_name,
@@ -30,7 +30,6 @@ from drystone.l10_engines.proxy.edge_listener import LISTENER, listener
 from drystone.l10_engines.proxy.edge_own import (
     OwnService,
     check_own,
-    mirror_cluster,
     own_cluster,
     own_host,
     own_routes,
@@ -128,7 +127,6 @@ def edge_snapshot(
     spoken = [(service, protocol) for service in ordered for protocol in protocols_of(service)]
     moving = [(service, service.move) for service in ordered if service.move]
     own_end = Endpoint(port, _reached_at(address))
-    mirrors = [move.mirror for _, move in moving if move.mirror]  # one listens for all of them
     return Snapshot(
         clusters={
             **{
@@ -137,7 +135,6 @@ def edge_snapshot(
             },
             **{one.name: own_cluster(one) for one in own},
             **{away_name(s.name): away_cluster(s, move, connections) for s, move in moving},
-            **({MIRROR: mirror_cluster(mirrors[0])} if mirrors else {}),
         },
         endpoints={
             **{cluster_name(s.name, protocol): endpoints(s, protocol) for s, protocol in spoken},

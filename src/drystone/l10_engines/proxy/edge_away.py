@@ -28,11 +28,6 @@ from drystone.l10_engines.proxy.edge_services import EdgeService
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
 
 AWAY = "away"
-MIRROR = "mirror"
-MIRRORED = "x-drystone-mirrored"
-"""Header of a copy that names the service."""
-
-OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 _TLS = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 _RAW = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 _LEAVING = "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig"
@@ -152,23 +147,6 @@ def destination(service: EdgeService) -> dict[str, Any]:
 def destination_away(service: EdgeService, move: Move) -> dict[str, Any]:
     """Return the part of a ``RouteAction`` that sends everything to the other side."""
     return {**_weighted([_over(service, move, 1)]), **_rewriting(move)}
-
-
-def copying(service: EdgeService) -> dict[str, Any]:
-    """Return the part of a ``RouteAction`` by which copies of requests go to the one who compares."""
-    mirror = service.move.mirror if service.move else None
-    if mirror is None or mirror.share == 0:
-        return {}
-    whose = {"header": {"key": MIRRORED, "value": service.name}}
-    policy = {
-        "cluster": MIRROR,
-        "runtime_fraction": {
-            "default_value": {"numerator": mirror.share, "denominator": "TEN_THOUSAND"}
-        },
-        "disable_shadow_host_suffix_append": True,
-        "request_headers_mutations": [{"append": {**whose, "append_action": OVERWRITE}}],
-    }
-    return {"request_mirror_policies": [policy]}
 
 
 def comes_back(move: Move) -> dict[str, Any]:

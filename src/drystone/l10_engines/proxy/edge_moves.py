@@ -63,18 +63,6 @@ class Encryption(msgspec.Struct, frozen=True):
     authorities: Path
 
 
-class Mirror(msgspec.Struct, frozen=True):
-    """Where copies of requests with safe methods go; nobody waits for what becomes of them.
-
-    Attributes:
-        socket: Where somebody listens for them.
-        share: How many, in hundredths of a percent.
-    """
-
-    socket: Path
-    share: int
-
-
 class Move(msgspec.Struct, frozen=True, kw_only=True):
     """Where a service moves, and how far it has come.
 
@@ -88,7 +76,6 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
         tls: How it is encrypted; None for plain text.
         protocol: What the other side speaks; None for what the instances here do.
         has_fallback: Whether this side takes what the other does not.
-        mirror: Where copies go.
     """
 
     label: str
@@ -100,7 +87,6 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     tls: Encryption | None = None
     protocol: Protocol | None = None
     has_fallback: bool = True
-    mirror: Mirror | None = None
 
 
 def check_move(move: Move, owner: str) -> None:
@@ -119,9 +105,8 @@ def check_move(move: Move, owner: str) -> None:
         )
     for endpoint in move.addresses:
         check_endpoint(endpoint, f"the other side of {owner}")
-    shares = [move.share, *([move.mirror.share] if move.mirror else [])]
-    if not all(0 <= share <= WHOLE for share in shares):
-        raise InvalidProxyConfig(f"a share of {owner} lies outside 0 to {WHOLE} (100 %)")
+    if not 0 <= move.share <= WHOLE:
+        raise InvalidProxyConfig(f"the share of {owner} lies outside 0 to {WHOLE} (100 %)")
     for name in (move.host, move.tls.name if move.tls else None):
         if name is not None and not _HOST.fullmatch(name):
             raise InvalidProxyConfig(f"{name!r} cannot be the host of the other side of {owner}")

@@ -10,9 +10,7 @@ from typing import Any
 
 import msgspec
 
-from drystone.l10_engines.proxy.edge_away import MIRROR
 from drystone.l10_engines.proxy.edge_clusters import BUFFER, HTTP_OPTIONS, UPSTREAM_IDLE, seconds
-from drystone.l10_engines.proxy.edge_moves import Mirror
 from drystone.l10_engines.proxy.edge_routes import RETRY_OTHERS, SAFE_METHODS, UNSENT, any_method
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
@@ -91,13 +89,6 @@ def own_cluster(one: OwnService) -> Config:
             }
         },
     }
-
-
-def mirror_cluster(mirror: Mirror) -> Config:
-    """Return the ``Cluster`` of the one who gets copies of requests; while it is slow or gone, copies are dropped."""
-    own = own_cluster(OwnService(name=MIRROR, title="", socket=mirror.socket))
-    limits = {"max_connections": 20, "max_pending_requests": 20, "max_requests": 50}
-    return {**own, "circuit_breakers": {"thresholds": [limits]}}
 
 
 def own_host(one: OwnService) -> Config:

@@ -12,7 +12,6 @@ import msgspec
 from drystone.l10_engines.proxy.edge_away import (
     OTHER_SIDE,
     comes_back,
-    copying,
     destination,
     destination_away,
 )
@@ -115,9 +114,6 @@ def ways_of(service: EdgeService) -> list[tuple[list[Config], Config]]:
     for rule in move.rules:
         named = {"name": rule.header, "string_match": {"exact": rule.value}}
         ways.append(([named], destination_away(service, move)))
-    copied = copying(service)
-    if copied:
-        ways.append(([any_method(SAFE_METHODS)], {**destination(service), **copied}))
     return [*ways, ([], destination(service))]
 
 

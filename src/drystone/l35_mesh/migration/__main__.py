@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 from types import FrameType
 
 import msgspec
@@ -75,7 +76,7 @@ class Program:
         from drystone.l35_mesh.migration.databases import DatabaseMove  # noqa: PLC0415 - loads psycopg
 
         brief = self._brief
-        arm_faults(Home(brief.home))
+        arm_faults(Home(Path(brief.home)))
         move = DatabaseMove(source.values["url"], brief.to, brief.name, self.say)
         if brief.deed == "give-up":
             move.give_up()
@@ -95,7 +96,7 @@ class Program:
 
     async def _source(self) -> DataSource:
         brief = self._brief
-        async with connect(MigrationApi, uds=Home(brief.home).agent_socket) as api:
+        async with connect(MigrationApi, uds=Home(Path(brief.home)).agent_socket) as api:
             return await api.data_source(
                 Context(ANONYMOUS),
                 environment=brief.environment,
@@ -106,7 +107,7 @@ class Program:
     async def _switch(self) -> None:
         """Give all traffic to the other side, if the service moves."""
         brief = self._brief
-        async with connect(MigrationApi, uds=Home(brief.home).agent_socket) as api:
+        async with connect(MigrationApi, uds=Home(Path(brief.home)).agent_socket) as api:
             try:
                 await api.share(
                     Context(ANONYMOUS),

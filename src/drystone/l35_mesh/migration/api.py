@@ -74,7 +74,6 @@ class MigrationView(msgspec.Struct, frozen=True, kw_only=True):
         there: At the other side.
         reason: Why everything is here.
         trouble: What keeps the route from being as told.
-        mirror: Percent of the requests with safe methods that both sides are asked, to compare the answers.
     """
 
     environment: str
@@ -90,7 +89,6 @@ class MigrationView(msgspec.Struct, frozen=True, kw_only=True):
     there: Counted
     reason: str = ""
     trouble: str = ""
-    mirror: float = 0.0
 
 
 class DataSource(msgspec.Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -15,7 +14,7 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     """One move of data; it comes by standard input, since it holds a password.
 
     Attributes:
-        home: The home of the platform that the data leaves.
+        home: Path of the home of the platform that the data leaves.
         environment: Where the service is deployed.
         service: Its name.
         resource: The resource's name in its descriptor.
@@ -23,7 +22,7 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
         deed: ``follow`` goes on until it is interrupted; ``cut-over`` moves everything; ``give-up`` leaves it here.
     """
 
-    home: Path
+    home: str
     environment: str
     service: str
     resource: str

@@ -17,7 +17,6 @@ from drystone.l10_engines.proxy.edge_moves import (
     MOST_ADDRESSES,
     WHOLE,
     Encryption,
-    Mirror,
     Move,
     Rule,
     Sticky,
@@ -80,7 +79,6 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
         sticky: ``cookie:NAME``, ``header:NAME`` or nothing.
         state: See ``MigrationView``.
         reason: Why everything is here.
-        mirror: How many requests are compared, in hundredths of a percent.
     """
 
     environment: str
@@ -94,7 +92,6 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     sticky: str = ""
     state: State = "moving"
     reason: str = ""
-    mirror: int = 0
 
     @property
     def key(self) -> tuple[str, str]:
@@ -186,14 +183,13 @@ def read_sticky(text: str) -> Sticky | None:
     return Sticky(cookie=name) if kind == "cookie" else Sticky(header=name)
 
 
-def move_of(one: Migration, *, label: str, authorities: Path, mirror: Mirror | None) -> Move:
+def move_of(one: Migration, *, label: str, authorities: Path) -> Move:
     """Return what the edge is told.
 
     Args:
         one: The migration.
         label: This platform's name, for the loop guard.
         authorities: Path of the file with those whom an encrypted side is to be signed by, if it names none.
-        mirror: Where copies go.
     """
     place = read_target(one.target)
     trusted = Path(one.target.authorities or authorities)
@@ -210,7 +206,6 @@ def move_of(one: Migration, *, label: str, authorities: Path, mirror: Mirror | N
         tls=tls,
         protocol=one.target.speaks,
         has_fallback=one.target.has_fallback and one.state != "moved",
-        mirror=mirror,
     )
 
 

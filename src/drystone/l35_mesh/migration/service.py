@@ -206,7 +206,7 @@ class Migrations(MigrationApi):
     def _remember(self, one: Migration) -> None:
         self._moving[one.key] = one
         self._windows.setdefault(one.key, Window()).clear()
-        move = domain.move_of(one, label=self._label, authorities=SYSTEM_AUTHORITIES, mirror=None)
+        move = domain.move_of(one, label=self._label, authorities=SYSTEM_AUTHORITIES)
         self._ground.note(*one.key, move)
 
     async def _change(self, one: Migration, text: str, by: str) -> MigrationView:
@@ -244,7 +244,6 @@ class Migrations(MigrationApi):
             there=window.there,
             reason=one.reason,
             trouble=self._troubles.get(one.key, ""),
-            mirror=one.mirror / PER_PERCENT,
         )
 
     # The watch

@@ -60,7 +60,7 @@ async def data(
     require_answer(shared.folder)
     out = Terminal(json=shared.json)
     brief = Brief(
-        home=shared.folder,
+        home=str(shared.folder),
         environment=environment_of(env, shared.folder),
         service=service,
         resource=resource,
@@ -78,6 +78,7 @@ async def _carry_out(brief: Brief, out: Terminal) -> None:
     """
     from drystone.l35_mesh.migration.brief import Said  # noqa: PLC0415 - only when it is used
 
+    told = msgspec.json.encode(brief)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "drystone.l35_mesh.migration", stdin=PIPE, stdout=PIPE
     )
@@ -86,7 +87,7 @@ async def _carry_out(brief: Brief, out: Terminal) -> None:
     with first_interrupt() as interrupted:
         passing_on = asyncio.create_task(_pass_on(interrupted, process))
         try:
-            process.stdin.write(msgspec.json.encode(brief))
+            process.stdin.write(told)
             process.stdin.write_eof()
             async for line in process.stdout:
                 said = msgspec.json.decode(line, type=Said)
