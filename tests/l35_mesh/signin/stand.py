@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import msgspec
@@ -301,3 +302,13 @@ def form_in(answer: httpx2.Response) -> tuple[str, dict[str, str]]:
     return where[1], {
         name: value.replace("&amp;", "&") for name, value in fields if name != "viewport"
     }
+
+
+def fields_of(url: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+def located(person: Person, url: str) -> str:
+    answer = person.ask(url)
+    assert answer.status_code == 302, answer.text
+    return str(answer.headers["location"])
