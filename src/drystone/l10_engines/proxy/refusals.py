@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from drystone.l10_engines.loopback_ports import is_free
+from drystone.l10_engines.namespaces import NetworkLost, inside
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.ads import ConnectedProxy
@@ -29,6 +32,13 @@ def refused_listeners(snapshot: Snapshot, proxies: Iterable[ConnectedProxy]) -> 
 
 
 def can_open(snapshot: Snapshot, refused: Iterable[str]) -> bool:
-    """Tell whether the port of one of these listeners is free now."""
-    sockets = [snapshot.listeners[name]["address"]["socket_address"] for name in refused]
-    return any(is_free(one["port_value"]) for one in sockets)
+    """Tell whether the port of one of these listeners is free now, in the network where it is to listen."""
+    return any(_is_free(snapshot.listeners[name]["address"]["socket_address"]) for name in refused)
+
+
+def _is_free(place: Mapping[str, Any]) -> bool:
+    network = place.get("network_namespace_filepath")
+    try:
+        return inside(network and Path(network), partial(is_free, place["port_value"]))
+    except (NetworkLost, OSError):
+        return False

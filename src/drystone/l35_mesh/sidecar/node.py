@@ -21,6 +21,8 @@ from drystone.l25_deployer.stacks.model import RETRIES, RETRY_ON
 from drystone.l35_mesh.sidecar import model
 from drystone.l35_mesh.sidecar.connections import outbound_name
 from drystone.l35_mesh.sidecar.declared import Declared, declared_by
+from drystone.l35_mesh.sidecar.names import resolver_name
+from drystone.l35_mesh.sidecar.outside import catcher_name
 from drystone.l35_mesh.sidecar.snapshot import mesh_snapshot
 
 if TYPE_CHECKING:
@@ -181,20 +183,25 @@ class NodeMesh(MeshPort):
 
     @override
     def problems(self, service: str, refused: Mapping[str, str]) -> list[str]:
-        begin = outbound_name(service, "")
         name, _, environment = service.partition(".")
         tokens = [
             f"it cannot call {audience}: {why}"
             for (issuer, audience), why in self._tokens.missing.items()
             if issuer == issuer_of(environment, name)
         ]
+        begins = (outbound_name(service, ""), f"egress/{service}>")
         ways = [
-            f"it cannot reach {listener.removeprefix(begin)}: {why}; end the program that has the port, and the platform"
+            f"it cannot reach {listener.partition('>')[2]}: {why}; end the program that has the port, and the platform"
             " takes it"
             for listener, why in refused.items()
-            if listener.startswith(begin)
+            if listener.startswith(begins)
         ]
-        return [*tokens, *ways]
+        ends = {
+            resolver_name(service): "its questions for names get no answer",
+            catcher_name(service): "what it tries in vain is not written down",
+        }
+        silent = [f"{what}: {refused[name]}" for name, what in ends.items() if name in refused]
+        return [*tokens, *ways, *silent]
 
     @override
     async def forget(self, environment: str, service: str) -> None:

@@ -1,0 +1,121 @@
+"""The mesh of a host, as configuration: from what the deployer says is there to what the proxy does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drystone.l10_engines.networks.driver import Networks
+from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool, edge_snapshot
+from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l25_deployer.local.mesh import Member
+from drystone.l25_deployer.local.ports import PortBook
+from drystone.l25_deployer.stacks.model import Dependency, EnvironmentStack
+from drystone.l35_mesh.sidecar.around import Around
+from drystone.l35_mesh.sidecar.key_book import KeyBook
+from drystone.l35_mesh.sidecar.node import NodeMesh
+from drystone.l35_mesh.sidecar.token_book import TokenBook
+from l35_mesh.sidecar.few_keys import FewKeys, Hands
+
+LOG = Path("/log")
+
+
+class Host:
+    """A mesh whose services are made up."""
+
+    def __init__(self, folder: Path, *, is_open: bool = True) -> None:
+        self.keys = FewKeys(Hands())
+        self.keys.of = {"dev/desk": [1], "dev/billing": [2], "dev/stranger": [3]}
+        self.node = NodeMesh(
+            ports=PortBook(folder / "ports.json"),
+            book=KeyBook(self.keys),
+            tokens=TokenBook(self.keys, self.keys.clock),  # type: ignore[arg-type]
+            access_log=LOG,
+            is_open=is_open,
+            around=Around(Networks(folder / "networks"), memory=folder / "m.json", edge=8400),
+        )
+
+    def snapshot(self, *members: Member) -> Snapshot:
+        services = [
+            EdgeService(
+                name=member.name,
+                hosts=(f"{member.name}.localhost",),
+                pools=(Pool("v1", 1, (Endpoint(20001 + number),)),),
+            )
+            for number, member in enumerate(members)
+        ]
+        edge = edge_snapshot(services, port=8400, access_log=LOG)
+        return self.node.surround(edge, services, members)
+
+
+def member(service: str, **changes: Any) -> Member:
+    stack = EnvironmentStack(service, "dev", "docs", 2, (), timedelta(seconds=15), False, **changes)
+    return Member(environment="dev", service=service, surroundings=(stack,))
+
+
+NEEDS = {"billing": Dependency("hard", ("runtime",), timedelta(seconds=5))}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+def callers(snapshot: Snapshot, service: str = "billing.dev") -> str:
+    return str(snapshot.routes[f"inbound/{service}"])
+
+
+def test_who_declares_it_calls_and_nobody_else(host: Host) -> None:
+    made = host.snapshot(member("desk", dependencies=NEEDS), member("billing"), member("stranger"))
+    assert "dev/desk" in callers(made)
+    assert "dev/stranger" not in callers(made)
+    assert "outbound/desk.dev>billing.dev" in made.listeners
+    assert [name for name in made.listeners if "stranger" in name] == []
+    # Whoever calls undeclared is known all the same, and told what to declare.
+    assert "dev/stranger/3" in str(made.extensions)
+
+
+def test_whom_the_callee_does_not_list_is_not_let_in(host: Host) -> None:
+    desk = member("desk", dependencies=NEEDS)
+    assert "dev/desk" not in callers(host.snapshot(desk, member("billing", callers=("shop",))))
+    assert "dev/desk" in callers(host.snapshot(desk, member("billing", callers=("desk",))))
+
+
+def test_people_come_straight_to_a_service_that_nobody_calls_while_the_edge_is_open(
+    tmp_path: Path,
+) -> None:
+    alone = member("billing")
+    assert "inbound/billing.dev" not in Host(tmp_path).snapshot(alone).listeners
+    closed = Host(tmp_path / "closed", is_open=False).snapshot(alone)
+    assert "inbound/billing.dev" in closed.listeners
+
+
+def test_a_dependency_has_one_address_for_each_who_calls(host: Host) -> None:
+    first = host.node.address("dev", "desk", "billing.dev")
+    assert host.node.address("dev", "desk", "billing.dev") == first
+    assert host.node.address("dev", "shop", "billing.dev") != first
+    assert host.node.address("test", "desk", "billing.dev") != first
+
+
+def test_what_is_not_there_is_named(host: Host) -> None:
+    host.keys.of.pop("dev/desk")
+    host.snapshot(member("desk", dependencies=NEEDS), member("billing"))
+    refused = {"outbound/desk.dev>billing.dev": "address in use", "names/desk.dev": "no"}
+    said = host.node.problems("desk.dev", refused)
+    assert said[0] == "it cannot call dev/billing: dev/desk has no key"
+    assert said[1].startswith("it cannot reach billing.dev: address in use; ")
+    assert said[2] == "its questions for names get no answer: no"
+    assert host.node.problems("billing.dev", refused) == []
+
+
+def test_a_service_that_comes_and_goes_leaves_the_rest_as_it_was(host: Host) -> None:
+    desk, billing = member("desk", dependencies=NEEDS), member("billing")
+    before = host.snapshot(desk, billing)
+    host.snapshot(desk, billing, member("stranger", dependencies=NEEDS))
+    after = host.snapshot(desk, billing)
+    assert after.listeners == before.listeners
+    assert after.routes.keys() == before.routes.keys()
+    assert after.secrets == before.secrets
