@@ -45,7 +45,8 @@ def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values |= {"objects.endpoint": "http://h", "dependencies.idle_minutes": "5"}
     values |= {"keys.algorithm": "RS256", "proxy.open": "false"}
     values |= {"limits.url": "redis://l", "limits.rate_limit_service": "true"}
-    values |= {"metrics.port": "2"}
+    values |= {"metrics.port": "2", "telemetry.statsd": "127.0.0.1:8125"}
+    values |= {"telemetry.otlp": "http://t", "telemetry.zipkin": "http://z"}
     values |= {"signin.url": "https://p.example", "signin.issuer": "https://i.example/t"}
     values |= {"signin.client_id": "us", "signin.client_secret_file": "/c"}
     values |= {"signin.user_claim": "email", "signin.groups_claim": "roles"}
