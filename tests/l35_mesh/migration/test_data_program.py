@@ -13,6 +13,7 @@ from journeys.place import Place, small_service
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 async def test_a_database_moves_with_its_service(two: tuple[Place, Place], tmp_path: Path) -> None:
     here, there = two
     name = here.name()
@@ -55,6 +56,7 @@ async def test_a_database_moves_with_its_service(two: tuple[Place, Place], tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 async def test_what_cannot_be_moved_is_told(two: tuple[Place, Place], tmp_path: Path) -> None:
     here, _ = two
     name = here.name()
