@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
+    from drystone.l10_engines.objects.server import ObjectsEngine
     from drystone.l10_engines.postgres.server import PostgresEngine
     from drystone.l10_engines.proxy.edge_moves import Move
     from drystone.l25_deployer.local.services import Services
@@ -36,11 +37,15 @@ class LocalGround(Ground):
     Args:
         services: What is deployed.
         postgres: Holds their databases.
+        objects: Holds their buckets.
     """
 
-    def __init__(self, services: Services, postgres: PostgresEngine) -> None:
+    def __init__(
+        self, services: Services, postgres: PostgresEngine, objects: ObjectsEngine
+    ) -> None:
         self._services = services
         self._postgres = postgres
+        self._objects = objects
         self._edge = services.machine.edge
 
     @override
@@ -95,14 +100,33 @@ class LocalGround(Ground):
             values = {"url": admin.url()}
         return DataSource(kind, values)
 
+    @override
+    async def hold_data(
+        self, environment: str, service: str, resource: str, *, is_held: bool
+    ) -> bool:
+        source = await self.data_source(environment, service, resource)
+        if source.kind != "bucket":
+            raise NoData(f"{resource} of {service} in {environment} is no bucket")
+        return await self._objects.hold(source.values["name"], is_held=is_held)
+
 
 def migrations_of(
-    home: Home, services: Services, postgres: PostgresEngine, clock: Clock, log: Log
+    home: Home,
+    services: Services,
+    postgres: PostgresEngine,
+    objects: ObjectsEngine,
+    *,
+    clock: Clock,
+    log: Log,
 ) -> Migrations:
     """Put traffic migration together, and tell the edge what the records say."""
     label = services.machine.label
     found = Migrations(
-        Store(home.services), LocalGround(services, postgres), label=label, clock=clock, log=log
+        Store(home.services),
+        LocalGround(services, postgres, objects),
+        label=label,
+        clock=clock,
+        log=log,
     )
     found.load()
     return found

@@ -206,7 +206,9 @@ async def assemble(
     following = following_of(mesh, keys, machine)
     services = Services(machine)
     services.load()
-    migrations = migrations_of(home, services, engines.postgres, clock, log)
+    migrations = migrations_of(
+        home, services, engines.postgres, engines.objects, clock=clock, log=log
+    )
     news = News(services)
     engines.supervisor.also_report_to(news.of_engine)
     observed = observed_of(home, settings, services, engines.supervisor, clock)

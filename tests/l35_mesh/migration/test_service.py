@@ -42,6 +42,7 @@ class Kept(Ground):
         self.noted: dict[tuple[str, str], Move | None] = {}
         self.current: dict[tuple[str, str], Move | None] = {}
         self.told: list[str] = []
+        self.is_held = False
         self.counted = (Counted(0, 0), Counted(0, 0))
         self.is_silent = False
 
@@ -81,6 +82,13 @@ class Kept(Ground):
     @override
     async def data_source(self, environment: str, service: str, resource: str) -> DataSource:
         return DataSource("postgres", {"url": "postgresql://u:secret@h/d"})
+
+    @override
+    async def hold_data(
+        self, environment: str, service: str, resource: str, *, is_held: bool
+    ) -> bool:
+        self.is_held = is_held
+        return True
 
     @property
     def move(self) -> Move:

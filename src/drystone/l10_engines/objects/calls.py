@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import json
 
 from drystone.l00_kernel.errors import Conflict, Unavailable
-from drystone.l10_engines.objects.access import StoreAccess
+from drystone.l10_engines.objects.access import BucketAccess, StoreAccess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,7 +43,7 @@ class Calls:
         Raises:
             Conflict: It is somebody else's.
         """
-        with self._refusals():
+        with refusals(self.access):
             self._create(bucket)
             if public_read:
                 self._client.put_bucket_policy(Bucket=bucket, Policy=_public_policy(bucket))
@@ -51,20 +53,20 @@ class Calls:
 
     def exists(self, bucket: str) -> bool:
         """Tell whether a bucket is there."""
-        with self._refusals(), _accepted(_ABSENT):
+        with refusals(self.access), _accepted(_ABSENT):
             self._client.head_bucket(Bucket=bucket)
             return True
         return False
 
     def holds_data(self, bucket: str) -> bool:
         """Tell whether a bucket holds any version of any object."""
-        with self._refusals():
+        with refusals(self.access):
             found = self._client.list_object_versions(Bucket=bucket, MaxKeys=1)
             return bool(found.get("Versions") or found.get("DeleteMarkers"))
 
     def remove(self, bucket: str) -> None:
         """Remove a bucket that nobody can write to any more, page by page."""
-        with self._refusals():
+        with refusals(self.access):
             self._abort_uploads(bucket)
             self._empty(bucket)
             with _accepted(_ABSENT):
@@ -81,12 +83,12 @@ class Calls:
                     CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]
                 )
         except ClientError as e:
-            if _code(e) == "BucketAlreadyExists":
+            if code_of(e) == "BucketAlreadyExists":
                 raise Conflict(
                     f"bucket {bucket} belongs to somebody else in this store; choose another name",
                     bucket=bucket,
                 ) from e
-            if _code(e) not in _OURS_ALREADY:
+            if code_of(e) not in _OURS_ALREADY:
                 raise
 
     def _abort_uploads(self, bucket: str) -> None:
@@ -108,15 +110,22 @@ class Calls:
                     },
                 )
 
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
+
+def may_write(access: BucketAccess, client: S3Client) -> bool:
+    """Tell whether the key of a client may write to its bucket; asked by removing an object that there is not.
+
+    Raises:
+        Unavailable: The store does not answer.
+    """
+    key = f"drystone-{secrets.token_hex(16)}"
+    with refusals(access):
         try:
-            yield
-        except (ClientError, BotoCoreError) as e:
-            raise Unavailable(
-                f"the object store at {self.access.endpoint} refused: {e}; "
-                "look into its log and try again"
-            ) from e
+            client.delete_object(Bucket=access.bucket, Key=key)
+        except ClientError as e:
+            if code_of(e) in {"AccessDenied", "403"}:
+                return False
+            raise
+    return True
 
 
 def client_of(access: StoreAccess) -> S3Client:
@@ -137,7 +146,19 @@ def client_of(access: StoreAccess) -> S3Client:
     )
 
 
-def _code(error: ClientError) -> str:
+@contextmanager
+def refusals(access: StoreAccess) -> Iterator[None]:
+    """Turn what boto3 raises into ``Unavailable``."""
+    try:
+        yield
+    except (ClientError, BotoCoreError, Boto3Error) as e:
+        raise Unavailable(
+            f"the object store at {access.endpoint} refused: {e}; look into its log and try again"
+        ) from e
+
+
+def code_of(error: ClientError) -> str:
+    """Return the word by which a store names what is wrong."""
     return error.response.get("Error", {}).get("Code", "")
 
 
@@ -147,7 +168,7 @@ def _accepted(codes: frozenset[str]) -> Iterator[None]:
     try:
         yield
     except ClientError as e:
-        if _code(e) not in codes:
+        if code_of(e) not in codes:
             raise
 
 

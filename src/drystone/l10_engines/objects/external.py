@@ -43,6 +43,27 @@ def parse_url(url: str) -> StoreAccess:
     )
 
 
+def parse_bucket_url(url: str) -> BucketAccess:
+    """Read ``https://ACCESS_KEY:SECRET_KEY@HOST[:PORT]/BUCKET[?region=REGION]``.
+
+    Raises:
+        Invalid: It cannot be read or lacks a part.
+    """
+    store = parse_url(url)
+    bucket = unquote(urlsplit(url).path.strip("/"))
+    if not bucket or "/" in bucket:
+        raise Invalid(
+            "the URL names no bucket; write it as https://ACCESS_KEY:SECRET_KEY@HOST:PORT/BUCKET"
+        )
+    return BucketAccess(
+        endpoint=store.endpoint,
+        region=store.region,
+        access_key=store.access_key,
+        secret_key=store.secret_key,
+        bucket=bucket,
+    )
+
+
 class ExternalObjects(ExternalEngine, ObjectsEngine):
     """An S3 API at a URL. Its owner makes the keys: a bucket is given one that it knows already.
 
@@ -85,6 +106,10 @@ class ExternalObjects(ExternalEngine, ObjectsEngine):
                 f"(status {status}); let the store's owner make a key for this bucket alone and give it",
                 bucket=access.bucket,
             )
+
+    @override
+    async def hold(self, bucket: str, *, is_held: bool) -> bool:
+        return False
 
     @override
     async def refuse(self, bucket: str) -> None:

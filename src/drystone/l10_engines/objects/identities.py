@@ -17,6 +17,7 @@ from drystone.l10_engines.objects.access import StoreAccess
 
 ADMIN = "drystone"
 _BUCKET_ACTIONS = ("Read", "Write", "List", "Tagging")
+_HELD_ACTIONS = ("Read", "List")
 
 
 class Credential(msgspec.Struct, frozen=True, rename="camel"):
@@ -71,13 +72,30 @@ class Identities:
             self._write((Identity(ADMIN, (key,), ("Admin", *_BUCKET_ACTIONS)),))
 
     def allow(self, bucket: str, credential: Credential) -> bool:
-        """Let this key, and no other but the administrator's, use one bucket.
+        """Let this key, and no other but the administrator's, use one bucket; one that is held stays held.
 
         Returns:
             Whether the file changed.
         """
-        actions = tuple(f"{action}:{bucket}" for action in _BUCKET_ACTIONS)
-        return self._put(Identity(_owner(bucket), (credential,), actions))
+        actions = _HELD_ACTIONS if self.is_held(bucket) else _BUCKET_ACTIONS
+        return self._put(_user(bucket, (credential,), actions))
+
+    def hold(self, bucket: str, *, is_held: bool) -> bool:
+        """Let the key of a bucket read it only, until it is let go.
+
+        Returns:
+            Whether the file changed.
+        """
+        credential = self.credential(bucket)
+        if credential is None:
+            return False
+        actions = _HELD_ACTIONS if is_held else _BUCKET_ACTIONS
+        return self._put(_user(bucket, (credential,), actions))
+
+    def is_held(self, bucket: str) -> bool:
+        """Tell whether the key of a bucket may read it only."""
+        held = tuple(f"{action}:{bucket}" for action in _HELD_ACTIONS)
+        return any(i.name == _owner(bucket) and i.actions == held for i in self._read())
 
     def refuse(self, bucket: str) -> bool:
         """Take away the key of a bucket.
@@ -107,6 +125,10 @@ class Identities:
 
     def _write(self, identities: tuple[Identity, ...]) -> None:
         write_atomically(self._path, msgspec.json.encode(_Document(identities)))
+
+
+def _user(bucket: str, credentials: tuple[Credential, ...], actions: tuple[str, ...]) -> Identity:
+    return Identity(_owner(bucket), credentials, tuple(f"{action}:{bucket}" for action in actions))
 
 
 def _owner(bucket: str) -> str:

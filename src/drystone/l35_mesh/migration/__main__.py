@@ -61,6 +61,9 @@ class Program:
         if source.kind == "postgres":
             self._move_database(source)
             return
+        if source.kind == "bucket":
+            self._move_bucket(source)
+            return
         raise Invalid(f"{self._brief.resource} holds {source.kind}, which cannot be moved yet")
 
     def interrupt(self, _number: int, _frame: FrameType | None) -> None:
@@ -86,6 +89,45 @@ class Program:
         if self._is_interrupted:
             raise Interrupted
         move.cut_over(lambda: asyncio.run(self._switch()))
+
+    def _move_bucket(self, source: DataSource) -> None:
+        from drystone.l10_engines.objects.access import BucketAccess  # noqa: PLC0415
+        from drystone.l10_engines.objects.external import parse_bucket_url  # noqa: PLC0415
+        from drystone.l35_mesh.migration.buckets import BucketMove  # noqa: PLC0415 - loads boto3
+
+        brief, values = self._brief, source.values
+        home = Home(Path(brief.home))
+        arm_faults(home)
+        held = ("endpoint", "region", "access_key", "secret_key")
+        move = BucketMove(
+            BucketAccess(bucket=values["name"], **{name: values[name] for name in held}),
+            parse_bucket_url(brief.to),
+            home.services / brief.environment / brief.service / f"move-{brief.resource}.sqlite",
+            lambda is_held: asyncio.run(self._hold(is_held=is_held)),
+            self.say,
+            is_enough=lambda: self._is_interrupted,
+        )
+        if brief.deed == "give-up":
+            move.give_up()
+            return
+        move.begin()
+        move.follow(self._is_enough)
+        if self._is_interrupted:
+            raise Interrupted
+        move.cut_over(lambda: asyncio.run(self._switch()))
+
+    async def _hold(self, *, is_held: bool) -> bool:
+        """Let the service write to the resource no more, or again; tell whether it is so."""
+        brief = self._brief
+        async with connect(MigrationApi, uds=Home(Path(brief.home)).agent_socket) as api:
+            said = await api.hold_data(
+                Context(ANONYMOUS),
+                environment=brief.environment,
+                service=brief.service,
+                resource=brief.resource,
+                is_held=is_held,
+            )
+        return said.is_done
 
     def _is_enough(self, lag: int) -> bool:
         now = time.monotonic()

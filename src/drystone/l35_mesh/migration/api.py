@@ -107,6 +107,16 @@ class DataSource(msgspec.Struct, frozen=True):
         return f"DataSource({self.kind})"
 
 
+class Held(msgspec.Struct, frozen=True):
+    """What became of the wish that nobody writes to a resource, or that everybody may again.
+
+    Attributes:
+        is_done: Whether it is so; False where the store belongs to somebody else.
+    """
+
+    is_done: bool
+
+
 class MigrationApi(Api):
     """Move services to other addresses."""
 
@@ -206,4 +216,17 @@ class MigrationApi(Api):
 
         Raises:
             NoData: The service has no such resource, or one that cannot be moved.
+        """
+
+    @call("PUT", "/v1/migrations/{environment}/{service}/data/{resource}/held")
+    @abc.abstractmethod
+    async def hold_data(
+        self, ctx: Context, *, environment: str, service: str, resource: str, is_held: bool
+    ) -> Held:
+        """Let the service read what it keeps and not write to it, or let it write again; returns when it is so.
+
+        It stays so, whatever starts or is deployed again.
+
+        Raises:
+            NoData: The service has no such resource, or one whose engine is told by whoever moves it.
         """

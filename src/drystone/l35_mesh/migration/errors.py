@@ -35,3 +35,15 @@ class RecordUnreadable(PlatformError):
 
 class NoData(NotFound):
     """The service has no data of this name that can be moved."""
+
+
+class DataUnfit(Conflict):
+    """The data cannot be moved as they are, or not there."""
+
+
+class DataDiverged(Conflict):
+    """The two ends do not hold the same."""
+
+
+class NotesUnreadable(PlatformError):
+    """What a move of data has written down cannot be read."""

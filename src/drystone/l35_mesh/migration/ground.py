@@ -60,3 +60,13 @@ class Ground(abc.ABC):
         Raises:
             PlatformError: There is no such resource, or its engine does not work.
         """
+
+    @abc.abstractmethod
+    async def hold_data(
+        self, environment: str, service: str, resource: str, *, is_held: bool
+    ) -> bool:
+        """Let a service read a resource and not write to it, or let it write again; tell whether it is so.
+
+        Raises:
+            PlatformError: There is no such resource, or its engine does not work.
+        """

@@ -13,7 +13,14 @@ from typing_extensions import override
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.proxy.edge_moves import MOST_RULES, WHOLE
 from drystone.l35_mesh.migration import domain
-from drystone.l35_mesh.migration.api import DataSource, MigrationApi, MigrationView, Target, Who
+from drystone.l35_mesh.migration.api import (
+    DataSource,
+    Held,
+    MigrationApi,
+    MigrationView,
+    Target,
+    Who,
+)
 from drystone.l35_mesh.migration.domain import PER_PERCENT, Migration
 from drystone.l35_mesh.migration.errors import (
     MovesAlready,
@@ -191,6 +198,18 @@ class Migrations(MigrationApi):
         self, ctx: Context, *, environment: str, service: str, resource: str
     ) -> DataSource:
         return await self._ground.data_source(environment, service, resource)
+
+    @override
+    async def hold_data(
+        self, ctx: Context, *, environment: str, service: str, resource: str, is_held: bool
+    ) -> Held:
+        done = await self._ground.hold_data(environment, service, resource, is_held=is_held)
+        if done:
+            verb = "takes no more changes" if is_held else "takes changes again"
+            self._ground.write_history(
+                environment, service, "migration", f"{resource} {verb}", by=ctx.caller.name
+            )
+        return Held(done)
 
     # What is kept
 
