@@ -11,12 +11,15 @@ from typing_extensions import override
 from drystone.l25_deployer.local.startup import Part
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres
 from drystone.l35_mesh.migration.api import Counted, DataKind, DataSource
+from drystone.l35_mesh.migration.comparers import Comparers
 from drystone.l35_mesh.migration.errors import NoData
 from drystone.l35_mesh.migration.ground import Ground
 from drystone.l35_mesh.migration.service import Migrations
 from drystone.l35_mesh.migration.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
@@ -118,16 +121,16 @@ def migrations_of(
     *,
     clock: Clock,
     log: Log,
+    environ: Mapping[str, str],
 ) -> Migrations:
     """Put traffic migration together, and tell the edge what the records say."""
     label = services.machine.label
-    found = Migrations(
-        Store(home.services),
-        LocalGround(services, postgres, objects),
-        label=label,
-        clock=clock,
-        log=log,
+    ground = LocalGround(services, postgres, objects)
+    comparers = Comparers(
+        home.services, outputs=home.run, socket=home.socket, environ=environ, log=log
     )
+    store = Store(home.services)
+    found = Migrations(store, ground, comparers, label=label, clock=clock, log=log)
     found.load()
     return found
 

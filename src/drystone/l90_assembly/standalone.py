@@ -207,7 +207,13 @@ async def assemble(
     services = Services(machine)
     services.load()
     migrations = migrations_of(
-        home, services, engines.postgres, engines.objects, clock=clock, log=log
+        home,
+        services,
+        engines.postgres,
+        engines.objects,
+        clock=clock,
+        log=log,
+        environ=environ,
     )
     news = News(services)
     engines.supervisor.also_report_to(news.of_engine)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,10 +21,13 @@ from drystone.l00_kernel.ports import NullLog
 from drystone.l10_engines.proxy.edge_moves import WHOLE, Move
 from drystone.l35_mesh.migration import service as watching
 from drystone.l35_mesh.migration.api import Counted, DataSource, Target, Who
+from drystone.l35_mesh.migration.comparers import Comparers
 from drystone.l35_mesh.migration.errors import (
+    IgnoredUnfit,
     MovesAlready,
     NoMigration,
     NotAtAnEnd,
+    NothingCompared,
     ShareUnfit,
     TargetSilent,
     TargetUnfit,
@@ -119,8 +125,21 @@ async def migrations(ground: Kept, tmp_path: Path) -> AsyncIterator[Migrations]:
 
 def another(ground: Kept, folder: Path) -> Migrations:
     """Return what an agent has that starts now."""
+    sockets = Path(tempfile.gettempdir())
+    comparers = Comparers(
+        folder,
+        outputs=folder,
+        socket=lambda name: sockets / f"{os.getpid()}-{name}",
+        environ=os.environ,
+        log=NullLog(),
+    )
     found = Migrations(
-        Store(folder), ground, label="0123456789abcdef", clock=SystemClock(), log=NullLog()
+        Store(folder),
+        ground,
+        comparers,
+        label="0123456789abcdef",
+        clock=SystemClock(),
+        log=NullLog(),
     )
     found.load()
     return found
@@ -307,3 +326,43 @@ def test_no_representation_holds_a_secret() -> None:
     source = DataSource("postgres", {"url": "postgresql://u:secret@h/d"})
     assert "secret" not in repr(source)
     assert msgspec.json.decode(msgspec.json.encode(source), type=DataSource) == source
+
+
+async def test_comparing_begins_anew_goes_on_with_the_next_agent_and_ends_with_the_move(
+    migrations: Migrations, ground: Kept, other: int, tmp_path: Path
+) -> None:
+    where: Any = {"environment": "dev", "service": "orders"}
+    await begun(migrations, other)
+    with pytest.raises(NothingCompared):
+        await migrations.compared(ASKING, **where)
+    view = await migrations.mirror(ASKING, **where, percent=12.5, ignored=["/at", "Vary"])
+    assert (view.compared, view.ignored) == (12.5, ["/at", "Vary"])
+    assert ground.move.mirror is not None
+    assert ground.move.mirror.share == WHOLE // 8
+    assert ground.move.mirror.copies.is_socket()
+    counted = await migrations.compared(ASKING, **where)
+    await migrations.mirror(ASKING, **where, percent=50)  # goes on counting
+    assert await migrations.compared(ASKING, **where) == counted
+    await migrations.stop_watching()
+    assert not ground.move.mirror.copies.exists()
+    after = another(ground, tmp_path)
+    await ground.publish()
+    assert ground.move.mirror.share == WHOLE // 2
+    assert (await after.show(ASKING, **where)).ignored == ["/at", "Vary"]
+    await after.mirror(ASKING, **where, percent=0)
+    assert ground.move.mirror is None
+    assert await after.compared(ASKING, **where) == counted
+    await after.mirror(ASKING, **where, percent=1)
+    assert (await after.compared(ASKING, **where)).since > counted.since
+    await after.finish(ASKING, **where)
+    assert list(tmp_path.glob("*/*/*")) == []
+    await after.stop_watching()
+
+
+async def test_what_cannot_be_ignored_is_refused(migrations: Migrations, other: int) -> None:
+    await begun(migrations, other)
+    for bad in (["a b"], ["/x"] * 33):
+        with pytest.raises(IgnoredUnfit):
+            await migrations.mirror(
+                ASKING, environment="dev", service="orders", percent=1, ignored=bad
+            )

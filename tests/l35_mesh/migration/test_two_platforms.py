@@ -50,6 +50,11 @@ async def test_a_service_moves_by_degrees_and_back_and_away_without_a_failed_req
     async with here.traffic(name) as stopped:
         await run("migrate", "start", name, "--to", f"127.0.0.1:{there.port}")
         assert await sides(here, name) == {"old"}
+        await run("migrate", "mirror", name, "100%", "--ignore", "vary")
+        await sides(here, name, 5)
+        await eventually(lambda: _compares(here, name))
+        assert "answers alike" in (await run("migrate", "compared", name)).out
+        await run("migrate", "mirror", name, "off")
         await run("migrate", "share", name, "50%")
         assert await sides(here, name, 60) == {"old", "new"}
         await run("migrate", "back", name)
@@ -71,6 +76,8 @@ async def test_a_service_moves_by_degrees_and_back_and_away_without_a_failed_req
         "100",
         "everything",
         "50",
+        "both",
+        "both",
         "127.0.0.1:" + str(there.port),
     ]
 
@@ -144,3 +151,8 @@ async def test_when_the_other_platform_is_killed_at_half_no_request_fails_and_ev
 
 async def _counts(platform: Place, name: str) -> bool:
     return bool((await status_of(platform, name))["there"]["answered"] > 5)
+
+
+async def _compares(platform: Place, name: str) -> bool:
+    found = await platform.drystone.ask("migrate", "compared", name)
+    return bool(found["same"] + found["different"] > 0)

@@ -60,6 +60,7 @@ class _Received(Answer):
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response
         self.status = response.status_code
+        self.headers = response.headers
         self.media_type = response.headers.get("content-type", "")
 
     @override

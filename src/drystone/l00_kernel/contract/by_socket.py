@@ -90,7 +90,7 @@ class _Received(Answer):
     ) -> None:
         self._reader, self._writer = reader, writer
         self._patience = SILENCE.total_seconds() if silence else None
-        self._headers: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
 
     async def begin(self) -> None:
         """Read status and headers."""
@@ -107,8 +107,8 @@ class _Received(Answer):
                 raise Broken("what came is no HTTP answer")
             self.status = int(rest[:3])
             pairs = (line.partition(":") for line in lines)
-            self._headers = {name.lower(): value.strip() for name, _, value in pairs}
-        self.media_type = self._headers.get("content-type", "")
+            self.headers = {name.lower(): value.strip() for name, _, value in pairs}
+        self.media_type = self.headers.get("content-type", "")
 
     @override
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -121,13 +121,13 @@ class _Received(Answer):
     async def _body(self) -> AsyncIterator[bytes]:
         if self.status in _NO_BODY:
             return
-        if self._headers.get("transfer-encoding", "").lower() == "chunked":
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
             while size := await self._size():
                 async for piece in self._exactly(size):
                     yield piece
                 await self._line()
             return
-        length = self._headers.get("content-length")
+        length = self.headers.get("content-length")
         if length is None:
             while piece := await self._some(_PIECE):
                 yield piece

@@ -49,10 +49,12 @@ class Answer(abc.ABC):
 
     Attributes:
         status: Its status.
+        headers: Its headers, by names in lower case; of one that comes twice, the last.
         media_type: Its ``Content-Type``, or nothing.
     """
 
     status: int
+    headers: Mapping[str, str]
     media_type: str
 
     @property

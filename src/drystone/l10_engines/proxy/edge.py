@@ -27,6 +27,13 @@ from drystone.l10_engines.proxy.edge_clusters import (
 )
 from drystone.l10_engines.proxy.edge_endpoints import Endpoint, Protocol
 from drystone.l10_engines.proxy.edge_listener import LISTENER, listener
+from drystone.l10_engines.proxy.edge_mirror import (
+    alone_cluster,
+    alone_endpoints,
+    alone_name,
+    copies_cluster,
+    copies_name,
+)
 from drystone.l10_engines.proxy.edge_own import (
     OwnService,
     check_own,
@@ -46,6 +53,7 @@ from drystone.l10_engines.proxy.edge_services import (
     check_host,
     check_services,
 )
+from drystone.l10_engines.proxy.edge_sides import SIDES, sides_listener, sides_routes
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from drystone.l10_engines.proxy.index_page import index_page
 from drystone.l10_engines.proxy.snapshot import Snapshot
@@ -126,6 +134,7 @@ def edge_snapshot(
         hosts.append(index_host(index, index_page(ordered, port, own), more))
     spoken = [(service, protocol) for service in ordered for protocol in protocols_of(service)]
     moving = [(service, service.move) for service in ordered if service.move]
+    mirrored = [(s, move, move.mirror) for s, move in moving if move.mirror]
     own_end = Endpoint(port, _reached_at(address))
     return Snapshot(
         clusters={
@@ -135,10 +144,13 @@ def edge_snapshot(
             },
             **{one.name: own_cluster(one) for one in own},
             **{away_name(s.name): away_cluster(s, move, connections) for s, move in moving},
+            **{copies_name(s.name): copies_cluster(s, mirror) for s, _, mirror in mirrored},
+            **{alone_name(s.name): alone_cluster(s, move, connections) for s, move, _ in mirrored},
         },
         endpoints={
             **{cluster_name(s.name, protocol): endpoints(s, protocol) for s, protocol in spoken},
             **{away_name(s.name): away_endpoints(s, move, own_end) for s, move in moving},
+            **{alone_name(s.name): alone_endpoints(s, move, own_end) for s, move, _ in mirrored},
         },
         listeners={
             LISTENER: listener(address, port, access_log),
@@ -148,6 +160,7 @@ def edge_snapshot(
                 )
                 for name, service in internal.items()
             },
+            **{SIDES + s.name: sides_listener(s, mirror, access_log) for s, _, mirror in mirrored},
         },
         routes={
             ROUTES: route_configuration(hosts),
@@ -155,8 +168,9 @@ def edge_snapshot(
                 name: route_configuration([service_host(service, ("*",))], name=name)
                 for name, service in internal.items()
             },
+            **{SIDES + s.name: sides_routes(s, move) for s, move, _ in mirrored},
         },
-        optional=frozenset(internal),
+        optional=frozenset((*internal, *(SIDES + s.name for s, _, _ in mirrored))),
     )
 
 

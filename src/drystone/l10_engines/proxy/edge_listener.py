@@ -71,12 +71,13 @@ def listener(
         "enable_reuse_port": True,
         "per_connection_buffer_limit_bytes": BUFFER,
         "filter_chains": [
-            {"filters": [{"name": "http", "typed_config": _http(access_log, routes)}]}
+            {"filters": [{"name": "http", "typed_config": http_connections(access_log, routes)}]}
         ],
     }
 
 
-def _http(access_log: Path, routes: str) -> dict[str, Any]:
+def http_connections(access_log: Path, routes: str) -> dict[str, Any]:
+    """Return the ``HttpConnectionManager`` of a listener of the edge."""
     return {
         "@type": TYPE_PREFIX + HTTP_CONNECTION,
         "stat_prefix": LISTENER,

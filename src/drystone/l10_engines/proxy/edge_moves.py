@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -15,6 +16,15 @@ WHOLE = 10_000
 
 HOP = "x-drystone-hop"
 """Header in which a request carries the names of the platforms that sent it on."""
+
+COPY = "x-drystone-copy"
+"""Header of a request that only compares both sides: no platform copies it again."""
+
+SIDE = "x-drystone-side"
+"""Header in which whoever compares says which side it asks."""
+
+_LONGEST_SOCKET = 107
+"""Bytes in the path of a unix socket (unix(7))."""
 
 MOST_ADDRESSES = 3
 """As many as retries there are, so that the last one always reaches the side that is left."""
@@ -63,6 +73,20 @@ class Encryption(msgspec.Struct, frozen=True):
     authorities: Path
 
 
+class Mirror(msgspec.Struct, frozen=True):
+    """Copies of safe requests go to somebody who asks both sides and compares.
+
+    Attributes:
+        share: How many of them, in hundredths of a percent.
+        copies: The socket to which copies go; nobody waits for an answer.
+        sides: The socket at which the proxy lets both sides be asked; whoever may connect is believed.
+    """
+
+    share: int
+    copies: Path
+    sides: Path
+
+
 class Move(msgspec.Struct, frozen=True, kw_only=True):
     """Where a service moves, and how far it has come.
 
@@ -76,6 +100,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
         tls: How it is encrypted; None for plain text.
         protocol: What the other side speaks; None for what the instances here do.
         has_fallback: Whether this side takes what the other does not.
+        mirror: How both sides are compared, if they are.
     """
 
     label: str
@@ -87,6 +112,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     tls: Encryption | None = None
     protocol: Protocol | None = None
     has_fallback: bool = True
+    mirror: Mirror | None = None
 
 
 def check_move(move: Move, owner: str) -> None:
@@ -111,6 +137,20 @@ def check_move(move: Move, owner: str) -> None:
         if name is not None and not _HOST.fullmatch(name):
             raise InvalidProxyConfig(f"{name!r} cannot be the host of the other side of {owner}")
     _check_headers(move, owner)
+    if move.mirror is not None:
+        _check_mirror(move.mirror, owner)
+
+
+def _check_mirror(mirror: Mirror, owner: str) -> None:
+    if not 0 < mirror.share <= WHOLE:
+        raise InvalidProxyConfig(
+            f"the share of {owner} that is compared lies outside 1 to {WHOLE} (100 %)"
+        )
+    for path in (mirror.copies, mirror.sides):
+        if not path.is_absolute() or len(os.fsencode(path)) > _LONGEST_SOCKET:
+            raise InvalidProxyConfig(
+                f"{path} cannot be a socket of {owner}: it must be absolute, with {_LONGEST_SOCKET} bytes at most"
+            )
 
 
 def _check_headers(move: Move, owner: str) -> None:

@@ -16,6 +16,7 @@ from drystone.l10_engines.proxy.edge_away import (
     destination_away,
 )
 from drystone.l10_engines.proxy.edge_clusters import seconds
+from drystone.l10_engines.proxy.edge_mirror import COPIED_METHODS, NOT_A_COPY, copying
 from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService
 from drystone.l10_engines.proxy.messages import Config, Shared
 
@@ -84,11 +85,12 @@ def service_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
     ]
     if again:
         kinds.insert(-1, ([any_method(tuple(again))], RETRY_IDEMPOTENT, service.timeout))
-    routes = [
-        _route(service, [*matched, *headers], retry_on, silence, where)
-        for matched, where in ways_of(service)
-        for headers, retry_on, silence in kinds
-    ]
+    routes = []
+    for matched, where in ways_of(service):
+        for headers, retry_on, silence in kinds:
+            if headers == [safe]:
+                routes += _copied(service, matched, where)
+            routes.append(_route(service, [*matched, *headers], retry_on, silence, where))
     return {"name": service.name, "domains": list(domains), "routes": routes}
 
 
@@ -115,6 +117,16 @@ def ways_of(service: EdgeService) -> list[tuple[list[Config], Config]]:
         named = {"name": rule.header, "string_match": {"exact": rule.value}}
         ways.append(([named], destination_away(service, move)))
     return [*ways, ([], destination(service))]
+
+
+def _copied(service: EdgeService, matched: list[Config], where: Config) -> list[Config]:
+    """Return the route of requests of which copies are sent, if there are any on this way."""
+    move = service.move
+    if move is None or move.mirror is None or matched == [comes_back(move)]:
+        return []
+    headers = [*matched, any_method(COPIED_METHODS), NOT_A_COPY]
+    where = {**where, **copying(service, move, move.mirror)}
+    return [_route(service, headers, RETRY_SAFE, service.timeout, where)]
 
 
 def _route(

@@ -33,7 +33,9 @@ def refused_listeners(snapshot: Snapshot, proxies: Iterable[ConnectedProxy]) -> 
 
 def can_open(snapshot: Snapshot, refused: Iterable[str]) -> bool:
     """Tell whether the port of one of these listeners is free now, in the network where it is to listen."""
-    return any(_is_free(snapshot.listeners[name]["address"]["socket_address"]) for name in refused)
+    places = [snapshot.listeners[name]["address"].get("socket_address") for name in refused]
+    # A unix socket is taken from whoever had its path: it is never refused for want of a free one.
+    return any(place is not None and _is_free(place) for place in places)
 
 
 def _is_free(place: Mapping[str, Any]) -> bool:

@@ -74,6 +74,8 @@ class MigrationView(msgspec.Struct, frozen=True, kw_only=True):
         there: At the other side.
         reason: Why everything is here.
         trouble: What keeps the route from being as told.
+        compared: Percent of the safe requests by which both sides are compared.
+        ignored: What may differ then.
     """
 
     environment: str
@@ -89,6 +91,46 @@ class MigrationView(msgspec.Struct, frozen=True, kw_only=True):
     there: Counted
     reason: str = ""
     trouble: str = ""
+    compared: float = 0.0
+    ignored: list[str] = []
+
+
+class Example(msgspec.Struct, frozen=True):
+    """Requests that both sides answer differently, in the same way.
+
+    Attributes:
+        method: GET or HEAD.
+        path: Parts that could be secret are ``*``, and of the query only names are left.
+        differences: How the answers differ; no value is told but the status.
+        count: How many there were.
+        last: When the last one was.
+    """
+
+    method: str
+    path: str
+    differences: list[str]
+    count: int
+    last: datetime
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """How alike both sides answer.
+
+    Attributes:
+        since: Since when it is counted.
+        last: When two answers were last compared.
+        same: Pairs of answers that mean the same.
+        different: Pairs that differ.
+        left_out: Copies of which nothing can be said, by reason.
+        examples: Some that differ, the most frequent first.
+    """
+
+    since: datetime
+    last: datetime | None
+    same: int = 0
+    different: int = 0
+    left_out: dict[str, int] = {}
+    examples: list[Example] = []
 
 
 class DataSource(msgspec.Struct, frozen=True):
@@ -130,6 +172,8 @@ class MigrationApi(Api):
         errors.NotAtAnEnd,
         errors.RecordUnreadable,
         errors.NoData,
+        errors.NothingCompared,
+        errors.IgnoredUnfit,
         DiskFull,
     )
 
@@ -205,6 +249,42 @@ class MigrationApi(Api):
         Raises:
             NoMigration: It does not move.
             NotAtAnEnd: Both sides take requests.
+        """
+
+    @call("PUT", "/v1/migrations/{environment}/{service}/mirror")
+    @abc.abstractmethod
+    async def mirror(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        percent: float,
+        ignored: list[str] | None = None,
+    ) -> MigrationView:
+        """Compare both sides by copies of a share of the GET and HEAD requests; each costs both sides one more.
+
+        Args:
+            ctx: Who asks.
+            environment: Where the service is deployed.
+            service: Its name.
+            percent: From 0, which ends it, to 100, to a hundredth. What begins anew counts anew.
+            ignored: JSON pointers, with ``*`` for any one part, and names of headers that may differ; as before when None.
+
+        Raises:
+            NoMigration: It does not move.
+            ShareUnfit: The share cannot be.
+            IgnoredUnfit: Something is neither a pointer nor a name.
+        """
+
+    @call("GET", "/v1/migrations/{environment}/{service}/compared")
+    @abc.abstractmethod
+    async def compared(self, ctx: Context, *, environment: str, service: str) -> Compared:
+        """Tell how alike both sides answer; it is up to date to the second.
+
+        Raises:
+            NoMigration: It does not move.
+            NothingCompared: Both sides are not compared, and were not.
         """
 
     @call("GET", "/v1/migrations/{environment}/{service}/data/{resource}")

@@ -13,10 +13,12 @@ import msgspec
 
 from drystone.l10_engines.proxy.edge_endpoints import Endpoint
 from drystone.l10_engines.proxy.edge_moves import (
+    COPY,
     HOP,
     MOST_ADDRESSES,
     WHOLE,
     Encryption,
+    Mirror,
     Move,
     Rule,
     Sticky,
@@ -79,6 +81,8 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
         sticky: ``cookie:NAME``, ``header:NAME`` or nothing.
         state: See ``MigrationView``.
         reason: Why everything is here.
+        mirror: By how much of the safe requests both sides are compared, in hundredths of a percent.
+        ignored: What may differ.
     """
 
     environment: str
@@ -92,6 +96,8 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     sticky: str = ""
     state: State = "moving"
     reason: str = ""
+    mirror: int = 0
+    ignored: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -159,7 +165,7 @@ def check_who(who: Sequence[Who]) -> None:
         ShareUnfit: One cannot be.
     """
     for one in who:
-        if not _TOKEN.fullmatch(one.header) or one.header == HOP:
+        if not _TOKEN.fullmatch(one.header) or one.header in {HOP, COPY}:
             raise ShareUnfit(
                 f"{one.header!r} names no header that can decide: lower-case, digits and -"
             )
@@ -183,13 +189,14 @@ def read_sticky(text: str) -> Sticky | None:
     return Sticky(cookie=name) if kind == "cookie" else Sticky(header=name)
 
 
-def move_of(one: Migration, *, label: str, authorities: Path) -> Move:
+def move_of(one: Migration, *, label: str, authorities: Path, mirror: Mirror | None = None) -> Move:
     """Return what the edge is told.
 
     Args:
         one: The migration.
         label: This platform's name, for the loop guard.
         authorities: Path of the file with those whom an encrypted side is to be signed by, if it names none.
+        mirror: How both sides are compared, if they are.
     """
     place = read_target(one.target)
     trusted = Path(one.target.authorities or authorities)
@@ -206,6 +213,7 @@ def move_of(one: Migration, *, label: str, authorities: Path) -> Move:
         tls=tls,
         protocol=one.target.speaks,
         has_fallback=one.target.has_fallback and one.state != "moved",
+        mirror=mirror,
     )
 
 

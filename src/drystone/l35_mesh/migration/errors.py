@@ -47,3 +47,11 @@ class DataDiverged(Conflict):
 
 class NotesUnreadable(PlatformError):
     """What a move of data has written down cannot be read."""
+
+
+class NothingCompared(NotFound):
+    """Both sides of the service are not compared, and were not."""
+
+
+class IgnoredUnfit(Invalid):
+    """This can be ignored neither in a document nor among headers."""

@@ -12,8 +12,9 @@ from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.proxy.edge_moves import MOST_RULES, WHOLE
-from drystone.l35_mesh.migration import domain
+from drystone.l35_mesh.migration import comparing, domain
 from drystone.l35_mesh.migration.api import (
+    Compared,
     DataSource,
     Held,
     MigrationApi,
@@ -26,6 +27,7 @@ from drystone.l35_mesh.migration.errors import (
     MovesAlready,
     NoMigration,
     NotAtAnEnd,
+    NothingCompared,
     ShareUnfit,
     TargetUnfit,
 )
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.contract import Context
     from drystone.l00_kernel.ports import Log
+    from drystone.l35_mesh.migration.comparers import Comparers
     from drystone.l35_mesh.migration.ground import Ground
     from drystone.l35_mesh.migration.store import Store
 
@@ -52,14 +55,25 @@ class Migrations(MigrationApi):
     Args:
         store: The records.
         ground: The services and the edge.
+        comparers: Compare both sides.
         label: This platform's name, for the loop guard.
         clock: The time.
         log: Where it reports.
     """
 
-    def __init__(self, store: Store, ground: Ground, *, label: str, clock: Clock, log: Log) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ground: Ground,
+        comparers: Comparers,
+        *,
+        label: str,
+        clock: Clock,
+        log: Log,
+    ) -> None:
         self._store = store
         self._ground = ground
+        self._comparers = comparers
         self._label = label
         self._clock = clock
         self._log = log
@@ -88,6 +102,7 @@ class Migrations(MigrationApi):
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
             self._watching = None
+        await self._comparers.leave()
 
     # The API
 
@@ -189,9 +204,47 @@ class Migrations(MigrationApi):
                     f" give it everything with `drystone migrate share {service} 100%`, or nothing with"
                     f" `drystone migrate back {service}`"
                 )
-            one = msgspec.structs.replace(one, state="moved", who=())
+            one = msgspec.structs.replace(one, state="moved", who=(), mirror=0)
             text = f"has moved to {one.target.address}; this side answers nothing any more"
             return await self._change(one, text, ctx.caller.name)
+
+    @override
+    async def mirror(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        percent: float,
+        ignored: list[str] | None = None,
+    ) -> MigrationView:
+        share = domain.share_of(percent)
+        comparing.read_ignored(tuple(ignored or ()))
+        async with self._changing:
+            before = self._existing(environment, service)
+            one = msgspec.structs.replace(
+                before,
+                mirror=share,
+                ignored=before.ignored if ignored is None else tuple(ignored),
+            )
+            if share and not before.mirror:
+                now = self._clock.now()
+                await asyncio.to_thread(self._comparers.begin_counting, one.key, now)
+            text = "both sides are not compared any more"
+            if share:
+                text = f"both sides are compared by {percent:g} % of the safe requests"
+            return await self._change(one, text, ctx.caller.name)
+
+    @override
+    async def compared(self, ctx: Context, *, environment: str, service: str) -> Compared:
+        one = self._existing(environment, service)
+        found = await self._comparers.counted(one.key)
+        if found is None:
+            raise NothingCompared(
+                f"both sides of {service} in {environment} are not compared;"
+                f" `drystone migrate mirror {service} 10%` begins"
+            )
+        return found
 
     @override
     async def data_source(
@@ -225,7 +278,8 @@ class Migrations(MigrationApi):
     def _remember(self, one: Migration) -> None:
         self._moving[one.key] = one
         self._windows.setdefault(one.key, Window()).clear()
-        move = domain.move_of(one, label=self._label, authorities=SYSTEM_AUTHORITIES)
+        mirror = self._comparers.mirror_of(one)
+        move = domain.move_of(one, label=self._label, authorities=SYSTEM_AUTHORITIES, mirror=mirror)
         self._ground.note(*one.key, move)
 
     async def _change(self, one: Migration, text: str, by: str) -> MigrationView:
@@ -233,6 +287,7 @@ class Migrations(MigrationApi):
         await asyncio.to_thread(self._store.save, one)
         self._ground.write_history(*one.key, "migration", text, by=by)
         self._remember(one)
+        await self._comparers.keep(one)
         await self._ground.publish()
         return self._view(one)
 
@@ -240,6 +295,7 @@ class Migrations(MigrationApi):
         await asyncio.to_thread(self._store.remove, *one.key)
         self._ground.write_history(*one.key, "migration", "it moves nowhere any more", by=by)
         self._drop(one)
+        await self._comparers.forget(one.key)
         await self._ground.publish()
 
     def _drop(self, one: Migration) -> None:
@@ -263,6 +319,8 @@ class Migrations(MigrationApi):
             there=window.there,
             reason=one.reason,
             trouble=self._troubles.get(one.key, ""),
+            compared=one.mirror / PER_PERCENT,
+            ignored=list(one.ignored),
         )
 
     # The watch
@@ -287,8 +345,12 @@ class Migrations(MigrationApi):
             async with self._changing:
                 await asyncio.to_thread(self._store.remove, *one.key)
                 self._drop(one)
+                await self._comparers.forget(one.key)
             return
         await self._ground.publish()
+        async with self._changing:
+            if self._moving.get(one.key) is one:
+                await self._comparers.keep(one)
         here, there = await self._ground.outcomes(*one.key)
         window = self._windows.get(one.key)
         if window is None or self._moving.get(one.key) is not one:

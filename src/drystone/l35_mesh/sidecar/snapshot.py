@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from drystone.l10_engines.proxy.edge import edge_snapshot
+from drystone.l10_engines.proxy.edge_sides import SIDES
 from drystone.l10_engines.proxy.messages import Config
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.checks import check_no_twins
@@ -92,7 +93,9 @@ def _led(routes: Mapping[str, Config], inbounds: tuple[Inbound, ...]) -> dict[st
     """Lead every virtual host of a service to its inbound; where there is none, nobody can say that they are a caller either."""
     services = {one.service.name: one.service for one in inbounds if one.listen is None}
     return {
-        name: {
+        name: of
+        if name.startswith(SIDES)  # what comes there has passed an inbound, which said who calls
+        else {
             **of,
             "request_headers_to_remove": [
                 *of.get("request_headers_to_remove", ()),

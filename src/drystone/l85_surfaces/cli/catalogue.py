@@ -162,6 +162,23 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
                 Command("migrate back", "migrate:back", ("drystone migrate back orders",)),
                 Command("migrate finish", "migrate:finish", ("drystone migrate finish orders",)),
                 Command(
+                    "migrate mirror",
+                    "migrate_mirror:mirror",
+                    (
+                        "drystone migrate mirror orders 10%",
+                        "drystone migrate mirror orders 10% --ignore '/items/*/id' --ignore vary",
+                        "drystone migrate mirror orders off",
+                    ),
+                ),
+                Command(
+                    "migrate compared",
+                    "migrate_mirror:compared",
+                    (
+                        "drystone migrate compared orders",
+                        "drystone migrate compared orders --json",
+                    ),
+                ),
+                Command(
                     "migrate data",
                     "migrate_data:data",
                     (

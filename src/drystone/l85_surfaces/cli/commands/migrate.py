@@ -79,7 +79,7 @@ async def start(
     environment = environment_of(env, shared.folder)
     async with traffic_migration(shared.folder) as api:
         view = await api.start(context(), environment=environment, service=service, target=target)
-    _tell(view, shared)
+    tell(view, shared)
 
 
 async def share(
@@ -132,11 +132,11 @@ async def share(
             context(),
             environment=environment,
             service=service,
-            percent=_percent(percent),
+            percent=percent_of(percent),
             who=who if who or nobody else None,
             sticky="" if sticky == "no" else sticky,
         )
-    _tell(view, shared)
+    tell(view, shared)
 
 
 async def status(
@@ -169,7 +169,7 @@ async def back(
     environment = environment_of(env, shared.folder)
     async with traffic_migration(shared.folder) as api:
         view = await api.back(context(), environment=environment, service=service)
-    _tell(view, shared)
+    tell(view, shared)
 
 
 async def finish(
@@ -189,13 +189,19 @@ async def finish(
         out.line(f"{service} moves nowhere any more")
 
 
-def _tell(view: MigrationView, shared: Shared) -> None:
+def tell(view: MigrationView, shared: Shared) -> None:
+    """Show how far a service has come."""
     out = Terminal(json=shared.json)
     out.document(view)
     out.lines(views.migrations([view], paint=out.paint))
 
 
-def _percent(text: str) -> float:
+def percent_of(text: str) -> float:
+    """Read a share.
+
+    Raises:
+        Misuse: It is no number.
+    """
     try:
         return float(text.removesuffix("%"))
     except ValueError:

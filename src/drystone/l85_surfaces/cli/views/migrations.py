@@ -10,7 +10,7 @@ from drystone.l85_surfaces.cli.views.tables import table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from drystone.l35_mesh.migration.api import Counted, MigrationView
+    from drystone.l35_mesh.migration.api import Compared, Counted, MigrationView
 
 _STATES = {
     "moving": Piece("moving", Style.GOOD),
@@ -43,10 +43,28 @@ def migrations(found: Sequence[MigrationView], *, paint: Paint = PLAIN) -> Itera
             yield f"{name}: every request with {named} goes over"
         if one.sticky:
             yield f"{name}: clients stay on their side by {one.sticky}"
+        if one.compared:
+            yield f"{name}: both sides are compared by {one.compared:g}% of the safe requests"
         if one.reason:
             yield f"{name} is answered here: {one.reason}"
         if one.trouble:
             yield f"{name}: {one.trouble}"
+
+
+def compared(found: Compared, *, paint: Paint = PLAIN) -> Iterator[str]:
+    """Tell how alike both sides answer."""
+    yield (
+        f"since {found.since:%Y-%m-%d %H:%M:%S} UTC: {found.same} answers alike,"
+        f" {found.different} different"
+    )
+    for reason, count in sorted(found.left_out.items()):
+        yield f"not compared: {reason} ({count})"
+    if found.examples:
+        rows = [
+            (str(one.count), one.method, one.path, "; ".join(one.differences))
+            for one in found.examples
+        ]
+        yield from table(("times", "method", "path", "what differs"), rows, paint=paint)
 
 
 def _counted(counted: Counted) -> str:
