@@ -84,6 +84,16 @@ def test_whom_the_callee_does_not_list_is_not_let_in(host: Host) -> None:
     assert "dev/desk" in callers(host.snapshot(desk, member("billing", callers=("desk",))))
 
 
+def test_an_edge_that_is_open_to_people_opens_nothing_to_services(host: Host) -> None:
+    desk = member("desk", dependencies=NEEDS)
+    made = host.snapshot(desk, member("billing", callers=("shop",)))
+    rules = made.routes["inbound/billing.dev"]["virtual_hosts"][0]["typed_per_filter_config"]
+    policies = rules["envoy.filters.http.rbac"]["rbac"]["rules"]["policies"]
+    assert policies.keys() == {"public"}
+    (strangers,) = policies["public"]["principals"]
+    assert "present_match" in str(strangers["not_id"])
+
+
 def test_people_come_straight_to_a_service_that_nobody_calls_while_the_edge_is_open(
     tmp_path: Path,
 ) -> None:

@@ -118,6 +118,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
         keys: The keys with which callers sign, as a JSON Web Key Set (RFC 7517 section 5) in JSON. Whose keys stand here and
             who is no caller is told so (403); a token of anybody else is one that nobody can check (401).
         public: Whether strangers may call too; a token that they show must be good all the same.
+        holds_callers: Whether, where strangers may call, a service that says who it is may only do what it declares.
         own_tokens: Whether the service reads ``Authorization`` of strangers itself: then a token that is none of ours makes
             a stranger, where ``public``.
         health: Paths that are answered without a token.
@@ -132,6 +133,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     callers: tuple[Caller, ...] = ()
     keys: str = '{"keys":[]}'
     public: bool = False
+    holds_callers: bool = False
     own_tokens: bool = False
     health: tuple[str, ...] = ()
     enforce: bool = True

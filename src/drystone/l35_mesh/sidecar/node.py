@@ -154,7 +154,10 @@ class NodeMesh(MeshPort):
             ),
             keys=self._book.written(known),
             public=is_public,
-            own_tokens=is_public,
+            # An edge that is open to people of this machine opens nothing to services.
+            holds_callers=not serving.public,
+            # A token that proves nothing makes a stranger only where strangers were asked in.
+            own_tokens=is_public and serving.public,
             # Where a descriptor says who may send what, it says so of the path of its health, too: that may be a page.
             health=() if further.decides else member.health,
             enforce=not serving.shadow,

@@ -21,6 +21,14 @@ NAMESPACE, CALLER = "drystone", "caller"
 """Where in a request's metadata the issuer of its token stands, once everything about the token was found good."""
 
 _ANYBODY = {"any": True}
+_OF_CALLER = {"filter": NAMESPACE, "path": [{"key": CALLER}]}
+_STRANGER = {
+    "not_id": {
+        "sourced_metadata": {
+            "metadata_matcher": {**_OF_CALLER, "value": {"present_match": True}},
+        }
+    }
+}
 
 NOBODY: Config = Shared(
     {
@@ -35,7 +43,8 @@ def inbound_rules(inbound: Inbound) -> Config:
     """Return what a route says of the filter: who may call a service, and for what."""
     policies: dict[str, Any] = dict(inbound.further.policies)
     if inbound.public:
-        policies["public"] = {"permissions": [_ANYBODY], "principals": [_ANYBODY]}
+        who = _STRANGER if inbound.holds_callers else _ANYBODY
+        policies["public"] = {"permissions": [_ANYBODY], "principals": [who]}
     if inbound.health:
         policies["health"] = {
             "permissions": [
@@ -65,9 +74,8 @@ def _permissions(calls: Iterable[str]) -> list[Config]:
 
 
 def _issuer(issuer: str) -> Config:
-    where = {"filter": NAMESPACE, "path": [{"key": CALLER}]}
     value = {"string_match": {"exact": issuer}}
-    return {"sourced_metadata": {"metadata_matcher": {**where, "value": value}}}
+    return {"sourced_metadata": {"metadata_matcher": {**_OF_CALLER, "value": value}}}
 
 
 def _per_route(policies: Config, *, enforce: bool) -> Config:

@@ -31,3 +31,16 @@ async def test_who_is_sent_past_no_inbound_cannot_say_that_they_are_a_caller(
     answer = await rig.ask("/headers", headers=claimed)
     assert answer.status_code == 200
     assert claimed.keys() & answer.json().keys() == {"x-mine"}
+
+
+async def test_where_strangers_may_call_a_service_is_held_to_what_it_declares(
+    rig: MeshRig, blue: Upstream
+) -> None:
+    await rig.have(
+        rig.mesh(rig.billing(blue, public=True, holds_callers=True, callers=()), rig.to_billing())
+    )
+    assert (await rig.ask()).status_code == 200
+    refused = await rig.call()
+    assert (refused.status_code, refused.json()["type"]) == (403, "mesh.CallRefused")
+    named = await rig.ask(token=rig.desk.token("dev/billing"))
+    assert named.status_code == 403
