@@ -153,11 +153,16 @@ def tampered(on: Standing) -> str:
     return f"{words}.{on.desk.token(AUDIENCE).rpartition('.')[2]}"
 
 
+DAY = 86_400
+"""Seconds; these tokens are made when the tests are gathered, which may be long before their turn."""
+
 BAD: dict[str, Callable[[Standing], str]] = {
     "no token at all": lambda on: "nonsense",
     "expired": by_desk(iat=int(time.time()) - 120, nbf=None, exp=int(time.time()) - 60),
-    "begins in the future": by_desk(nbf=int(time.time()) + 600),
-    "made in the future": by_desk(iat=int(time.time()) + 600, nbf=None, exp=int(time.time()) + 660),
+    "begins in the future": by_desk(nbf=int(time.time()) + DAY),
+    "made in the future": by_desk(
+        iat=int(time.time()) + DAY, nbf=None, exp=int(time.time()) + DAY + 60
+    ),
     "lives longer than an hour": by_desk(exp=int(time.time()) + 7200),
     "in the last of its hours": by_desk(iat=int(time.time()) - 3600 * 5, nbf=None),
     "never ends": by_desk(exp=None),
