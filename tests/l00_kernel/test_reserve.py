@@ -33,3 +33,11 @@ def test_a_reserve_that_is_used_up_says_that_the_disk_is_full(tmp_path: Path) ->
 
     with pytest.raises(DiskFull, match="no room"):
         Reserve(tmp_path / "none").write(write)
+
+
+def test_what_others_need_more_is_left(tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path, files=3, size=4096)
+    reserve.fill()
+    assert reserve.give_way(keep=2)
+    assert not reserve.give_way(keep=2)
+    assert reserve.give_way()

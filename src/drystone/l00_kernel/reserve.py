@@ -73,9 +73,9 @@ class Reserve:
         room = room_at(self._folder)
         return not room.is_full and room.bytes - self._size >= LEAST_BYTES
 
-    def give_way(self) -> bool:
-        """Give up a file, with its bytes; return whether there was one."""
-        for path in sorted(self._folder.glob("*")):
+    def give_way(self, *, keep: int = 0) -> bool:
+        """Give up a file, with its bytes, if more than ``keep`` are left; return whether there was one."""
+        for path in sorted(self._folder.glob("*"))[keep:]:
             try:
                 path.unlink(missing_ok=True)
             except OSError as e:

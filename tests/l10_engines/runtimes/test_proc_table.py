@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def test_a_programs_name_cannot_disturb_the_table(tmp_path: Path) -> None:
             row = proc_table.row(child.pid)
             assert row is not None
             assert (row.pid, row.parent) == (child.pid, os.getpid())
+            # For a moment after the start the kernel shows no environment yet.
+            while not proc_table.environment(child.pid):
+                time.sleep(0.001)
             rows = proc_table.table()
             assert proc_table.carrying(rows, {"MARK": "yes"}) == {child.pid}
             assert proc_table.carrying(rows, {"MARK": "ye"}) == set()

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.shortage import DiskFull
 from drystone.l10_engines.loopback_ports import free_port
+from drystone.l10_engines.runtimes.port import Instance, InstanceSpec
 from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l25_deployer.local.instances import Blueprint, KeptInstance, State
 from l25_deployer.local.small_instances import (
@@ -356,3 +359,39 @@ async def test_the_keeper_of_an_instance_goes_on_when_a_restart_fails(
 
     await becomes(one, State.HEALTHY)
     assert one.restarts >= 2
+
+
+class FullOnce(Processes):
+    """A runtime that finds the disk full until somebody makes room."""
+
+    has_room = False
+
+    @override
+    async def start(self, spec: InstanceSpec) -> Instance:
+        if not self.has_room:
+            raise DiskFull("full")
+        return await super().start(spec)
+
+    def make_room(self) -> bool:
+        """Make room, if nobody has yet."""
+        made, self.has_room = not self.has_room, True
+        return made
+
+
+async def test_an_instance_that_finds_no_room_for_its_records_starts_in_the_room_that_is_made(
+    tmp_path: Path,
+) -> None:
+    runtime = FullOnce()
+    one = KeptInstance(blueprint(tmp_path), runtime, Changes(), make_room=runtime.make_room)
+    try:
+        await one.begin()
+        await becomes(one, State.HEALTHY)
+    finally:
+        await one.end()
+
+
+async def test_an_instance_for_which_no_room_can_be_made_says_so(
+    keep: Keep, tmp_path: Path
+) -> None:
+    with pytest.raises(DiskFull, match="full"):
+        await keep(blueprint(tmp_path), FullOnce()).begin()

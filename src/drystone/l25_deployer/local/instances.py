@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l00_kernel.shortage import is_shortage, passes
+from drystone.l00_kernel.shortage import DiskFull, is_shortage, passes
 from drystone.l10_engines.loopback_ports import is_free
 from drystone.l10_engines.runtimes.port import memory_words
 from drystone.l25_deployer.local.probe import ProbeResult, ask_health
@@ -75,6 +75,7 @@ class KeptInstance:
         runtime: Where.
         on_change: Called when the state changes; it must not block.
         complete: Adds to what is started what is known only then, since it changes while the instance is kept.
+        make_room: Called when the disk has none for the records of a start; returns whether it made some.
     """
 
     def __init__(
@@ -83,6 +84,8 @@ class KeptInstance:
         runtime: Runtime,
         on_change: Callable[[KeptInstance, str], None],
         complete: Callable[[InstanceSpec], InstanceSpec] = lambda spec: spec,
+        *,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self.blueprint = blueprint
         self.state = State.STOPPED
@@ -96,6 +99,7 @@ class KeptInstance:
         self._runtime = runtime
         self._on_change = on_change
         self._complete = complete
+        self._make_room = make_room
         self._instance: Instance | None = None
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -209,6 +213,15 @@ class KeptInstance:
             self._task = None
 
     async def _start(self) -> Instance:
+        try:
+            return await self._start_once()
+        except DiskFull:
+            # What an earlier life's records gave back is as much anybody's as all other room.
+            if not self._make_room():
+                raise
+            return await self._start_once()
+
+    async def _start_once(self) -> Instance:
         port, spec = self.blueprint.port, self._complete(self.blueprint.spec)
         if port is not None and not is_free(port, spec.network):
             raise PlatformError(

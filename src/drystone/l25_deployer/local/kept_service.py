@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 FULL_SHARE = 100
 RETRY_AFTER = timedelta(seconds=5)
+KEPT_FOR_HELP = 8
+"""Files of the reserve that starting instances leave to what frees a full disk: an undo, a rollback, a removal."""
 
 Values = dict[tuple[str, str, str], str]
 
@@ -145,7 +147,10 @@ class KeptService(WrittenService):
         prints = blueprints(self.record, release, self.surroundings(release))
         runtime = self.machine.runtime(release.isolation)
         complete = partial(self.with_keys, release.number)
-        running = RunningRelease(release, prints, runtime, self._instance_changed, complete)
+        make_room = partial(self.machine.documents.reserve.give_way, keep=KEPT_FOR_HELP)
+        running = RunningRelease(
+            release, prints, runtime, self._instance_changed, complete, make_room=make_room
+        )
         self.running[release.number] = running
         return running
 

@@ -36,6 +36,7 @@ class RunningRelease:
         runtime: Where they run.
         on_change: Called when an instance changes state; it must not block.
         complete: See :class:`~drystone.l25_deployer.local.instances.KeptInstance`.
+        make_room: See there.
     """
 
     def __init__(
@@ -45,9 +46,14 @@ class RunningRelease:
         runtime: Runtime,
         on_change: Callable[[KeptInstance, str], None],
         complete: Callable[[InstanceSpec], InstanceSpec] = lambda spec: spec,
+        *,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self.release = release
-        self.instances = tuple(KeptInstance(b, runtime, on_change, complete) for b in blueprints)
+        self.instances = tuple(
+            KeptInstance(one, runtime, on_change, complete, make_room=make_room)
+            for one in blueprints
+        )
 
     @property
     def ports(self) -> tuple[int, ...]:
