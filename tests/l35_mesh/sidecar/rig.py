@@ -12,7 +12,7 @@ import httpx2
 
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool
-from drystone.l20_trust.keys import signing, tokens
+from drystone.l20_trust.keys import compact_form, signing, tokens
 from drystone.l35_mesh.sidecar.model import Address, Caller, Inbound, Mesh, Outbound
 from drystone.l35_mesh.sidecar.snapshot import mesh_snapshot
 from drystone.testing.conformance.engines import eventually
@@ -44,9 +44,9 @@ class Signer:
 
     def signed(self, header: dict[str, Any], claims: dict[str, Any]) -> str:
         """Sign anything at all."""
-        message = b".".join(tokens._encode(json.dumps(part).encode()) for part in (header, claims))
-        signature = signing.sign(self._private, message)
-        return (message + b"." + tokens._encode(signature)).decode()
+        return compact_form.make(
+            header, claims, lambda message: signing.sign(self._private, message)
+        )
 
 
 def key_set(*signers: Signer) -> str:

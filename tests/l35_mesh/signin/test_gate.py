@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from drystone.l20_trust.keys import compact_form
 from drystone.l20_trust.keys.signing import make_pair
 from drystone.l35_mesh.signin import compact
 from drystone.l35_mesh.signin.cookies import SERVICE
@@ -73,7 +74,7 @@ def test_only_a_browser_that_reads_is_led_to_the_sign_in(stand: Stand) -> None:
 
 
 def _header(said: dict[str, str]) -> str:
-    return compact.encode(json.dumps(said).encode()).decode()
+    return compact_form.encode(json.dumps(said).encode()).decode()
 
 
 def _refused(stand: Stand) -> dict[str, str]:
@@ -96,7 +97,7 @@ def _refused(stand: Stand) -> dict[str, str]:
         "signed by a stranger": token(stand, private=strangers.private),
         "signed by a stranger who brings the key": token(stand, private=strangers.private, kid="x"),
         "without a signature": f"{_header({'alg': 'none'})}.{body}.",
-        "signed with the public key": f"{hs}.{body}.{compact.encode(mac).decode()}",
+        "signed with the public key": f"{hs}.{body}.{compact_form.encode(mac).decode()}",
         "changed": f"{head}.{_header({**json.loads(_decoded(body)), 'user': 'root'})}.{signature}",
         "of a service": stand.caller.token("dev/reports"),
         "garbage": "a.b.c",

@@ -11,9 +11,8 @@ import pytest
 from typing_extensions import override
 
 from drystone.l00_kernel.clock import ManualClock
-from drystone.l20_trust.keys import signing
+from drystone.l20_trust.keys import compact_form, signing
 from drystone.l20_trust.keys.signing import make_pair
-from drystone.l35_mesh.signin import compact
 from drystone.l35_mesh.signin.errors import NotStaff, ProviderRefused, SignInRefused
 from drystone.l35_mesh.signin.outside import Answered, Outside
 from drystone.l35_mesh.signin.relying import ProviderSettings, RelyingParty
@@ -49,9 +48,9 @@ class Another(Outside):
     def _signed(self, claims: dict[str, Any]) -> str:
         algorithm = "RS256" if self.pair.jwk["kty"] == "RSA" else "ES256"
         parts = ({"alg": algorithm, "kid": self.kid}, claims)
-        message = b".".join(compact.encode(json.dumps(part).encode()) for part in parts)
+        message = b".".join(compact_form.encode(json.dumps(part).encode()) for part in parts)
         signature = signing.sign(signing.load_private(self.pair.private), message)
-        return (message + b"." + compact.encode(signature)).decode()
+        return (message + b"." + compact_form.encode(signature)).decode()
 
     @override
     async def ask(

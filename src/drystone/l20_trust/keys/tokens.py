@@ -7,8 +7,6 @@ most; and the algorithm is one of two, that of the key itself. The checks need t
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,7 +14,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from drystone.l20_trust.keys import compact_form
 from drystone.l20_trust.keys.api import LONGEST_LIFETIME
+from drystone.l20_trust.keys.compact_form import LAST_SECOND
 from drystone.l20_trust.keys.errors import TokenRefused, TokenUnfit
 
 LARGEST = 8192
@@ -29,11 +29,8 @@ TOLERANCE = timedelta(seconds=5)
 """How far the clocks of who made and who verifies a token may lie apart."""
 
 ALGORITHMS = ("ES256", "RS256")
-_PART = re.compile(rb"[A-Za-z0-9_-]+")
 _KEY_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
 _AUDIENCE = re.compile(r"[\w.+:/-]{1,255}", re.ASCII)
-_LAST_SECOND = 253402300799
-"""Of the year 9999: a later one is no time."""
 
 KeySource: TypeAlias = Callable[[str], "str | None"]
 """Returns the public key of an id as PEM; None where nobody published it, or no more."""
@@ -109,8 +106,7 @@ def make(
     begun = int(now.timestamp())
     claims = Claims(issuer, audience, begun, begun + seconds, unique, begun, issuer)
     header = {"alg": algorithm, "kid": key_id, "typ": "JWT"}
-    message = b".".join(_encode(msgspec.json.encode(part)) for part in (header, claims))
-    return (message + b"." + _encode(sign(message))).decode()
+    return compact_form.make(header, claims, sign)
 
 
 def verify(
@@ -178,7 +174,7 @@ def _check_claims(claims: Claims, audience: str, now: float, tolerance: float) -
         raise TokenRefused("it is about somebody else than its issuer")
     if not claims.jti:
         raise TokenRefused("it has no name of its own")
-    if not all(0 <= moment <= _LAST_SECOND for moment in (claims.iat, claims.exp, begins)):
+    if not all(0 <= moment <= LAST_SECOND for moment in (claims.iat, claims.exp, begins)):
         raise TokenRefused("its times are none")
     if not 0 < claims.exp - claims.iat <= LONGEST_LIFETIME.total_seconds():
         raise TokenRefused("it lives longer than an hour, or ends before it begins")
@@ -194,37 +190,13 @@ def _read(token: str) -> tuple[bytes, _Header, Claims, bytes]:
     Returns:
         What is signed, its two parts, and the signature.
     """
-    if len(token) > LARGEST:
-        raise TokenRefused("it is too long")
     try:
-        parts = token.encode("ascii").split(b".")
-        header, claims, signature = (_decode(part) for part in parts)
-        return (
-            b".".join(parts[:2]),
-            msgspec.json.decode(header, type=_Header),
-            msgspec.json.decode(claims, type=Claims),
-            signature,
-        )
+        parts = compact_form.take_apart(token, LARGEST)
+    except ValueError as e:
+        raise TokenRefused(str(e)) from None
+    try:
+        header = msgspec.json.decode(parts.header, type=_Header)
+        claims = msgspec.json.decode(parts.payload, type=Claims)
     except (ValueError, RecursionError):  # without the cause, which may quote the token
         raise TokenRefused("it is not a token") from None
-
-
-def _encode(content: bytes) -> bytes:
-    return base64.urlsafe_b64encode(content).rstrip(b"=")
-
-
-def _decode(part: bytes) -> bytes:
-    """Decode base64url without padding, in its one canonical form (RFC 7515 section 2).
-
-    Raises:
-        ValueError: It is not.
-    """
-    if not _PART.fullmatch(part):
-        raise ValueError("not base64url")
-    try:
-        decoded = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
-    except binascii.Error as e:
-        raise ValueError("not base64url") from e
-    if _encode(decoded) != part:
-        raise ValueError("not canonical")
-    return decoded
+    return parts.message, header, claims, parts.signature

@@ -7,15 +7,14 @@ of keys beyond that (``jku``, ``jwk``, ``x5u``) is looked at.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from drystone.l20_trust.keys import compact_form
+from drystone.l20_trust.keys.compact_form import LAST_SECOND
 from drystone.l35_mesh.signin.errors import TokenInvalid
 
 LARGEST = 16 * 1024
@@ -23,9 +22,6 @@ LARGEST = 16 * 1024
 
 TOLERANCE = timedelta(seconds=30)
 """How far the clock of a provider may lie from ours."""
-
-_PART = re.compile(rb"[A-Za-z0-9_-]+")
-_LAST_SECOND = 253402300799
 
 
 class VerifyingKey(msgspec.Struct, frozen=True):
@@ -59,14 +55,8 @@ def make(claims: Mapping[str, Any], *, kid: str, private: str) -> str:
     from drystone.l20_trust.keys import signing  # noqa: PLC0415 - loads cryptography
 
     header = {"alg": "ES256", "kid": kid, "typ": "JWT"}
-    message = b".".join(encode(msgspec.json.encode(part)) for part in (header, claims))
-    return (message + b"." + encode(signing.sign(_private(private), message))).decode()
-
-
-def _private(pem: str) -> Any:
-    from drystone.l20_trust.keys import signing  # noqa: PLC0415 - loads cryptography
-
-    return signing.load_private(pem)
+    key = signing.load_private(private)
+    return compact_form.make(header, claims, lambda message: signing.sign(key, message))
 
 
 def verify(
@@ -140,7 +130,7 @@ def _check(
         raise TokenInvalid("it was issued to somebody else")
     times = [claims.get("exp"), claims.get("iat", 0), claims.get("nbf", 0)]
     if not all(
-        isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one <= _LAST_SECOND
+        isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one <= LAST_SECOND
         for one in times
     ):
         raise TokenInvalid("its times are none")
@@ -152,41 +142,16 @@ def _check(
 
 
 def _read(token: str) -> tuple[bytes, _Header, dict[str, Any], bytes]:
-    if len(token) > LARGEST:
-        raise TokenInvalid("it is too long")
     try:
-        parts = token.encode("ascii").split(b".")
-        header, claims, signature = (decode(part) for part in parts)
-        return (
-            b".".join(parts[:2]),
-            msgspec.json.decode(header, type=_Header),
-            msgspec.json.decode(claims, type=dict[str, Any]),
-            signature,
-        )
+        parts = compact_form.take_apart(token, LARGEST)
+    except ValueError as e:
+        raise TokenInvalid(str(e)) from None
+    try:
+        header = msgspec.json.decode(parts.header, type=_Header)
+        claims = msgspec.json.decode(parts.payload, type=dict[str, Any])
     except (ValueError, RecursionError):  # without the cause, which may quote the token
         raise TokenInvalid("it is not a token") from None
-
-
-def encode(content: bytes) -> bytes:
-    """Return base64url without padding (RFC 7515 section 2)."""
-    return base64.urlsafe_b64encode(content).rstrip(b"=")
-
-
-def decode(part: bytes) -> bytes:
-    """Decode base64url without padding, in its one canonical form.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if not _PART.fullmatch(part):
-        raise ValueError("not base64url")
-    try:
-        decoded = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
-    except binascii.Error as e:
-        raise ValueError("not base64url") from e
-    if encode(decoded) != part:
-        raise ValueError("not canonical")
-    return decoded
+    return parts.message, header, claims, parts.signature
 
 
 def verifying_keys(jwks: Any) -> tuple[VerifyingKey, ...]:

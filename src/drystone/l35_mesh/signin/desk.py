@@ -27,6 +27,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from drystone.l00_kernel.clock import Clock
+from drystone.l20_trust.keys.compact_form import encode
 from drystone.l35_mesh.signin import compact
 from drystone.l35_mesh.signin.errors import SessionOver, SignInRefused, TokenInvalid
 from drystone.l35_mesh.signin.relying import RelyingParty
@@ -223,7 +224,7 @@ class Desk:
         return await self.provider.authorize(
             state=self._close(flow, ON_THE_WAY),
             nonce=self._derived("nonce", flow),
-            challenge=compact.encode(challenge).decode(),
+            challenge=encode(challenge).decode(),
         )
 
     async def return_from_provider(

@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 from typing_extensions import override
 
-from drystone.l35_mesh.signin.compact import decode, encode
+from drystone.l20_trust.keys.compact_form import decode, encode
 from drystone.l35_mesh.signin.errors import TokenInvalid
 
 LARGEST = 8 * 1024

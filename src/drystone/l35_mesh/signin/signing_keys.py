@@ -15,7 +15,8 @@ import msgspec
 from msgspec.structs import replace
 from typing_extensions import override
 
-from drystone.l35_mesh.signin.compact import VerifyingKey, decode, encode
+from drystone.l20_trust.keys.compact_form import decode, encode
+from drystone.l35_mesh.signin.compact import VerifyingKey
 from drystone.l35_mesh.signin.records import Document
 from drystone.l35_mesh.signin.seals import Seal
 

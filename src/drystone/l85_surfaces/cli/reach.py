@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from drystone.l00_kernel.contract import ANONYMOUS, Context
 from drystone.l00_kernel.home import Home
@@ -18,85 +18,70 @@ from drystone.l85_surfaces.cli.options import default_home
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from drystone.l00_kernel.contract import Api
     from drystone.l20_trust.keys.api import KeysApi
     from drystone.l25_deployer.api import DeployerApi
     from drystone.l35_mesh.migration.api import MigrationApi
     from drystone.l35_mesh.observed.api import ObservedApi
+
+A = TypeVar("A", bound="Api")
 
 CONNECT_LIMIT_S = 5.0
 HEARING_LIMIT_S = 10.0
 """An agent that does not say a byte for so long is no help; a busy one takes some milliseconds."""
 
 
-@asynccontextmanager
-async def platform(folder: Path) -> AsyncIterator[DeployerApi]:
+def platform(folder: Path) -> AbstractAsyncContextManager[DeployerApi]:
     """Connect to the platform of a home.
 
     Raises:
         NoPlatform: None runs there.
         NoAnswer: One is kept there, but its agent does not answer.
     """
-    require_answer(folder)
-    async with client(folder) as api:
-        yield api
+    from drystone.l25_deployer.api import DeployerApi  # noqa: PLC0415 - loads the contract
+
+    return _answering(folder, DeployerApi)
 
 
-@asynccontextmanager
-async def client(folder: Path) -> AsyncIterator[DeployerApi]:
+def client(folder: Path) -> AbstractAsyncContextManager[DeployerApi]:
     """Connect to the agent of a home without asking first whether it runs."""
-    from drystone.l00_kernel.contract import connect  # noqa: PLC0415 - loads the HTTP client
-    from drystone.l25_deployer.api import DeployerApi  # noqa: PLC0415
+    from drystone.l25_deployer.api import DeployerApi  # noqa: PLC0415 - loads the contract
 
-    async with connect(DeployerApi, uds=agent_socket(folder)) as api:
-        yield api
+    return _connected(folder, DeployerApi)
 
 
-@asynccontextmanager
-async def service_keys(folder: Path) -> AsyncIterator[KeysApi]:
-    """Connect to the service keys of a home, which its agent looks after.
+def service_keys(folder: Path) -> AbstractAsyncContextManager[KeysApi]:
+    """Connect to the service keys of a home, as :func:`platform` does to its deployer."""
+    from drystone.l20_trust.keys.api import KeysApi  # noqa: PLC0415 - loads the contract
 
-    Raises:
-        NoPlatform: None runs there.
-        NoAnswer: One is kept there, but its agent does not answer.
-    """
-    from drystone.l00_kernel.contract import connect  # noqa: PLC0415 - loads the HTTP client
-    from drystone.l20_trust.keys.api import KeysApi  # noqa: PLC0415
-
-    require_answer(folder)
-    async with connect(KeysApi, uds=agent_socket(folder)) as api:
-        yield api
+    return _answering(folder, KeysApi)
 
 
-@asynccontextmanager
-async def what_was_seen(folder: Path) -> AsyncIterator[ObservedApi]:
-    """Connect to what tells what the proxies of a home saw.
+def what_was_seen(folder: Path) -> AbstractAsyncContextManager[ObservedApi]:
+    """Connect to what tells what the proxies of a home saw, as :func:`platform` does to its deployer."""
+    from drystone.l35_mesh.observed.api import ObservedApi  # noqa: PLC0415 - loads the contract
 
-    Raises:
-        NoPlatform: None runs there.
-        NoAnswer: One is kept there, but its agent does not answer.
-    """
-    from drystone.l00_kernel.contract import connect  # noqa: PLC0415 - loads the HTTP client
-    from drystone.l35_mesh.observed.api import ObservedApi  # noqa: PLC0415
+    return _answering(folder, ObservedApi)
 
-    require_answer(folder)
-    async with connect(ObservedApi, uds=agent_socket(folder)) as api:
-        yield api
+
+def traffic_migration(folder: Path) -> AbstractAsyncContextManager[MigrationApi]:
+    """Connect to the traffic migration of a home, as :func:`platform` does to its deployer."""
+    from drystone.l35_mesh.migration.api import MigrationApi  # noqa: PLC0415 - loads the contract
+
+    return _answering(folder, MigrationApi)
 
 
 @asynccontextmanager
-async def traffic_migration(folder: Path) -> AsyncIterator[MigrationApi]:
-    """Connect to the traffic migration of a home, which its agent looks after.
-
-    Raises:
-        NoPlatform: None runs there.
-        NoAnswer: One is kept there, but its agent does not answer.
-    """
-    from drystone.l00_kernel.contract import connect  # noqa: PLC0415 - loads the HTTP client
-    from drystone.l35_mesh.migration.api import MigrationApi  # noqa: PLC0415
-
+async def _answering(folder: Path, api: type[A]) -> AsyncIterator[A]:
     require_answer(folder)
-    async with connect(MigrationApi, uds=agent_socket(folder)) as api:
-        yield api
+    async with _connected(folder, api) as reached:
+        yield reached
+
+
+def _connected(folder: Path, api: type[A]) -> AbstractAsyncContextManager[A]:
+    from drystone.l00_kernel.contract import connect  # noqa: PLC0415 - loads the HTTP client
+
+    return connect(api, uds=agent_socket(folder))
 
 
 def context() -> Context:

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from drystone.l35_mesh.signin.compact import encode
+from drystone.l20_trust.keys.compact_form import encode
 from drystone.l35_mesh.signin.provider.words import (
     CODE_LIVES,
     DEVICE_LIVES,
