@@ -7,12 +7,10 @@ the records, which are replaced as a whole.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 from typing_extensions import override
@@ -20,23 +18,20 @@ from typing_extensions import override
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.proxy.edge import Endpoint, Pool, Protocol
 from drystone.l20_trust.keys.api import issuer_of
-from drystone.l25_deployer.errors import NetworkMissing, ReleaseNotFound
+from drystone.l25_deployer.errors import ReleaseNotFound
 from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.blueprints import (
     Surroundings,
     blueprints,
-    groups_of,
     with_keys,
 )
-from drystone.l25_deployer.local.documents import UnreadableDocument
 from drystone.l25_deployer.local.edge import Routing
 from drystone.l25_deployer.local.instances import KeptInstance, State
-from drystone.l25_deployer.local.mesh import Address, Member
+from drystone.l25_deployer.local.meshed_service import MeshedService
 from drystone.l25_deployer.local.provisioning import dependency_values
 from drystone.l25_deployer.local.readiness import running_ones
 from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
 from drystone.l25_deployer.local.running import RunningRelease
-from drystone.l25_deployer.local.written_service import WrittenService
 from drystone.l25_deployer.stacks.model import WEB, StaticArtifact, Volume
 
 if TYPE_CHECKING:
@@ -48,10 +43,8 @@ RETRY_AFTER = timedelta(seconds=5)
 KEPT_FOR_HELP = 8
 """Files of the reserve that starting instances leave to what frees a full disk: an undo, a rollback, a removal."""
 
-Values = dict[tuple[str, str, str], str]
 
-
-class KeptService(WrittenService):
+class KeptService(MeshedService):
     """A service that the agent looks after.
 
     Args:
@@ -60,17 +53,13 @@ class KeptService(WrittenService):
     """
 
     def __init__(self, machine: Machine, record: ServiceRecord) -> None:
-        super().__init__(machine.documents, machine.clock, record)
-        self.machine = machine
+        super().__init__(machine, record)
         self.lock = asyncio.Lock()
         self.users = 0
         """How many operations run on it or wait to."""
         self.recovered = asyncio.Event()
-        self.running: dict[int, RunningRelease] = {}
         self.task: asyncio.Task[None] | None = None
         self.problems: list[str] = []
-        self._seen: frozenset[str] = frozenset()
-        self._values: Values = {}
         self._tending: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[None]] = set()
 
@@ -112,15 +101,8 @@ class KeptService(WrittenService):
             volumes,
             machine.label,
             self._older_assets(release),
-            self._required_network(),
+            self.required_network(),
         )
-
-    def _required_network(self) -> Path | None:
-        if self.record.is_apart and self.network is None:
-            raise NetworkMissing(
-                f"{self.name} has no network: its instances are to have one of their own, which could not be made"
-            )
-        return self.network
 
     def _older_assets(self, release: ReleaseRecord) -> tuple[Path, ...]:
         """Return the folders in which pages of earlier releases still find their files."""
@@ -234,47 +216,6 @@ class KeptService(WrittenService):
             network=self.network,
         )
 
-    @property
-    def network(self) -> Path | None:
-        """The network of its instances; None for that of the host."""
-        return self.machine.mesh.network(*self.record.key) if self.record.is_apart else None
-
-    async def choose_network(self) -> None:
-        """Decide whether the instances get a network of their own; while some run, theirs is that of all."""
-        if not self.running and not self._seen:
-            is_apart = await self.machine.mesh.lacks_network() is None
-            if is_apart != self.record.is_apart:
-                self.note(is_apart=is_apart)
-
-    def member(self) -> Member:
-        """Return the service as a mesh needs to know it."""
-        begun = self.record.operation.release if self.record.operation else None
-        numbers = dict.fromkeys((self.record.active, *self.running, *self.record.warm, begun))
-        releases = []
-        for number in filter(None, numbers):
-            with suppress(ReleaseNotFound, UnreadableDocument):  # nothing of it can be started
-                releases.append(self.release(number))
-        declaring = [one for one in releases if one.state != "warm"]
-        groups = [group for one in releases for group in groups_of(one).values()]
-        return Member(
-            environment=self.record.environment,
-            service=self.record.service,
-            surroundings=tuple(one.stacks.environment for one in declaring),
-            ports=tuple(i.port for one in releases for i in one.instances if i.port is not None),
-            runtimes=tuple(sorted({one.isolation for one in releases})),
-            health=tuple(sorted({group.health.path for group in groups if group.health})),
-            uses=self._addresses(),
-            is_apart=self.record.is_apart,
-        )
-
-    def _addresses(self) -> tuple[Address, ...] | None:
-        """Return where the resources are; None before the engines were asked for all of them."""
-        known = {name for space, name, _ in self._values if space == "resources"}
-        if not self.record.eternal.keys() <= known:
-            return None
-        urls = [urlsplit(value) for (_, _, key), value in self._values.items() if key == "url"]
-        return tuple(sorted({Address(u.hostname, u.port) for u in urls if u.hostname and u.port}))
-
     def _pool(self, number: int, share: int) -> Pool:
         running = self.running.get(number)
         recorded = () if running else self.release(number).instances
@@ -289,24 +230,6 @@ class KeptService(WrittenService):
         """The names under which the edge answers for it now; none when it only works."""
         routing = self.machine.edge.routing(self.name)
         return routing.hosts if routing and routing.pools else ()
-
-    async def surround(self) -> None:
-        """Make what instances need around them, before they start: who may call whom, and the ways there.
-
-        Raises:
-            PlatformError: It cannot be made.
-        """
-        await self.machine.mesh.prepare([self.member()])
-        await self.machine.edge.refresh()
-
-    async def leave_mesh(self) -> None:
-        """Take away what stood around a service that is gone; what cannot be taken away now, the next start does."""
-        mesh, edge = self.machine.mesh, self.machine.edge
-        try:
-            await edge.refresh()
-            await mesh.forget(*self.record.key)
-        except PlatformError as e:
-            self.machine.log.warning("surroundings are left", service=self.name, reason=str(e))
 
     async def publish(self) -> None:
         """Make the edge route as the record says; returns once it does."""
