@@ -20,9 +20,11 @@ from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l25_deployer.builds.artifacts import Artifacts
 from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local.documents import Documents, UnreadableDocument
+from drystone.l25_deployer.local.mesh import NoMesh
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
 from drystone.l25_deployer.local.resources.port import Owner
 from drystone.l25_deployer.local.resources.volume import Volumes
+from drystone.l25_deployer.local.startup import Startup
 from drystone.l25_deployer.stacks.model import Volume
 from l25_deployer.small_platform import (
     ASKING,
@@ -280,3 +282,32 @@ async def test_a_sweep_asks_again_what_operations_need_before_it_removes_anythin
         assert needed
         assert store.lacks(needed) == []
         await suspended(p)
+
+
+async def test_who_watches_a_start_that_breaks_off_is_told(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def mistaken(*_: object) -> None:
+        raise LookupError("a mistake of ours")
+
+    seen: list[Startup] = []
+    end = Startup.end
+
+    def ended(startup: Startup) -> None:
+        seen.append(startup)
+        end(startup)
+
+    monkeypatch.setattr(NoMesh, "prepare", mistaken)
+    monkeypatch.setattr(Startup, "run", lambda self, _: pytest.fail("it went on"))
+    monkeypatch.setattr(Startup, "end", ended)
+
+    with pytest.raises(LookupError):
+        async with by_hand(home.path, home.port):
+            pass
+
+    (startup,) = seen
+    async with asyncio.timeout(5):
+        steps = [step async for step in startup.watch()]
+    assert [(step.state, step.text) for step in steps] == [
+        ("failed", "broke off: a mistake of ours")
+    ]

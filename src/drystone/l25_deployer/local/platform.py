@@ -93,6 +93,17 @@ class Platform:
 
     async def start(self) -> None:
         """Bring everything up. What fails is reported, and services are tried again until they come."""
+        try:
+            await self._start()
+        except Exception as e:
+            # A mistake of ours: whoever waits for the start is told, and does not wait for ever.
+            self.startup.add(StartupStep(0, "start", "failed", text=f"broke off: {e}"))
+            raise
+        finally:
+            self.startup.end()
+        self._tending = asyncio.create_task(self._tend_files(), name="tend files")
+
+    async def _start(self) -> None:
         await asyncio.to_thread(self.presence.arrive)
         self._staying = asyncio.create_task(self._stay(), name="leave marks")
         edge = self._services.machine.edge
@@ -103,24 +114,20 @@ class Platform:
         for kept in self._services.all():
             edge.note(kept.name, kept.routing())  # so that a new agent takes no route away
         self.followed = self._own_order()
-        try:
-            for part in await self.startup.run(self._waves):
-                self._go_on(self._retry_part(part), f"start {part.name}")
-            PARTS_UP.reach()
-            await self._remove_strays()
-            STRAYS_GONE.reach()
-            with suppress(OSError):  # it is tried again
-                await asyncio.to_thread(self._services.machine.documents.reserve.fill)
-            self.is_open.set()
-            services = self._service_waves()
-            self.followed += _names(services)
-            for height, wave in enumerate(services):
-                await asyncio.gather(*(self._start_service(kept, height) for kept in wave))
-            ALL_UP.reach()
-            self._report_absence()
-        finally:
-            self.startup.end()
-        self._tending = asyncio.create_task(self._tend_files(), name="tend files")
+        for part in await self.startup.run(self._waves):
+            self._go_on(self._retry_part(part), f"start {part.name}")
+        PARTS_UP.reach()
+        await self._remove_strays()
+        STRAYS_GONE.reach()
+        with suppress(OSError):  # it is tried again
+            await asyncio.to_thread(self._services.machine.documents.reserve.fill)
+        self.is_open.set()
+        services = self._service_waves()
+        self.followed += _names(services)
+        for height, wave in enumerate(services):
+            await asyncio.gather(*(self._start_service(kept, height) for kept in wave))
+        ALL_UP.reach()
+        self._report_absence()
 
     async def _prepare_mesh(self) -> None:
         """Make what instances need around them; who lacks it is told so when its instances are to start."""
