@@ -29,12 +29,10 @@ pytestmark = pytest.mark.timeout(300)
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 QUICK_KILLS = {
-    ("first deploy", "resources.resource.made"),
     ("deploy", "switch.record.written"),
     ("cutover", "cutover.old.ended"),
     ("warm rollback", "switch.edge.published"),
     ("down", "down.releases.ended"),
-    ("deploy with postgres", "postgres.role.made"),
 }
 QUICK_FAILURES = {
     ("cutover", "start.folder.begun"),

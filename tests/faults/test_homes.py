@@ -44,6 +44,7 @@ async def started(path: Path, port: int) -> AsyncIterator[Place]:
         await remove(found)
 
 
+@pytest.mark.slow
 async def test_a_moved_home_comes_back_with_code_data_and_the_way_back(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(place())

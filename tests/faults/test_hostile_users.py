@@ -131,7 +131,7 @@ async def test_the_table_finds_a_file_that_is_open_to_others(whole: Whole) -> No
         planted.unlink()
 
 
-@pytest.mark.parametrize("user", [NOBODY, WITHOUT_ENTRY])
+@pytest.mark.parametrize("user", [NOBODY, pytest.param(WITHOUT_ENTRY, marks=pytest.mark.slow)])
 async def test_others_list_read_write_and_reach_nothing_of_a_home(whole: Whole, user: int) -> None:
     paths = [str(path) for path in everything(whole.home)]
     paths += [str(path) for path in Path("/tmp").glob("seaweedfs-*") if is_of(path, whole.home)]

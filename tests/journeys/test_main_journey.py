@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from journeys.place import EXAMPLES, Place
+from journeys.place import EXAMPLES, Place, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +65,13 @@ async def test_the_main_journey(own_platform: Place) -> None:
 
 async def look_around(platform: Place) -> None:
     drystone = platform.drystone
-    view = await platform.show("guestbook")
-    assert view["summary"]["state"] == "serving"
+
+    async def serving() -> Any:
+        # A probe of a busy machine may come late.
+        view = await platform.show("guestbook")
+        return view if view["summary"]["state"] == "serving" else None
+
+    view = await eventually(serving)
     assert {i["group"] for i in view["instances"]} == {"web", "digest"}
     assert [(r["name"], r["type"]) for r in view["resources"]] == [("db", "postgres")]
     status = await drystone.ask("status")

@@ -34,6 +34,7 @@ async def test_httpbin_answers_under_gunicorn(platform: Place) -> None:
     assert answer.json()["args"] == {"x": "1"}
 
 
+@pytest.mark.slow
 async def test_kinto_keeps_its_records_across_a_deploy(platform: Place) -> None:
     await deployed(platform, "kinto")
     records = "/v1/buckets/default/collections/notes/records"

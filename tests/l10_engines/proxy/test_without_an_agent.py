@@ -129,7 +129,11 @@ async def test_the_access_log_stays_bounded_while_no_agent_lives_and_begins_anew
     whole = log.read_bytes().splitlines()[:-1]  # the last one was cut
     assert all(json.loads(line)["status"] == 200 for line in whole)
     await stopped.live(stopped.snapshot(shop(("blue", 1, [blue]))))
-    await stopped.envoy.tend()
-    await stopped.get(x_request_id="with-an-agent")
-    await eventually(lambda: log.exists() and b"with-an-agent" in log.read_bytes())
+
+    async def is_written() -> bool:
+        await stopped.envoy.tend()
+        await stopped.get(x_request_id="with-an-agent")
+        return log.exists() and b"with-an-agent" in log.read_bytes()
+
+    await until(is_written)
     assert log.stat().st_size < largest
