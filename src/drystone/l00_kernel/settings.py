@@ -98,15 +98,17 @@ class CacheSettings(_Engine, frozen=True, kw_only=True):
 
 
 class ProxySettings(_Engine, frozen=True, kw_only=True):
-    """The edge, which always runs here.
+    """The edge, which always runs here, and the sidecars.
 
     Attributes:
         memory: Bytes that it may use.
         open: Whether people at this machine reach services that are not public. Services never do, unless they declare it.
+        placement: Where sidecars run of services that do not say it: ``node`` is this proxy, ``instance`` a process for each.
     """
 
     memory: int | None = None
     open: bool = True
+    placement: Literal["node", "instance"] = "node"
 
 
 class DependenciesSettings(msgspec.Struct, frozen=True, kw_only=True):

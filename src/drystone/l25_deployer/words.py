@@ -237,6 +237,8 @@ class ServiceView(msgspec.Struct, frozen=True):
     operation: str | None
     runtime: str
     problems: list[str]
+    sidecar: Literal["node", "instance"] = "node"
+    """Where its sidecar runs: in the proxy of the host, or in a process that it has alone."""
 
 
 class HistoryEvent(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -73,7 +73,7 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
     with listening(home.agent_socket) as listener:
         LISTENS.reach()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        counting = asyncio.create_task(serve_metrics(settings.metrics.port, whole.envoy, log))
+        counting = asyncio.create_task(serve_metrics(settings.metrics.port, whole.statistics, log))
         starting = asyncio.create_task(_start(home, whole, log))
         await _first(stopped, leaving)
         starting.cancel()

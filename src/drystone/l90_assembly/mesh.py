@@ -10,9 +10,12 @@ import msgspec
 from msgspec import structs
 
 from drystone.l10_engines.networks.driver import Networks
+from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l25_deployer.local.startup import Part
+from drystone.l35_mesh.observed.sending import statsd_of
 from drystone.l35_mesh.observed.tracing import Tracing, collector_of
 from drystone.l35_mesh.sidecar.around import Around
+from drystone.l35_mesh.sidecar.fleet import Fleet
 from drystone.l35_mesh.sidecar.following import Following
 from drystone.l35_mesh.sidecar.key_book import KeyBook
 from drystone.l35_mesh.sidecar.node import NodeMesh
@@ -21,7 +24,10 @@ from drystone.l35_mesh.sidecar.token_book import TokenBook
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
+    from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import Settings
+    from drystone.l10_engines.proxy.ads import Ads
+    from drystone.l10_engines.supervision.supervisor import Supervisor
     from drystone.l20_trust.keys.service import Keys
     from drystone.l25_deployer.local.machine import Machine
     from drystone.l25_deployer.local.mesh import Address, Member
@@ -33,6 +39,12 @@ MESH = "mesh"
 RESOURCES = "resources.json"
 """File of the home with the addresses of services' resources."""
 
+SIDECARS = "sidecars"
+"""Folder among those of the engines, with one for each proxy that a service has of its own."""
+
+SIDECAR_MEMORY = 64 << 20
+"""Bytes of heap at which such a proxy begins to refuse requests."""
+
 LAYER = 35
 
 
@@ -41,12 +53,14 @@ class MeshParts(msgspec.Struct, frozen=True):
 
     Attributes:
         node: Decides who reaches whom.
+        fleet: The proxies that services have of their own.
         book: By what callees check who calls.
         tokens: What callers prove themselves with.
         around: The networks of services.
     """
 
     node: NodeMesh
+    fleet: Fleet
     book: KeyBook
     tokens: TokenBook
     around: Around
@@ -58,7 +72,10 @@ def mesh_of(
     keys: Keys,
     ports: PortBook,
     *,
+    ads: Ads,
+    supervisor: Supervisor,
     clock: Clock,
+    log: Log,
     given: Callable[[], Iterable[Address]],
     further: Callable[[Member], Further],
 ) -> MeshParts:
@@ -69,7 +86,10 @@ def mesh_of(
         settings: What its owner decided.
         keys: Who may prove what.
         ports: Promises ports.
+        ads: Serves the configurations of proxies.
+        supervisor: Keeps those that services have of their own.
         clock: The time.
+        log: Where to say what one of them does not do.
         given: Addresses of the platform that every service may reach.
         further: What other parts of the mesh add to what stands before a service.
 
@@ -84,6 +104,14 @@ def mesh_of(
         edge=settings.port,
         given=given,
     )
+    beside = ProxySettings(
+        port=None,
+        access_log=home.access_log,
+        shares_logs=True,
+        memory=SIDECAR_MEMORY,
+        statsd=statsd_of(settings.telemetry.statsd),
+    )
+    fleet = Fleet(home.engines / SIDECARS, ads=ads, supervisor=supervisor, settings=beside, log=log)
     node = NodeMesh(
         ports=ports,
         book=book,
@@ -92,9 +120,12 @@ def mesh_of(
         is_open=settings.proxy.open,
         further=further,
         around=around,
-        **({} if collector is None else {"finish": Tracing(collector)}),
+        fleet=fleet,
+        placement=settings.proxy.placement,
+        edge_port=settings.port,
+        **({} if collector is None else {"finishing": functools.partial(Tracing, collector)}),
     )
-    return MeshParts(node, book, tokens, around)
+    return MeshParts(node, fleet, book, tokens, around)
 
 
 def together(*parts: Callable[[Member], Further]) -> Callable[[Member], Further]:
@@ -140,6 +171,7 @@ def mesh_part(mesh: MeshParts, following: Following, observed: Observed) -> Part
     async def stop() -> None:
         await observed.stop()
         await following.stop()
+        await mesh.fleet.stop()
         await mesh.around.end()
 
     return Part(MESH, LAYER, start, stop)

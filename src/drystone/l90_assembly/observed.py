@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from drystone.l10_engines.proxy.errors import ProxyUnavailable
 from drystone.l10_engines.proxy.refusal_log import refusals_beside
 from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.dependencies.live_model import PROXY
@@ -14,6 +17,7 @@ from drystone.l25_deployer.dependencies.model import PLATFORM, name_of
 from drystone.l35_mesh.observed.landscape import Landscape, Place
 from drystone.l35_mesh.observed.page import MetricsPage
 from drystone.l35_mesh.observed.service import Observed
+from drystone.l35_mesh.observed.statistics import joined
 from drystone.l35_mesh.observed.surroundings import landscape_of
 from drystone.l90_assembly.agent_socket import server_of
 
@@ -56,17 +60,32 @@ def observed_of(
     return Observed(refusals_beside(home.access_log), now, clock)
 
 
-async def serve_metrics(port: int | None, envoy: Envoy, log: Log) -> None:
+async def counted_by(pattern: str, edge: Envoy, others: Iterable[Envoy]) -> bytes:
+    """Return what several proxies have counted, as one of them would.
+
+    Raises:
+        ProxyUnavailable: The edge does not answer; of the others one may be about to start again.
+    """
+    answers = [await edge.statistics(pattern)]
+    for other in tuple(others):
+        with suppress(ProxyUnavailable):
+            answers.append(await other.statistics(pattern))
+    return joined(answers)
+
+
+async def serve_metrics(
+    port: int | None, counted: Callable[[str], Awaitable[bytes]], log: Log
+) -> None:
     """Answer who collects metrics on this machine until it is cancelled; at once, where nobody wants them.
 
     Args:
         port: Of 127.0.0.1; None where nobody collects.
-        envoy: Counts.
+        counted: Returns what the proxies have counted, of what fits a pattern.
         log: Where it is told that another program has the port.
     """
     if port is None:
         return
-    server = server_of(MetricsPage(envoy.statistics))
+    server = server_of(MetricsPage(counted))
     while True:
         try:
             listener = socket.create_server(("127.0.0.1", port))

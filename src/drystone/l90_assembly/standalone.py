@@ -52,7 +52,7 @@ from drystone.l90_assembly.keys import KeyParts, addresses_of, key_parts, keys_o
 from drystone.l90_assembly.limits import LIMITS, further_for_limits, limiter_of, limits_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part, together
 from drystone.l90_assembly.migration import MIGRATION, migration_part, migrations_of
-from drystone.l90_assembly.observed import observed_of
+from drystone.l90_assembly.observed import counted_by, observed_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
 from drystone.l90_assembly.signin import Gates, signin_at_edge, signin_of, signin_part
 from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from drystone.l35_mesh.limits.engine import LimiterEngine
     from drystone.l35_mesh.migration.service import Migrations
     from drystone.l35_mesh.observed.service import Observed
+    from drystone.l35_mesh.sidecar.fleet import Fleet
     from drystone.l35_mesh.sidecar.following import Following
     from drystone.l90_assembly.runtimes import Trials
 
@@ -93,6 +94,7 @@ class Standalone(msgspec.Struct, frozen=True):
         supervisor: Keeps its engines.
         ads: Serves the proxy's configuration.
         envoy: The proxy.
+        fleet: The proxies that services have of their own.
         artifacts: Its store of artefacts.
         services: What is deployed.
         keys: By which services prove who they are.
@@ -109,6 +111,7 @@ class Standalone(msgspec.Struct, frozen=True):
     supervisor: Supervisor
     ads: Ads
     envoy: Envoy
+    fleet: Fleet
     artifacts: Artifacts
     services: Services
     keys: Keys
@@ -118,6 +121,17 @@ class Standalone(msgspec.Struct, frozen=True):
     migrations: Migrations
     view: OnDemand
     signin: OnDemand
+
+    async def statistics(self, pattern: str) -> bytes:
+        """Return what every proxy has counted; those that do not answer now are left out, but for the edge.
+
+        Args:
+            pattern: See :meth:`~drystone.l10_engines.proxy.admin.Admin.statistics`.
+
+        Raises:
+            ProxyUnavailable: The edge does not answer.
+        """
+        return await counted_by(pattern, self.envoy, self.fleet.envoys.values())
 
     async def leave(self) -> None:
         """Stop looking after everything; all that runs goes on."""
@@ -129,6 +143,7 @@ class Standalone(msgspec.Struct, frozen=True):
         await self.view.stop()
         await self.signin.stop()
         await self.supervisor.detach()
+        await self.fleet.leave()
         await self.envoy.detach()
         await self.ads.stop()
 
@@ -178,7 +193,18 @@ async def assemble(
     gates = Gates(home, settings, clock)
     further = together(gates.further, partial(further_for_limits, holding))
     given = partial(addresses_of, engines.keys)
-    mesh = mesh_of(home, settings, keys, ports, clock=clock, given=given, further=further)
+    mesh = mesh_of(
+        home,
+        settings,
+        keys,
+        ports,
+        ads=engines.ads,
+        supervisor=engines.supervisor,
+        clock=clock,
+        log=log,
+        given=given,
+        further=further,
+    )
     machine = Machine(
         label=label_of(home),
         url_port=settings.port,
@@ -259,6 +285,7 @@ async def assemble(
         supervisor=engines.supervisor,
         ads=engines.ads,
         envoy=engines.envoy,
+        fleet=mesh.fleet,
         artifacts=artifacts,
         services=services,
         keys=keys,

@@ -168,7 +168,7 @@ async def test_the_access_log_is_moved_away_when_it_has_grown(stopped: Rig, blue
     old = stopped.access_log.with_name("access.json.1")
     await stopped.get(x_request_id="the-first")
     await eventually(lambda: b"the-first" in stopped.access_log.read_bytes())
-    await stopped.envoy.bound_logs()
+    await stopped.envoy.tend()
     await eventually(stopped.access_log.exists)
     await stopped.get(x_request_id="the-second")
     await eventually(lambda: b"the-second" in stopped.access_log.read_bytes())

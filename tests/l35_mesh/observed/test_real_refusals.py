@@ -100,7 +100,7 @@ async def test_a_log_that_has_grown_is_moved_away_and_nothing_is_lost(
     assert (await rig.ask()).status_code == 401
     await told(observed, lambda seen: bool(seen.refusals))
     log.rename(log.with_name(f"{log.name}.1"))
-    await rig.envoy.bound_logs()
+    await rig.envoy.tend()
     assert (await rig.ask()).status_code == 401
     found = await told(observed, lambda seen: seen.refusals[0].times == 2)
     await observed.stop()

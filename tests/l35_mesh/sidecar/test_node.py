@@ -48,7 +48,7 @@ class Host:
             for number, member in enumerate(members)
         ]
         edge = edge_snapshot(services, port=8400, access_log=LOG)
-        return self.node.surround(edge, services, members)
+        return self.node.surround(edge, services, members)[None]
 
 
 def member(service: str, **changes: Any) -> Member:

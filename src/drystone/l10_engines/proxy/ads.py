@@ -121,6 +121,10 @@ class Ads:
             client.wake.set()
         return packed.version
 
+    def forget(self, group: str) -> None:
+        """Forget the snapshot of a group that is no more; an Envoy of it that is still there keeps what it has."""
+        self._snapshots.pop(group, None)
+
     async def applied(self, version: int, within: timedelta, *, group: str = EDGE) -> None:
         """Wait until every connected Envoy of the group has accepted this snapshot or a later one.
 

@@ -67,6 +67,7 @@ __all__ = [
     "Protocol",
     "edge_snapshot",
     "internal_listener",
+    "ways_to_instances",
 ]
 
 INDEX_HOSTS = ("localhost", "127.0.0.1")
@@ -132,26 +133,15 @@ def edge_snapshot(
     if index:
         more = [route for one in own for route in own_routes(one)]
         hosts.append(index_host(index, index_page(ordered, port, own), more))
-    spoken = [(service, protocol) for service in ordered for protocol in protocols_of(service)]
-    moving = [(service, service.move) for service in ordered if service.move]
-    mirrored = [(s, move, move.mirror) for s, move in moving if move.mirror]
-    own_end = Endpoint(port, _reached_at(address))
+    ways = ways_to_instances(
+        ordered,
+        edge=Endpoint(port, _reached_at(address)),
+        access_log=access_log,
+        connections=connections,
+    )
     return Snapshot(
-        clusters={
-            **{
-                cluster_name(s.name, protocol): cluster(s.name, protocol, connections, s.network)
-                for s, protocol in spoken
-            },
-            **{one.name: own_cluster(one) for one in own},
-            **{away_name(s.name): away_cluster(s, move, connections) for s, move in moving},
-            **{copies_name(s.name): copies_cluster(s, mirror) for s, _, mirror in mirrored},
-            **{alone_name(s.name): alone_cluster(s, move, connections) for s, move, _ in mirrored},
-        },
-        endpoints={
-            **{cluster_name(s.name, protocol): endpoints(s, protocol) for s, protocol in spoken},
-            **{away_name(s.name): away_endpoints(s, move, own_end) for s, move in moving},
-            **{alone_name(s.name): alone_endpoints(s, move, own_end) for s, move, _ in mirrored},
-        },
+        clusters={**ways.clusters, **{one.name: own_cluster(one) for one in own}},
+        endpoints=ways.endpoints,
         listeners={
             LISTENER: listener(address, port, access_log),
             **{
@@ -160,7 +150,7 @@ def edge_snapshot(
                 )
                 for name, service in internal.items()
             },
-            **{SIDES + s.name: sides_listener(s, mirror, access_log) for s, _, mirror in mirrored},
+            **ways.listeners,
         },
         routes={
             ROUTES: route_configuration(hosts),
@@ -168,9 +158,50 @@ def edge_snapshot(
                 name: route_configuration([service_host(service, ("*",))], name=name)
                 for name, service in internal.items()
             },
-            **{SIDES + s.name: sides_routes(s, move) for s, move, _ in mirrored},
+            **ways.routes,
         },
-        optional=frozenset((*internal, *(SIDES + s.name for s, _, _ in mirrored))),
+        optional=ways.optional.union(internal),
+    )
+
+
+def ways_to_instances(
+    services: Sequence[EdgeService],
+    *,
+    edge: Endpoint,
+    access_log: Path,
+    connections: int = MOST_CONNECTIONS,
+) -> Snapshot:
+    """Return how an Envoy reaches the instances of services, here and at their other sides: all but who may ask for that.
+
+    Args:
+        services: Checked, see ``check_services``.
+        edge: Where the edge is reached from this machine.
+        access_log: File for one JSON object per request.
+        connections: How many there may be to the instances of one service.
+    """
+    spoken = [(service, protocol) for service in services for protocol in protocols_of(service)]
+    moving = [(service, service.move) for service in services if service.move]
+    mirrored = [(s, move, move.mirror) for s, move in moving if move.mirror]
+    return Snapshot(
+        clusters={
+            **{
+                cluster_name(s.name, protocol): cluster(s.name, protocol, connections, s.network)
+                for s, protocol in spoken
+            },
+            **{away_name(s.name): away_cluster(s, move, connections) for s, move in moving},
+            **{copies_name(s.name): copies_cluster(s, mirror) for s, _, mirror in mirrored},
+            **{alone_name(s.name): alone_cluster(s, move, connections) for s, move, _ in mirrored},
+        },
+        endpoints={
+            **{cluster_name(s.name, protocol): endpoints(s, protocol) for s, protocol in spoken},
+            **{away_name(s.name): away_endpoints(s, move, edge) for s, move in moving},
+            **{alone_name(s.name): alone_endpoints(s, move, edge) for s, move, _ in mirrored},
+        },
+        listeners={
+            SIDES + s.name: sides_listener(s, mirror, access_log) for s, _, mirror in mirrored
+        },
+        routes={SIDES + s.name: sides_routes(s, move) for s, move, _ in mirrored},
+        optional=frozenset(SIDES + s.name for s, _, _ in mirrored),
     )
 
 

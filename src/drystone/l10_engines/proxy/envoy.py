@@ -33,11 +33,9 @@ from drystone.l10_engines.proxy.edge_clusters import cluster_names
 from drystone.l10_engines.proxy.errors import PortTaken, ProxyUnavailable
 from drystone.l10_engines.proxy.generation import Generation, generations
 from drystone.l10_engines.proxy.launch import Launch
-from drystone.l10_engines.proxy.refusal_log import LOG_LIMIT as REFUSALS_LIMIT
-from drystone.l10_engines.proxy.refusal_log import refusals_beside
+from drystone.l10_engines.proxy.logs import Logs
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot
-from drystone.l10_engines.supervision.files import rotate
 from drystone.l10_engines.supervision.port import Engine, EngineState, EngineStatus
 
 __all__ = ["Envoy", "ProxySettings"]
@@ -71,6 +69,7 @@ class Envoy(Engine):
         self._accepting: set[asyncio.Task[None]] = set()
         self._configuration = Configuration(group, ads, directory, settings)
         self._launching = Launch(directory, ads.socket, settings, group)
+        self._logs = Logs(settings)
         self.log = self._launching.log
         self._restarts = 0
         self._last_error = ""
@@ -152,7 +151,7 @@ class Envoy(Engine):
             state=state,
             version=(current.version or None) if current else None,
             pid=envoy.pid if envoy else None,
-            endpoint=f"127.0.0.1:{self._settings.port}",
+            endpoint=f"127.0.0.1:{self._settings.port}" if self._settings.port else "",
             memory_limit=self._settings.memory,
             directory=str(self.directory),
             restarts=self._restarts,
@@ -182,6 +181,10 @@ class Envoy(Engine):
             if self._current is not None:
                 await self._accept(within or self._settings.patience)
             return version
+
+    async def require_kept(self) -> None:
+        """See :meth:`Configuration.require_kept`."""
+        await self._configuration.require_kept()
 
     @property
     def refused(self) -> dict[str, str]:
@@ -236,9 +239,7 @@ class Envoy(Engine):
         Raises:
             ProxyUnavailable: It does not answer, or there is none.
         """
-        if self._current is None:
-            raise ProxyUnavailable("no Envoy serves now; it is started again")
-        return await self._current.admin.outcomes_at(cluster)
+        return await self._serving().admin.outcomes_at(cluster)
 
     async def statistics(self, pattern: str) -> bytes:
         """Return what the Envoy that serves has counted: see :meth:`~drystone.l10_engines.proxy.admin.Admin.statistics`.
@@ -246,9 +247,12 @@ class Envoy(Engine):
         Raises:
             ProxyUnavailable: None runs, or it does not answer.
         """
+        return await self._serving().admin.statistics(pattern)
+
+    def _serving(self) -> Generation:
         if self._current is None:
-            raise ProxyUnavailable("no proxy runs; `drystone up` starts it")
-        return await self._current.admin.statistics(pattern)
+            raise ProxyUnavailable(f"no Envoy of {self.name} serves now; `drystone up` starts it")
+        return self._current
 
     def restarts_since(self, moment: datetime) -> int:
         """Return how often runners started an Envoy again after a moment, whoever looked after them."""
@@ -296,7 +300,7 @@ class Envoy(Engine):
             beside: One of ours listens on the port already.
         """
         settings = self._settings
-        if not beside and not is_free(settings.port):
+        if not beside and settings.port is not None and not is_free(settings.port):
             raise PortTaken(
                 f"another program listens on port {settings.port}; stop it or choose another port",
                 port=str(settings.port),
@@ -332,10 +336,6 @@ class Envoy(Engine):
         if self._configuration.version is not None:
             await self._configuration.until_accepted(within)
             await self._until_none_is_behind(within)
-
-    async def require_kept(self) -> None:
-        """See :meth:`Configuration.require_kept`."""
-        await self._configuration.require_kept()
 
     async def _until_none_is_behind(self, within: timedelta) -> None:
         """Wait until no Envoy serves requests by a configuration that it cannot get updates for."""
@@ -399,20 +399,8 @@ class Envoy(Engine):
 
         This happens by itself while an agent lives.
         """
-        await self.bound_logs()
+        await self._logs.bound([generation.admin for generation in self._generations()])
         await self.require_kept()
         if wanted := self._configuration.to_try_again():
             with suppress(PlatformError):  # it is tried again
                 await self.publish(wanted)
-
-    async def bound_logs(self) -> None:
-        """Move the access log and that of refusals to ``<name>.1`` if they have grown, and let Envoy open new ones."""
-        log, refusals = self._settings.access_log, refusals_beside(self._settings.access_log)
-        await asyncio.to_thread(rotate, log, limit=self._settings.access_log_limit)
-        await asyncio.to_thread(rotate, refusals, limit=REFUSALS_LIMIT)
-        # Not every Envoy has a listener that refuses: then this file is missing from the begin.
-        is_moved = refusals.with_name(f"{refusals.name}.1").exists() and not refusals.exists()
-        if is_moved or not log.exists():
-            for generation in self._generations():
-                with suppress(PlatformError):
-                    await generation.admin.reopen_logs()

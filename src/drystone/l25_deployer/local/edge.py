@@ -130,13 +130,23 @@ class Edge:
         move = self._moves.get(service)
         elsewhere = {(one.address, one.port) for one in move.addresses} if move else set()
         here, there = Outcomes(), Outcomes()
-        for cluster in sorted(cluster_names(service)):
-            for at, counted in (await self._envoy.outcomes(cluster)).items():
+        every = [
+            (await envoy.outcomes(cluster)).items()
+            for envoy in self._before(service)
+            for cluster in sorted(cluster_names(service))
+        ]
+        for counts in every:
+            for at, counted in counts:
                 if at in elsewhere:
                     there += counted
                 else:
                     here += counted
         return here, there
+
+    def _before(self, service: str) -> Sequence[Envoy]:
+        """Return the proxies that send requests to a service's instances."""
+        own = self._mesh.own_proxies.get(service)
+        return (self._envoy,) if own is None else (self._envoy, own)
 
     async def route(self, service: str, routing: Routing | None) -> None:
         """Route a service, or take its route away; returns when the proxy does so.
@@ -147,6 +157,7 @@ class Edge:
         """
         self.note(service, routing)
         await self.publish()
+        self._mesh.require(service)
 
     def outdate(self) -> None:
         """Take note that what stands between services has changed; the next :meth:`publish` brings it about."""
@@ -192,7 +203,9 @@ class Edge:
                     connections=self._connections,
                     own=self._own,
                 )
-                await self._envoy.publish(self._mesh.surround(edge, services, self._members()))
+                lead = self._envoy.publish
+                if not await self._mesh.publish(edge, services, self._members(), lead):
+                    self._is_current = False
             except BaseException:
                 self._is_current = False
                 raise
@@ -209,7 +222,8 @@ class Edge:
         Raises:
             DiskFull: There is no room for them.
         """
-        await self._envoy.require_kept()
+        for envoy in (self._envoy, *self._mesh.own_proxies.values()):
+            await envoy.require_kept()
 
     async def until_idle(self, service: str, ports: tuple[int, ...], limit: timedelta) -> int:
         """Wait until instances that get no new requests have answered the ones they have.
@@ -221,7 +235,7 @@ class Edge:
         end = loop.time() + limit.total_seconds()
         pause, calm = FIRST_GLANCE, 0
         while True:
-            left = await self._envoy.active_requests(service, *ports)
+            left = sum([await e.active_requests(service, *ports) for e in self._before(service)])
             calm = 0 if left else calm + 1
             remaining = end - loop.time()
             # A request that was on its way when the route changed is not counted before it has a connection.

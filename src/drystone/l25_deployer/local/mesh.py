@@ -7,7 +7,7 @@ who they are.
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from drystone.l25_deployer.stacks.model import EnvironmentStack
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.edge import EdgeService
+    from drystone.l10_engines.proxy.envoy import Envoy
     from drystone.l10_engines.proxy.snapshot import Snapshot
     from drystone.l25_deployer.local.ports import PortBook
 
@@ -101,16 +102,43 @@ class Mesh(abc.ABC):
         """Return the network that instances of a service join; None for that of the host."""
 
     @abc.abstractmethod
-    def surround(
-        self, edge: Snapshot, services: Sequence[EdgeService], members: Sequence[Member]
-    ) -> Snapshot:
-        """Return the proxy's configuration with everything that stands between services.
+    async def publish(
+        self,
+        edge: Snapshot,
+        services: Sequence[EdgeService],
+        members: Sequence[Member],
+        lead: Callable[[Snapshot], Awaitable[object]],
+    ) -> bool:
+        """Bring about everything that stands between services, and return when it is so.
 
         Args:
             edge: What the edge needs.
             services: What the edge was made of.
             members: Every service of this home.
+            lead: Gives the proxy of the host its configuration, and returns when it does so.
+
+        Returns:
+            Whether every proxy beside that one follows, too; :meth:`require` says of which service it does not.
+
+        Raises:
+            PlatformError: Those of ``lead``.
         """
+
+    @abc.abstractmethod
+    def require(self, service: str) -> None:
+        """Return if what stands before a service is what was published last.
+
+        Args:
+            service: As ``<service>.<environment>``.
+
+        Raises:
+            PlatformError: The proxy that the service has of its own does not follow.
+        """
+
+    @property
+    @abc.abstractmethod
+    def own_proxies(self) -> Mapping[str, Envoy]:
+        """The proxies that services have of their own, by ``<service>.<environment>``."""
 
     @abc.abstractmethod
     def problems(self, service: str, refused: Mapping[str, str]) -> list[str]:
@@ -157,10 +185,24 @@ class NoMesh(Mesh):
         return None
 
     @override
-    def surround(
-        self, edge: Snapshot, services: Sequence[EdgeService], members: Sequence[Member]
-    ) -> Snapshot:
-        return edge
+    async def publish(
+        self,
+        edge: Snapshot,
+        services: Sequence[EdgeService],
+        members: Sequence[Member],
+        lead: Callable[[Snapshot], Awaitable[object]],
+    ) -> bool:
+        await lead(edge)
+        return True
+
+    @override
+    def require(self, service: str) -> None:
+        return
+
+    @property
+    @override
+    def own_proxies(self) -> Mapping[str, Envoy]:
+        return {}
 
     @override
     def problems(self, service: str, refused: Mapping[str, str]) -> list[str]:

@@ -92,6 +92,7 @@ def view(kept: KeptService) -> ServiceView:
         operation=describe(kept) if record.operation else None,
         runtime=active.isolation if active else "",
         problems=problems(kept),
+        sidecar="instance" if kept.name in kept.machine.mesh.own_proxies else "node",
     )
 
 

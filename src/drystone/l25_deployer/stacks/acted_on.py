@@ -193,6 +193,7 @@ KEYS: dict[str, str] = {
             "policy": "no policy decides yet",
             "tracing": NOW,
             "body": NOW,
+            "placement": NOW,
         },
     ),
     "limits": NOW,

@@ -264,6 +264,7 @@ def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.E
         body=proxy.body,
         tracing=_unless(proxy.tracing, model.TRACING),
         limits=limits_of(descriptor),
+        placement=proxy.placement,
     )
 
 

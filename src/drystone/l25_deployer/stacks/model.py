@@ -323,6 +323,8 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
         body: Largest body of a request, in bytes; no bound when None.
         tracing: Share of the requests that are traced.
         limits: How often it may be called, by name.
+        placement: Where its sidecar runs: in the proxy of the host, or in a process that it has alone; as the platform has it
+            when None.
     """
 
     service: str
@@ -348,6 +350,7 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
     body: int | None = None
     tracing: float | None = None
     limits: dict[str, Limit] = {}
+    placement: Literal["node", "instance"] | None = None
 
 
 class Smoke(msgspec.Struct, frozen=True):

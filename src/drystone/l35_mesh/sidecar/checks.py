@@ -38,12 +38,14 @@ def check_no_twins(mesh: Mesh) -> None:
     Raises:
         InvalidProxyConfig: There are two for one service or one way, or two that listen at one place.
     """
-    _check_twice("before", (one.service.name for one in mesh.inbounds))
+    names = [one.service.name for one in mesh.inbounds]
+    _check_twice("before", (*names, *(one.service.name for one in mesh.beside)))
     _check_twice("on the way", ((one.caller, one.service) for one in mesh.outbounds))
     _check_twice("on the way", ((one.caller, one.host, one.port) for one in mesh.egresses))
     _check_twice("for all other ways of", (one.caller for one in mesh.catchers))
     _check_twice("for the names of", (one.caller for one in mesh.resolvers))
     places = [one.listen for one in mesh.inbounds if one.listen is not None]
+    places += [one.entry for one in mesh.inbounds if one.entry is not None]
     places += [one.listen for one in mesh.outbounds]
     places += [one.listen for one in mesh.egresses]
     places += [one.listen for one in mesh.catchers]
@@ -83,8 +85,8 @@ def check_inbound(inbound: Inbound) -> None:
         raise InvalidProxyConfig(f"{inbound.audience} cannot take bodies of {inbound.body} bytes")
     if "asap" in inbound.further.providers:
         raise InvalidProxyConfig("asap is the name of the tokens of services; choose another one")
-    if inbound.listen is not None:
-        _check_address(inbound.listen, inbound.audience)
+    for at in filter(None, (inbound.listen, inbound.entry)):
+        _check_address(at, inbound.audience)
 
 
 def check_outbound(outbound: Outbound) -> None:

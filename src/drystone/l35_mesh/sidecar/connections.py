@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER, HTTP_OPTIONS
-from drystone.l10_engines.proxy.edge_endpoints import Protocol
+from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER, HTTP_OPTIONS, bound_in
+from drystone.l10_engines.proxy.edge_endpoints import Endpoint, Protocol
 from drystone.l10_engines.proxy.edge_listener import (
     HTTP_CONNECTION,
     LOG_FIELDS,
@@ -64,23 +64,30 @@ WITHIN: Config = Shared(
 """The transport socket of a cluster that leads to a listener of the same Envoy."""
 
 
-_UNBOUNDED = Shared(
-    {
-        "thresholds": [
-            {
-                "max_connections": NO_LIMIT,
-                "max_pending_requests": NO_LIMIT,
-                "max_requests": NO_LIMIT,
-                "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 10},
-            }
-        ]
+def _unbounded(retried: int, at_least: int) -> Config:
+    """Return ``CircuitBreakers`` without a bound, but for how many percent of all requests may be repeated ones."""
+    budget = {"budget_percent": {"value": retried}, "min_retry_concurrency": at_least}
+    threshold = {
+        "max_connections": NO_LIMIT,
+        "max_pending_requests": NO_LIMIT,
+        "max_requests": NO_LIMIT,
+        "retry_budget": budget,
     }
-)
+    return Shared({"thresholds": [threshold]})
+
+
+_UNBOUNDED = _unbounded(20, 10)
+_EVERYTHING_AGAIN = _unbounded(100, NO_LIMIT)
 
 
 def inbound_name(service: str) -> str:
     """Name the listener before a service."""
     return f"inbound/{service}"
+
+
+def entry_name(service: str) -> str:
+    """Name the listener at which Envoys of other services find the one before a service."""
+    return f"entry/{service}"
 
 
 def outbound_name(caller: str, service: str) -> str:
@@ -140,6 +147,7 @@ def http(
     access_log: Path,
     strip: tuple[str, ...] = (),
     trusts_hop: bool = False,
+    counted_as: str | None = None,
 ) -> dict[str, Any]:
     """Return a filter chain that speaks HTTP; its listener tells ``caller`` of an outbound, and ``callee``.
 
@@ -151,6 +159,7 @@ def http(
         access_log: Where to log.
         strip: Headers that no client may set, beside those by which callers are named.
         trusts_hop: Whether only proxies of the mesh can connect, so that what they say of the client counts.
+        counted_as: Name of its statistics; that of its routes when None.
     """
     identity = client_identity()
     if trusts_hop:
@@ -158,7 +167,7 @@ def http(
     limits = protocol_limits()
     config = {
         "@type": TYPE_PREFIX + HTTP_CONNECTION,
-        "stat_prefix": name,
+        "stat_prefix": counted_as or name,
         "codec_type": "AUTO",
         "rds": {"config_source": ADS_SOURCE, "route_config_name": name},
         "early_header_mutation_extensions": [_stripped((*IDENTITY_HEADERS, *strip))],
@@ -213,6 +222,36 @@ def way_within(service: str) -> Config:
         "transport_socket": WITHIN,
         "load_assignment": within(f"to/{service}", service),
     }
+
+
+@lru_cache(maxsize=REMEMBERED)
+def way_beside(service: str, at: Address) -> Config:
+    """Return the ``Cluster`` that leads to the inbound of a service in another Envoy, without a token.
+
+    It speaks what the client speaks. On a connection that many clients share, those that read nothing would hold up the others.
+    """
+    name = f"to/{service}"
+    return {
+        **bare_cluster(name, None),
+        **bound_in(at.network),
+        "type": "STATIC",
+        # While that Envoy starts again, everything waits for it and is tried again.
+        "circuit_breakers": _EVERYTHING_AGAIN,
+        "load_assignment": reached(name, (Endpoint(at.port, at.address),)),
+    }
+
+
+def reached(cluster: str, places: Sequence[Endpoint]) -> dict[str, Any]:
+    """Return the ``ClusterLoadAssignment`` of a cluster that leads to some addresses."""
+    ends = [
+        {
+            "endpoint": {
+                "address": {"socket_address": {"address": at.address, "port_value": at.port}}
+            }
+        }
+        for at in places
+    ]
+    return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": ends}]}
 
 
 def within(cluster: str, service: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from drystone.l10_engines.proxy.edge_clusters import seconds
-from drystone.l10_engines.proxy.edge_routes import route_configuration, service_host
+from drystone.l10_engines.proxy.edge_routes import UNSENT, route_configuration, service_host
 from drystone.l10_engines.proxy.edge_services import EdgeService
 from drystone.l10_engines.proxy.local_replies import (
     INSTANCE_ANSWERS,
@@ -23,6 +23,7 @@ from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.bodies import TOO_LARGE, UNSIZED, bounded
 from drystone.l35_mesh.sidecar.checks import check_inbound
 from drystone.l35_mesh.sidecar.connections import (
+    entry_name,
     http,
     inbound_name,
     listening,
@@ -45,6 +46,14 @@ PARTS = 1 << 14
 """How many results are kept, so that a change of one service costs next to nothing for each of the others."""
 
 _CEL = TYPE_PREFIX + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+_ARRIVE: Config = Shared(
+    {
+        # Nothing of such a request has arrived anywhere. Envoy draws each pause between nothing and what it has grown to.
+        "retry_on": ",".join(UNSENT),
+        "num_retries": 8,
+        "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
+    }
+)
 _WHAT = "%REQ(:METHOD):32% %PATH(NQ:ORIG_OR_PATH):512%"
 
 
@@ -56,15 +65,35 @@ def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
         InvalidProxyConfig: Something of it cannot be.
     """
     check_inbound(inbound)
-    service = inbound.service
-    name = inbound_name(service.name)
+    service, further = inbound.service.name, inbound.further
+    name, entry = inbound_name(service), entry_name(service)
+    told = {"callee": inbound.audience, "service": inbound.audience.rpartition("/")[2]}
+    chain = _chain(inbound, access_log, name, trusts_hop=inbound.trusts_hop)
+    listeners = {name: listening(name, inbound.listen, [chain], told)}
+    routes = {name: _routes(inbound, name, trusts_hop=inbound.trusts_hop)}
+    if inbound.entry is not None:
+        again = _chain(inbound, access_log, entry, trusts_hop=False)
+        listeners[entry] = listening(entry, inbound.entry, [again], told)
+        routes[entry] = _routes(inbound, entry, trusts_hop=False)
+    ways = {} if inbound.listen else {f"to/{service}": way_within(service)}
+    return Snapshot(
+        clusters={**ways, **further.clusters},
+        listeners=listeners,
+        routes=routes,
+        secrets=further.secrets,
+        extensions={checks_name(service): checks(inbound), **further.extensions},
+        optional=frozenset({entry} & listeners.keys()),
+    )
+
+
+def _chain(inbound: Inbound, access_log: Path, name: str, *, trusts_hop: bool) -> Config:
     further = inbound.further
-    chain = http(
+    return http(
         "inbound",
         name=name,
         filters=(
             *further.before,
-            checks_filter(service.name),
+            checks_filter(inbound.service.name),
             BINDING,
             NOBODY,
             UNSIZED,
@@ -73,23 +102,22 @@ def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
         replies=_replies(further.mappers) if further.mappers else _REPLIES,
         access_log=access_log,
         strip=further.identity_headers,
-        trusts_hop=inbound.listen is None,
-    )
-    told = {"callee": inbound.audience, "service": inbound.audience.rpartition("/")[2]}
-    ways = {} if inbound.listen else {f"to/{service.name}": way_within(service.name)}
-    return Snapshot(
-        clusters={**ways, **further.clusters},
-        listeners={name: listening(name, inbound.listen, [chain], told)},
-        routes={name: _routes(inbound, name)},
-        secrets=further.secrets,
-        extensions={checks_name(service.name): checks(inbound), **further.extensions},
+        trusts_hop=trusts_hop,
+        counted_as=inbound_name(inbound.service.name),
     )
 
 
 @lru_cache(maxsize=PARTS)
-def edge_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
-    """Return the ``VirtualHost`` of the edge that leads to the inbound of a service, which knows all the rest."""
+def edge_host(service: EdgeService, domains: tuple[str, ...], *, is_beside: bool = False) -> Config:
+    """Return the ``VirtualHost`` of the edge that leads to the inbound of a service, which knows all the rest.
+
+    Args:
+        service: The service.
+        domains: Names under which the edge answers for it.
+        is_beside: Whether the inbound is in another Envoy, which may be about to start again.
+    """
     silence = max(service.timeout, service.stream_timeout) * 2
+    again = {"retry_policy": _ARRIVE} if is_beside else {}
     return {
         "name": service.name,
         "domains": list(domains),
@@ -102,13 +130,14 @@ def edge_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
                     "timeout": "0s",
                     # The inbound is the one that ends what is silent, and says so.
                     "idle_timeout": seconds(silence),
+                    **again,
                 },
             }
         ],
     }
 
 
-def _routes(inbound: Inbound, name: str) -> Config:
+def _routes(inbound: Inbound, name: str, *, trusts_hop: bool) -> Config:
     host = service_host(inbound.service, ("*",))
     own = {
         **host,
@@ -121,7 +150,7 @@ def _routes(inbound: Inbound, name: str) -> Config:
         own["routes"] = [{**route, "metadata": told} for route in own["routes"]]
     own["routes"] = [*inbound.further.routes, *own["routes"]]
     routes = route_configuration([own], name=name)
-    if inbound.listen is None:
+    if trusts_hop:
         # The proxy before this one has said who the client is.
         routes.pop("request_headers_to_add")
     return routes

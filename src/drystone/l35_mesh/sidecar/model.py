@@ -4,8 +4,8 @@ A call goes from an :class:`Outbound`, an address that one caller has for one of
 the service that is called, and from there to an instance. People's requests come from the edge to the same inbound. What a
 caller says of itself is believed nowhere: the outbound puts a token into the request, and the inbound checks it.
 
-The same values describe both placements. In one Envoy for a host every inbound is an internal listener; in an Envoy for each
-instance, an inbound has an address (``listen``) and an outbound knows those of its callee (``reach``).
+The same values describe both placements. In one Envoy for a host every inbound is an internal listener; in an Envoy that a
+service has of its own, its inbound has an address (``listen``), and whoever leads there knows it (``reach``, :class:`Beside`).
 
 Names are those of the edge: a service is ``billing.dev`` there, and ``dev/billing`` where tokens name it.
 """
@@ -125,6 +125,8 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
         enforce: False counts and logs what would be refused, and lets it pass as a stranger's.
         body: Largest body of a request in bytes; no bound when None. Streams of gRPC and WebSockets have none.
         listen: Where it listens; inside the Envoy alone when None.
+        is_behind: Whether proxies of the platform alone connect to ``listen``, so that what they say of the client counts.
+        entry: Where the Envoys of other services find it, beside the way inside this one.
         further: What other parts of the mesh add.
     """
 
@@ -139,7 +141,26 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     enforce: bool = True
     body: int | None = None
     listen: Address | None = None
+    is_behind: bool = False
+    entry: Address | None = None
     further: Further = Further()
+
+    @property
+    def trusts_hop(self) -> bool:
+        """Whether whoever connects has said truly who the client is."""
+        return self.listen is None or self.is_behind
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """A service with an Envoy of its own, as the Envoy that is the edge knows it.
+
+    Attributes:
+        service: What is behind that Envoy.
+        listen: Where its inbound listens.
+    """
+
+    service: EdgeService
+    listen: Address
 
 
 class Outbound(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +181,7 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
             POST is only repeated if it certainly never reached the service.
         idempotent_methods: Methods, apart from GET, HEAD and OPTIONS, that may reach the service twice.
         reach: Where the inbound of the callee listens; in the same Envoy when empty.
+        reach_in: File of the network in which that is; the network of the host when None.
         protocol: What is spoken with it; when None, HTTP/2 with another Envoy, and in the same one what the caller speaks.
     """
 
@@ -176,6 +198,7 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     retry_on: tuple[str, ...] = RETRY_ON
     idempotent_methods: tuple[str, ...] = ("PUT", "DELETE")
     reach: tuple[Endpoint, ...] = ()
+    reach_in: Path | None = None
     protocol: Protocol | None = None
 
 
@@ -232,6 +255,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         inbounds: What stands before the services.
+        beside: Services before which another Envoy stands.
         outbounds: Addresses of dependencies.
         egresses: Ways outside.
         catchers: Ends of all other ways.
@@ -242,6 +266,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True):
 
     access_log: Path
     inbounds: tuple[Inbound, ...] = ()
+    beside: tuple[Beside, ...] = ()
     outbounds: tuple[Outbound, ...] = ()
     egresses: tuple[Egress, ...] = ()
     catchers: tuple[Catcher, ...] = ()

@@ -1,4 +1,4 @@
-"""The mesh of one host: what its one Envoy does as the sidecar of every service.
+"""The mesh of one host: what its Envoy does as the sidecar of every service, but those that have an Envoy of their own.
 
 The deployer says what runs (:class:`~drystone.l25_deployer.local.mesh.Member`), service keys say who may prove what, and
 from both comes the whole configuration, each time anew. Nothing is kept here that could not be had again, but the tokens,
@@ -8,12 +8,14 @@ of a service only what its records say, and must not close a way that is in use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from msgspec import structs
 from typing_extensions import override
 
+from drystone.l10_engines.proxy.edge_endpoints import Endpoint
 from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.local.mesh import LOOPBACK, Address, Member
 from drystone.l25_deployer.local.mesh import Mesh as MeshPort
@@ -23,18 +25,24 @@ from drystone.l35_mesh.sidecar.connections import outbound_name
 from drystone.l35_mesh.sidecar.declared import Declared, declared_by
 from drystone.l35_mesh.sidecar.names import resolver_name
 from drystone.l35_mesh.sidecar.outside import catcher_name
-from drystone.l35_mesh.sidecar.snapshot import mesh_snapshot
+from drystone.l35_mesh.sidecar.parting import Parting
+from drystone.l35_mesh.sidecar.snapshot import instance_snapshot, mesh_snapshot
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.edge import EdgeService
+    from drystone.l10_engines.proxy.envoy import Envoy
     from drystone.l10_engines.proxy.snapshot import Snapshot
     from drystone.l25_deployer.local.ports import PortBook
     from drystone.l35_mesh.sidecar.around import Around
+    from drystone.l35_mesh.sidecar.fleet import Fleet
     from drystone.l35_mesh.sidecar.key_book import KeyBook
     from drystone.l35_mesh.sidecar.token_book import TokenBook
 
 FEW = 100
 """In a home with at most so many services, each knows the keys of all, so that who calls undeclared is told what to declare."""
+
+Finish: TypeAlias = Callable[["Snapshot", Sequence[Member]], "Snapshot"]
+"""Adds to the whole configuration of an Envoy what is the same for all of it."""
 
 
 class NodeMesh(MeshPort):
@@ -48,7 +56,10 @@ class NodeMesh(MeshPort):
         is_open: Whether people of this machine reach services that are not public.
         further: What other parts of the mesh add to what stands before a service.
         around: The networks of services.
-        finish: Adds to the whole configuration what is the same for all of it.
+        finishing: Makes what finishes the configuration of one Envoy.
+        fleet: The Envoys that services have of their own; none can have one without.
+        placement: Where sidecars run of services that do not say it.
+        edge_port: Where the edge listens.
     """
 
     def __init__(
@@ -61,9 +72,16 @@ class NodeMesh(MeshPort):
         is_open: bool,
         further: Callable[[Member], model.Further] = lambda _: model.Further(),
         around: Around,
-        finish: Callable[[Snapshot, Sequence[Member]], Snapshot] = lambda whole, _: whole,
+        finishing: Callable[[], Finish] = lambda: lambda whole, _: whole,
+        fleet: Fleet | None = None,
+        placement: Literal["node", "instance"] = "node",
+        edge_port: int = 1,
     ) -> None:
-        self._finish = finish
+        self._finishing = finishing
+        self._finishes: dict[str | None, Finish] = {}
+        self._fleet = fleet
+        self._placement = placement
+        self._edge_port = edge_port
         self._ports = ports
         self._book = book
         self._tokens = tokens
@@ -90,32 +108,100 @@ class NodeMesh(MeshPort):
 
     def _ports_of(self, member: Member) -> list[int]:
         calls = [self.address(c.environment, c.caller, c.callee) for c in declared_by(member)]
-        return [*member.ports, *(at.port for at in calls)]
+        own = [self._port_before(member.name)] if self._is_beside(member) else []
+        return [*member.ports, *(at.port for at in calls), *own]
+
+    def _port_before(self, service: str) -> int:
+        """Return the port at which other Envoys find the inbound of a service."""
+        return self._ports.internal(f">{service}")
+
+    def _is_beside(self, member: Member) -> bool:
+        """Tell whether a service has an Envoy of its own: while releases of it differ, it has."""
+        if self._fleet is None:
+            return False
+        said = {one.placement or self._placement for one in member.surroundings}
+        return "instance" in said
 
     @override
     def network(self, environment: str, service: str) -> Path | None:
         return self._around.network(f"{service}.{environment}")
 
     @override
+    async def publish(
+        self,
+        edge: Snapshot,
+        services: Sequence[EdgeService],
+        members: Sequence[Member],
+        lead: Callable[[Snapshot], Awaitable[object]],
+    ) -> bool:
+        whole = self.surround(edge, services, members)
+        if self._fleet is None:
+            await lead(whole[None])
+            return True
+        # What is called is there before those who call, the edge among them. Only where a service gives up an Envoy of its
+        # own, others may come to its new place a moment too early, and try again.
+        await self._fleet.lead({name: of for name, of in whole.items() if name is not None})
+        await lead(whole[None])
+        self._fleet.end_others({member.name for member in members if self._is_beside(member)})
+        return not self._fleet.failed
+
+    @override
+    def require(self, service: str) -> None:
+        if self._fleet is not None and (why := self._fleet.failed.get(service)):
+            raise why
+
+    @property
+    @override
+    def own_proxies(self) -> Mapping[str, Envoy]:
+        return {} if self._fleet is None else self._fleet.envoys
+
     def surround(
         self, edge: Snapshot, services: Sequence[EdgeService], members: Sequence[Member]
-    ) -> Snapshot:
+    ) -> dict[str | None, Snapshot]:
+        """Return the configurations of every Envoy, by the service that has it of its own; None is the one of the host.
+
+        Args:
+            edge: What the edge needs.
+            services: What the edge was made of.
+            members: Every service of this home.
+        """
         calls = [call for member in members for call in declared_by(member)]
         apart = [found for m in members if m.is_apart and (found := self._around.of(m.name))]
         self._tokens.want({(call.issuer, call.audience) for call in calls})
-        whole = model.Mesh(
-            access_log=self._access_log,
-            inbounds=tuple(self._inbounds(services, members, calls)),
-            outbounds=tuple(map(self._outbound, calls)),
-            egresses=tuple(way for surrounded in apart for way in surrounded.egresses),
-            catchers=tuple(surrounded.catcher for surrounded in apart),
-            resolvers=tuple(surrounded.resolver for surrounded in apart),
-            tokens=self._tokens.tokens,
+        beside = {m.name: self._place_of(m) for m in members if self._is_beside(m)}
+        parting = Parting(
+            model.Mesh(
+                access_log=self._access_log,
+                inbounds=tuple(self._inbounds(services, members, calls, beside)),
+                outbounds=tuple(self._outbound(call, beside) for call in calls),
+                egresses=tuple(way for surrounded in apart for way in surrounded.egresses),
+                catchers=tuple(surrounded.catcher for surrounded in apart),
+                resolvers=tuple(surrounded.resolver for surrounded in apart),
+                tokens=self._tokens.tokens,
+            ),
+            beside,
         )
-        return self._finish(mesh_snapshot(whole, edge), members)
+        made: dict[str | None, Snapshot] = {None: mesh_snapshot(parting.of_host(), edge)}
+        at = Endpoint(self._edge_port)
+        lost = {m.name for m in members if m.is_apart and not self._around.of(m.name)}
+        for name in beside.keys() - lost:  # what has lost its network stays as it is
+            mesh = parting.of_service(name)
+            more = {one: edge.clusters[one] for one in parting.shared(name) & edge.clusters.keys()}
+            made[name] = instance_snapshot(mesh, edge=at, clusters=more)
+        self._finishes = {name: self._finishes.get(name) or self._finishing() for name in made}
+        return {name: self._finishes[name](of, members) for name, of in made.items()}
+
+    def _place_of(self, member: Member) -> model.Address:
+        """Return where the inbound of a service listens that has an Envoy of its own: where nobody but Envoys connects."""
+        network = self._around.network(member.name) if member.is_apart else None
+        return model.Address(self._port_before(member.name), network=network)
 
     def _inbounds(
-        self, services: Sequence[EdgeService], members: Sequence[Member], calls: Sequence[Declared]
+        self,
+        services: Sequence[EdgeService],
+        members: Sequence[Member],
+        calls: Sequence[Declared],
+        beside: Mapping[str, model.Address],
     ) -> Iterable[model.Inbound]:
         by_name = {member.name: member for member in members}
         everybody = {issuer_of(member.environment, member.service) for member in members}
@@ -129,9 +215,16 @@ class NodeMesh(MeshPort):
             wanting = callers.get(service.name, [])
             further = self._further(member)
             is_bounded = member.surroundings[0].body is not None
-            if wanting or is_bounded or not self._is_open or further != model.Further():
+            own = beside.get(service.name)
+            if own or wanting or is_bounded or not self._is_open or further != model.Further():
                 known = everybody if len(everybody) <= FEW else {call.issuer for call in wanting}
-                yield self._inbound(service, member, wanting, known, further)
+                made = self._inbound(service, member, wanting, known, further)
+                if own:
+                    made = structs.replace(made, listen=own, is_behind=True)
+                elif any(f"{call.caller}.{call.environment}" in beside for call in wanting):
+                    entry = model.Address(self._port_before(service.name))
+                    made = structs.replace(made, entry=entry)
+                yield made
 
     def _inbound(
         self,
@@ -165,7 +258,7 @@ class NodeMesh(MeshPort):
             further=further,
         )
 
-    def _outbound(self, call: Declared) -> model.Outbound:
+    def _outbound(self, call: Declared, beside: Mapping[str, model.Address]) -> model.Outbound:
         at = self.address(call.environment, call.caller, call.callee)
         return model.Outbound(
             caller=f"{call.caller}.{call.environment}",
@@ -178,7 +271,16 @@ class NodeMesh(MeshPort):
             timeout=call.timeout,
             retries=RETRIES if call.retries is None else call.retries,
             retry_on=RETRY_ON if call.retry_on is None else call.retry_on,
+            **self._reach(call, beside),
         )
+
+    def _reach(self, call: Declared, beside: Mapping[str, model.Address]) -> dict[str, Any]:
+        """Say where the inbound of the one who is called is, unless it is in the same Envoy."""
+        if own := beside.get(call.callee):
+            return {"reach": (Endpoint(own.port),), "reach_in": own.network}
+        if f"{call.caller}.{call.environment}" in beside:
+            return {"reach": (Endpoint(self._port_before(call.callee)),)}
+        return {}
 
     def _listening_in(self, call: Declared) -> Path | None:
         found = self._around.of(f"{call.caller}.{call.environment}")
@@ -187,6 +289,11 @@ class NodeMesh(MeshPort):
     @override
     def problems(self, service: str, refused: Mapping[str, str]) -> list[str]:
         name, _, environment = service.partition(".")
+        own = self.own_proxies.get(service)
+        if own is not None:
+            refused = {**refused, **own.refused}
+        failed = self._fleet.failed.get(service) if self._fleet else None
+        silent = [] if failed is None else [f"its sidecar does not follow: {failed}"]
         tokens = [
             f"it cannot call {audience}: {why}"
             for (issuer, audience), why in self._tokens.missing.items()
@@ -203,9 +310,11 @@ class NodeMesh(MeshPort):
             resolver_name(service): "its questions for names get no answer",
             catcher_name(service): "what it tries in vain is not written down",
         }
-        silent = [f"{what}: {refused[name]}" for name, what in ends.items() if name in refused]
+        silent += [f"{what}: {refused[name]}" for name, what in ends.items() if name in refused]
         return [*tokens, *ways, *silent]
 
     @override
     async def forget(self, environment: str, service: str) -> None:
+        if self._fleet is not None:
+            await self._fleet.end(f"{service}.{environment}")
         await self._around.forget(f"{service}.{environment}")

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, seconds
+from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, bound_in, seconds
 from drystone.l10_engines.proxy.edge_routes import (
     CALL,
     EVENTS,
@@ -33,6 +33,7 @@ from drystone.l35_mesh.sidecar.connections import (
     http,
     listening,
     outbound_name,
+    reached,
     tells,
     within,
 )
@@ -110,18 +111,11 @@ def _cluster(name: str, outbound: Outbound) -> Config:
     if not outbound.reach:
         here = within(name, outbound.service)
         return {**plain, "transport_socket": WITHIN, "load_assignment": here}
-    places = [
-        {
-            "endpoint": {
-                "address": {"socket_address": {"address": at.address, "port_value": at.port}}
-            }
-        }
-        for at in outbound.reach
-    ]
     return {
         **plain,
+        **bound_in(outbound.reach_in),
         "lb_policy": "ROUND_ROBIN",
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": places}]},
+        "load_assignment": reached(name, outbound.reach),
     }
 
 

@@ -197,6 +197,7 @@ class Proxy(Block, frozen=True, kw_only=True):
         "http2": "protocol",
         "h2c": "protocol",
         "grpc": "protocol",
+        "sidecar": "placement",
     }
 
     protocol: Annotated[
@@ -210,6 +211,11 @@ class Proxy(Block, frozen=True, kw_only=True):
     policy: Annotated[RelativePath | None, "file of a policy that decides"] = None
     tracing: Annotated[Percent, "share of the requests that are traced"] = 0.05
     body: Annotated[Size | None, "largest body; as large as it is when nothing is written"] = None
+    placement: Annotated[
+        Literal["node", "instance"] | None,
+        "where the sidecar runs: in the proxy of the host, or in a process that this service has alone; as the platform has"
+        " it when nothing is written",
+    ] = None
 
 
 _WINDOWS = frozenset({"sliding-window", "fixed-window"})

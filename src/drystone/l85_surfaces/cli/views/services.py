@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from drystone.l35_mesh.observed.api import Refusals
 
 FACT_WIDTH = 14
+_SIDECARS = {"node": "the proxy of the host", "instance": "a process of its own"}
 STATES = {
     "serving": Style.GOOD,
     "healthy": Style.GOOD,
@@ -92,6 +93,7 @@ def service(
         "version": f"{summary.version or '-'}{release}",
         "owner": summary.owner,
         "runtime": view.runtime,
+        "sidecar": _SIDECARS[view.sidecar],
         "dependencies": ", ".join(view.dependencies) or "none",
     }
     if view.operation:
