@@ -31,7 +31,7 @@ from drystone.l05_graph.ingest.strangers import MOST_NETWORKS, MOST_OF_NETWORK
 from drystone.l05_graph.ingest.tally import MOST_CELLS, MOST_PAIRS
 from drystone.l20_trust.keys.api import KeysApi
 from drystone.l25_deployer.api import AcceptedRisk, DependencyFinding, DeployerApi, PathStep
-from drystone.l35_mesh.limits.api import LimitsApi
+from drystone.l35_mesh.limits.api import HeldApi, LimitsApi
 from drystone.l35_mesh.observed.api import ObservedApi
 from faults.step_scenarios import reached
 
@@ -157,6 +157,7 @@ APIS: dict[str, type[Api]] = {
     "deployer": DeployerApi,
     "keys": KeysApi,
     "limits": LimitsApi,
+    "held-limits": HeldApi,
     "observed": ObservedApi,
 }
 """What the agent and the limiter serve, by the name of its OpenAPI document."""
@@ -177,8 +178,8 @@ def api_page() -> str:
         "",
         "What the command line does goes through an HTTP API, on the unix socket `run/agent.sock` of a home, which its owner alone may",
         "open. (Where the home's path is too long for a socket, `sockets` in the home leads to the folder that holds it.)",
-        "[deployer.openapi.json](deployer.openapi.json), [keys.openapi.json](keys.openapi.json) and",
-        "[observed.openapi.json](observed.openapi.json) describe it in full.",
+        "[deployer.openapi.json](deployer.openapi.json), [keys.openapi.json](keys.openapi.json),",
+        "[held-limits.openapi.json](held-limits.openapi.json) and [observed.openapi.json](observed.openapi.json) describe it in full.",
         "",
         "Results are JSON. A stream is NDJSON, one object per line; blank lines are signs of life, and a line",
         '`{"application/problem+json": {…}}` ends a stream that failed. A failure is a [problem document](errors.md). `Drystone-Timeout`',

@@ -48,7 +48,7 @@ async def until_counted(home: Path, count: int) -> None:
         while True:
             with suppress(Unavailable):
                 async with connect(LimitsApi, uds=Home(home).socket("limiter.sock")) as api:
-                    if [one.count for one in await api.limits(ASKING)] == [count]:
+                    if [one.count for one in (await api.limits(ASKING)).limits] == [count]:
                         return
             await asyncio.sleep(0.05)
 

@@ -18,6 +18,7 @@ from drystone.l00_kernel.ports import Log
 from drystone.l00_kernel.settings import Settings
 from drystone.l90_assembly.agent_socket import listening, server_of
 from drystone.l90_assembly.arrival import arrive
+from drystone.l90_assembly.limits import held_of
 from drystone.l90_assembly.lines import LineLog
 from drystone.l90_assembly.observed import serve_metrics
 from drystone.l90_assembly.runtimes import Trials
@@ -64,6 +65,7 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
         whole.deployer,
         whole.keys,
         whole.observed,
+        held_of(home, whole.services, whole.statistics),
         whole.migrations,
         authenticate=authenticate,
         clock=clock,

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from drystone.l10_engines.cache.external import parse_url
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l35_mesh.limits.engine import LimiterEngine
+from drystone.l35_mesh.limits.held import Held
 from drystone.l35_mesh.limits.policies import exact_limits
 from drystone.l35_mesh.sidecar.model import Further
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.settings import Settings
     from drystone.l25_deployer.local.mesh import Member
@@ -45,6 +48,22 @@ def further_for_limits(holding: Holding, member: Member) -> Further:
         extensions=made.extensions,
         clusters=made.clusters,
         mappers=made.mappers,
+        own_routes=made.own_routes,
+    )
+
+
+def held_of(home: Home, services: Services, statistics: Callable[[str], Awaitable[bytes]]) -> Held:
+    """Return what tells of the limits of a home.
+
+    Args:
+        home: Whose.
+        services: Those of the home.
+        statistics: Asks its proxies for what they counted.
+    """
+    return Held(
+        lambda: [kept.member() for kept in services.all()],
+        statistics,
+        home.socket("limiter.sock"),
     )
 
 

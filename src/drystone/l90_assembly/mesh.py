@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -78,6 +78,7 @@ def mesh_of(
     log: Log,
     given: Callable[[], Iterable[Address]],
     further: Callable[[Member], Further],
+    settled: Callable[[], Awaitable[None]],
 ) -> MeshParts:
     """Return the parts for a home; nothing is made or started yet.
 
@@ -92,6 +93,7 @@ def mesh_of(
         log: Where to say what one of them does not do.
         given: Addresses of the platform that every service may reach.
         further: What other parts of the mesh add to what stands before a service.
+        settled: Waits until those parts run that follow what is published.
 
     Raises:
         PlatformError: The settings say nothing to which spans can be sent.
@@ -123,6 +125,7 @@ def mesh_of(
         fleet=fleet,
         placement=settings.proxy.placement,
         edge_port=settings.port,
+        settled=settled,
         **({} if collector is None else {"finishing": functools.partial(Tracing, collector)}),
     )
     return MeshParts(node, fleet, book, tokens, around)

@@ -105,6 +105,9 @@ def _ways(services: Services) -> dict[int, Place]:
     """Say to whom the ports lead at which services find each other: ``desk.dev>billing.dev``."""
     found = {}
     for name, port in services.machine.ports.every().items():
+        if name.endswith(">limits"):
+            found[port] = Place("platform", "the platform's answers about limits")
+            continue
         service, _, environment = name.rpartition(">")[2].partition(".")
         issuer = issuer_of(environment, service)
         found[port] = Place("service", issuer, component=issuer)

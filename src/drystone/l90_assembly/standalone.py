@@ -204,6 +204,7 @@ async def assemble(
         log=log,
         given=given,
         further=further,
+        settled=holding.settled,
     )
     machine = Machine(
         label=label_of(home),

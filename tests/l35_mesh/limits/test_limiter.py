@@ -16,7 +16,7 @@ import pytest
 from drystone.l00_kernel.contract import ANONYMOUS, Context, connect
 from drystone.l10_engines.processes import identity
 from drystone.l10_engines.supervision import record
-from drystone.l35_mesh.limits.api import LimitsApi
+from drystone.l35_mesh.limits.api import LimitsApi, NameUse
 from drystone.l35_mesh.limits.engine import POLICIES, LimiterEngine
 from drystone.l35_mesh.limits.errors import LimitNotFound, NotYourLimit
 from drystone.l35_mesh.limits.policies import LARGEST, Policies, Policy
@@ -176,10 +176,11 @@ async def test_applications_ask_by_the_api(limiter: LimiterEngine, proxy: Proxy)
         assert await proxy.statuses(2, x_asap_issuer="dev/a") == [200, 429], "it counts the same"
         with pytest.raises(LimitNotFound):
             await check(limit="none")
-        (all_, some) = await api.limits(CTX, environment="dev")
+        (all_, some) = (await api.limits(CTX, environment="dev")).limits
         assert (all_.limit, all_.count, all_.period) == ("all", 3, timedelta(hours=1))
         assert (all_.admitted, all_.over, all_.names) == (2, 2, 1)
-        assert some.match == "GET /some/*"
+        assert all_.nearest == [NameUse("dev/a", 3, 0)]
+        assert (some.match, some.nearest) == ("GET /some/*", [])
 
 
 async def test_a_service_asks_for_limits_of_its_own_alone(limiter: LimiterEngine) -> None:
@@ -187,7 +188,7 @@ async def test_a_service_asks_for_limits_of_its_own_alone(limiter: LimiterEngine
         headers = {"x-asap-issuer": issuer}
         async with connect(LimitsApi, uds=limiter.socket, headers=headers) as api:
             check = partial(api.check, CTX, environment="dev", service="orders", limit="all")
-            assert bool(await api.limits(CTX)) == mine
+            assert bool((await api.limits(CTX)).limits) == mine
             if mine:
                 assert (await check()).allowed
             else:

@@ -37,6 +37,7 @@ from drystone.l35_mesh.sidecar.model import (
     Inbound,
     Mesh,
     Outbound,
+    OwnWay,
 )
 from drystone.l35_mesh.sidecar.snapshot import instance_snapshot, mesh_snapshot
 from drystone.l35_mesh.sidecar.tokens import nobodys_key
@@ -69,6 +70,7 @@ OUTBOUND = Outbound(
 )
 EGRESS = Egress(caller="desk.dev", host="api.test", port=443, listen=Address(20102), tls=True)
 CATCHER = Catcher(caller="desk.dev", listen=Address(20103, network=NETWORK))
+OWN = OwnWay(caller="desk.dev", listen=Address(20104, network=NETWORK), further=Further())
 MESH = Mesh(
     access_log=LOG,
     inbounds=(INBOUND,),
@@ -238,6 +240,9 @@ def egress(**changes: Any) -> Mesh:
         replace(MESH, outbounds=(OUTBOUND, OUTBOUND)),
         replace(MESH, egresses=(replace(EGRESS, listen=OUTBOUND.listen),)),
         replace(MESH, catchers=(replace(CATCHER, caller=""),)),
+        replace(MESH, own_ways=(OWN, replace(OWN, listen=Address(20105)))),
+        replace(MESH, own_ways=(replace(OWN, listen=CATCHER.listen),)),
+        replace(MESH, own_ways=(replace(OWN, listen=Address(0)),)),
     ],
 )
 def test_what_would_be_read_in_another_way_is_refused(wrong: Mesh) -> None:

@@ -23,6 +23,7 @@ from drystone.l20_trust.keys.service import Keys
 from drystone.l35_mesh.observed.landscape import Known, Landscape, Need
 from drystone.l35_mesh.observed.service import Observed
 from l20_trust.key_rings import NoServer, bare_store
+from l85_surfaces.cli.small_limits import SmallLimits
 from l85_surfaces.cli.small_platform import SmallPlatform
 
 LANDSCAPE = Landscape(
@@ -41,7 +42,7 @@ def server_for(platform: SmallPlatform, folder: Path) -> uvicorn.Server:
     home = Home(folder)
     observed = Observed(refusals_beside(home.access_log), lambda: LANDSCAPE, SystemClock())
     config = uvicorn.Config(
-        serve(platform, keys, observed, authenticate=anybody),
+        serve(platform, keys, observed, SmallLimits(), authenticate=anybody),
         uds=str(Home(folder).agent_socket),
         log_level="error",
         lifespan="off",

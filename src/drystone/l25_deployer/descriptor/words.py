@@ -157,6 +157,15 @@ Match: TypeAlias = Annotated[
         most=1000,
     ),
 ]
+LimitedRequests: TypeAlias = Annotated[
+    str,
+    Text(
+        "pattern of requests",
+        "'*', 'none', or a method and a path such as GET /reports/*",
+        rf"\*|none|(?:\*|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) {_PATH}",
+        most=1000,
+    ),
+]
 Group: TypeAlias = Annotated[
     str,
     Text(

@@ -28,7 +28,7 @@ from drystone.l25_deployer.local.blueprints import (
 from drystone.l25_deployer.local.edge import Routing
 from drystone.l25_deployer.local.instances import KeptInstance, State
 from drystone.l25_deployer.local.meshed_service import MeshedService
-from drystone.l25_deployer.local.provisioning import dependency_values
+from drystone.l25_deployer.local.provisioning import address_values
 from drystone.l25_deployer.local.readiness import running_ones
 from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
 from drystone.l25_deployer.local.running import RunningRelease
@@ -89,7 +89,7 @@ class KeptService(MeshedService):
     def surroundings(self, release: ReleaseRecord) -> Surroundings:
         """Gather what the instances of a release share."""
         machine = self.machine
-        values = self._values | dependency_values(release, self.record.key, machine.mesh)
+        values = self._values | address_values(release, self.record.key, machine.mesh)
         volumes = {
             name: Path(self._values["resources", name, "path"])
             for name, resource in self.record.eternal.items()

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 
+def limits_port(environment: str, service: str) -> str:
+    """Name the port at which a service asks about limits of its own, for the book of ports."""
+    return f"{service}.{environment}>limits"
+
+
 class Address(msgspec.Struct, frozen=True, order=True):
     """Where something listens.
 
@@ -82,6 +87,13 @@ class Mesh(abc.ABC):
         """
 
     @abc.abstractmethod
+    def limits_address(self, environment: str, service: str) -> Address:
+        """Return where a service asks about limits of its own; it stays the same.
+
+        Without a mesh nobody answers there.
+        """
+
+    @abc.abstractmethod
     def own_port(self, service: str) -> int | None:
         """Return the port at which anybody on this machine reaches a service, if there is one."""
 
@@ -96,6 +108,10 @@ class Mesh(abc.ABC):
         Raises:
             PlatformError: It cannot be made.
         """
+
+    @abc.abstractmethod
+    async def settled(self) -> None:
+        """Return when those parts of the platform run that services ask by what was published last, or cannot be brought to."""
 
     @abc.abstractmethod
     def network(self, environment: str, service: str) -> Path | None:
@@ -169,6 +185,10 @@ class NoMesh(Mesh):
         return Address(LOOPBACK, self._ports.internal(callee))
 
     @override
+    def limits_address(self, environment: str, service: str) -> Address:
+        return Address(LOOPBACK, self._ports.internal(limits_port(environment, service)))
+
+    @override
     def own_port(self, service: str) -> int | None:
         return self._ports.known(service)
 
@@ -178,6 +198,10 @@ class NoMesh(Mesh):
 
     @override
     async def prepare(self, services: Iterable[Member]) -> None:
+        return
+
+    @override
+    async def settled(self) -> None:
         return
 
     @override

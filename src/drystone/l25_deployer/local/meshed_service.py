@@ -101,6 +101,7 @@ class MeshedService(WrittenService):
         await self.machine.mesh.prepare([self.member()])
         await self.machine.edge.refresh()
         self.machine.mesh.require(self.name)
+        await self.machine.mesh.settled()
 
     async def leave_mesh(self) -> None:
         """Take away what stood around a service that is gone; what cannot be taken away now, the next start does."""

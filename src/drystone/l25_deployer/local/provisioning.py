@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drystone.l25_deployer.local.resources.port import Owner
+from drystone.l25_deployer.stacks.limits import is_asked_about
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,12 +57,19 @@ class Provisioner:
             await self._drivers[type(resource)].suspend(owner)
 
 
-def dependency_values(
+def address_values(
     release: ReleaseRecord, key: tuple[str, str], mesh: Mesh
 ) -> dict[tuple[str, str, str], str]:
-    """Return where the services that this one depends on answer, which is an address for each, so that no name has to be resolved."""
+    """Return where a service finds those that it depends on, and where it asks about its limits.
+
+    Each has an address of its own, so that no name has to be resolved.
+    """
     environment, service = key
     values = {}
+    if is_asked_about(release.stacks.environment.limits):
+        at = mesh.limits_address(environment, service)
+        url = f"http://{at.host}:{at.port}/v1/limits/{environment}/{service}"
+        values["limits", "", "url"] = url
     for name, dependency in release.stacks.environment.dependencies.items():
         callee = f"{name}.{dependency.environment or environment}"
         at = mesh.address(environment, service, callee)

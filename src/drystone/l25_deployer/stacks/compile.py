@@ -21,7 +21,7 @@ from drystone.l25_deployer.descriptor.schema import (
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.stacks import model
 from drystone.l25_deployer.stacks.claims import Claims
-from drystone.l25_deployer.stacks.limits import limits_of
+from drystone.l25_deployer.stacks.limits import is_asked_about, limits_of
 
 T = TypeVar("T")
 
@@ -122,7 +122,7 @@ def _release(descriptor: Descriptor, facts: Facts) -> model.ReleaseResources:
 
 
 def injected(descriptor: Descriptor, facts: Facts) -> dict[str, model.Template]:
-    """Give the variables that instances get without asking: the release's name and what resources publish."""
+    """Give the variables that instances get without asking: the release's name, what resources publish, where it asks."""
     found: dict[str, model.Template] = {
         "DRYSTONE_SERVICE": (facts.service,),
         "DRYSTONE_ENVIRONMENT": (facts.environment,),
@@ -133,6 +133,8 @@ def injected(descriptor: Descriptor, facts: Facts) -> dict[str, model.Template]:
         for key in descriptor.resources[name].KEYS:
             variable = f"{name}_{key}".replace("-", "_").upper()
             found[variable] = (model.Reference("resources", name, key),)
+    if descriptor.static is None and is_asked_about(limits_of(descriptor)):
+        found["DRYSTONE_LIMITS_URL"] = (model.Reference("limits", key="url"),)
     return found
 
 

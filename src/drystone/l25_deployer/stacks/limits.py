@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +11,10 @@ import msgspec
 if TYPE_CHECKING:
     from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
     from drystone.l25_deployer.descriptor.schema.surroundings import Limit as WrittenLimit
+
+
+NO_REQUESTS = "none"
+"""What ``match`` of a limit says that is about no request."""
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -38,6 +43,11 @@ class Limit(msgspec.Struct, frozen=True):
     burst: int | None = None
     header: str | None = None
     when_down: Literal["open", "closed"] | None = None
+
+
+def is_asked_about(limits: Mapping[str, Limit]) -> bool:
+    """Tell whether a service can ask about a limit of its own, which is counted in one place."""
+    return any(limit.counted == "exact" for limit in limits.values())
 
 
 def limits_of(descriptor: Descriptor) -> dict[str, Limit]:

@@ -27,7 +27,7 @@ from drystone.l25_deployer.stacks.claims import Claims
 from drystone.l25_deployer.stacks.limits import Limit
 
 Space: TypeAlias = Literal[
-    "resources", "dependencies", "secrets", "sidecars", "config", "port", "build"
+    "resources", "dependencies", "secrets", "sidecars", "config", "port", "build", "limits"
 ]
 
 
@@ -35,7 +35,7 @@ class Reference(msgspec.Struct, frozen=True):
     """Something known only when an instance starts; the driver puts its value in.
 
     Attributes:
-        space: What is referred to; ``port`` and ``build`` stand alone, the others have a name.
+        space: What is referred to; ``port``, ``build`` and ``limits`` stand alone, the others have a name.
         name: Resource, dependency, secret, sidecar or configuration namespace.
         key: Which of its values, for example ``url``.
     """

@@ -1,4 +1,4 @@
-"""What the rate limiter promises to applications and to people."""
+"""What the rate limiter promises to applications, and what is told to people about limits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from drystone.l00_kernel.contract import Api, Context, call
+from drystone.l25_deployer.errors import ServiceNotFound
 from drystone.l35_mesh.limits import errors
 
 Cost = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -32,6 +33,20 @@ class Decision(msgspec.Struct, frozen=True):
     retry: timedelta | None = None
 
 
+class NameUse(msgspec.Struct, frozen=True):
+    """What one name has used of a limit.
+
+    Attributes:
+        name: Who is counted, such as a caller; empty where all are counted together or did not say who they are.
+        used: How much is used up now.
+        left: How much more may follow at once.
+    """
+
+    name: str
+    used: int
+    left: int
+
+
 class LimitUse(msgspec.Struct, frozen=True):
     """One limit that is counted in one place, and what came of it since the limiter started.
 
@@ -48,6 +63,7 @@ class LimitUse(msgspec.Struct, frozen=True):
         admitted: How many calls it let through.
         over: How many were over it.
         names: How many callers are kept in memory at the moment.
+        nearest: Of these, those that have used most, the most first; a store is not asked for them.
     """
 
     environment: str
@@ -62,6 +78,19 @@ class LimitUse(msgspec.Struct, frozen=True):
     admitted: int
     over: int
     names: int
+    nearest: list[NameUse] = []
+
+
+class Uses(msgspec.Struct, frozen=True):
+    """What came of limits.
+
+    Attributes:
+        limits: By environment, service and name.
+        counting_for: For how long the limiter has counted.
+    """
+
+    limits: list[LimitUse]
+    counting_for: timedelta
 
 
 class LimitsApi(Api):
@@ -74,8 +103,8 @@ class LimitsApi(Api):
     @abc.abstractmethod
     async def limits(
         self, ctx: Context, *, environment: str | None = None, service: str | None = None
-    ) -> list[LimitUse]:
-        """List the limits that are counted in one place, by environment, service and name.
+    ) -> Uses:
+        """Tell of the limits that are counted in one place, and what came of each since the limiter was started.
 
         Args:
             ctx: Who asks.
@@ -111,4 +140,101 @@ class LimitsApi(Api):
             LimitNotFound: There is no such limit.
             NotYourLimit: It is another service's.
             NobodyCounts: The limit is closed when nobody can count, and nobody can.
+        """
+
+
+class HeldLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit, and what came of it.
+
+    Attributes:
+        environment: Where the service is.
+        service: Its name.
+        limit: What the limit is called.
+        count: Calls in one period.
+        period: See ``count``.
+        match: Which requests it is about; ``none`` for what the service itself asks about alone.
+        per: Who is counted; with ``header``, by which one.
+        counted: Where: ``local`` and ``shared`` in the proxy, ``exact`` in the limiter.
+        algorithm: How it is counted.
+        shadow: Whether what is over it is let through all the same.
+        burst: Calls at once; None for what counts in windows.
+        header: See ``per``.
+        when_down: What happens to requests while nobody can count; None where that cannot happen.
+        admitted: How many calls it let through; None while who counts does not tell.
+        over: How many were over it: refused, or in shadow let through all the same; None as above.
+        nearest: Of an exact limit that is counted in memory, the names that have used most of it, the most first.
+    """
+
+    environment: str
+    service: str
+    limit: str
+    count: int
+    period: timedelta
+    match: str
+    per: str
+    counted: Literal["local", "shared", "exact"]
+    algorithm: str
+    shadow: bool = False
+    burst: int | None = None
+    header: str | None = None
+    when_down: Literal["open", "closed"] | None = None
+    admitted: int | None = None
+    over: int | None = None
+    nearest: list[NameUse] = []
+
+
+class Uncounted(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests to a service about which nobody could be asked.
+
+    Attributes:
+        environment: Where the service is.
+        service: Its name.
+        passed: How many were let through, since their limits say ``when_down: open``.
+        refused: How many were refused, since their limits say ``when_down: closed``.
+    """
+
+    environment: str
+    service: str
+    passed: int
+    refused: int
+
+
+class HeldLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of a platform.
+
+    Attributes:
+        limits: By environment, service and name.
+        uncounted: Services with requests about which nobody could be asked.
+        proxy_for: For how long the proxy has counted; None while it does not tell.
+        limiter_for: For how long the limiter has; None while no limit needs it, or it does not tell.
+        problems: Why some of it is not told.
+    """
+
+    limits: list[HeldLimit]
+    uncounted: list[Uncounted] = []
+    proxy_for: timedelta | None = None
+    limiter_for: timedelta | None = None
+    problems: list[str] = []
+
+
+class HeldApi(Api):
+    """Tell which limits hold."""
+
+    name: ClassVar[str] = "held-limits"
+    errors = (ServiceNotFound,)
+
+    @call("GET", "/v1/held-limits")
+    @abc.abstractmethod
+    async def held(
+        self, ctx: Context, *, environment: str | None = None, service: str | None = None
+    ) -> HeldLimits:
+        """List the limits of services that run, and what came of each since who counts it was started.
+
+        Args:
+            ctx: Who asks.
+            environment: Only there.
+            service: Only of services of this name.
+
+        Raises:
+            ServiceNotFound: There is no service of this name.
         """

@@ -57,11 +57,13 @@ class Questions:
 
     Args:
         counter: Knows and decides.
+        look: Has it count by what it was told since it looked last; called for a service that it does not know.
     """
 
-    def __init__(self, counter: Counter) -> None:
+    def __init__(self, counter: Counter, look: Callable[[], None] = lambda: None) -> None:
         self._counter = counter
-        self._routes: dict[tuple[bytes, bytes], tuple[Counted, ...] | None] = {}
+        self._news = look
+        self._routes: dict[tuple[bytes, bytes], tuple[Counted, ...]] = {}
 
     def forget(self) -> None:
         """Look limits up anew: they have changed."""
@@ -94,9 +96,14 @@ class Questions:
         try:
             return self._routes[key]
         except KeyError:
-            if len(self._routes) >= MOST_ROUTES:
-                self._routes.clear()
-            found = self._routes[key] = self._look(method.decode("latin-1"), path)
+            found = self._look(method.decode("latin-1"), path)
+            if found is None:
+                self._news()
+                found = self._look(method.decode("latin-1"), path)
+            if found is not None:
+                if len(self._routes) >= MOST_ROUTES:
+                    self._routes.clear()
+                self._routes[key] = found
             return found
 
     def _look(self, method: str, target: bytes) -> tuple[Counted, ...] | None:

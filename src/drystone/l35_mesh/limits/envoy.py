@@ -20,13 +20,25 @@ import msgspec
 
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, seconds
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
-from drystone.l25_deployer.stacks.limits import Limit
+from drystone.l25_deployer.stacks.limits import NO_REQUESTS, Limit
 from drystone.l35_mesh.limits.answers import LIMIT, PASSED_ON, TITLE, TYPE
 from drystone.l35_mesh.limits.checking import path_of
-from drystone.l35_mesh.limits.policies import key_header, policy_item
+from drystone.l35_mesh.limits.policies import KEY_HEADERS, key_header, policy_item
 from drystone.l35_mesh.limits.requests import methods, path_regex
 
 CLUSTER = "limiter"
+APPLICATIONS = "limiter/applications"
+"""The cluster of questions that applications ask. A connection on which one was asked is of no use for those of proxies."""
+
+MOST_AT_ONCE = 128
+"""Questions of applications that the limiter works on; further ones wait, and proxies before them all."""
+
+MOST_WAITING = 1024
+"""Questions of applications that wait; more are told to try again."""
+
+ANSWERED_WITHIN = timedelta(seconds=2)
+"""How long an application may wait for an answer."""
+
 PATIENCE = timedelta(milliseconds=300)
 """How long the limiter may take; longer than it may wait for a store."""
 
@@ -53,12 +65,14 @@ class Filters(msgspec.Struct, frozen=True):
         extensions: Their configurations, ``TypedExtensionConfig`` messages by name.
         clusters: ``Cluster`` messages that they name.
         mappers: ``ResponseMapper`` messages for what they answer.
+        own_routes: ``Route`` messages by which the service asks about its limits itself.
     """
 
     filters: tuple[Config, ...] = ()
     extensions: Mapping[str, Config] = {}
     clusters: Mapping[str, Config] = {}
     mappers: tuple[Config, ...] = ()
+    own_routes: tuple[Config, ...] = ()
 
 
 def inbound_filters(
@@ -73,10 +87,11 @@ def inbound_filters(
         has_peers: Whether several Envoys stand before the service and each knows the others, by the local cluster of its
             bootstrap. A ``shared`` limit is then split among them; without peers the one Envoy has all of it.
     """
+    limits = {name: limit for name, limit in limits.items() if limit.match != NO_REQUESTS}
     if not limits:
         return Filters()
     made: dict[str, Config] = {}
-    types: dict[str, tuple[str, ...]] = {}
+    is_asked = False
     for name, limit in sorted(limits.items()):
         if limit.counted != "exact":
             made[f"limits/{service}/{name}"] = _counting(service, name, limit, has_peers=has_peers)
@@ -85,27 +100,48 @@ def inbound_filters(
         if asked:
             name = f"limits/{service}:{when_down}"
             made[name] = _asking(service, asked, closed=when_down == "closed")
-            types[name] = (_ASK, _UNLESS)
+            is_asked = True
     return Filters(
-        filters=tuple(_apart(name, types.get(name, (_LOCAL,))) for name in made),
+        filters=tuple(_apart(name, of) for name, of in made.items()),
         extensions={name: {"name": name, "typed_config": of} for name, of in made.items()},
-        clusters={CLUSTER: _cluster(socket)} if types else {},
+        clusters={CLUSTER: _cluster(CLUSTER, socket)} if is_asked else {},
         mappers=_mappers(),
     )
 
 
-def _apart(name: str, types: Iterable[str]) -> Config:
-    return {
-        "name": name,
-        "config_discovery": {"config_source": ADS_SOURCE, "type_urls": list(types)},
+def asking_itself(service: str, socket: Path) -> Filters:
+    """Return what lets a service ask about its limits itself, and about no others.
+
+    Args:
+        service: ``<environment>/<service>``.
+        socket: Where the limiter listens.
+    """
+    route: Config = {
+        "name": "limits",
+        "match": {"path_separated_prefix": f"/v1/limits/{service}"},
+        "route": {"cluster": APPLICATIONS, "timeout": seconds(ANSWERED_WITHIN)},
+        "request_headers_to_add": [_header(KEY_HEADERS["caller"], service)],
     }
+    thresholds = {
+        "max_connections": MOST_AT_ONCE,
+        "max_requests": MOST_AT_ONCE,
+        "max_pending_requests": MOST_WAITING,
+    }
+    cluster = {**_cluster(APPLICATIONS, socket), "circuit_breakers": {"thresholds": [thresholds]}}
+    return Filters(clusters={APPLICATIONS: cluster}, own_routes=(route,))
+
+
+def _apart(name: str, of: Config) -> Config:
+    kind = of.get("extension_config", {}).get("typed_config", of)["@type"]
+    # Either may come, so that a limit that is about other requests from now on leaves the listener as it is.
+    types = [kind, _UNLESS]
+    return {"name": name, "config_discovery": {"config_source": ADS_SOURCE, "type_urls": types}}
 
 
 def _counting(service: str, name: str, limit: Limit, *, has_peers: bool) -> Config:
     """Return a filter in which Envoy counts by one limit."""
     header = key_header(limit)
-    who = [{"key": "who"}] if header else []
-    entries = [{"key": "limit", "value": name}, *([] if _is_about_all(limit) else [_MATCHES]), *who]
+    entries = [{"key": "limit", "value": name}, *([{"key": "who"}] if header else [])]
     wait = -(-limit.period // (limit.count * timedelta(seconds=1)))
     period = limit.period // timedelta(microseconds=1)
     config: dict[str, Any] = {
@@ -113,7 +149,7 @@ def _counting(service: str, name: str, limit: Limit, *, has_peers: bool) -> Conf
         "stat_prefix": f"limits/{service}/{name}",
         "filter_enabled": _share(100),
         "filter_enforced": _share(0 if limit.shadow else 100),
-        "rate_limits": [{"actions": actions} for actions in _actions(name, limit, header)],
+        "rate_limits": [{"actions": actions} for actions in _actions(name, header)],
         "descriptors": [
             {
                 "entries": entries,
@@ -135,47 +171,28 @@ def _counting(service: str, name: str, limit: Limit, *, has_peers: bool) -> Conf
     }
     if limit.counted == "shared" and has_peers:
         config["local_cluster_rate_limit"] = {}
-    return config
+    return _unless_about_others(config, [limit])
 
 
-def _actions(name: str, limit: Limit, header: str | None) -> list[list[Config]]:
-    """Return what makes a descriptor of a request that the limit is about, whether it says who it is of or not."""
+def _actions(name: str, header: str | None) -> list[list[Config]]:
+    """Return what makes a descriptor of a request, whether it says who it is of or not."""
     first: list[Config] = [{"generic_key": {"descriptor_key": "limit", "descriptor_value": name}}]
-    if not _is_about_all(limit):
-        first.append(_header_value(_MATCHES["key"], _MATCHES["value"], _header_matchers(limit)))
     if header is None:
         return [first]
     named = {"request_headers": {"header_name": header, "descriptor_key": "who"}}
-    present = [{"name": header, "present_match": True}]
-    nameless = _header_value("who", _ABSENT, present, is_wanted=False)
-    return [[*first, named], [*first, nameless]]
-
-
-_MATCHES = {"key": "matches", "value": "yes"}
-
-
-def _header_value(
-    key: str, value: str, headers: Sequence[Config], *, is_wanted: bool = True
-) -> Config:
-    return {
+    nameless = {
         "header_value_match": {
-            "descriptor_key": key,
-            "descriptor_value": value,
-            "expect_match": is_wanted,
-            "headers": list(headers),
+            "descriptor_key": "who",
+            "descriptor_value": _ABSENT,
+            "expect_match": False,
+            "headers": [{"name": header, "present_match": True}],
         }
     }
+    return [[*first, named], [*first, nameless]]
 
 
 def _is_about_all(limit: Limit) -> bool:
     return not methods(limit.match) and path_regex(limit.match) is None
-
-
-def _header_matchers(limit: Limit) -> list[Config]:
-    return [
-        {"name": name, "string_match": {"safe_regex": {"regex": regex}}}
-        for name, regex in _regexes(limit).items()
-    ]
 
 
 def _regexes(limit: Limit) -> dict[str, str]:
@@ -209,11 +226,16 @@ def _asking(service: str, limits: list[Limit], *, closed: bool) -> Config:
         "failure_mode_allow": not closed,
         "status_on_error": {"code": "ServiceUnavailable"},
     }
+    return _unless_about_others(ask, limits)
+
+
+def _unless_about_others(config: Config, limits: Sequence[Limit]) -> Config:
+    """Return a filter that requests pass by that none of the limits is about: they are neither counted nor told of."""
     if any(_is_about_all(limit) for limit in limits):
-        return ask
+        return config
     return {
         "@type": _UNLESS,
-        "extension_config": {"name": CLUSTER, "typed_config": ask},
+        "extension_config": {"name": "limits", "typed_config": config},
         "xds_matcher": {
             "matcher_list": {
                 "matchers": [
@@ -253,14 +275,14 @@ def _any(predicates: list[Config]) -> Config:
     return predicates[0] if len(predicates) == 1 else {"or_matcher": {"predicate": predicates}}
 
 
-def _cluster(socket: Path) -> Config:
+def _cluster(name: str, socket: Path) -> Config:
     address = {"pipe": {"path": str(socket)}}
     return {
-        "name": CLUSTER,
+        "name": name,
         "type": "STATIC",
         "connect_timeout": seconds(PATIENCE),
         "load_assignment": {
-            "cluster_name": CLUSTER,
+            "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
     }

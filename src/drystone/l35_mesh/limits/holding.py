@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l20_trust.keys.api import issuer_of
 from drystone.l35_mesh.limits.engine import NAME, LimiterEngine
-from drystone.l35_mesh.limits.envoy import Filters, inbound_filters
+from drystone.l35_mesh.limits.envoy import Filters, asking_itself, inbound_filters
 from drystone.l35_mesh.limits.policies import Policies, Policy, exact_limits
 
 if TYPE_CHECKING:
@@ -47,9 +49,14 @@ class Holding:
         known: dict[str, Policy] = {}
         for surroundings in reversed(member.surroundings):
             known |= exact_limits(surroundings.limits)
-        if known:
-            self._heard[service] = known
-        return inbound_filters(service, member.surroundings[0].limits, self._engine.socket)
+        made = inbound_filters(service, member.surroundings[0].limits, self._engine.socket)
+        if not known:
+            return made
+        self._heard[service] = known
+        own = asking_itself(service, self._engine.socket)
+        return structs.replace(
+            made, clusters={**made.clusters, **own.clusters}, own_routes=own.own_routes
+        )
 
     def _all_heard(self) -> None:
         self._wanted, self._heard = self._heard or {}, None

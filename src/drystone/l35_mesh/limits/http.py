@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -18,10 +19,12 @@ class ApiProtocols:
 
     Args:
         counter: What the API is about.
+        since: When it began to count.
+        look: Has it count by what it was told since it looked last.
     """
 
-    def __init__(self, counter: Counter) -> None:
-        app: App = serve(Limits(counter), authenticate=who_asks, body_limit=64 * 1024)
+    def __init__(self, counter: Counter, since: int, look: Callable[[], None]) -> None:
+        app: App = serve(Limits(counter, since, look), authenticate=who_asks, body_limit=64 * 1024)
         self._config = quiet(app)
         self._config.load()
         self._state = ServerState()

@@ -20,7 +20,7 @@ from drystone.l35_mesh.limits.requests import Requests
 
 def counting_of(policy: Policy) -> Counting[Any]:
     """Return the way to count that a policy asks for."""
-    quota = Quota(policy.count, policy.period, policy.burst or policy.count)
+    quota = Quota(policy.count, policy.period, policy.most)
     match policy.algorithm:
         case "token-bucket" | "gcra":
             return Bucket(quota)

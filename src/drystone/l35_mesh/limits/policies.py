@@ -59,6 +59,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shadow: bool = False
     closed: bool = False
 
+    @property
+    def most(self) -> int:
+        """How many calls may come at once."""
+        return self.count if self.algorithm.endswith("window") else self.burst or self.count
+
 
 Policies: TypeAlias = dict[Service, dict[_NAME, Policy]]
 """By service, its limits by name."""

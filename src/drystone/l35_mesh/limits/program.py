@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,7 +16,7 @@ from typing_extensions import override
 
 from drystone.l10_engines.on_demand.private_socket import listener_at
 from drystone.l35_mesh.limits.checking import Conversation, HandOver, Questions
-from drystone.l35_mesh.limits.counter import Counter
+from drystone.l35_mesh.limits.counter import Counter, microseconds
 from drystone.l35_mesh.limits.policies import LARGEST, PoliciesDamaged, decode
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ class Limiter:
     def __init__(self, counter: Counter, policies: Path) -> None:
         self._counter = counter
         self._watched = Watched(policies)
-        self._questions = Questions(counter)
+        self._questions = Questions(counter, self.look)
         self._open: set[asyncio.Transport] = set()
-        self._api = _Api(counter)
+        self._api = _Api(counter, self.look)
 
     def look(self) -> None:
         """Count by what the file says now, if it says anything new."""
@@ -114,10 +115,13 @@ class _Api:
 
     Args:
         counter: What the API is about.
+        look: Has it count by what it was told since it looked last.
     """
 
-    def __init__(self, counter: Counter) -> None:
+    def __init__(self, counter: Counter, look: Callable[[], None]) -> None:
         self._counter = counter
+        self._look = look
+        self._since = microseconds()
         self._make: ApiProtocols | None = None
 
     @property
@@ -130,7 +134,7 @@ class _Api:
         if self._make is None:
             from drystone.l35_mesh.limits.http import ApiProtocols  # noqa: PLC0415
 
-            self._make = ApiProtocols(self._counter)
+            self._make = ApiProtocols(self._counter, self._since, self._look)
         protocol = self._make.protocol()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from drystone.l25_deployer.stacks.limits import NO_REQUESTS
+
 _HIDING = r"//|;|\\|%(?:00|2[def]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5[cf]|7e)"
 _QUERY = r"(?:\?.*)?"
 
@@ -47,12 +49,13 @@ class Requests:
     """
 
     def __init__(self, match: str) -> None:
+        self._are_none = match == NO_REQUESTS
         self._methods = methods(match)
         found = path_regex(match)
         self._path = re.compile(found, re.DOTALL) if found else None
 
     def have(self, method: str, target: str) -> bool:
         """Tell whether a request is among them, by its method and its path with the query."""
-        if self._methods and method not in self._methods:
+        if self._are_none or (self._methods and method not in self._methods):
             return False
         return self._path is None or self._path.fullmatch(target) is not None

@@ -18,6 +18,7 @@ from drystone.l35_mesh.sidecar.model import (
     Inbound,
     Mesh,
     Outbound,
+    OwnWay,
     Resolver,
 )
 
@@ -41,12 +42,14 @@ def check_no_twins(mesh: Mesh) -> None:
     names = [one.service.name for one in mesh.inbounds]
     _check_twice("before", (*names, *(one.service.name for one in mesh.beside)))
     _check_twice("on the way", ((one.caller, one.service) for one in mesh.outbounds))
+    _check_twice("on the way to the platform of", (one.caller for one in mesh.own_ways))
     _check_twice("on the way", ((one.caller, one.host, one.port) for one in mesh.egresses))
     _check_twice("for all other ways of", (one.caller for one in mesh.catchers))
     _check_twice("for the names of", (one.caller for one in mesh.resolvers))
     places = [one.listen for one in mesh.inbounds if one.listen is not None]
     places += [one.entry for one in mesh.inbounds if one.entry is not None]
     places += [one.listen for one in mesh.outbounds]
+    places += [one.listen for one in mesh.own_ways]
     places += [one.listen for one in mesh.egresses]
     places += [one.listen for one in mesh.catchers]
     _check_twice("listening at", places)
@@ -120,6 +123,16 @@ def check_outbound(outbound: Outbound) -> None:
     _check_address(outbound.listen, f"{outbound.issuer} for {outbound.audience}")
     for end in outbound.reach:
         _check_address(Address(end.port, end.address), outbound.audience)
+
+
+def check_own_way(own: OwnWay) -> None:
+    """Refuse what Envoy would refuse, or read in another way than it is meant.
+
+    Raises:
+        InvalidProxyConfig: A name or an address cannot be.
+    """
+    _must("the name of a service", own.caller, _NAME)
+    _check_address(own.listen, own.caller)
 
 
 def check_egress(egress: Egress) -> None:

@@ -83,6 +83,7 @@ class Further(msgspec.Struct, frozen=True):
         clusters: ``Cluster`` messages that filters name.
         secrets: ``Secret`` messages that filters name.
         extensions: ``TypedExtensionConfig`` messages of filters that are sent apart.
+        own_routes: ``Route`` messages by which the service itself reaches a part of the platform, at an address of its own.
     """
 
     before: tuple[Config, ...] = ()
@@ -99,6 +100,7 @@ class Further(msgspec.Struct, frozen=True):
     clusters: Mapping[str, Config] = {}
     secrets: Mapping[str, Config] = {}
     extensions: Mapping[str, Config] = {}
+    own_routes: tuple[Config, ...] = ()
 
     @override
     def __hash__(self) -> int:
@@ -202,6 +204,20 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     protocol: Protocol | None = None
 
 
+class OwnWay(msgspec.Struct, frozen=True, kw_only=True):
+    """The address at which a service reaches the platform as itself.
+
+    Attributes:
+        caller: Name of the service, such as ``desk.dev``.
+        listen: Where the way begins. Whoever can connect there asks as the caller.
+        further: Has the routes, and the clusters to which they lead.
+    """
+
+    caller: str
+    listen: Address
+    further: Further
+
+
 class Egress(msgspec.Struct, frozen=True, kw_only=True):
     """A way out to one host that a service declares.
 
@@ -257,6 +273,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True):
         inbounds: What stands before the services.
         beside: Services before which another Envoy stands.
         outbounds: Addresses of dependencies.
+        own_ways: Addresses at which services reach the platform.
         egresses: Ways outside.
         catchers: Ends of all other ways.
         resolvers: Answers to questions for names.
@@ -268,6 +285,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True):
     inbounds: tuple[Inbound, ...] = ()
     beside: tuple[Beside, ...] = ()
     outbounds: tuple[Outbound, ...] = ()
+    own_ways: tuple[OwnWay, ...] = ()
     egresses: tuple[Egress, ...] = ()
     catchers: tuple[Catcher, ...] = ()
     resolvers: tuple[Resolver, ...] = ()

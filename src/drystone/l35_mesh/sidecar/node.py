@@ -17,14 +17,16 @@ from typing_extensions import override
 
 from drystone.l10_engines.proxy.edge_endpoints import Endpoint
 from drystone.l20_trust.keys.api import issuer_of
-from drystone.l25_deployer.local.mesh import LOOPBACK, Address, Member
+from drystone.l25_deployer.local.mesh import LOOPBACK, Address, Member, limits_port
 from drystone.l25_deployer.local.mesh import Mesh as MeshPort
+from drystone.l25_deployer.stacks.limits import is_asked_about
 from drystone.l25_deployer.stacks.model import RETRIES, RETRY_ON
 from drystone.l35_mesh.sidecar import model
 from drystone.l35_mesh.sidecar.connections import outbound_name
 from drystone.l35_mesh.sidecar.declared import Declared, declared_by
 from drystone.l35_mesh.sidecar.names import resolver_name
 from drystone.l35_mesh.sidecar.outside import catcher_name
+from drystone.l35_mesh.sidecar.own_ways import own_way_name
 from drystone.l35_mesh.sidecar.parting import Parting
 from drystone.l35_mesh.sidecar.snapshot import instance_snapshot, mesh_snapshot
 
@@ -60,6 +62,7 @@ class NodeMesh(MeshPort):
         fleet: The Envoys that services have of their own; none can have one without.
         placement: Where sidecars run of services that do not say it.
         edge_port: Where the edge listens.
+        settled: Waits until those parts run that follow what is published; there are none when None.
     """
 
     def __init__(
@@ -76,7 +79,9 @@ class NodeMesh(MeshPort):
         fleet: Fleet | None = None,
         placement: Literal["node", "instance"] = "node",
         edge_port: int = 1,
+        settled: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._settled = settled
         self._finishing = finishing
         self._finishes: dict[str | None, Finish] = {}
         self._fleet = fleet
@@ -95,6 +100,10 @@ class NodeMesh(MeshPort):
         return Address(LOOPBACK, self._ports.internal(f"{service}.{environment}>{callee}"))
 
     @override
+    def limits_address(self, environment: str, service: str) -> Address:
+        return Address(LOOPBACK, self._ports.internal(limits_port(environment, service)))
+
+    @override
     def own_port(self, service: str) -> int | None:
         return None
 
@@ -108,6 +117,8 @@ class NodeMesh(MeshPort):
 
     def _ports_of(self, member: Member) -> list[int]:
         calls = [self.address(c.environment, c.caller, c.callee) for c in declared_by(member)]
+        if any(is_asked_about(stack.limits) for stack in member.surroundings):
+            calls.append(self.limits_address(member.environment, member.service))
         own = [self._port_before(member.name)] if self._is_beside(member) else []
         return [*member.ports, *(at.port for at in calls), *own]
 
@@ -121,6 +132,11 @@ class NodeMesh(MeshPort):
             return False
         said = {one.placement or self._placement for one in member.surroundings}
         return "instance" in said
+
+    @override
+    async def settled(self) -> None:
+        if self._settled is not None:
+            await self._settled()
 
     @override
     def network(self, environment: str, service: str) -> Path | None:
@@ -167,13 +183,19 @@ class NodeMesh(MeshPort):
         """
         calls = [call for member in members for call in declared_by(member)]
         apart = [found for m in members if m.is_apart and (found := self._around.of(m.name))]
+        further = {one.name: self._further(one) for one in members if one.surroundings}
         self._tokens.want({(call.issuer, call.audience) for call in calls})
         beside = {m.name: self._place_of(m) for m in members if self._is_beside(m)}
         parting = Parting(
             model.Mesh(
                 access_log=self._access_log,
-                inbounds=tuple(self._inbounds(services, members, calls, beside)),
+                inbounds=tuple(self._inbounds(services, members, calls, further, beside)),
                 outbounds=tuple(self._outbound(call, beside) for call in calls),
+                own_ways=tuple(
+                    self._own_way(m, further[m.name])
+                    for m in members
+                    if m.surroundings and further[m.name].own_routes
+                ),
                 egresses=tuple(way for surrounded in apart for way in surrounded.egresses),
                 catchers=tuple(surrounded.catcher for surrounded in apart),
                 resolvers=tuple(surrounded.resolver for surrounded in apart),
@@ -196,11 +218,19 @@ class NodeMesh(MeshPort):
         network = self._around.network(member.name) if member.is_apart else None
         return model.Address(self._port_before(member.name), network=network)
 
+    def _own_way(self, member: Member, further: model.Further) -> model.OwnWay:
+        at = self.limits_address(member.environment, member.service)
+        found = self._around.of(member.name)
+        network = found.network if found and member.is_apart else None
+        listen = model.Address(at.port, at.host, network)
+        return model.OwnWay(caller=member.name, listen=listen, further=further)
+
     def _inbounds(
         self,
         services: Sequence[EdgeService],
         members: Sequence[Member],
         calls: Sequence[Declared],
+        all_further: Mapping[str, model.Further],
         beside: Mapping[str, model.Address],
     ) -> Iterable[model.Inbound]:
         by_name = {member.name: member for member in members}
@@ -213,7 +243,7 @@ class NodeMesh(MeshPort):
             if member is None or not member.surroundings:
                 continue
             wanting = callers.get(service.name, [])
-            further = self._further(member)
+            further = all_further[member.name]
             is_bounded = member.surroundings[0].body is not None
             own = beside.get(service.name)
             if own or wanting or is_bounded or not self._is_open or further != model.Further():
@@ -307,6 +337,7 @@ class NodeMesh(MeshPort):
             if listener.startswith(begins)
         ]
         ends = {
+            own_way_name(service): "it cannot ask about its limits",
             resolver_name(service): "its questions for names get no answer",
             catcher_name(service): "what it tries in vain is not written down",
         }

@@ -36,6 +36,7 @@ class Parting:
                 if name in beside
             ),
             outbounds=tuple(one for one in whole.outbounds if one.caller not in beside),
+            own_ways=tuple(one for one in whole.own_ways if one.caller not in beside),
             egresses=tuple(one for one in whole.egresses if one.caller not in beside),
             catchers=tuple(one for one in whole.catchers if one.caller not in beside),
             resolvers=tuple(one for one in whole.resolvers if one.caller not in beside),
@@ -50,6 +51,7 @@ class Parting:
             whole,
             inbounds=tuple(self._inbound(name)),
             outbounds=outbounds,
+            own_ways=tuple(one for one in whole.own_ways if one.caller == name),
             egresses=tuple(one for one in whole.egresses if one.caller == name),
             catchers=tuple(one for one in whole.catchers if one.caller == name),
             resolvers=tuple(one for one in whole.resolvers if one.caller == name),

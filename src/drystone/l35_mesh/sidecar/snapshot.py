@@ -20,6 +20,7 @@ from drystone.l35_mesh.sidecar.model import Beside, Mesh
 from drystone.l35_mesh.sidecar.names import resolver_part
 from drystone.l35_mesh.sidecar.outbound import outbound_part, secret, secret_name
 from drystone.l35_mesh.sidecar.outside import catcher_part, egress_part
+from drystone.l35_mesh.sidecar.own_ways import own_way_part
 from drystone.l35_mesh.sidecar.tokens import IDENTITY_HEADERS
 
 
@@ -40,6 +41,7 @@ def mesh_snapshot(mesh: Mesh, edge: Snapshot) -> Snapshot:
     edge = _without(edge, mesh.beside)
     parts = [inbound_part(one, mesh.access_log) for one in mesh.inbounds]
     parts += [outbound_part(one, mesh.access_log) for one in mesh.outbounds]
+    parts += [own_way_part(one, mesh.access_log) for one in mesh.own_ways]
     parts += [egress_part(one, mesh.access_log) for one in mesh.egresses]
     parts += [catcher_part(one, mesh.access_log) for one in mesh.catchers]
     parts += [resolver_part(one, mesh.access_log) for one in mesh.resolvers]

@@ -84,6 +84,11 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ("drystone refusals", "drystone refusals orders --env prod --json"),
         ),
         Command(
+            "limits",
+            "limits:limits",
+            ("drystone limits", "drystone limits orders --env prod --json"),
+        ),
+        Command(
             "exec",
             "execute:execute",
             ("drystone exec orders -- python -m orders.report", "drystone exec orders -- env"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.contract import Api
     from drystone.l20_trust.keys.api import KeysApi
     from drystone.l25_deployer.api import DeployerApi
+    from drystone.l35_mesh.limits.api import HeldApi
     from drystone.l35_mesh.migration.api import MigrationApi
     from drystone.l35_mesh.observed.api import ObservedApi
 
@@ -62,6 +63,13 @@ def what_was_seen(folder: Path) -> AbstractAsyncContextManager[ObservedApi]:
     from drystone.l35_mesh.observed.api import ObservedApi  # noqa: PLC0415 - loads the contract
 
     return _answering(folder, ObservedApi)
+
+
+def held_limits(folder: Path) -> AbstractAsyncContextManager[HeldApi]:
+    """Connect to what tells of the limits of a home, as :func:`platform` does to its deployer."""
+    from drystone.l35_mesh.limits.api import HeldApi  # noqa: PLC0415 - loads the contract
+
+    return _answering(folder, HeldApi)
 
 
 def traffic_migration(folder: Path) -> AbstractAsyncContextManager[MigrationApi]:

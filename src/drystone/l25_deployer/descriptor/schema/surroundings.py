@@ -28,6 +28,7 @@ from drystone.l25_deployer.descriptor.words import (
     Group,
     HeaderName,
     HostPort,
+    LimitedRequests,
     Match,
     Moment,
     Name,
@@ -241,7 +242,9 @@ class Limit(Block, frozen=True, kw_only=True):
     }
 
     rate: Annotated[Rates, "calls in a time"]
-    match: Annotated[Match, "which requests"] = "*"
+    match: Annotated[
+        LimitedRequests, "which requests; none: only what the service itself asks about"
+    ] = "*"
     burst: Annotated[
         Positive | None,
         "calls at once; when absent, as many as the rate has, and one with gcra",
@@ -287,6 +290,12 @@ class Limit(Block, frozen=True, kw_only=True):
                 "when_down",
                 "a limit that the proxy counts itself is never down",
                 "remove it, or write 'counted: exact'",
+            )
+        if self.match == "none" and self.counted != "exact":
+            yield Rule(
+                "match",
+                "a proxy counts requests alone, and this limit is about none",
+                "write 'counted: exact'; the service then asks at DRYSTONE_LIMITS_URL",
             )
         yield from self._header_mistakes()
 
