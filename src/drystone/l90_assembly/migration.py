@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 from typing_extensions import override
 
+from drystone.l10_engines.cache.server import CacheEngine
 from drystone.l25_deployer.local.startup import Part
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres
 from drystone.l35_mesh.migration.api import Counted, DataKind, DataSource
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from drystone.l10_engines.objects.server import ObjectsEngine
     from drystone.l10_engines.postgres.server import PostgresEngine
     from drystone.l10_engines.proxy.edge_moves import Move
+    from drystone.l10_engines.supervision.supervisor import Supervisor
     from drystone.l25_deployer.local.services import Services
 
 MIGRATION, LAYER = "migration", 35
@@ -39,14 +41,20 @@ class LocalGround(Ground):
 
     Args:
         services: What is deployed.
+        supervisor: Keeps the engines, those of caches among them.
         postgres: Holds their databases.
         objects: Holds their buckets.
     """
 
     def __init__(
-        self, services: Services, postgres: PostgresEngine, objects: ObjectsEngine
+        self,
+        services: Services,
+        supervisor: Supervisor,
+        postgres: PostgresEngine,
+        objects: ObjectsEngine,
     ) -> None:
         self._services = services
+        self._supervisor = supervisor
         self._postgres = postgres
         self._objects = objects
         self._edge = services.machine.edge
@@ -108,14 +116,19 @@ class LocalGround(Ground):
         self, environment: str, service: str, resource: str, *, is_held: bool
     ) -> bool:
         source = await self.data_source(environment, service, resource)
-        if source.kind != "bucket":
-            raise NoData(f"{resource} of {service} in {environment} is no bucket")
-        return await self._objects.hold(source.values["name"], is_held=is_held)
+        if source.kind == "bucket":
+            return await self._objects.hold(source.values["name"], is_held=is_held)
+        record = self._services.existing(environment, service).record
+        engine = self._supervisor[self._services.machine.provisioner.engine_of(record, resource)]
+        if not isinstance(engine, CacheEngine):
+            raise NoData(f"{resource} of {service} in {environment} is neither bucket nor cache")
+        return await engine.hold(is_held=is_held)
 
 
 def migrations_of(
     home: Home,
     services: Services,
+    supervisor: Supervisor,
     postgres: PostgresEngine,
     objects: ObjectsEngine,
     *,
@@ -125,7 +138,7 @@ def migrations_of(
 ) -> Migrations:
     """Put traffic migration together, and tell the edge what the records say."""
     label = services.machine.label
-    ground = LocalGround(services, postgres, objects)
+    ground = LocalGround(services, supervisor, postgres, objects)
     comparers = Comparers(
         home.services, outputs=home.run, socket=home.socket, environ=environ, log=log
     )

@@ -236,6 +236,7 @@ async def assemble(
     migrations = migrations_of(
         home,
         services,
+        engines.supervisor,
         engines.postgres,
         engines.objects,
         clock=clock,

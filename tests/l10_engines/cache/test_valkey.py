@@ -267,3 +267,62 @@ def test_a_path_cannot_add_a_setting() -> None:
         port=1, data=Path('/a "b" \\c'), users_file=Path("/u"), durable=False, live={}
     )
     assert 'dir "/a \\"b\\" \\\\c"\n' in text
+
+
+async def test_a_held_cache_can_be_read_and_not_written_until_it_is_let_go(home: Path) -> None:
+    cache = Valkey("cache-one", home / "cache")
+    try:
+        await cache.start()
+        async with connected(cache.access()) as connection:
+            assert await connection.call("SET", "key", "value") == "OK"
+        assert await cache.hold(is_held=True)
+        assert await call(cache.access(), "GET", "key") == "value"
+        for words in (
+            ("SET", "key", "other"),
+            ("FLUSHALL",),
+            ("SWAPDB", "0", "1"),
+            ("RESTORE", "x", "0", "x"),
+        ):
+            with pytest.raises(Refused, match="NOPERM"):
+                await call(cache.access(), *words)
+        with pytest.raises(Refused, match="ACL failure"):
+            await call(cache.access(), "EVAL", "return redis.call('set', 'key', 'other')", "0")
+        await cache.stop()
+        again = Valkey("cache-one", home / "cache")
+        await again.start()
+        with pytest.raises(Refused, match="NOPERM"):
+            await call(again.access(), "SET", "key", "other")
+        assert await again.hold(is_held=False)
+        assert await call(again.access(), "SET", "key", "other") == "OK"
+    finally:
+        await cache.stop()
+
+
+async def test_who_has_begun_before_a_cache_is_held_cannot_write_either(home: Path) -> None:
+    cache = Valkey("cache-one", home / "cache")
+    try:
+        await cache.start()
+        async with connected(cache.access()) as connection:
+            await connection.call("MULTI")
+            await connection.call("SET", "key", "value")
+            await cache.hold(is_held=True)
+            with pytest.raises((Refused, OSError, asyncio.IncompleteReadError)):
+                await connection.call("EXEC")
+        assert await call(cache.access(), "GET", "key") is None
+    finally:
+        await cache.stop()
+
+
+async def test_what_is_no_value_is_not_restored_and_ends_nothing(home: Path) -> None:
+    cache = Valkey("cache-one", home / "cache")
+    try:
+        await cache.start()
+        pid = cache.status().pid
+        with pytest.raises(Refused, match="payload"):
+            await call(cache.access(), "RESTORE", "key", "0", "no value")
+        settings = (cache.directory / "valkey.conf").read_text()
+        assert "sanitize-dump-payload yes\n" in settings
+        assert await call(cache.access(), "PING") == "PONG"
+        assert cache.status().pid == pid
+    finally:
+        await cache.stop()

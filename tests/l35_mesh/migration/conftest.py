@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from drystone.l10_engines.cache.server import Valkey
+from drystone.testing.conformance.engines import short_home
 from journeys.place import Place, place
+from l35_mesh.migration.cache_rig import Caches
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -21,3 +25,28 @@ def plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of whoever runs the tests must not reach the platforms of the tests."""
     for name in ("DRYSTONE_HOME", "DRYSTONE_PORT", "DRYSTONE_RUNTIME", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def valkeys() -> AsyncIterator[tuple[Valkey, Valkey]]:
+    """Two servers that tests share."""
+    with short_home() as home:
+        both = Valkey("cache-old", home / "old"), Valkey("cache-new", home / "new")
+        try:
+            for one in both:
+                await one.start()
+            yield both
+        finally:
+            for one in both:
+                await one.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def caches(valkeys: tuple[Valkey, Valkey], tmp_path: Path) -> AsyncIterator[Caches]:
+    """Two servers that hold nothing, of which nobody is kept from writing."""
+    old, new = valkeys
+    await old.hold(is_held=False)
+    with closing(Caches(old, new, tmp_path)) as found:
+        found.to_old.ask("FLUSHALL")
+        found.to_new.ask("FLUSHALL")
+        yield found

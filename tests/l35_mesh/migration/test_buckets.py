@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -17,23 +16,16 @@ from pathlib import Path
 import msgspec
 import pytest
 import pytest_asyncio
-from botocore.exceptions import ClientError
 
 from drystone.l00_kernel.fault_points import FaultPoint
-from drystone.l10_engines.objects.access import BucketAccess
 from drystone.l10_engines.objects.buckets import Buckets
-from drystone.l10_engines.objects.calls import client_of
 from drystone.l10_engines.objects.server import Objects
 from drystone.l35_mesh.migration import buckets as places
-from drystone.l35_mesh.migration.buckets import BucketMove, Times
+from drystone.l35_mesh.migration.buckets import Times
 from drystone.l35_mesh.migration.errors import DataDiverged, DataUnfit
 from drystone.testing.conformance.engines import short_home
+from l35_mesh.migration.bucket_rig import SHORT, Ends, Writer
 
-SHORT = Times(
-    pause=timedelta(milliseconds=20),
-    quiet=timedelta(milliseconds=300),
-    patience=timedelta(seconds=20),
-)
 STEPS = (
     places.COPIED,
     places.WRITTEN,
@@ -44,54 +36,6 @@ STEPS = (
 )
 
 pytestmark = pytest.mark.timeout(300)
-
-
-class Ends:
-    """The old and the new bucket in one store, and the loop in which its agent would run."""
-
-    def __init__(self, store: Objects, old: BucketAccess, new: BucketAccess, folder: Path) -> None:
-        self.store = store
-        self.old = old
-        self.new = new
-        self.folder = folder
-        self.told: list[str] = []
-        self.from_old = client_of(old)
-        self.from_new = client_of(new)
-
-    def hold(self, is_held: bool) -> bool:
-        return asyncio.run(self.store.hold(self.old.bucket, is_held=is_held))
-
-    def move(
-        self, *, hold: Callable[[bool], bool] | None = None, times: Times = SHORT
-    ) -> BucketMove:
-        return BucketMove(
-            self.old,
-            self.new,
-            self.folder / "notes",
-            hold or self.hold,
-            self.told.append,
-            times=times,
-        )
-
-    def put(self, key: str, body: bytes = b"value") -> None:
-        self.from_old.put_object(Bucket=self.old.bucket, Key=key, Body=body)
-
-    def may_write(self) -> bool:
-        try:
-            self.put("probe")
-        except ClientError:
-            return False
-        self.from_old.delete_object(Bucket=self.old.bucket, Key="probe")
-        return True
-
-    def content(self, access: BucketAccess) -> dict[str, str]:
-        """Return the digest of every object."""
-        client, found = self.from_old if access is self.old else self.from_new, {}
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=access.bucket):
-            for one in page.get("Contents", []):
-                body = client.get_object(Bucket=access.bucket, Key=one["Key"])["Body"].read()
-                found[one["Key"]] = hashlib.sha256(body).hexdigest()
-        return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -118,70 +62,6 @@ async def ends(store: Objects, tmp_path: Path) -> AsyncIterator[Ends]:
         await made.drop(name, and_data=True)
 
 
-class Writer:
-    """Writes to the old bucket from a thread, and remembers what was acknowledged."""
-
-    def __init__(self, ends: Ends) -> None:
-        self._ends = ends
-        self._stop = threading.Event()
-        self.enough = threading.Event()
-        self.acknowledged: dict[str, str] = {}
-        self.unsure: set[str] = set()
-        self.written = 0
-        self.refused = 0
-        self._thread = threading.Thread(target=self._write, daemon=True)
-
-    def __enter__(self) -> Writer:
-        self._thread.start()
-        assert self.enough.wait(30)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-
-    def until_more(self, count: int = 5) -> None:
-        before = self.written
-        while self.written < before + count and not self.refused:
-            assert self._thread.is_alive()
-            self._stop.wait(0.005)
-
-    def _write(self) -> None:
-        number = 0
-        while not self._stop.is_set():
-            number += 1
-            try:
-                self._change(number)
-            except ClientError as e:
-                assert e.response["Error"]["Code"] == "AccessDenied"  # noqa: PT017 - in a thread
-                self.refused += 1
-                self._stop.wait(0.02)
-            else:
-                self.written += 1
-                self._stop.wait(0.02)  # leaves the mover a part of the processor
-            if number > 10:
-                self.enough.set()
-
-    def _change(self, number: int) -> None:
-        client, bucket = self._ends.from_old, self._ends.old.bucket
-        key = (
-            f"folder {number % 7}/ä+{number % 40}"
-            if number % 3
-            else f"folder {number % 7}-{number % 5}"
-        )
-        if number % 5 == 0:
-            client.delete_object(Bucket=bucket, Key=key)
-            self.acknowledged.pop(key, None)
-            return
-        body = f"{number} ".encode() * (number % 50)
-        client.put_object(Bucket=bucket, Key=key, Body=body)
-        self.acknowledged[key] = hashlib.sha256(body).hexdigest()
-
-
 def carried_through(ends: Ends, switch: Callable[[], None] = lambda: None) -> None:
     move = ends.move()
     move.begin()
@@ -200,7 +80,7 @@ def test_no_object_is_lost_under_load(ends: Ends) -> None:
         Tagging="colour=red",
     )
     switched: list[str] = []
-    with Writer(ends) as writer:
+    with Writer(ends.old) as writer:
         move = ends.move()
         move.begin()
         writer.until_more()
@@ -282,7 +162,7 @@ def killed_at(ends: Ends, point: FaultPoint) -> None:
 def test_a_mover_that_is_killed_at_any_step_goes_on_by_the_same_command(
     ends: Ends, point: FaultPoint
 ) -> None:
-    with Writer(ends) as writer:
+    with Writer(ends.old) as writer:
         killed_at(ends, point)
         carried_through(ends)
         writer.stop()
@@ -294,7 +174,7 @@ def test_a_mover_that_is_killed_at_any_step_goes_on_by_the_same_command(
     "point", [places.COPIED, places.WRITTEN, places.HELD, places.DRAINED], ids=lambda p: str(p.name)
 )
 def test_a_move_that_was_cut_short_can_be_given_up(ends: Ends, point: FaultPoint) -> None:
-    with Writer(ends) as writer:
+    with Writer(ends.old) as writer:
         killed_at(ends, point)
         ends.move().give_up()
         writer.refused = 0
@@ -338,7 +218,7 @@ def test_a_held_bucket_stays_held_when_its_service_is_deployed_again(ends: Ends)
 @pytest.mark.slow
 def test_whoever_writes_on_where_keys_are_not_ours_keeps_the_traffic_here(ends: Ends) -> None:
     impatient = Times(SHORT.pause, SHORT.quiet, timedelta(seconds=1))
-    with Writer(ends):
+    with Writer(ends.old):
         move = ends.move(hold=lambda _: False, times=impatient)
         move.begin()
         with pytest.raises(DataDiverged, match="still writes"):

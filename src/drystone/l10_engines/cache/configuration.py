@@ -33,20 +33,25 @@ class Eviction(enum.StrEnum):
 
 
 # What is taken from a service is the administration of the server; what is given back is what a client
-# library or a test suite does with a cache of its own. DEBUG, CONFIG, SHUTDOWN, MODULE, ACL, REPLICAOF
-# and MONITOR stay away.
-_SERVICE_RULES = (
-    "~* &* +@all -@admin -@dangerous +flushdb +flushall +info +keys +sort +sort_ro +swapdb +role"
-)
+# library or a test suite does with a cache of its own, RESTORE for keys that move here from elsewhere.
+# DEBUG, CONFIG, SHUTDOWN, MODULE, ACL, REPLICAOF and MONITOR stay away.
+_SERVICE_RULES = "~* &* +@all -@admin -@dangerous +flushdb +flushall +info +keys +sort +sort_ro +swapdb +role +restore"
 
 
-def users(*, admin_password: str, service_password: str) -> str:
-    """Return the access-control file: two users, and nobody without a password."""
+def users(*, admin_password: str, service_password: str, is_held: bool = False) -> str:
+    """Return the access-control file: two users, and nobody without a password.
+
+    Args:
+        admin_password: The platform's.
+        service_password: The service's.
+        is_held: Whether the service may read, and not write.
+    """
+    rules = _SERVICE_RULES + (" -@write" if is_held else "")
     return "".join(
         f"user {line}\n"
         for line in (
             f"{ADMIN} on #{_digest(admin_password)} ~* &* +@all",
-            f"{SERVICE} on #{_digest(service_password)} {_SERVICE_RULES}",
+            f"{SERVICE} on #{_digest(service_password)} {rules}",
         )
     )
 
@@ -95,6 +100,7 @@ def server_settings(
         "enable-module-command": "no",
         "enable-protected-configs": "no",
         "lazyfree-lazy-user-flush": "yes",
+        "sanitize-dump-payload": "yes",  # services may RESTORE: what is no value must not end the server
         **live,
     }
     return "".join(f"{name} {value}\n" for name, value in settings.items())

@@ -59,6 +59,10 @@ class ExternalCache(ExternalEngine, CacheEngine):
         return self._access
 
     @override
+    async def hold(self, *, is_held: bool) -> bool:
+        return False
+
+    @override
     async def check(self) -> str:
         try:
             async with connected(self._access) as connection:

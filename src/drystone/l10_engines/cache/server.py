@@ -17,6 +17,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from drystone.l00_kernel.atomic import write_atomically
+from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.cache import configuration
 from drystone.l10_engines.cache.access import CacheAccess
 from drystone.l10_engines.cache.configuration import Eviction
@@ -27,6 +28,9 @@ from drystone.l10_engines.supervision.local import LocalEngine
 from drystone.l10_engines.supervision.port import Engine
 
 MEBIBYTE = 1024 * 1024
+USERS_WRITTEN = FaultPoint(
+    "cache.users.written", "the file of users is as it is to be; the server may not have read it"
+)
 _PROBE_LIMIT_S = 1.0
 _ASK_LIMIT_S = 10.0
 
@@ -40,6 +44,19 @@ class CacheEngine(Engine):
 
         Raises:
             EngineFailed: The engine was never started.
+        """
+
+    @abc.abstractmethod
+    async def hold(self, *, is_held: bool) -> bool:
+        """Let the service read and not write, or write again; returns when it is so, for open connections, too.
+
+        It stays so, whatever starts again, until it is said otherwise. Idempotent.
+
+        Returns:
+            Whether it is so; False where users are not ours to change.
+
+        Raises:
+            EngineFailed: The server does not do so.
         """
 
 
@@ -78,6 +95,7 @@ class Valkey(LocalEngine, CacheEngine):
         self._password_file = password_file or directory / "password"
         self._admin_password_file = directory / "admin-password"
         self._users_file = directory / "users.acl"
+        self._held_file = directory / "held"
 
     @override
     def access(self) -> CacheAccess:
@@ -105,10 +123,22 @@ class Valkey(LocalEngine, CacheEngine):
         users = configuration.users(
             admin_password=self._admin_password_file.read_text(),
             service_password=self._password_file.read_text(),
+            is_held=self._held_file.exists(),
         ).encode()
         if self._users_file.exists() and self._users_file.read_bytes() == users:
             return False
         write_atomically(self._users_file, users)
+        return True
+
+    @override
+    async def hold(self, *, is_held: bool) -> bool:
+        if is_held:
+            write_atomically(self._held_file, b"")
+        else:
+            self._held_file.unlink(missing_ok=True)
+        self._write_users()
+        USERS_WRITTEN.reach()
+        await self._ask("ACL", "LOAD")  # always: an agent that died may not have said so
         return True
 
     @override

@@ -32,10 +32,12 @@ class Provisioner:
 
     def engines(self, record: ServiceRecord) -> frozenset[str]:
         """Name the engines, as their supervisor calls them, that hold a service's data."""
-        return frozenset(
-            self._drivers[type(resource)].engine_of(Owner(record.environment, record.service, name))
-            for name, resource in record.eternal.items()
-        )
+        return frozenset(self.engine_of(record, name) for name in record.eternal)
+
+    def engine_of(self, record: ServiceRecord, name: str) -> str:
+        """Name the engine, as its supervisor calls it, that holds one resource of a service."""
+        owner = Owner(record.environment, record.service, name)
+        return self._drivers[type(record.eternal[name])].engine_of(owner)
 
     async def apply(
         self, record: ServiceRecord, name: str, resource: Resource

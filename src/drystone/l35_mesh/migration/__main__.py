@@ -14,6 +14,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -22,14 +24,18 @@ import msgspec
 
 from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.contract import ANONYMOUS, Context, connect
-from drystone.l00_kernel.errors import Invalid, PlatformError
+from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.home import Home
 from drystone.l35_mesh.migration.api import DataSource, MigrationApi
 from drystone.l35_mesh.migration.brief import Brief, Said
 from drystone.l35_mesh.migration.errors import NoMigration
+from drystone.l35_mesh.migration.moves import DataMove
 
 NEAR = 1 << 20
 """Bytes of changes that may be missing when the cut-over begins; they take a moment."""
+
+NEAR_KEYS = 1000
+"""The same for what is counted in keys."""
 
 TOLD_EVERY = timedelta(seconds=5)
 
@@ -49,6 +55,7 @@ class Program:
         self._brief = brief
         self._is_interrupted = False
         self._told = 0.0
+        self._unit, self._near = "bytes", NEAR
 
     def run(self) -> None:
         """Do it.
@@ -58,13 +65,11 @@ class Program:
             Interrupted: It followed until somebody had enough.
         """
         source = asyncio.run(self._source())
-        if source.kind == "postgres":
-            self._move_database(source)
-            return
-        if source.kind == "bucket":
-            self._move_bucket(source)
-            return
-        raise Invalid(f"{self._brief.resource} holds {source.kind}, which cannot be moved yet")
+        arm = {"postgres": self._database, "bucket": self._bucket, "cache": self._cache}
+        with arm[source.kind](source.values) as move:
+            # Faults have their places once the module of the move is loaded.
+            arm_faults(self._home)
+            self._carry_out(move)
 
     def interrupt(self, _number: int, _frame: FrameType | None) -> None:
         """Take note of a signal; a batch that was begun is finished."""
@@ -75,13 +80,8 @@ class Program:
         sys.stdout.buffer.write(msgspec.json.encode(Said(text)) + b"\n")
         sys.stdout.flush()
 
-    def _move_database(self, source: DataSource) -> None:
-        from drystone.l35_mesh.migration.databases import DatabaseMove  # noqa: PLC0415 - loads psycopg
-
-        brief = self._brief
-        arm_faults(Home(Path(brief.home)))
-        move = DatabaseMove(source.values["url"], brief.to, brief.name, self.say)
-        if brief.deed == "give-up":
+    def _carry_out(self, move: DataMove) -> None:
+        if self._brief.deed == "give-up":
             move.give_up()
             return
         move.begin()
@@ -90,36 +90,63 @@ class Program:
             raise Interrupted
         move.cut_over(lambda: asyncio.run(self._switch()))
 
-    def _move_bucket(self, source: DataSource) -> None:
+    @contextmanager
+    def _database(self, values: dict[str, str]) -> Iterator[DataMove]:
+        from drystone.l35_mesh.migration.databases import DatabaseMove  # noqa: PLC0415 - loads psycopg
+
+        yield DatabaseMove(values["url"], self._brief.to, self._brief.name, self.say)
+
+    @contextmanager
+    def _bucket(self, values: dict[str, str]) -> Iterator[DataMove]:
         from drystone.l10_engines.objects.access import BucketAccess  # noqa: PLC0415
         from drystone.l10_engines.objects.external import parse_bucket_url  # noqa: PLC0415
         from drystone.l35_mesh.migration.buckets import BucketMove  # noqa: PLC0415 - loads boto3
 
-        brief, values = self._brief, source.values
-        home = Home(Path(brief.home))
-        arm_faults(home)
         held = ("endpoint", "region", "access_key", "secret_key")
-        move = BucketMove(
+        yield BucketMove(
             BucketAccess(bucket=values["name"], **{name: values[name] for name in held}),
-            parse_bucket_url(brief.to),
-            home.services / brief.environment / brief.service / f"move-{brief.resource}.sqlite",
-            lambda is_held: asyncio.run(self._hold(is_held=is_held)),
+            parse_bucket_url(self._brief.to),
+            self._notes,
+            self._hold,
             self.say,
             is_enough=lambda: self._is_interrupted,
         )
-        if brief.deed == "give-up":
-            move.give_up()
-            return
-        move.begin()
-        move.follow(self._is_enough)
-        if self._is_interrupted:
-            raise Interrupted
-        move.cut_over(lambda: asyncio.run(self._switch()))
 
-    async def _hold(self, *, is_held: bool) -> bool:
+    @contextmanager
+    def _cache(self, values: dict[str, str]) -> Iterator[DataMove]:
+        from drystone.l10_engines.cache.external import parse_url  # noqa: PLC0415
+        from drystone.l35_mesh.migration.caches import CacheMove  # noqa: PLC0415
+
+        self._unit, self._near = "keys", NEAR_KEYS
+        with closing(
+            CacheMove(
+                parse_url(values["url"]),
+                parse_url(self._brief.to),
+                self._notes,
+                self._hold,
+                self.say,
+                is_enough=lambda: self._is_interrupted,
+            )
+        ) as move:
+            yield move
+
+    @property
+    def _home(self) -> Home:
+        return Home(Path(self._brief.home))
+
+    @property
+    def _notes(self) -> Path:
+        brief = self._brief
+        folder = self._home.services / brief.environment / brief.service
+        return folder / f"move-{brief.resource}.sqlite"
+
+    def _hold(self, is_held: bool) -> bool:
+        return asyncio.run(self._ask_to_hold(is_held=is_held))
+
+    async def _ask_to_hold(self, *, is_held: bool) -> bool:
         """Let the service write to the resource no more, or again; tell whether it is so."""
         brief = self._brief
-        async with connect(MigrationApi, uds=Home(Path(brief.home)).agent_socket) as api:
+        async with connect(MigrationApi, uds=self._home.agent_socket) as api:
             said = await api.hold_data(
                 Context(ANONYMOUS),
                 environment=brief.environment,
@@ -133,12 +160,12 @@ class Program:
         now = time.monotonic()
         if now - self._told >= TOLD_EVERY.total_seconds():
             self._told = now
-            self.say(f"follows; {lag} bytes of changes behind")
-        return self._is_interrupted or (self._brief.deed == "cut-over" and lag < NEAR)
+            self.say(f"follows; {lag} {self._unit} of changes behind")
+        return self._is_interrupted or (self._brief.deed == "cut-over" and lag < self._near)
 
     async def _source(self) -> DataSource:
         brief = self._brief
-        async with connect(MigrationApi, uds=Home(Path(brief.home)).agent_socket) as api:
+        async with connect(MigrationApi, uds=self._home.agent_socket) as api:
             return await api.data_source(
                 Context(ANONYMOUS),
                 environment=brief.environment,
@@ -149,7 +176,7 @@ class Program:
     async def _switch(self) -> None:
         """Give all traffic to the other side, if the service moves."""
         brief = self._brief
-        async with connect(MigrationApi, uds=Home(Path(brief.home)).agent_socket) as api:
+        async with connect(MigrationApi, uds=self._home.agent_socket) as api:
             try:
                 await api.share(
                     Context(ANONYMOUS),

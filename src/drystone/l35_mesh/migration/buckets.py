@@ -19,11 +19,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+from typing_extensions import override
 
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.objects.access import BucketAccess
 from drystone.l10_engines.objects.moving import AT_ONCE, BucketEnd, Listed
 from drystone.l35_mesh.migration.errors import DataDiverged, DataUnfit
+from drystone.l35_mesh.migration.moves import DataMove
 from drystone.l35_mesh.migration.notes import Notes, opened
 
 COPIED = FaultPoint("data.bucket.copied", "the new bucket has what was there; nobody has followed")
@@ -55,7 +57,7 @@ class Times(msgspec.Struct, frozen=True):
     patience: timedelta = timedelta(seconds=60)
 
 
-class BucketMove:
+class BucketMove(DataMove):
     """One bucket on its way.
 
     Args:
@@ -89,6 +91,7 @@ class BucketMove:
         # The key tells a bucket from one that had its name before; the address of a store may change.
         self._from = f"{source.bucket} of {source.access_key}"
 
+    @override
     def begin(self) -> None:
         """Copy what there is, unless that was begun before.
 
@@ -117,6 +120,7 @@ class BucketMove:
                 count, size = notes.total()
                 self._tell(f"{self._source.access.bucket}: {count} objects, {size} bytes")
 
+    @override
     def follow(self, until: Callable[[int], bool]) -> None:
         """Look again and again until somebody says so, who is given the bytes that the last look brought over.
 
@@ -130,6 +134,7 @@ class BucketMove:
                     return
                 time.sleep(self._times.pause.total_seconds())
 
+    @override
     def cut_over(self, switch: Callable[[], None]) -> None:
         """Let nobody write to the old bucket, bring the rest over, compare, and give the traffic to the new side.
 
@@ -150,6 +155,7 @@ class BucketMove:
             self._bring_late_ones(notes)
             self._tell("the new side has everything; the old bucket is left as it is")
 
+    @override
     def give_up(self) -> None:
         """Let the old bucket be written to again and forget the move; the objects in the new one stay.
 

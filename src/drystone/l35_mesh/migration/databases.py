@@ -16,10 +16,13 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from typing_extensions import override
+
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.postgres import arriving, comparing, moving
 from drystone.l10_engines.postgres.following import BATCH, Follower
 from drystone.l10_engines.postgres.moving import Connection, Diverged, Table, Unmovable
+from drystone.l35_mesh.migration.moves import DataMove
 
 COPIED = FaultPoint("data.rows.copied", "the new database has the rows; nobody has followed yet")
 APPLIED = FaultPoint("data.batch.applied", "the new database has some changes more")
@@ -39,7 +42,7 @@ PATIENCE = timedelta(seconds=10)
 Tell = Callable[[str], None]
 
 
-class DatabaseMove:
+class DatabaseMove(DataMove):
     """One database on its way.
 
     Args:
@@ -55,6 +58,7 @@ class DatabaseMove:
         self._name = name
         self._tell = tell
 
+    @override
     def begin(self) -> None:
         """Copy what there is, unless that was done before; from then on changes are kept.
 
@@ -110,6 +114,7 @@ class DatabaseMove:
             )
         return arriving.prepare(target, every)
 
+    @override
     def follow(self, until: Callable[[int], bool]) -> None:
         """Apply changes until somebody says so, who is given the lag in bytes after each batch.
 
@@ -133,6 +138,7 @@ class DatabaseMove:
                 if count < BATCH:
                     time.sleep(PAUSE.total_seconds())
 
+    @override
     def cut_over(self, switch: Callable[[], None]) -> None:
         """Let nobody write to the old database, bring the rest over, compare, and give the traffic to the new side.
 
@@ -204,6 +210,7 @@ class DatabaseMove:
             follower.batch()
             APPLIED.reach()
 
+    @override
     def give_up(self) -> None:
         """Let the old database be written to again and keep no more changes; the rows in the new one stay.
 

@@ -1,4 +1,4 @@
-"""What the move of a bucket has written down: which objects have come over, and how far it is.
+"""What the move of a bucket or a cache has written down: how far it is, and which objects have come over.
 
 One SQLite file in the home, of which the mover is the only writer; it holds keys and digests, and no secret. An object is
 noted before it is written at the new end, so that none can stay there of which nobody knows.
@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS objects (
   key TEXT PRIMARY KEY, etag TEXT NOT NULL DEFAULT '', size INTEGER NOT NULL DEFAULT 0, modified INTEGER NOT NULL DEFAULT 0,
   written TEXT NOT NULL DEFAULT '', digest TEXT NOT NULL DEFAULT '', look INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 """
-_FROM, _TO, _VERIFIED, _LOOK = "from", "to", "verified", "look"
+_FROM, _TO, _LIFE, _DATABASES = "from", "to", "life", "databases"
+_VERIFIED, _LOOK = "verified", "look"
 
 
 class Notes:
@@ -40,11 +41,27 @@ class Notes:
         start, end = self._word(_FROM), self._word(_TO)
         return None if start is None or end is None else (start, end)
 
-    def begin(self, start: str, end: str) -> None:
-        """Note from where to where."""
+    def begin(self, start: str, end: str, *, life: str = "") -> None:
+        """Note from where to where, and since which start the old end has what it holds, where it forgets."""
         with self._sql:
             self._put(_FROM, start)
             self._put(_TO, end)
+            self._put(_LIFE, life)
+
+    @property
+    def life(self) -> str:
+        """Since which start the old end has what it holds."""
+        return self._word(_LIFE) or ""
+
+    @property
+    def databases(self) -> set[int]:
+        """The numbers of the databases of which keys have come over, where a server has several."""
+        return {int(number) for number in (self._word(_DATABASES) or "").split()}
+
+    def note_databases(self, numbers: set[int]) -> None:
+        """Note the numbers of databases."""
+        with self._sql:
+            self._put(_DATABASES, " ".join(str(number) for number in sorted(numbers)))
 
     @property
     def is_verified(self) -> bool:
@@ -157,10 +174,12 @@ def opened(path: Path) -> Iterator[Notes]:
     """
     try:
         with closing(sqlite3.connect(path, timeout=1)) as connection:
-            connection.executescript(_TABLES)
+            # Held until it is closed or its process ends, so that no two movers are at work.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.executescript(_TABLES + "BEGIN EXCLUSIVE; COMMIT;")
             yield Notes(connection)
     except sqlite3.Error as e:
         raise NotesUnreadable(
-            f"the notes of the move at {path} cannot be used ({e}): make sure that nobody else moves the same bucket"
+            f"the notes of the move at {path} cannot be used ({e}): make sure that nobody else moves the same data"
             " and that the disk has room, then say the same again"
         ) from e
