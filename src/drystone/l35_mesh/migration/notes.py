@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS words (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 CREATE TABLE IF NOT EXISTS objects (
   key TEXT PRIMARY KEY, etag TEXT NOT NULL DEFAULT '', size INTEGER NOT NULL DEFAULT 0, modified INTEGER NOT NULL DEFAULT 0,
   written TEXT NOT NULL DEFAULT '', digest TEXT NOT NULL DEFAULT '', look INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+BEGIN EXCLUSIVE;
+COMMIT;
 """
 _FROM, _TO, _LIFE, _DATABASES = "from", "to", "life", "databases"
 _VERIFIED, _LOOK = "verified", "look"
@@ -176,7 +178,7 @@ def opened(path: Path) -> Iterator[Notes]:
         with closing(sqlite3.connect(path, timeout=1)) as connection:
             # Held until it is closed or its process ends, so that no two movers are at work.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.executescript(_TABLES + "BEGIN EXCLUSIVE; COMMIT;")
+            connection.executescript(_TABLES)
             yield Notes(connection)
     except sqlite3.Error as e:
         raise NotesUnreadable(
