@@ -50,6 +50,12 @@ def test_the_big_example_has_no_mistake() -> None:
         ("tier: 1", "teir: 1", "unknown key 'teir'", "did you mean 'tier'?"),
         ("tier: 1", "labels: {a: b}", "unknown key 'labels'", "did you mean 'tags'?"),
         (
+            "tier: 1",
+            "tier: 1\nproxy: {auth: [staff]}",
+            "unknown key 'auth' in proxy",
+            "who may call, and so has to prove who it is, stands in network.ingress: callers, staff, groups, builds, public",
+        ),
+        (
             "type: keyvalue",
             "type: dynamo-db",
             "resources.carts: unknown resource type 'dynamo-db'",

@@ -189,7 +189,6 @@ KEYS: dict[str, str] = {
         {
             "protocol": NOW,
             "timeout": NOW,
-            "auth": "callers are not asked who they are yet",
             "policy": "no policy decides yet",
             "tracing": NOW,
             "body": NOW,

@@ -261,7 +261,6 @@ def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.E
         builds=ingress.builds or None,
         groups=ingress.groups or None,
         doors={match: _door(door) for match, door in sorted(ingress.routes.items())} or None,
-        auth=_unless(proxy.auth, model.AUTH),
         egress=descriptor.network.egress or None,
         body=proxy.body,
         tracing=_unless(proxy.tracing, model.TRACING),

@@ -297,9 +297,8 @@ class Door(msgspec.Struct, frozen=True):
     builds: tuple[str, ...] | None = None
 
 
-AUTH = ("asap",)
 TRACING = 0.05
-"""How callers prove who they are, and which share of the requests is traced, where nothing else is said."""
+"""Which share of the requests is traced where nothing else is said."""
 
 
 class EnvironmentStack(msgspec.Struct, frozen=True):
@@ -318,7 +317,6 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
         builds: Pipelines that may call it.
         groups: Groups of staff that may reach it.
         doors: Who may send some requests, in place of what is said for all, by what a descriptor calls these.
-        auth: How those who call it prove who they are.
         egress: Hosts outside that it may call, as ``host:port``.
         body: Largest body of a request, in bytes; no bound when None.
         tracing: Share of the requests that are traced.
@@ -345,7 +343,6 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
     builds: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
     doors: dict[str, Door] | None = None
-    auth: tuple[str, ...] | None = None
     egress: tuple[str, ...] | None = None
     body: int | None = None
     tracing: float | None = None

@@ -21,7 +21,7 @@ _ENVIRONMENT: dict[str, Path] = {
     },
     "shadow": ("network", "ingress", "enforce"),
     "egress": ("network", "egress"),
-    **{key: ("proxy", key) for key in ("auth", "body", "tracing", "placement")},
+    **{key: ("proxy", key) for key in ("body", "tracing", "placement")},
     "description": ("description",),
     "layer": ("layer",),
 }

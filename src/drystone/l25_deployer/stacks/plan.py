@@ -49,7 +49,7 @@ _CONSEQUENCES: tuple[tuple[StackPath, Effect, str], ...] = (
     (("environment", "public"), "in-place", "in place: at the edge"),
     *(
         (("environment", key), "in-place", "in place: who may call")
-        for key in ("staff", "callers", "builds", "groups", "doors", "auth", "shadow")
+        for key in ("staff", "callers", "builds", "groups", "doors", "shadow")
     ),
     (("environment", "egress"), "in-place", "in place: ways out"),
     (("environment", "body"), "in-place", "in place: at the edge"),

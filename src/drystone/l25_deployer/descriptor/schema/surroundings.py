@@ -199,15 +199,14 @@ class Proxy(Block, frozen=True, kw_only=True):
         "h2c": "protocol",
         "grpc": "protocol",
         "sidecar": "placement",
+        "auth": "who may call, and so has to prove who it is, stands in network.ingress:"
+        " callers, staff, groups, builds, public",
     }
 
     protocol: Annotated[
         Literal["http1", "http2"],
         "what the service speaks on its port: HTTP/1.1, or HTTP/2 without TLS (h2c) as gRPC servers do",
     ] = "http1"
-    auth: Annotated[
-        tuple[Literal["asap", "staff", "build", "user"], ...], "how callers prove who they are"
-    ] = ("asap",)
     timeout: Annotated[Duration, "time for a request"] = timedelta(seconds=15)
     policy: Annotated[RelativePath | None, "file of a policy that decides"] = None
     tracing: Annotated[Percent, "share of the requests that are traced"] = 0.05
