@@ -9,16 +9,20 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from drystone.l10_engines.networks.driver import Networks
+from drystone.l10_engines.networks.kernel import own_addresses
 from drystone.l10_engines.proxy.errors import ProxyUnavailable
 from drystone.l10_engines.proxy.refusal_log import refusals_beside
 from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.dependencies.live_model import PROXY
 from drystone.l25_deployer.dependencies.model import PLATFORM, name_of
+from drystone.l35_mesh.observed.datagrams import Datagrams
 from drystone.l35_mesh.observed.landscape import Landscape, Place
 from drystone.l35_mesh.observed.page import MetricsPage
 from drystone.l35_mesh.observed.service import Observed
 from drystone.l35_mesh.observed.statistics import joined
 from drystone.l35_mesh.observed.surroundings import landscape_of
+from drystone.l35_mesh.sidecar.ways import ways_of
 from drystone.l90_assembly.agent_socket import server_of
 
 if TYPE_CHECKING:
@@ -28,7 +32,11 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.settings import Settings
     from drystone.l10_engines.proxy.envoy import Envoy
     from drystone.l10_engines.supervision.supervisor import Supervisor
+    from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.services import Services
+
+DATAGRAMS = "datagrams.json"
+"""File of the home with what was seen of datagrams that were refused."""
 
 _TRY_AGAIN = timedelta(seconds=30)
 _TYPES = {"postgres": "postgres", "objects": "bucket", "cache": "cache"}
@@ -55,9 +63,17 @@ def observed_of(
                 **_engines(supervisor),
                 settings.port: Place("platform", "the edge of the platform", component=PROXY),
             },
+            addresses=own_addresses(),
+            names=_names(every),
         )
 
-    return Observed(refusals_beside(home.access_log), now, clock)
+    networks = Networks(home.networks)
+    return Observed(
+        refusals_beside(home.access_log),
+        now,
+        clock,
+        lambda tally: Datagrams(networks, home.path / DATAGRAMS, tally),
+    )
 
 
 async def counted_by(pattern: str, edge: Envoy, others: Iterable[Envoy]) -> bytes:
@@ -99,6 +115,15 @@ async def serve_metrics(
             finally:
                 server.should_exit = True
         return
+
+
+def _names(every: Iterable[KeptService]) -> dict[tuple[str, str], str]:
+    """Say for which hosts the addresses stand at which services find those that they declare by name."""
+    return {
+        (issuer_of(member.environment, member.service), address): at.host
+        for member in (kept.member() for kept in every)
+        for at, address in ways_of(member, ()).outside
+    }
 
 
 def _ways(services: Services) -> dict[int, Place]:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from drystone.l10_engines.loopback_ports import FIRST
 from drystone.l10_engines.namespaces import inside, tcp_socket
 from drystone.l10_engines.networks.driver import Network, Networks
+from drystone.l10_engines.networks.refusals import Destination
 from drystone.l10_engines.networks.rules import MOST_CAUGHT, MOST_REMEMBERED, Range, Rules, script
 from drystone.testing.conformance.engines import eventually
 
@@ -229,6 +231,40 @@ async def test_pings_and_unknown_protocols_are_refused_and_counted(
     refused = await networks.refused(NAME)
     assert refused is not None
     assert (refused.icmp, refused.other) == (1, 1)
+    assert refused.destinations == (Destination("203.0.113.7", 0, 1),)
+
+
+async def test_that_a_datagram_was_refused_is_seen_without_asking_for_the_rules(
+    networks: Networks, network: Network
+) -> None:
+    before = networks.refusals_sent()
+    for host in ("203.0.113.7", "2001:db8::7"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with (
+            inside(network.path, partial(socket.socket, family, socket.SOCK_DGRAM)) as one,
+            pytest.raises(PermissionError),
+        ):
+            one.sendto(b"hello", (host, 443))
+    assert before == {network.path.name: 0}
+    assert networks.refusals_sent() == {network.path.name: 2}
+
+
+async def test_an_address_that_stands_for_a_host_has_the_ports_alone_that_are_declared(
+    networks: Networks,
+) -> None:
+    """One of them is among the ports that the platform gives to others; at another one the catcher listens."""
+    at, declared, other = "127.64.0.9", FIRST, 5432
+    rules = Rules(open=frozenset(), catcher=CATCHER, elsewhere=frozenset({(at, declared)}))
+    network = await networks.ensure(NAME, rules)
+    for port, arrives in ((declared, (declared, at)), (other, (CATCHER, "127.0.0.1"))):
+        with (
+            listening(network, arrives[0], host=arrives[1]) as listener,
+            connected(network, at, port),
+        ):
+            arrived, _ = listener.accept()
+            with arrived:
+                assert meant(arrived) == (at, port)
+    await networks.remove(NAME)
 
 
 async def test_no_more_connections_are_caught_at_once_than_the_listener_can_bear(

@@ -22,6 +22,7 @@ FEW = 40
 Descriptors = dict[str, dict[str, Any]]
 SERVICES = ("dev/desk", "dev/billing", "prod/mail")
 PORTS = {"dev/desk": 20001, "dev/billing": 20002, "prod/mail": 20003}
+THIS_MACHINE = "10.1.2.9"
 OWN = {
     8400: Place("platform", "the edge"),
     20500: Place("resource", "the database server", "postgres"),
@@ -59,7 +60,13 @@ def platform(descriptors: Descriptors) -> Landscape:
                 ports=(PORTS[issuer],),
             )
         )
-    return landscape_of(members, resources=resources, own=OWN)
+    return landscape_of(
+        members,
+        resources=resources,
+        own=OWN,
+        addresses=(THIS_MACHINE,),
+        names={("dev/desk", "127.64.0.9"): "*.far.example"},
+    )
 
 
 def added(descriptor: dict[str, Any], line: str) -> dict[str, Any]:
@@ -110,6 +117,21 @@ ATTEMPTS = st.one_of(
         name=NAMES,
     ),
     st.builds(Attempt, way=st.just("dns"), caller=st.sampled_from(SERVICES), name=NAMES),
+    st.builds(
+        Attempt,
+        way=st.just("border"),
+        caller=st.sampled_from(SERVICES),
+        host=HOSTS,
+        port=PORT,
+        name=st.sampled_from(["", "api.example.com", "*.example.com"]),
+    ),
+    st.builds(
+        Attempt,
+        way=st.sampled_from(["udp", "icmp"]),
+        caller=st.sampled_from(SERVICES),
+        host=HOSTS,
+        port=PORT,
+    ),
 )
 
 
@@ -156,7 +178,12 @@ def test_nothing_ever_allows_the_metadata_address(
     said = explain(attempt, platform(descriptors))
     if any(attempt.host == str(one) for one in METADATA) or attempt.name.startswith("metadata"):
         is_meant = attempt.way == "dns" or attempt.host in map(str, METADATA)
-        assert not is_meant or (said.line is None and "metadata address" in said.do)
+        told = {"catcher": "metadata address", "dns": "metadata address"}.get(attempt.way, "")
+        assert not is_meant or (said.line is None and (told or "nothing allows it") in said.do)
+
+
+def misled(host: str) -> Attempt:
+    return Attempt(way="border", caller="dev/desk", host=host, port=443, name="api.example.com")
 
 
 def connection(host: str, port: int, name: str = "") -> Attempt:
@@ -203,6 +230,21 @@ def connection(host: str, port: int, name: str = "") -> Attempt:
             "dev/billing",
         ),
         (Attempt(way="egress", caller="dev/desk", host="192.0.2.7", port=443), None, ""),
+        (misled("10.1.2.3"), "network: {private: [10.1.2.3/32]}", "dev/desk"),
+        (misled("fd00::7"), "network: {private: [fd00::7/128]}", "dev/desk"),
+        (misled("127.0.0.1"), None, ""),
+        (misled("169.254.169.254"), None, ""),
+        (misled("fd00:ec2::254"), None, ""),
+        (misled(THIS_MACHINE), None, ""),
+        (Attempt(way="udp", caller="dev/desk", host="192.0.2.7", port=443), None, ""),
+        (Attempt(way="udp", caller="dev/desk", host="2001:db8::7", port=123), None, ""),
+        (Attempt(way="icmp", caller="dev/desk", host="192.0.2.7"), None, ""),
+        (Attempt(way="other", caller="dev/desk"), None, ""),
+        (
+            connection("127.64.0.9", 5432),
+            'network: {egress: ["*.far.example:5432"]}',
+            "dev/desk",
+        ),
     ],
 )
 def test_each_attempt_has_its_line(attempt: Attempt, line: str | None, descriptor: str) -> None:

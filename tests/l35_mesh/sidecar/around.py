@@ -162,13 +162,21 @@ def configured(network: Path, *commands: str) -> None:
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[Path]:
-    """Let hosts elsewhere stand in a network; return the way into another that leads there."""
+def world(
+    folder: Path, carrying: Sequence[str] = (), listening: Sequence[str] = ()
+) -> Iterator[Path]:
+    """Let hosts elsewhere stand in a network; return the way into another that leads there.
+
+    Args:
+        folder: For the file ``world``, which is made when they listen.
+        carrying: More addresses that they have.
+        listening: Where they listen besides.
+    """
     with ExitStack() as ending:
         there, here = (way_into(ending.enter_context(program(None, "cat"))) for _ in range(2))
         link = f"link add way type veth peer name way netns {there.parent.parent.name}"
         configured(here, "link set lo up", link, "link set way up")
-        carried = [f"addr add {one} dev lo" for one in (METADATA, OUTSIDE, SERVER)]
+        carried = [f"addr add {one} dev lo" for one in (METADATA, OUTSIDE, SERVER, *carrying)]
         carried += [f"addr add {OUTSIDE_6} dev lo nodad"]
         mine = ("addr add 192.0.2.1/24 dev way", "addr add 2001:db8:1::1/64 dev way nodad")
         others = ("addr add 192.0.2.2/24 dev way", "addr add 2001:db8:1::2/64 dev way nodad")
@@ -178,6 +186,7 @@ def world(folder: Path) -> Iterator[Path]:
         ready = folder / "world"
         words = [f"tcp:{METADATA}:80", f"tcp:{OUTSIDE}:80", f"tcp:{OUTSIDE_6}:80"]
         words += [f"udp:{OUTSIDE}:123", f"udp:{OUTSIDE_6}:123", f"dns:{SERVER}"]
+        words += [one for one in listening if one not in words]
         ending.enter_context(program(there, sys.executable, str(STAND_INS), str(ready), *words))
         yield here
 
@@ -233,7 +242,7 @@ def ways(rig: MeshRig, own: Path, partner: int, upstream: Upstream, theirs: Path
         resolvers=(
             Resolver(
                 caller="desk.dev",
-                listen=Address(53, network=own),
+                listen=Address(53, network=own, more=("::1",)),
                 hosts=((PARTNER, PARTNER_AT),),
             ),
         ),

@@ -1,7 +1,8 @@
 """Stands in for whatever listens at some addresses: ``python stand_ins.py READY ADDRESS …``.
 
 An address is ``tcp:HOST:PORT``, ``udp:HOST:PORT``, ``dns:HOST`` or ``unix:PATH`` (``unix:@NAME`` is an abstract one). Each
-answers everybody with ``stand-in``, DNS with an address. The file READY is made when all of them listen.
+answers everybody with ``stand-in``, DNS with the addresses that a name tells, ``at-127-0-0-1-and-203-0-113-7.example.com`` or
+``six-2001-db8--7.example.com``, and for others with one and the same. The file READY is made when all of them listen.
 """
 
 from __future__ import annotations
@@ -44,9 +45,25 @@ def answer(kind: str, one: socket.socket) -> None:
     if kind == "udp":
         one.sendto(b"stand-in", client)
     else:
-        head = said[:2] + b"\x81\x80" + struct.pack(">4H", 1, 1, 0, 0)
-        record = struct.pack(">HHHIH", 0xC00C, 1, 1, 60, 4) + socket.inet_aton("203.0.113.7")
-        one.sendto(head + said[12:] + record, client)
+        end = said.index(b"\0", 12) + 5
+        found = located(
+            said[13 : 13 + said[12]].decode(), struct.unpack_from(">H", said, end - 4)[0]
+        )
+        head = said[:2] + b"\x81\x80" + struct.pack(">4H", 1, len(found), 0, 0)
+        records = [struct.pack(">HHHIH", 0xC00C, *kind, 60, len(at)) + at for kind, at in found]
+        one.sendto(head + said[12:end] + b"".join(records), client)
+
+
+def located(label: str, kind: int) -> list[tuple[tuple[int, int], bytes]]:
+    """Return the records of a name, with their kind and class (RFC 1035 section 3.2, RFC 3596)."""
+    word, _, rest = label.partition("-")
+    if word == "six":
+        at = socket.inet_pton(socket.AF_INET6, rest.replace("-", ":"))
+        return [((28, 1), at)] if kind == 28 else []
+    texts = rest.split("-and-") if word == "at" else ["203-0-113-7"]
+    return (
+        [((1, 1), socket.inet_aton(text.replace("-", "."))) for text in texts] if kind == 1 else []
+    )
 
 
 def main(ready: Path, addresses: list[str]) -> None:

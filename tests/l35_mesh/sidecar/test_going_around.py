@@ -84,11 +84,12 @@ async def test_what_is_declared_is_reached(around: Scene) -> None:
         ("tcp", "127.0.0.1", around.rig.out),
         ("named", PARTNER, around.partner),
         ("dns", SERVER, PARTNER),
+        ("dns", "2001:db8::53", PARTNER),
     )
-    called, partner, name = await tried_by_instance(around, Bubblewrap(), attempts)
+    called, partner, *names = await tried_by_instance(around, Bubblewrap(), attempts)
     assert called == "refused HTTP/1.1 200 OK"  # blue is no stand-in
     assert partner == "answered stand-in"
-    assert name == "answered 127.1.0.1"
+    assert names == ["answered 127.1.0.1"] * 2
 
 
 async def test_no_way_leads_out_of_the_network(around: Scene) -> None:

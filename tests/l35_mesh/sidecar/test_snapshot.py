@@ -30,6 +30,7 @@ from drystone.l10_engines.proxy.snapshot import (
 )
 from drystone.l35_mesh.sidecar.model import (
     Address,
+    Border,
     Caller,
     Catcher,
     Egress,
@@ -38,6 +39,7 @@ from drystone.l35_mesh.sidecar.model import (
     Mesh,
     Outbound,
     OwnWay,
+    Resolver,
 )
 from drystone.l35_mesh.sidecar.snapshot import instance_snapshot, mesh_snapshot
 from drystone.l35_mesh.sidecar.tokens import nobodys_key
@@ -69,14 +71,37 @@ OUTBOUND = Outbound(
     retry_on=("connect", "timeout", "503", "429"),
 )
 EGRESS = Egress(caller="desk.dev", host="api.test", port=443, listen=Address(20102), tls=True)
+BEYOND = Path("/run/netns/dev-desk-beyond")
+FAR = Egress(
+    caller="desk.dev",
+    host="*.far.test",
+    port=80,
+    listen=Address(80, "127.64.0.1", network=NETWORK),
+    through=BEYOND,
+    servers=(Endpoint(53, "192.0.2.53"),),
+)
+BORDER = Border(
+    caller="desk.dev",
+    listen=Address(15002, network=BEYOND, more=("::1",)),
+    ways=(FAR,),
+    private=("10.1.0.0/16",),
+    own=("10.1.2.9", "192.0.2.1"),
+)
+RESOLVER = Resolver(
+    caller="desk.dev",
+    listen=Address(53, network=NETWORK, more=("::1",)),
+    hosts=(("*.far.test", "127.64.0.1"),),
+)
 CATCHER = Catcher(caller="desk.dev", listen=Address(20103, network=NETWORK))
 OWN = OwnWay(caller="desk.dev", listen=Address(20104, network=NETWORK), further=Further())
 MESH = Mesh(
     access_log=LOG,
     inbounds=(INBOUND,),
     outbounds=(OUTBOUND,),
-    egresses=(EGRESS,),
+    egresses=(EGRESS, FAR),
+    borders=(BORDER,),
     catchers=(CATCHER,),
+    resolvers=(RESOLVER,),
     tokens={("dev/desk", "dev/billing"): "a.b.c"},
 )
 SETTINGS = ProxySettings(port=8400, access_log=LOG)
@@ -103,7 +128,9 @@ def test_an_envoy_beside_an_instance_has_no_edge_and_goes_to_other_hosts() -> No
         inbounds=(replace(INBOUND, listen=Address(20200, "10.0.0.1")),),
         outbounds=(replace(OUTBOUND, reach=(Endpoint(20200, "10.0.0.2"),)),),
         egresses=(),
+        borders=(),
         catchers=(),
+        resolvers=(),
     )
     made = instance_snapshot(mesh)
     assert made.listeners.keys() == {"inbound/billing.dev", "outbound/desk.dev>billing.dev"}
@@ -243,6 +270,11 @@ def egress(**changes: Any) -> Mesh:
         replace(MESH, own_ways=(OWN, replace(OWN, listen=Address(20105)))),
         replace(MESH, own_ways=(replace(OWN, listen=CATCHER.listen),)),
         replace(MESH, own_ways=(replace(OWN, listen=Address(0)),)),
+        replace(MESH, borders=(BORDER, BORDER)),
+        replace(MESH, borders=(replace(BORDER, private=("192.0.2.0/24",)),)),
+        replace(MESH, borders=(replace(BORDER, private=("10.1.2.3/8",)),)),
+        replace(MESH, borders=(replace(BORDER, caller="shop.dev"),)),
+        replace(MESH, borders=(replace(BORDER, ways=(EGRESS,)),)),
     ],
 )
 def test_what_would_be_read_in_another_way_is_refused(wrong: Mesh) -> None:

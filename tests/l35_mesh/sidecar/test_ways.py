@@ -14,6 +14,7 @@ from drystone.l25_deployer.stacks.model import EnvironmentStack
 from drystone.l35_mesh.sidecar.ways import Ways, aliases, ways_of
 
 NETWORK = Path("/run/networks/desk.dev@1")
+BEYOND = Path("/run/networks/desk.dev.beyond@1")
 HOSTS = st.from_regex(r"[a-z]{1,8}\.example\.(com|org)", fullmatch=True)
 
 
@@ -60,7 +61,24 @@ def test_a_declared_host_is_found_by_its_name_and_only_tls_goes_to_the_port_of_t
         ("api.example.com", 8443, False, at["api.example.com"]),
         ("mail.example.com", 25, False, at["mail.example.com"]),
     }
-    assert found.rules([], 8400).open == frozenset()
+    rules = found.rules([], 8400)
+    assert rules.open == frozenset()
+    api, mail = at["api.example.com"], at["mail.example.com"]
+    assert rules.elsewhere == {(api, 443), (api, 8443), (mail, 25)}
+
+
+def test_hosts_with_names_are_reached_by_way_of_the_border_and_others_are_not() -> None:
+    found = ways(
+        "*.example.com", "mail.example.com:25", "192.0.2.7:1", uses=(Address(LOOPBACK, 1),)
+    )
+    through = {way.host: way.through for way in found.egresses(NETWORK, BEYOND)}
+    assert through == {
+        "*.example.com": BEYOND,
+        "mail.example.com": BEYOND,
+        "192.0.2.7": None,
+        LOOPBACK: None,
+    }
+    assert found.resolver(NETWORK).hosts[0][0] == "*.example.com"
 
 
 def test_a_declared_address_is_reached_at_that_address() -> None:

@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,7 @@ import msgspec
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.shortage import needs_room
+from drystone.l10_engines.namespaces import NetworkLost, inside
 from drystone.l10_engines.networks import kernel
 from drystone.l10_engines.networks.errors import NetworkFailed, NetworkNameInvalid
 from drystone.l10_engines.networks.refusals import Refusals, read
@@ -156,6 +157,17 @@ class Networks:
             return read(listed)
         except ValueError as e:
             raise NetworkFailed(f"what nft says of the network {name} cannot be read: {e}") from e
+
+    def refusals_sent(self) -> dict[str, int]:
+        """Return how often the kernel has told somebody in each network that it refuses a datagram, by the network's file.
+
+        Costs a tenth of a millisecond for each network: where the number is what it was, :meth:`refused` has nothing new.
+        """
+        found = {}
+        for file in self._files("*"):
+            with suppress(NetworkLost):  # it is on its way out, or in
+                found[file.name] = inside(file, kernel.refusals_sent)
+        return found
 
     async def remove(self, name: str) -> None:
         """Remove a network; that it is gone already is as good.

@@ -9,10 +9,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import ipaddress
 import os
 import socket
 import struct
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from drystone.l10_engines.namespaces import inside_new
@@ -92,6 +94,42 @@ def let_go(file: Path) -> None:
 def has_ipv6() -> bool:
     """Tell whether networks have IPv6 on this machine, and with it the address ``::1``."""
     return Path("/proc/thread-self/net/if_inet6").exists()
+
+
+def own_addresses() -> tuple[str, ...]:
+    """Return the addresses of the machine in the network of this thread, but those of loopback and of links.
+
+    They are those of the kernel's own table of routes (proc_net(5), ``fib_trie``) and of its devices (``if_inet6``).
+    """
+    found = set()
+    tables = _text("/proc/thread-self/net/fib_trie").splitlines()
+    for place, line in pairwise(tables):
+        if line.strip() == "/32 host LOCAL":
+            found.add(ipaddress.ip_address(place.rpartition(" ")[2]))
+    for line in _text("/proc/thread-self/net/if_inet6").splitlines():
+        found.add(ipaddress.IPv6Address(bytes.fromhex(line.partition(" ")[0])))
+    outside = (one for one in found if not one.is_loopback and not one.is_link_local)
+    return tuple(sorted(map(str, outside)))
+
+
+def refusals_sent() -> int:
+    """Return how many "destination unreachable" were sent in the network of this thread (RFC 792, RFC 4443 section 3.1)."""
+    count = 0
+    lines = [line for line in _text("/proc/thread-self/net/snmp").splitlines() if "Icmp: " in line]
+    if len(lines) == 2:
+        heads, values = (line.split() for line in lines)
+        count += int(values[heads.index("OutDestUnreachs")])
+    for line in _text("/proc/thread-self/net/snmp6").splitlines():
+        if line.startswith("Icmp6OutDestUnreachs"):
+            count += int(line.split()[1])
+    return count
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii")
+    except FileNotFoundError:  # this kernel has no such protocol
+        return ""
 
 
 def _mount(source: Path, target: Path) -> None:

@@ -14,7 +14,7 @@ class Destination(msgspec.Struct, frozen=True):
 
     Attributes:
         address: IPv4 or IPv6.
-        port: UDP port.
+        port: UDP port; 0 for one of ICMP, such as a ping.
         packets: How many were refused.
     """
 
@@ -31,7 +31,7 @@ class Refusals(msgspec.Struct, frozen=True):
         udp: Datagrams to other addresses.
         icmp: Among them those of ``ping``.
         other: Everything else: other protocols, and connections beyond the number that the catcher may have.
-        destinations: Where datagrams were to go, the most frequent first; the first 256 of them.
+        destinations: Where datagrams were to go, the most frequent first; of each protocol the first 256 of each version of IP.
     """
 
     caught: int
@@ -51,7 +51,7 @@ class _Value(msgspec.Struct, frozen=True):
 
 
 class _Element(msgspec.Struct, frozen=True):
-    val: _Value
+    val: _Value | str
     counter: _Counter
 
 
@@ -84,12 +84,10 @@ def read(listed: bytes) -> Refusals:
     remembered = (
         msgspec.json.decode(entry, type=_Entry).elem
         for one in items
-        if one.set is not None and one.set.name.startswith("refused_")
+        if one.set is not None and one.set.name.startswith(("refused_", "pinged_"))
         for entry in one.set.elem
     )
-    found = [
-        Destination(one.val.concat[0], one.val.concat[2], one.counter.packets) for one in remembered
-    ]
+    found = [_destination(one) for one in remembered]
     found.sort(key=lambda one: (-one.packets, one.address, one.port))
     return Refusals(
         caught=counts.get("caught", 0),
@@ -98,3 +96,10 @@ def read(listed: bytes) -> Refusals:
         other=counts.get("refused_other", 0),
         destinations=tuple(found),
     )
+
+
+def _destination(one: _Element) -> Destination:
+    if isinstance(one.val, str):
+        return Destination(one.val, 0, one.counter.packets)
+    address, _, port = one.val.concat
+    return Destination(address, port, one.counter.packets)

@@ -34,6 +34,7 @@ class Range(msgspec.Struct, frozen=True):
     last: int
 
 
+EVERY_PORT = Range(1, 65535)
 GIVEN_OUT = Range(FIRST, LAST)
 """The ports of the loopback address that the platform gives to others."""
 
@@ -47,9 +48,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         catcher: TCP port of the loopback addresses, IPv4 and IPv6, at which arrives what leads elsewhere.
         dns: UDP port of the loopback addresses at which every question for a name arrives, whatever server was
             asked.
-        elsewhere: Addresses beyond the loopback network, each with a TCP port, at which somebody listens inside.
+        elsewhere: Addresses beyond the usual loopback ones, each with a TCP port, at which somebody listens inside.
         watched: Ports of the loopback address that the platform gives to others: who connects to one that is not
             open arrives at the catcher. All other ports of it are the service's own business.
+        at_once: How many connections to the catcher may be open at once.
     """
 
     open: frozenset[int]
@@ -57,6 +59,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     dns: int = 53
     elsewhere: frozenset[tuple[str, int]] = frozenset()
     watched: tuple[Range, ...] = (GIVEN_OUT,)
+    at_once: int = MOST_CAUGHT
 
 
 def script(rules: Rules, *, anew: bool = False) -> str:
@@ -78,6 +81,7 @@ def script(rules: Rules, *, anew: bool = False) -> str:
         kind = f"type {address} . inet_proto . inet_service;"
         size = f"size {MOST_REMEMBERED}; flags dynamic;"
         lines.append(f"add set {TABLE} {_refused(version)} {{ {kind} {size} }}")
+        lines.append(f"add set {TABLE} {_pinged(version)} {{ type {address}; {size} }}")
     lines += _chain("steer", "type nat hook output priority -100; policy accept;", _steer(rules))
     lines += _chain("refuse", "type filter hook output priority 0; policy drop;", _refuse(rules))
     return "\n".join([*lines, ""])
@@ -88,10 +92,11 @@ def _steer(rules: Rules) -> list[str]:
     to_catcher = f"counter name caught redirect to :{rules.catcher}"
     return [
         f"udp dport 53 redirect to :{rules.dns}",
+        *_elsewhere(rules),
+        *(f"ip daddr {own} meta l4proto tcp {to_catcher}" for own in _given_names(rules)),
         *(f"{own} tcp dport @open accept" for own in _LOOPBACK),
         *(f"{own} tcp dport @watched {to_catcher}" for own in _LOOPBACK),
         *(f"{own} accept" for own in _LOOPBACK),
-        *_elsewhere(rules),
         f"meta l4proto tcp {to_catcher}",
     ]
 
@@ -108,6 +113,12 @@ def _elsewhere(rules: Rules) -> list[str]:
     ]
 
 
+def _given_names(rules: Rules) -> list[str]:
+    """Return the loopback addresses that stand for something elsewhere: at other ports nobody of the service listens."""
+    found = {ipaddress.ip_address(address) for address, _ in rules.elsewhere}
+    return [str(one) for one in sorted(found, key=str) if one.version == 4 and one.is_loopback]
+
+
 def _refuse(rules: Rules) -> list[str]:
     """Refuse at once what is not on its way to the loopback address by now: an answer beats a silence."""
     remember = [
@@ -115,8 +126,13 @@ def _refuse(rules: Rules) -> list[str]:
         f"update @{_refused(ip)} {{ {ip} daddr . meta l4proto . th dport counter }}"
         for ip, number in (("ip", 4), ("ip6", 6))
     ]
+    remember += [
+        f"{ip} version {number} meta l4proto {{ icmp, ipv6-icmp }} "
+        f"update @{_pinged(ip)} {{ {ip} daddr counter }}"
+        for ip, number in (("ip", 4), ("ip6", 6))
+    ]
     refuse = "reject with icmpx admin-prohibited"
-    bounded = f"tcp dport {rules.catcher} ct count over {MOST_CAUGHT}"
+    bounded = f"tcp dport {rules.catcher} ct count over {rules.at_once}"
     return [
         "ct state established,related accept",
         f"{bounded} counter name refused_other reject with tcp reset",
@@ -132,6 +148,10 @@ def _refuse(rules: Rules) -> list[str]:
 
 def _refused(version: str) -> str:
     return f"refused_{version}"
+
+
+def _pinged(version: str) -> str:
+    return f"pinged_{version}"
 
 
 def _set(name: str, kind: str, elements: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ a listener belongs to one service; its kind (``listener``) says what was tried:
 ``outbound``  a request that the caller had not declared
 ``catcher``   a connection to something for which the caller has no way
 ``egress``    a connection by a declared way, to another host than the declared one
+``border``    a connection to a declared name, which leads to an address that is not outside
 ``dns``       the address of a name for which the caller has no way
 ============  =========================================================================
 """
@@ -78,7 +79,7 @@ def refused_requests(
 
 def refused_connections(
     access_log: Path,
-    listener: Literal["catcher", "egress"],
+    listener: Literal["catcher", "egress", "border"],
     *,
     caller: str,
     name: str = "%REQUESTED_SERVER_NAME%",

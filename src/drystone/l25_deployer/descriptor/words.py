@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from datetime import date
 from typing import Annotated, TypeAlias
 
+from drystone.l00_kernel.addresses import PRIVATE, is_private
 from drystone.l25_deployer.descriptor.forms import Mistake, Text
 
 _SEGMENT = (
@@ -65,6 +67,25 @@ def _variable(text: str) -> str:
             f"'{text}' is set by the platform", "names starting with DRYSTONE_ are reserved"
         )
     return text
+
+
+def _private_range(text: str) -> str:
+    try:
+        range_ = str(ipaddress.ip_network(text))
+    except ValueError:
+        try:
+            nearest = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise Mistake(
+                f"'{text}' is no range of addresses", "write one such as 10.0.0.0/8"
+            ) from None
+        raise Mistake(f"'{text}' has bits behind the prefix", f"write {nearest}") from None
+    if not is_private(range_):
+        raise Mistake(
+            f"'{text}' is no range of private addresses",
+            f"private ones lie in {', '.join(PRIVATE)}; to others no range is needed",
+        )
+    return range_
 
 
 def _as_name(text: str) -> str:
@@ -212,6 +233,16 @@ HostPort: TypeAlias = Annotated[
         rf"(?:\*\.)?{_HOST}(?::[0-9]{{1,5}})?",
         most=260,
         repair=lambda text: re.sub(r"^[a-z]+://", "", text.lower()).partition("/")[0],
+    ),
+]
+PrivateRange: TypeAlias = Annotated[
+    str,
+    Text(
+        "range of addresses",
+        "private addresses such as 10.0.0.0/8",
+        r"[0-9a-f:.]+/[0-9]{1,3}",
+        convert=_private_range,
+        most=60,
     ),
 ]
 Origin: TypeAlias = Annotated[

@@ -168,6 +168,7 @@ KEYS: dict[str, str] = {
     ),
     "network": NOW,
     "network.egress": NOW,
+    "network.private": NOW,
     **_under(
         "network.ingress",
         {
@@ -307,8 +308,6 @@ def _values(descriptor: Descriptor) -> Iterator[tuple[Path, str]]:
     """Keys that are acted on, with values that are not."""
     if descriptor.deploy.strategy == "progressive":
         yield ("deploy", "strategy"), "acts as blue-green: all traffic moves at once"
-    if any(way.startswith("*") for way in descriptor.network.egress):
-        yield ("network", "egress"), "hosts are reached that are named; a '*' opens nothing yet"
     for name, resource in descriptor.resources.items():
         if resource.type_name == "cache" and getattr(resource, "engine", "redis") != "redis":
             yield (

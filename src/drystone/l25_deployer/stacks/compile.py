@@ -262,6 +262,7 @@ def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.E
         groups=ingress.groups or None,
         doors={match: _door(door) for match, door in sorted(ingress.routes.items())} or None,
         egress=descriptor.network.egress or None,
+        private=descriptor.network.private or None,
         body=proxy.body,
         tracing=_unless(proxy.tracing, model.TRACING),
         limits=limits_of(descriptor),

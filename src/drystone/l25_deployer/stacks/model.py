@@ -318,6 +318,7 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
         groups: Groups of staff that may reach it.
         doors: Who may send some requests, in place of what is said for all, by what a descriptor calls these.
         egress: Hosts outside that it may call, as ``host:port``.
+        private: Ranges of private addresses at which those hosts may be.
         body: Largest body of a request, in bytes; no bound when None.
         tracing: Share of the requests that are traced.
         limits: How often it may be called, by name.
@@ -344,6 +345,7 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
     groups: tuple[str, ...] | None = None
     doors: dict[str, Door] | None = None
     egress: tuple[str, ...] | None = None
+    private: tuple[str, ...] | None = None
     body: int | None = None
     tracing: float | None = None
     limits: dict[str, Limit] = {}

@@ -21,6 +21,7 @@ _ENVIRONMENT: dict[str, Path] = {
     },
     "shadow": ("network", "ingress", "enforce"),
     "egress": ("network", "egress"),
+    "private": ("network", "private"),
     **{key: ("proxy", key) for key in ("body", "tracing", "placement")},
     "description": ("description",),
     "layer": ("layer",),

@@ -52,6 +52,7 @@ _CONSEQUENCES: tuple[tuple[StackPath, Effect, str], ...] = (
         for key in ("staff", "callers", "builds", "groups", "doors", "shadow")
     ),
     (("environment", "egress"), "in-place", "in place: ways out"),
+    (("environment", "private"), "in-place", "in place: ways out"),
     (("environment", "body"), "in-place", "in place: at the edge"),
     (("environment", "tracing"), "in-place", "in place: at the edge"),
     (("environment", "limits"), "in-place", "in place: what was used stays used"),

@@ -22,7 +22,9 @@ _ISSUER = re.compile(r"[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}")
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 _PORT = re.compile(r":[0-9]{1,5}$")
 _MISSING = frozenset([None, "", "-"])
-Way: TypeAlias = Literal["inbound", "outbound", "catcher", "egress", "dns"]
+Way: TypeAlias = Literal[
+    "inbound", "outbound", "catcher", "egress", "border", "dns", "udp", "icmp", "other"
+]
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,14 +33,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     Attempts that differ in time alone are the same attempt, made again.
 
     Attributes:
-        way: The kind of listener that refused it.
+        way: The kind of listener that refused it; ``udp``, ``icmp`` and ``other`` protocols the kernel refuses.
         caller: Who tried, as ``<environment>/<service>``; empty for somebody who did not say.
         callee: The service that was called, for a request.
         request: What kind of request, such as ``GET /reports/*``; no names or numbers of people stand there.
         why: What the proxy says of a request: ``token`` or ``rule``.
         host: The address that was to be reached, for a connection.
-        port: Its TCP port.
-        name: The name that was asked for, or that TLS named; empty where none was, or what was there is no host name.
+        port: Its TCP or UDP port.
+        name: The name that was asked for, or that TLS named; for a border, the declared one, perhaps with a ``*.`` before it.
+            Empty where none was, or what was there is no host name.
     """
 
     way: Way
@@ -54,7 +57,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class _Line(msgspec.Struct, frozen=True):
     """A line as it stands in the log."""
 
-    listener: Way
+    listener: Literal["inbound", "outbound", "catcher", "egress", "border", "dns"]
     time: datetime | None = None
     caller: str | None = None
     service: str | None = None
@@ -111,12 +114,20 @@ def _attempt(said: _Line) -> Attempt | None:
             why="rule" if rule else "token",
         )
     name = host_name(said.name)
+    if said.listener == "border":
+        bare = (said.name or "").removeprefix("*.")
+        name = (said.name or "")[: -len(bare)] + host_name(bare) if host_name(bare) else ""
     if said.listener == "dns":
         if str(said.answers or "0") not in ("0", "-"):
             return None
         return Attempt(way="dns", caller=caller, name=name)
     host, port = _address(said.destination)
     return Attempt(way=said.listener, caller=caller, host=host, port=port, name=name)
+
+
+def is_issuer(text: str) -> bool:
+    """Tell whether it names a service as tokens do."""
+    return _ISSUER.fullmatch(text) is not None
 
 
 def _issuer(text: str | None, *, may_miss: bool) -> str:

@@ -46,6 +46,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         callers: Names of services that may call it, in whatever environment; None for every one that declares it.
         public: Whether strangers may call.
         egress: Hosts outside that it may call, as ``host:port``.
+        private: Ranges of private addresses at which those may be.
         resources: Types of what holds its data.
     """
 
@@ -53,6 +54,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     callers: tuple[str, ...] | None = None
     public: bool = False
     egress: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
 
 
@@ -63,8 +65,12 @@ class Landscape(msgspec.Struct, frozen=True, kw_only=True):
         services: By ``<environment>/<service>``.
         ports: Who listens at a port of this machine's loopback address.
         addresses: Who listens elsewhere, by host and port.
+        own: Addresses of this machine.
+        names: What an address in the network of a service stands for, by ``<environment>/<service>`` and address.
     """
 
     services: Mapping[str, Known] = {}
     ports: Mapping[int, Place] = {}
     addresses: Mapping[tuple[str, int], Place] = {}
+    names: Mapping[tuple[str, str], str] = {}
+    own: frozenset[str] = frozenset()

@@ -11,6 +11,7 @@ import ipaddress
 
 import msgspec
 
+from drystone.l00_kernel.addresses import is_private
 from drystone.l05_graph.ingest.endpoints import EXTERNAL
 from drystone.l35_mesh.observed.attempts import Attempt
 from drystone.l35_mesh.observed.landscape import Known, Landscape, Place
@@ -25,6 +26,7 @@ METADATA = frozenset(
 """Where clouds hand a machine's credentials to whoever asks from within (AWS EC2 and ECS, Google, Azure; Alibaba)."""
 STRANGER = "somebody who does not say who it is"
 HTTPS = 443
+NTP = 123
 _NOBODY = Known()
 
 
@@ -59,6 +61,10 @@ def explain(attempt: Attempt, landscape: Landscape) -> Refusal:
             return _name(attempt, landscape)
         case "egress":
             return _other_host(attempt)
+        case "border":
+            return _misled(attempt, landscape)
+        case "udp" | "icmp" | "other":
+            return _no_tcp(attempt)
         case _:
             return _connection(attempt, landscape)
 
@@ -137,6 +143,8 @@ def _name(attempt: Attempt, landscape: Landscape) -> Refusal:
 
 def _connection(attempt: Attempt, landscape: Landscape) -> Refusal:
     caller, host, port = attempt.caller, attempt.host, attempt.port
+    if declared := landscape.names.get((caller, host)):
+        return _other_port(attempt, declared, landscape)
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     named = f", and called it {attempt.name}" if attempt.name else ""
     said = Refusal(
@@ -159,6 +167,19 @@ def _connection(attempt: Attempt, landscape: Landscape) -> Refusal:
         do = "nobody whom the service could mean listens there: end it"
         return msgspec.structs.replace(said, do=do, component="")
     return _outside(said, attempt, landscape)
+
+
+def _other_port(attempt: Attempt, declared: str, landscape: Landscape) -> Refusal:
+    """Judge a connection to a declared host, at a port that is not declared."""
+    where = f"{declared}:{attempt.port}"
+    said = Refusal(
+        caller=attempt.caller,
+        target=where,
+        what=f"{attempt.caller} tried to connect to {where}",
+        do="",
+        component=f"{EXTERNAL}{declared}" if _is_one(declared) else "",
+    )
+    return _way_out(said, where, landscape.services.get(attempt.caller, _NOBODY).egress)
 
 
 def _outside(said: Refusal, attempt: Attempt, landscape: Landscape) -> Refusal:
@@ -185,6 +206,57 @@ def _other_host(attempt: Attempt) -> Refusal:
         do="a way outside leads to the host alone that it was declared for: declare the other one, or end it",
         component=f"{EXTERNAL}{attempt.name}" if attempt.name else "",
     )
+
+
+def _misled(attempt: Attempt, landscape: Landscape) -> Refusal:
+    """Judge a declared name that leads to where nothing outside is."""
+    name, host = attempt.name or "a host", attempt.host
+    said = Refusal(
+        caller=attempt.caller,
+        target=f"{name}:{attempt.port}",
+        what=f"{attempt.caller} connected to {name}, whose name led to {host}",
+        do="",
+        component=f"{EXTERNAL}{attempt.name}" if _is_one(attempt.name) else "",
+    )
+    if not is_private(host):
+        do = "nothing allows it: this is the machine itself, or what is beside it and hands out its credentials; ask who owns the name"
+        return msgspec.structs.replace(said, do=do)
+    known = landscape.services.get(attempt.caller, _NOBODY).private
+    if host in landscape.own:
+        do = "nothing allows it: this is the machine itself; a service of it is declared in `dependencies`"
+        return msgspec.structs.replace(said, do=do)
+    if any(_lies_in(host, range_) for range_ in known):
+        return msgspec.structs.replace(said, do="it is allowed by now; nothing is to be done")
+    return _with(
+        said,
+        "declare the private network if the host is there; otherwise ask who owns the name",
+        f"network: {{private: [{', '.join((*known, str(ipaddress.ip_network(host))))}]}}",
+        attempt.caller,
+    )
+
+
+def _no_tcp(attempt: Attempt) -> Refusal:
+    """Judge what the kernel refused: only TCP leads out of the network of a service."""
+    caller, host = attempt.caller, attempt.host
+    where = f"[{host}]:{attempt.port}" if ":" in host else f"{host}:{attempt.port}"
+    target, what = {
+        "udp": (f"{where} by UDP", f"{caller} sent datagrams of UDP to {where}"),
+        "icmp": (f"{host} by ICMP", f"{caller} sent datagrams of ICMP to {host}, as ping does"),
+    }.get(
+        attempt.way,
+        (
+            "elsewhere by another protocol",
+            f"{caller} sent packets of other protocols than TCP, UDP and ICMP, or tried hundreds of connections at once",
+        ),
+    )
+    component = f"{EXTERNAL}{host}" if host and ipaddress.ip_address(host) not in METADATA else ""
+    said = Refusal(caller=caller, target=target, what=what, do="", component=component)
+    do = "nothing allows it: TCP alone leads outside, and questions for names are answered whatever server is asked"
+    if attempt.way == "udp" and attempt.port == HTTPS:
+        do = "nothing allows it: let it speak HTTP by TCP, for which a host is declared in network.egress"
+    if attempt.way == "udp" and attempt.port == NTP:
+        do = "nothing allows it: the clock is that of the machine, which keeps it right"
+    return msgspec.structs.replace(said, do=do)
 
 
 def _at_place(said: Refusal, place: Place, landscape: Landscape) -> Refusal:
@@ -286,3 +358,12 @@ def _covers(declared: str, name: str, port: int | None) -> bool:
     if port is not None and at != str(port):
         return False
     return name.endswith(host[1:]) if host.startswith("*.") else name == host
+
+
+def _is_one(name: str) -> bool:
+    """Tell whether a name is that of one host."""
+    return bool(name) and not name.startswith("*")
+
+
+def _lies_in(host: str, range_: str) -> bool:
+    return ipaddress.ip_address(host) in ipaddress.ip_network(range_)

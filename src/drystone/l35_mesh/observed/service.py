@@ -13,12 +13,13 @@ from drystone.l00_kernel.clock import Clock
 from drystone.l00_kernel.contract import Context
 from drystone.l35_mesh.observed.api import ObservedApi, Refusals, RefusalView
 from drystone.l35_mesh.observed.attempts import Attempt, NoAttempt, read
+from drystone.l35_mesh.observed.datagrams import Datagrams
 from drystone.l35_mesh.observed.following import Followed
 from drystone.l35_mesh.observed.landscape import Landscape
 from drystone.l35_mesh.observed.refusals import Refusal, explain
 from drystone.l35_mesh.observed.tally import Tally, Times
 
-LOOK_EVERY = timedelta(seconds=2)
+LOOK_EVERY = timedelta(seconds=4)
 """A refusal is known so soon after its proxy has written it down, which takes a second."""
 
 
@@ -31,13 +32,21 @@ class Observed(ObservedApi):
         log: Of refusals.
         landscape: Tells what lies where now.
         clock: The time.
+        datagrams: Reads what the kernel refused, into a tally; None where services have no networks.
     """
 
-    def __init__(self, log: Path, landscape: Callable[[], Landscape], clock: Clock) -> None:
+    def __init__(
+        self,
+        log: Path,
+        landscape: Callable[[], Landscape],
+        clock: Clock,
+        datagrams: Callable[[Tally], Datagrams] | None = None,
+    ) -> None:
         self._followed = Followed(log)
         self._landscape = landscape
         self._clock = clock
         self._tally = Tally()
+        self._datagrams = datagrams(self._tally) if datagrams is not None else None
         self._useless = 0
         self._looking = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
@@ -83,6 +92,8 @@ class Observed(ObservedApi):
             lines = await asyncio.to_thread(self._followed.lines)
             # Thousands of lines are read apart, so that the agent answers meanwhile.
             await asyncio.to_thread(self._tally.add, self._attempts(lines))
+            if self._datagrams is not None:
+                await self._datagrams.look(self._clock.now())
             self._tally.forget(self._clock.now())
 
     def _attempts(self, lines: list[bytes]) -> Iterator[tuple[datetime, Attempt]]:

@@ -23,7 +23,7 @@ _EDGE = re.compile(rf"cluster\.to/(?P<target>{_SERVICE})\.(?P<what>.+)")
 _INBOUND = re.compile(rf"http\.inbound/(?P<target>{_SERVICE})\.(?P<what>.+)")
 _SERVED = re.compile(rf"cluster\.(?P<target>{_SERVICE})(?:_http2|_away)?\.(?P<what>.+)")
 _OUTSIDE = re.compile(
-    rf"cluster\.egress/(?P<source>{_SERVICE})>(?P<target>[A-Za-z0-9.:_\[\]-]{{1,260}})\.(?P<what>upstream_cx_.+)"
+    rf"cluster\.egress/(?P<source>{_SERVICE})>(?P<target>[A-Za-z0-9.:_*\[\]-]{{1,260}})\.(?P<what>upstream_cx_.+)"
 )
 _CLASS = re.compile(r"(?:down|up)stream_rq_(?P<code_class>[1-5]xx)")
 

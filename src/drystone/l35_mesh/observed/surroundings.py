@@ -14,6 +14,8 @@ def landscape_of(
     *,
     resources: Mapping[str, tuple[str, ...]] = {},
     own: Mapping[int, Place] = {},
+    addresses: Iterable[str] = (),
+    names: Mapping[tuple[str, str], str] = {},
 ) -> Landscape:
     """Return what lies where.
 
@@ -21,6 +23,8 @@ def landscape_of(
         members: Every service.
         resources: Types of what holds the data of each, by ``<environment>/<service>``.
         own: Who listens at ports of the loopback address beside the instances of services.
+        addresses: Those of this machine.
+        names: What an address in the network of a service stands for.
     """
     services: dict[str, Known] = {}
     ports: dict[int, Place] = {}
@@ -29,7 +33,9 @@ def landscape_of(
         place = Place("service", issuer, component=issuer)
         ports |= dict.fromkeys(member.ports, place)
         services[issuer] = known_of(member.surroundings, resources.get(issuer, ()))
-    return Landscape(services=services, ports={**ports, **own})
+    return Landscape(
+        services=services, ports={**ports, **own}, own=frozenset(addresses), names=names
+    )
 
 
 def known_of(surroundings: Iterable[EnvironmentStack], resources: tuple[str, ...] = ()) -> Known:
@@ -41,17 +47,20 @@ def known_of(surroundings: Iterable[EnvironmentStack], resources: tuple[str, ...
     """
     needs: dict[str, Need] = {}
     egress: dict[str, None] = {}
+    private: dict[str, None] = {}
     stacks = list(surroundings)
     for stack in stacks:
         for name, declared in stack.dependencies.items():
             callee = f"{declared.environment or stack.name}/{name}"
             needs.setdefault(callee, Need(name, declared.calls or ()))
         egress |= dict.fromkeys(stack.egress or ())
+        private |= dict.fromkeys(stack.private or ())
     first = stacks[0] if stacks else None
     return Known(
         needs=needs,
         callers=first.callers if first is not None else None,
         public=first is not None and first.public,
         egress=tuple(egress),
+        private=tuple(private),
         resources=resources,
     )

@@ -50,20 +50,23 @@ class Tally:
     def add(self, attempts: Iterable[tuple[datetime, Attempt]]) -> None:
         """Count attempts; their order does not matter as long as they fit."""
         for at, attempt in attempts:
-            kept = self._of.get(attempt.caller)
-            if kept is None:
-                if len(self._of) >= MOST_CALLERS:
-                    self._left_out[""] = self._left_out.get("", 0) + 1
-                    continue
-                kept = self._of[attempt.caller] = {}
-            now = Times(1, at, at)
-            before = kept.get(attempt)
-            kept[attempt] = now if before is None else before.joined(now)
-            if len(kept) >= 4 * MOST_OF_ONE:
-                self._shrink(attempt.caller)
+            self.put(attempt, Times(1, at, at))
         for caller, kept in self._of.items():
             if len(kept) > MOST_OF_ONE:
                 self._shrink(caller)
+
+    def put(self, attempt: Attempt, times: Times) -> None:
+        """Count an attempt that was made several times."""
+        kept = self._of.get(attempt.caller)
+        if kept is None:
+            if len(self._of) >= MOST_CALLERS:
+                self._left_out[""] = self._left_out.get("", 0) + times.count
+                return
+            kept = self._of[attempt.caller] = {}
+        before = kept.get(attempt)
+        kept[attempt] = times if before is None else before.joined(times)
+        if len(kept) >= 4 * MOST_OF_ONE:
+            self._shrink(attempt.caller)
 
     def forget(self, now: datetime) -> None:
         """Forget what was last tried long ago."""

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from drystone.l00_kernel.atomic import read_if_exists, write_atomically
-from drystone.l10_engines.networks.kernel import has_ipv6
+from drystone.l10_engines.networks.kernel import has_ipv6, own_addresses
 from drystone.l25_deployer.local.mesh import Address
 from drystone.l35_mesh.sidecar import model
-from drystone.l35_mesh.sidecar.ways import CATCHER, Ways, ways_of
+from drystone.l35_mesh.sidecar.ways import BEYOND, BORDER, CATCHER, Ways, ways_of
 
 if TYPE_CHECKING:
     from drystone.l10_engines.networks.driver import Networks
@@ -31,28 +32,44 @@ class Surrounded(msgspec.Struct, frozen=True):
         caller: The service, such as ``desk.dev``.
         network: File of its network.
         ways: What it reaches.
+        beyond: File of the network in which it is seen where names lead; None where none is declared.
+        own: Addresses of this machine.
     """
 
     caller: str
     network: Path
     ways: Ways
+    beyond: Path | None = None
+    own: tuple[str, ...] = ()
 
     @property
     def egresses(self) -> tuple[model.Egress, ...]:
         """Its ways out, but those to other services."""
-        return self.ways.egresses(self.network)
+        return self.ways.egresses(self.network, self.beyond)
+
+    @property
+    def border(self) -> model.Border | None:
+        """What those of its ways pass that lead to names; None where there are none."""
+        if self.beyond is None:
+            return None
+        return model.Border(
+            caller=self.caller,
+            listen=model.Address(BORDER, network=self.beyond, more=_more()),
+            ways=tuple(way for way in self.egresses if way.through is not None),
+            private=self.ways.private,
+            own=self.own,
+        )
 
     @property
     def catcher(self) -> model.Catcher:
         """The end of everything else."""
-        more = ("::1",) if has_ipv6() else ()
-        listen = model.Address(CATCHER, network=self.network, more=more)
+        listen = model.Address(CATCHER, network=self.network, more=_more())
         return model.Catcher(caller=self.caller, listen=listen)
 
     @property
     def resolver(self) -> model.Resolver:
         """The answers to its questions for names."""
-        return self.ways.resolver(self.network)
+        return self.ways.resolver(self.network, *_more())
 
 
 class Around:
@@ -121,7 +138,11 @@ class Around:
     async def _make(self, member: Member, ports: Collection[int]) -> None:
         ways = ways_of(member, (*self._known().get(member.name, ()), *self._given()))
         network = await self._networks.ensure(member.name, ways.rules(ports, self._edge))
-        self._around[member.name] = Surrounded(member.name, network.path, ways)
+        found = Surrounded(member.name, network.path, ways)
+        if ways.outside:
+            beyond = await self._networks.ensure(_beyond(member.name), BEYOND)
+            found = replace(found, beyond=beyond.path, own=own_addresses())
+        self._around[member.name] = found
 
     async def forget(self, service: str) -> None:
         """Remove the network of a service that is gone."""
@@ -129,6 +150,7 @@ class Around:
         if self._known().pop(service, None) is not None:
             self._write()
         await self._networks.remove(service)
+        await self._networks.remove(_beyond(service))
 
     async def end(self) -> None:
         """Remove every network of this home; what they were for is made again with the next start."""
@@ -155,3 +177,12 @@ class Around:
 
     def _write(self) -> None:
         write_atomically(self._memory, msgspec.json.encode(self._known()))
+
+
+def _beyond(service: str) -> str:
+    """Name the network in which it is seen where the names lead that a service declares; no service is called like this."""
+    return f"{service}.beyond"
+
+
+def _more() -> tuple[str, ...]:
+    return ("::1",) if has_ipv6() else ()

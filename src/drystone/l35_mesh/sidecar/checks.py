@@ -9,10 +9,12 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
+from drystone.l00_kernel.addresses import is_private
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from drystone.l10_engines.proxy.request_words import split
 from drystone.l35_mesh.sidecar.model import (
     Address,
+    Border,
     Catcher,
     Egress,
     Inbound,
@@ -26,7 +28,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,126}[a-z0-9])?")
 _PRINCIPAL = re.compile(r"[A-Za-z0-9._-]{1,128}/[A-Za-z0-9._-]{1,128}")
 _DEPENDENCY = re.compile(r"[A-Za-z0-9:._/-]{1,300}")
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()+,;=:@%/-]{0,1000}")
-_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?")
+_HOSTS = re.compile(r"(?=.{1,253}\Z)(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?")
 _RETRIED = re.compile(r"connect|reset|timeout|[1-5][0-9][0-9]")
 _METHOD = re.compile(r"[A-Z]([A-Z-]{0,30}[A-Z])?")
 _LONGEST_SOCKET = 107
@@ -44,6 +46,7 @@ def check_no_twins(mesh: Mesh) -> None:
     _check_twice("on the way", ((one.caller, one.service) for one in mesh.outbounds))
     _check_twice("on the way to the platform of", (one.caller for one in mesh.own_ways))
     _check_twice("on the way", ((one.caller, one.host, one.port) for one in mesh.egresses))
+    _check_twice("for the names found by", (one.caller for one in mesh.borders))
     _check_twice("for all other ways of", (one.caller for one in mesh.catchers))
     _check_twice("for the names of", (one.caller for one in mesh.resolvers))
     places = [one.listen for one in mesh.inbounds if one.listen is not None]
@@ -51,6 +54,7 @@ def check_no_twins(mesh: Mesh) -> None:
     places += [one.listen for one in mesh.outbounds]
     places += [one.listen for one in mesh.own_ways]
     places += [one.listen for one in mesh.egresses]
+    places += [one.listen for one in mesh.borders]
     places += [one.listen for one in mesh.catchers]
     _check_twice("listening at", places)
 
@@ -145,10 +149,37 @@ def check_egress(egress: Egress) -> None:
     try:
         ipaddress.ip_address(egress.host)
     except ValueError:
-        _must("a host outside: write a name in lower case or an IP address", egress.host, _HOST)
+        _must("a host outside: write a name in lower case or an IP address", egress.host, _HOSTS)
+        if egress.stands_for_many and egress.through is None:
+            raise InvalidProxyConfig(
+                f"{egress.host} is found by no border; say through which network"
+            ) from None
     if not 0 < egress.port < 65536:
         raise InvalidProxyConfig(f"{egress.host} cannot have the port {egress.port}")
     _check_address(egress.listen, egress.caller)
+
+
+def check_border(border: Border) -> None:
+    """Refuse what Envoy would refuse, or read in another way than it is meant.
+
+    Raises:
+        InvalidProxyConfig: A name or an address cannot be, or a way does not come by here.
+    """
+    _must("the name of a service", border.caller, _NAME)
+    _check_address(border.listen, border.caller)
+    for way in border.ways:
+        check_egress(way)
+        if way.caller != border.caller or way.through != border.listen.network:
+            raise InvalidProxyConfig(
+                f"the way of {way.caller} to {way.host} does not come by the border of {border.caller}"
+            )
+    for range_ in border.private:
+        try:
+            fits = is_private(range_)
+        except ValueError:
+            fits = False
+        if not fits:
+            raise InvalidProxyConfig(f"{range_!r} is no range of private addresses")
 
 
 def check_catcher(catcher: Catcher) -> None:
@@ -169,7 +200,7 @@ def check_resolver(resolver: Resolver) -> None:
     """
     _must("the name of a service", resolver.caller, _NAME)
     for host, at in resolver.hosts:
-        _must("a host: write a name in lower case", host, _HOST)
+        _must("a host: write a name in lower case", host, _HOSTS)
         _check_address(Address(_ANY_PORT, at), host)
     _check_address(resolver.listen, resolver.caller)
 

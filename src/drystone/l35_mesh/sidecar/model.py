@@ -223,10 +223,14 @@ class Egress(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         caller: Whose way it is, such as ``desk.dev``.
-        host: Name or IP address of the host outside; Envoy looks a name up ahead, and keeps what it found.
+        host: Name or IP address of the host outside; Envoy looks a name up ahead, and keeps what it found. ``*.example.com``
+            stands for every name below: which one is meant is read from what the client says, by TLS (SNI) or HTTP.
         port: Its TCP port.
-        listen: Where the way begins.
+        listen: Where the way begins; each host has an IP address of its own there.
         tls: Whether only TLS may pass, and only to the host itself, by the name that the client asks for (SNI).
+        through: File of the network in which the address that was found for a name is held against the caller's
+            :class:`Border`. A name that has none is followed wherever it leads.
+        servers: Who is asked where the host is; the servers of the machine when empty.
     """
 
     caller: str
@@ -234,6 +238,34 @@ class Egress(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     listen: Address
     tls: bool = False
+    through: Path | None = None
+    servers: tuple[Endpoint, ...] = ()
+
+    @property
+    def stands_for_many(self) -> bool:
+        """Whether it leads to every host below a name."""
+        return self.host.startswith("*.")
+
+
+class Border(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the ways of a service to hosts that have names come by, once it is known at which address a host is.
+
+    Who owns a name decides where it leads: to this machine, to its credentials or into a private network as well. So Envoy
+    connects to what it found in a network where every address leads here, and from here on to those that are outside.
+
+    Attributes:
+        caller: Whose ways, such as ``desk.dev``.
+        listen: Where the rules of that network redirect every connection to.
+        ways: Those that come by.
+        private: Ranges of private addresses at which its hosts may be.
+        own: Addresses of this machine.
+    """
+
+    caller: str
+    listen: Address
+    ways: tuple[Egress, ...]
+    private: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 class Catcher(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,7 +286,8 @@ class Resolver(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         caller: Whose questions, such as ``desk.dev``.
         listen: Where the rules of its network redirect them to; UDP.
-        hosts: Names and addresses of what it may reach by name. There are no others.
+        hosts: Names and addresses of what it may reach by name; ``*.example.com`` stands for every name below that has none
+            of its own. There are no others.
     """
 
     caller: str
@@ -275,6 +308,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True):
         outbounds: Addresses of dependencies.
         own_ways: Addresses at which services reach the platform.
         egresses: Ways outside.
+        borders: What those pass that lead to a name.
         catchers: Ends of all other ways.
         resolvers: Answers to questions for names.
         tokens: What outbounds put into requests. A call without one is refused (401).
@@ -287,6 +321,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True):
     outbounds: tuple[Outbound, ...] = ()
     own_ways: tuple[OwnWay, ...] = ()
     egresses: tuple[Egress, ...] = ()
+    borders: tuple[Border, ...] = ()
     catchers: tuple[Catcher, ...] = ()
     resolvers: tuple[Resolver, ...] = ()
     tokens: Tokens = {}

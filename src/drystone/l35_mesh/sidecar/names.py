@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX
 from drystone.l10_engines.proxy.refusal_log import refused_names
 from drystone.l10_engines.proxy.snapshot import Snapshot
@@ -55,11 +57,16 @@ def resolver_part(resolver: Resolver, access_log: Path) -> Snapshot:
         "server_config": {"inline_dns_table": {"virtual_domains": domains}},
         "access_log": [refused_names(access_log, caller=issuer_of(resolver.caller))],
     }
-    where: dict[str, Any] = address(resolver.listen)
-    where["socket_address"]["protocol"] = "UDP"
-    listener = {
-        "name": name,
-        "address": where,
-        "listener_filters": [{"name": "envoy.filters.udp.dns_filter", "typed_config": config}],
-    }
-    return Snapshot(listeners={name: listener}, optional=frozenset({name}))
+    filters = [{"name": "envoy.filters.udp.dns_filter", "typed_config": config}]
+    # A listener for datagrams has one address.
+    others = [msgspec.structs.replace(resolver.listen, address=one) for one in resolver.listen.more]
+    listeners = {}
+    for named, at in zip(
+        (name, *(f"{name}/{one.address}" for one in others)),
+        (resolver.listen, *others),
+        strict=True,
+    ):
+        where: dict[str, Any] = address(at)
+        where["socket_address"]["protocol"] = "UDP"
+        listeners[named] = {"name": named, "address": where, "listener_filters": filters}
+    return Snapshot(listeners=listeners, optional=frozenset(listeners))

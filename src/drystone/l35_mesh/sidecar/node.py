@@ -22,6 +22,7 @@ from drystone.l25_deployer.local.mesh import Mesh as MeshPort
 from drystone.l25_deployer.stacks.limits import is_asked_about
 from drystone.l25_deployer.stacks.model import RETRIES, RETRY_ON
 from drystone.l35_mesh.sidecar import model
+from drystone.l35_mesh.sidecar.border import border_name
 from drystone.l35_mesh.sidecar.connections import outbound_name
 from drystone.l35_mesh.sidecar.declared import Declared, declared_by
 from drystone.l35_mesh.sidecar.names import resolver_name
@@ -197,6 +198,7 @@ class NodeMesh(MeshPort):
                     if m.surroundings and further[m.name].own_routes
                 ),
                 egresses=tuple(way for surrounded in apart for way in surrounded.egresses),
+                borders=tuple(border for one in apart if (border := one.border) is not None),
                 catchers=tuple(surrounded.catcher for surrounded in apart),
                 resolvers=tuple(surrounded.resolver for surrounded in apart),
                 tokens=self._tokens.tokens,
@@ -340,6 +342,7 @@ class NodeMesh(MeshPort):
             own_way_name(service): "it cannot ask about its limits",
             resolver_name(service): "its questions for names get no answer",
             catcher_name(service): "what it tries in vain is not written down",
+            border_name(service): "it reaches no host by its name",
         }
         silent += [f"{what}: {refused[name]}" for name, what in ends.items() if name in refused]
         return [*tokens, *ways, *silent]

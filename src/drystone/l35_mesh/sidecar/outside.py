@@ -11,10 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from drystone.l10_engines.proxy.edge_clusters import BUFFER
 from drystone.l10_engines.proxy.edge_listener import (
     HTTP_CONNECTION,
-    LOG_FIELDS,
     ROUTER,
     client_identity,
     json_log,
@@ -24,22 +22,29 @@ from drystone.l10_engines.proxy.local_replies import Answer, any_error, local_re
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
 from drystone.l10_engines.proxy.refusal_log import refused_connections
 from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l35_mesh.sidecar.by_name import (
+    LOOKUP_FAMILY,
+    NOT_FOUND,
+    asking,
+    by_host,
+    by_server_name,
+    found_name,
+    looked_up,
+    to_border,
+)
+from drystone.l35_mesh.sidecar.bytes_only import (
+    BEYOND,
+    NOWHERE,
+    NOWHERE_AT_ALL,
+    egress_fields,
+    egress_name,
+    inspected,
+    tcp,
+)
 from drystone.l35_mesh.sidecar.checks import check_catcher, check_egress
-from drystone.l35_mesh.sidecar.connections import NO_LIMIT, listening
+from drystone.l35_mesh.sidecar.connections import listening
 from drystone.l35_mesh.sidecar.inbound import PARTS
 from drystone.l35_mesh.sidecar.model import Catcher, Egress, issuer_of
-
-NOWHERE = "*nowhere"  # no service can have this name
-_TCP = TYPE_PREFIX + "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
-_LISTENER_FILTERS = TYPE_PREFIX + "envoy.extensions.filters.listener"
-
-_FIRST_WORDS = "1s"
-"""How long a client may take to say which host it wants, before it counts as one that does not say."""
-
-
-def egress_name(egress: Egress) -> str:
-    """Name the listener and the cluster of a way out."""
-    return f"egress/{egress.caller}>{egress.host}:{egress.port}"
 
 
 def catcher_name(caller: str) -> str:
@@ -49,27 +54,39 @@ def catcher_name(caller: str) -> str:
 
 @lru_cache(maxsize=PARTS)
 def egress_part(egress: Egress, access_log: Path) -> Snapshot:
-    """Return all that belongs to a way out.
+    """Return all that belongs to a way out, but what lies behind its border.
 
     Raises:
         InvalidProxyConfig: Something of it cannot be.
     """
     check_egress(egress)
     name, caller = egress_name(egress), issuer_of(egress.caller)
-    passes: dict[str, Any] = {
-        "filters": [_tcp(name, json_log(access_log, _fields(egress, caller)))]
-    }
-    chains = [passes]
-    if egress.tls:
+    refused = refused_connections(access_log, "egress", caller=caller)
+    leads_to = name if egress.through is None else found_name(egress)
+    log = json_log(access_log, egress_fields(egress))
+    if egress.through is not None:
+        log["filter"] = (
+            NOT_FOUND  # what is found is logged behind the border, which knows how it ends
+        )
+    passes: dict[str, Any] = {"filters": [tcp(leads_to, log)]}
+    chains: list[Config] = [passes]
+    if egress.stands_for_many:
         passes["filter_chain_match"] = {"transport_protocol": "tls", "server_names": [egress.host]}
-        refused = refused_connections(access_log, "egress", caller=caller)
-        chains.append({"filters": [_tcp(NOWHERE, refused)]})
+        passes["filters"] = [by_server_name(egress), *passes["filters"]]
+        named = refused_connections(
+            access_log, "egress", caller=caller, name="%REQ(:AUTHORITY):255%"
+        )
+        chains += [by_host(egress, log, named), {"filters": [tcp(NOWHERE, refused)]}]
+    elif egress.tls:
+        passes["filter_chain_match"] = {"transport_protocol": "tls", "server_names": [egress.host]}
+        chains.append({"filters": [tcp(NOWHERE, refused)]})
+    kinds = ("tls_inspector", "http_inspector") if egress.stands_for_many else ("tls_inspector",)
     listener = {
         **listening(name, egress.listen, chains, {}),
-        **(_inspected("tls_inspector") if egress.tls else {}),
+        **(inspected(*kinds) if len(chains) > 1 else {}),
     }
     return Snapshot(
-        clusters={name: _outside(name, egress), NOWHERE: _NOWHERE},
+        clusters={leads_to: _outside(leads_to, egress), NOWHERE: NOWHERE_AT_ALL},
         listeners={name: listener},
         optional=frozenset({name}),
     )
@@ -99,25 +116,14 @@ def catcher_part(catcher: Catcher, access_log: Path) -> Snapshot:
         "filters": [_answering(name, local_replies("mesh", [told]), named)],
     }
     unnamed = refused_connections(access_log, "catcher", caller=issuer)
-    chains: list[Config] = [speaks_http, {"filters": [_tcp(NOWHERE, unnamed)]}]
+    chains: list[Config] = [speaks_http, {"filters": [tcp(NOWHERE, unnamed)]}]
     listener = {
         **listening(name, catcher.listen, chains, {}),
-        **_inspected("original_dst", "tls_inspector", "http_inspector"),
+        **inspected("original_dst", "tls_inspector", "http_inspector"),
     }
     return Snapshot(
-        clusters={NOWHERE: _NOWHERE}, listeners={name: listener}, optional=frozenset({name})
+        clusters={NOWHERE: NOWHERE_AT_ALL}, listeners={name: listener}, optional=frozenset({name})
     )
-
-
-def _fields(egress: Egress, caller: str) -> Config:
-    """Return what the log says of a connection to the host outside."""
-    same = ("time", "client", "instance", "flags", "details", "received_bytes", "sent_bytes")
-    return {
-        "listener": "egress",
-        "caller": caller,
-        "host": f"{egress.host}:{egress.port}",
-        **{key: LOG_FIELDS[key] for key in (*same, "duration_ms")},
-    }
 
 
 def _answering(name: str, replies: Config, log: Config) -> Config:
@@ -137,64 +143,24 @@ def _answering(name: str, replies: Config, log: Config) -> Config:
     return {"name": "http", "typed_config": config}
 
 
-def _tcp(cluster: str, log: Config) -> Config:
-    config = {
-        "@type": _TCP,
-        "stat_prefix": cluster,
-        "cluster": cluster,
-        "idle_timeout": "3600s",
-        "access_log": [log],
-    }
-    return {"name": "envoy.filters.network.tcp_proxy", "typed_config": config}
-
-
-def _inspected(*kinds: str) -> dict[str, Any]:
-    messages = {
-        "original_dst": "OriginalDst",
-        "tls_inspector": "TlsInspector",
-        "http_inspector": "HttpInspector",
-    }
-    return {
-        "listener_filters": [
-            {
-                "name": f"envoy.filters.listener.{kind}",
-                "typed_config": {"@type": f"{_LISTENER_FILTERS}.{kind}.v3.{messages[kind]}"},
-            }
-            for kind in kinds
-        ],
-        "listener_filters_timeout": _FIRST_WORDS,
-        # Who says nothing is refused like the others, and logged, where Envoy alone would only close.
-        "continue_on_listener_filters_timeout": True,
-    }
-
-
 def _outside(name: str, egress: Egress) -> Config:
+    if egress.stands_for_many:
+        return looked_up(name, egress)
     try:
         ipaddress.ip_address(egress.host)
         kind: dict[str, Any] = {"type": "STATIC"}
     except ValueError:
         # Looked up again when the answer's time is over, and what was found stays while nobody answers.
-        kind = {"type": "STRICT_DNS", "respect_dns_ttl": True, "dns_lookup_family": "V4_PREFERRED"}
+        kind = {"type": "STRICT_DNS", "respect_dns_ttl": True, "dns_lookup_family": LOOKUP_FAMILY}
+        kind |= asking(egress)
     at = {"socket_address": {"address": egress.host, "port_value": egress.port}}
     return {
         "name": name,
         **kind,
-        "connect_timeout": "5s",
-        "per_connection_buffer_limit_bytes": BUFFER,
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-        "circuit_breakers": {
-            "thresholds": [{"max_connections": NO_LIMIT, "max_pending_requests": NO_LIMIT}]
-        },
+        **BEYOND,
+        **to_border(egress),
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": at}}]}],
         },
     }
-
-
-_NOWHERE: Config = {
-    "name": NOWHERE,
-    "type": "STATIC",
-    "connect_timeout": "1s",
-    "load_assignment": {"cluster_name": NOWHERE},
-}

@@ -38,6 +38,7 @@ class Parting:
             outbounds=tuple(one for one in whole.outbounds if one.caller not in beside),
             own_ways=tuple(one for one in whole.own_ways if one.caller not in beside),
             egresses=tuple(one for one in whole.egresses if one.caller not in beside),
+            borders=tuple(one for one in whole.borders if one.caller not in beside),
             catchers=tuple(one for one in whole.catchers if one.caller not in beside),
             resolvers=tuple(one for one in whole.resolvers if one.caller not in beside),
         )
@@ -53,6 +54,7 @@ class Parting:
             outbounds=outbounds,
             own_ways=tuple(one for one in whole.own_ways if one.caller == name),
             egresses=tuple(one for one in whole.egresses if one.caller == name),
+            borders=tuple(one for one in whole.borders if one.caller == name),
             catchers=tuple(one for one in whole.catchers if one.caller == name),
             resolvers=tuple(one for one in whole.resolvers if one.caller == name),
             tokens={pair: token for pair, token in whole.tokens.items() if pair in pairs},

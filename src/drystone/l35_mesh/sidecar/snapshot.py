@@ -13,6 +13,7 @@ from drystone.l10_engines.proxy.edge_services import check_services
 from drystone.l10_engines.proxy.edge_sides import SIDES
 from drystone.l10_engines.proxy.messages import Config
 from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l35_mesh.sidecar.border import border_part
 from drystone.l35_mesh.sidecar.checks import check_no_twins
 from drystone.l35_mesh.sidecar.connections import way_beside
 from drystone.l35_mesh.sidecar.inbound import edge_host, inbound_part
@@ -43,6 +44,7 @@ def mesh_snapshot(mesh: Mesh, edge: Snapshot) -> Snapshot:
     parts += [outbound_part(one, mesh.access_log) for one in mesh.outbounds]
     parts += [own_way_part(one, mesh.access_log) for one in mesh.own_ways]
     parts += [egress_part(one, mesh.access_log) for one in mesh.egresses]
+    parts += [border_part(one, mesh.access_log) for one in mesh.borders]
     parts += [catcher_part(one, mesh.access_log) for one in mesh.catchers]
     parts += [resolver_part(one, mesh.access_log) for one in mesh.resolvers]
     wanted = {(one.issuer, one.audience) for one in mesh.outbounds}

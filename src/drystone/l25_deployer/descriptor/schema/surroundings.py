@@ -32,6 +32,7 @@ from drystone.l25_deployer.descriptor.words import (
     Match,
     Moment,
     Name,
+    PrivateRange,
     RelativePath,
     Request,
     ServiceName,
@@ -161,7 +162,12 @@ class Network(Block, frozen=True, kw_only=True):
 
     ingress: Annotated[Ingress, "who may call"] = Ingress()
     egress: Annotated[
-        tuple[HostPort, ...], "hosts outside that may be called, at port 443 unless said"
+        tuple[HostPort, ...],
+        "hosts outside that may be called, at port 443 unless said; of *.example.com every name below, by TLS or HTTP",
+    ] = ()
+    private: Annotated[
+        tuple[PrivateRange, ...],
+        "private addresses at which those hosts may be; names that lead to other ones, or to this machine, are not followed",
     ] = ()
 
     @override
