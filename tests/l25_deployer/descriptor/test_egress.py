@@ -45,3 +45,30 @@ def test_who_is_only_watched_is_told_apart_from_who_is_refused() -> None:
     watched = f"{MINIMAL}network: {{ingress: {{enforce: false}}}}\n"
     assert stacks(watched).environment.shadow
     assert stacks(MINIMAL).environment.shadow is None
+
+
+def ranges(*some: str) -> str:
+    return f"{MINIMAL}network: {{egress: ['*.example.com'], private: [{', '.join(some)}]}}\n"
+
+
+def test_private_ranges_are_declared_in_their_usual_form() -> None:
+    found = stacks(ranges("10.1.0.0/16", "'fd00::/8'", "192.168.7.7/32"))
+    assert found.environment.private == ("10.1.0.0/16", "fd00::/8", "192.168.7.7/32")
+
+
+@pytest.mark.parametrize(
+    ("range_", "message", "help_"),
+    [
+        ("10.1.2.3/16", "'10.1.2.3/16' has bits behind the prefix", "write 10.1.0.0/16"),
+        ("10.0.0.0/99", "'10.0.0.0/99' is no range of addresses", "write one such as 10.0.0.0/8"),
+        ("127.0.0.0/8", "'127.0.0.0/8' is no range of private addresses", "private ones lie in"),
+        ("0.0.0.0/0", "'0.0.0.0/0' is no range of private addresses", "private ones lie in"),
+        ("fd00:ec2::/32", "'fd00:ec2::/32' is no range of private", "private ones lie in"),
+        ("100.100.100.200/32", "'100.100.100.200/32' is no range", "private ones lie in"),
+        ("8.0.0.0/5", "'8.0.0.0/5' is no range of private addresses", "private ones lie in"),
+    ],
+)
+def test_what_is_no_private_range_is_refused(range_: str, message: str, help_: str) -> None:
+    report = read(ranges(range_)).report()
+    assert message in report
+    assert help_ in report
