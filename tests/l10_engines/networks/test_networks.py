@@ -239,6 +239,46 @@ async def test_no_thread_stays_in_a_network(folder: Path) -> None:
     await networks.remove("orders.dev")
 
 
+async def test_whoever_makes_connections_keeps_no_removed_network_alive(folder: Path) -> None:
+    networks = Networks(folder)
+    network = await networks.ensure("orders.dev", RULES)
+    listening = inside(network.path, lambda: socket.create_server(("127.0.0.1", 20_001)))
+    with listening:
+        for _ in range(3):
+            _, writer = await connect(20_001, network.path)
+            writer.close()
+            await writer.wait_closed()
+        async with asyncio.timeout(30):
+            while any(network.holds(thread) for thread in threads()):  # noqa: ASYNC110 - the kernel's doing
+                await asyncio.sleep(0.005)
+    await networks.remove("orders.dev")
+
+
+async def test_a_listener_that_accepts_nobody_holds_up_no_connection_elsewhere(
+    folder: Path,
+) -> None:
+    networks = Networks(folder)
+    network = await networks.ensure(
+        "orders.dev", Rules(open=frozenset({20_001, 20_002}), catcher=15_001)
+    )
+    with (
+        inside(network.path, lambda: socket.create_server(("127.0.0.1", 20_001))),
+        inside(network.path, lambda: socket.create_server(("127.0.0.1", 20_002), backlog=0)),
+    ):
+        waiting = [asyncio.create_task(connect(20_002, network.path)) for _ in range(5)]
+        _, writer = await connect(20_001, network.path)
+        writer.close()
+        await writer.wait_closed()
+        assert not all(one.done() for one in waiting)
+        for one in waiting:
+            one.cancel()
+        for opened in await asyncio.gather(*waiting, return_exceptions=True):
+            if not isinstance(opened, BaseException):
+                opened[1].close()
+                await opened[1].wait_closed()
+    await networks.remove("orders.dev")
+
+
 async def test_a_connection_reaches_what_listens_inside(folder: Path) -> None:
     networks = Networks(folder)
     network = await networks.ensure("orders.dev", RULES)

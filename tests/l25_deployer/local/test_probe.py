@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -237,3 +238,19 @@ async def test_a_call_that_is_not_answered_is_not_well() -> None:
 
     assert not result.is_ok
     assert "closed without an answer" in result.text
+
+
+async def test_an_agent_without_time_to_listen_does_not_judge() -> None:
+    async def hog() -> None:
+        while True:
+            time.sleep(0.4)  # noqa: ASYNC251 - which keeps everything else from its turn
+            await asyncio.sleep(0)
+
+    async with server(None) as (port, _):
+        hogging = asyncio.create_task(hog())
+        result = await probe(port, "/", timeout=timedelta(seconds=1))
+        hogging.cancel()
+        await asyncio.gather(hogging, return_exceptions=True)
+    assert not result.is_ok
+    assert not result.was_asked
+    assert "the agent had no time" in result.text

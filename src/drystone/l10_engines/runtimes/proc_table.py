@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l10_engines.namespaces import NetworkLost, inside
 from drystone.l10_engines.processes.identity import PROC, stat_fields
 from drystone.l10_engines.processes.proc_files import content
 from drystone.l10_engines.runtimes import sockets
@@ -186,9 +187,9 @@ def _link(path: Path) -> str | None:
 
 def _listeners(pid: int, network: str) -> dict[int, int]:
     """Return the listening sockets of the network that a process is in: inode to port."""
-    if network == _link(PROC / "self/ns/net"):
-        with suppress(OSError):  # then the slow way
-            return sockets.listeners()
+    way = None if network == _link(PROC / "self/ns/net") else PROC / str(pid) / "ns/net"
+    with suppress(OSError, NetworkLost):  # then the slow way
+        return inside(way, sockets.listeners)
     found = {}
     for name in ("tcp", "tcp6"):
         for line in (content(pid, f"net/{name}") or b"").splitlines():

@@ -21,6 +21,9 @@ SERVING = 1
 _STATUSES = {0: "UNKNOWN", SERVING: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 _UNIMPLEMENTED, _NOT_FOUND = "12", "5"
 _HTTP2_SETTINGS = 4
+_LEAST_SLACK = timedelta(milliseconds=500)
+_SLACK = 4
+"""Which part of the time for an answer this program may lose without doubting what it heard."""
 
 
 class ProbeResult(msgspec.Struct, frozen=True):
@@ -30,7 +33,7 @@ class ProbeResult(msgspec.Struct, frozen=True):
         is_ok: The instance is well: a status from 200 to 399, or SERVING.
         text: What happened, for a person who has to mend it.
         was_asked: False when the question could not be put, for want of something that this machine ran out
-            of. That says nothing about the instance.
+            of, or the agent had no time to hear an answer. That says nothing about the instance.
     """
 
     is_ok: bool
@@ -103,11 +106,16 @@ async def _judged(
     answer: Awaitable[ProbeResult],
     timeout: timedelta,  # noqa: ASYNC109 - the limit is part of the question
 ) -> ProbeResult:
+    end = asyncio.get_running_loop().time() + timeout.total_seconds()
     try:
         async with asyncio.timeout(timeout.total_seconds()):
             result = await answer
     except TimeoutError:
-        return ProbeResult(False, f"{asked}: no answer within {timeout.total_seconds():g} s")
+        is_behind = await _is_behind(end, max(timeout / _SLACK, _LEAST_SLACK))
+        text = f"no answer within {timeout.total_seconds():g} s"
+        if is_behind:
+            text = "not judged, the agent had no time to hear an answer"
+        result = ProbeResult(False, text, not is_behind)
     except NetworkLost:
         return ProbeResult(False, f"{asked}: the network of the instance is not there any more")
     except ConnectionRefusedError:
@@ -117,6 +125,20 @@ async def _judged(
             return ProbeResult(False, f"{asked}: not asked, the agent is short of it: {e}", False)
         return ProbeResult(False, f"{asked}: {str(e)[:200] or type(e).__name__}")
     return ProbeResult(result.is_ok, f"{asked}: {result.text}", result.was_asked)
+
+
+async def _is_behind(end: float, slack: timedelta) -> bool:
+    """Tell whether this program itself is slow, so that an answer may have come and nobody has read it.
+
+    Without this, a machine with too much to do would take all of its services for ill at once, and have more to do.
+
+    Args:
+        end: When the limit was reached, by the clock of the event loop.
+        slack: How late it may be here.
+    """
+    await asyncio.sleep(0)  # one turn of the loop, and one more for what came meanwhile
+    await asyncio.sleep(0)
+    return asyncio.get_running_loop().time() - end > slack.total_seconds()
 
 
 async def _probe_http1(port: int, path: str, method: str, network: Path | None) -> ProbeResult:
