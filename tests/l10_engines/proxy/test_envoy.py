@@ -242,6 +242,18 @@ async def test_a_refused_configuration_is_told_and_the_last_good_one_stays(
     await rig.publish(shop(("blue", 1, [blue])))
 
 
+async def test_what_the_proxy_has_already_is_neither_sent_nor_written_again(
+    rig: Rig, blue: Upstream, green: Upstream
+) -> None:
+    first = await rig.envoy.publish(rig.snapshot(shop(("blue", 1, [blue]))))
+    written = (rig.home / "edge" / LAST_GOOD).stat().st_ino
+    assert await rig.envoy.publish(rig.snapshot(shop(("blue", 1, [blue])))) == first
+    assert (rig.home / "edge" / LAST_GOOD).stat().st_ino == written
+    assert await rig.envoy.publish(rig.snapshot(shop(("green", 1, [green])))) > first
+    assert (rig.home / "edge" / LAST_GOOD).stat().st_ino != written
+    assert (await rig.get()).text == "green"
+
+
 async def test_an_envoy_that_does_not_answer_is_reported(rig: Rig, green: Upstream) -> None:
     pid = rig.envoy.status().pid
     assert pid is not None

@@ -112,6 +112,37 @@ async def test_new_keys_are_known_before_they_sign_and_old_ones_until_they_sign_
     assert len(published) == 3
 
 
+async def test_keys_that_no_callee_asked_for_are_brought_to_no_proxy() -> None:
+    clock = Hands()
+    keys = FewKeys(clock)
+    keys.of = {"dev/a": [1], "dev/stranger": [1]}
+    book, tokens = KeyBook(keys), TokenBook(keys, clock)  # type: ignore[arg-type]
+    book.written({"dev/a"})
+    published: list[set[str]] = []
+    is_there = asyncio.Event()
+
+    async def publish() -> None:
+        published.append(ids(book.written({"dev/a"})))
+        if published[-1] == {"dev/a/2"}:
+            is_there.set()
+
+    following = Following(keys=keys, book=book, tokens=tokens, publish=publish, log=NullLog())
+    following.start()
+    try:
+        keys.change("dev/stranger", 2)
+        keys.change("dev/stranger", 3)
+        for _ in range(3):  # it has had its turn
+            await asyncio.sleep(0)
+        assert published == []
+        keys.change("dev/a", 2)
+        async with asyncio.timeout(20):
+            await is_there.wait()
+    finally:
+        await following.stop()
+    assert published == [{"dev/a/1", "dev/a/2"}, {"dev/a/2"}]
+    assert ids(book.written({"dev/stranger"})) == {"dev/stranger/3"}
+
+
 @pytest.mark.parametrize("failing", [1, 2, 3])
 async def test_a_revoked_key_is_taken_away_although_a_proxy_did_not_answer_at_first(
     failing: int, monkeypatch: pytest.MonkeyPatch

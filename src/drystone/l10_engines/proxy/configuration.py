@@ -57,14 +57,16 @@ class Configuration:
         return self._last_good.problem
 
     async def offer(self, snapshot: Snapshot) -> int:
-        """Have Envoy fetch a configuration, and return its version.
+        """Have Envoy fetch a configuration, and return its version; the one that it has is not offered again.
 
         Raises:
             InvalidProxyConfig: It does not fit Envoy's types, or lacks what it names.
         """
-        version = await self._publish(snapshot)
+        if self._offered is None or self._offered[0] != snapshot:
+            await self._publish(snapshot)
         self._wanted, self.refused = snapshot, {}
-        return version
+        assert self._offered is not None  # noqa: S101 - for the type checker; it was just published
+        return self._offered[1]
 
     async def offer_nothing(self) -> None:
         """Have Envoy fetch an empty configuration before the first offer, else it waits for one."""
@@ -101,8 +103,9 @@ class Configuration:
             await self.until_accepted(within)
             return
         ACCEPTED.reach()
-        self._accepted = snapshot
-        self._last_good.accept(snapshot)
+        if self._accepted is not snapshot:
+            self._accepted = snapshot
+            self._last_good.accept(snapshot)
         with suppress(DiskFull):  # requests do not wait for it; see require_kept()
             await self.require_kept()
 

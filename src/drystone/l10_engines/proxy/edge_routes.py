@@ -91,7 +91,7 @@ def service_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
             if headers == [safe]:
                 routes += _copied(service, matched, where)
             routes.append(_route(service, [*matched, *headers], retry_on, silence, where))
-    return {"name": service.name, "domains": list(domains), "routes": routes}
+    return Shared({"name": service.name, "domains": list(domains), "routes": routes})
 
 
 @lru_cache

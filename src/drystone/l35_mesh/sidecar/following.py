@@ -96,8 +96,9 @@ class Following:
 
     async def _take_up(self, changed: dict[str, None]) -> None:
         """Bring new keys first, then tokens that are made with them, and only then take keys away that are published no more."""
-        unsettled = [issuer for issuer in changed if self._book.widen(issuer)]
-        if changed or self._is_behind:
+        asked_for = [issuer for issuer in changed if self._book.is_asked_for(issuer)]
+        unsettled = [issuer for issuer in asked_for if self._book.widen(issuer)]
+        if asked_for or self._is_behind:
             await self._publish()
         if self._tokens.renew(changed):
             await self._publish()

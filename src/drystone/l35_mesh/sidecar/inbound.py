@@ -118,7 +118,7 @@ def edge_host(service: EdgeService, domains: tuple[str, ...], *, is_beside: bool
     """
     silence = max(service.timeout, service.stream_timeout) * 2
     again = {"retry_policy": _ARRIVE} if is_beside else {}
-    return {
+    host = {
         "name": service.name,
         "domains": list(domains),
         "routes": [
@@ -135,6 +135,7 @@ def edge_host(service: EdgeService, domains: tuple[str, ...], *, is_beside: bool
             }
         ],
     }
+    return Shared(host)
 
 
 def _routes(inbound: Inbound, name: str, *, trusts_hop: bool) -> Config:

@@ -36,6 +36,10 @@ class KeyBook:
             self._written[wanted] = json.dumps({"keys": keys}, separators=(",", ":"))
         return self._written[wanted]
 
+    def is_asked_for(self, issuer: str) -> bool:
+        """Tell whether anybody ever asked for the keys of an issuer; a change of others concerns no proxy."""
+        return issuer in self._of
+
     def widen(self, issuer: str) -> bool:
         """Let the keys of an issuer be good that are published now, beside those of before.
 
