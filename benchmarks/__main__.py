@@ -28,6 +28,7 @@ from benchmarks.edge_parts import edge_parts
 from benchmarks.in_flight import deploys_in_flight
 from benchmarks.killed_platform import agents, edges
 from benchmarks.mesh import mesh, mesh_changes, mesh_scale
+from benchmarks.mesh_sidecars import mesh_sidecars
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
 from benchmarks.recovery import recoveries
@@ -209,6 +210,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "mesh": mesh,
     "mesh-changes": mesh_changes,
     "mesh-scale": mesh_scale,
+    "mesh-sidecars": mesh_sidecars,
 }
 
 

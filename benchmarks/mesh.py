@@ -11,8 +11,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -21,7 +20,7 @@ import msgspec
 from benchmarks.edge import CONNECTIONS, upstream, wrk
 from benchmarks.peers.programs import missing
 from benchmarks.peers.proxies import Caddy, Haproxy, Nginx, Proxy, Traefik, cpu_seconds
-from benchmarks.peers.stage import Stage, stage, until_answered
+from benchmarks.peers.stage import stage, until_answered
 from benchmarks.stand import table
 
 from drystone.l10_engines.loopback_ports import free_port
@@ -32,13 +31,12 @@ from drystone.l10_engines.proxy.last_good import LastGood
 from drystone.l10_engines.proxy.snapshot import Snapshot, pack_snapshot
 from drystone.l20_trust.keys import signing, tokens
 from drystone.l35_mesh.sidecar.model import Address, Caller, Egress, Inbound, Mesh, Outbound
-from drystone.l35_mesh.sidecar.snapshot import instance_snapshot, mesh_snapshot
+from drystone.l35_mesh.sidecar.snapshot import mesh_snapshot
 from drystone.testing.load import Load, run
 
 ROUNDS = 5
 LENGTH = timedelta(seconds=2)
 MANY = 500
-SIDECARS = 10
 SERVICES = 1000
 PEERS: tuple[type[Proxy], ...] = (Nginx, Haproxy, Traefik, Caddy)
 
@@ -81,7 +79,8 @@ class Costs(msgspec.Struct):
     failed: int = 0
 
 
-def _service(name: str, port: int) -> EdgeService:
+def service(name: str, port: int) -> EdgeService:
+    """Return a service with one instance."""
     pools = (Pool("v1", 1, (Endpoint(port),)),)
     return EdgeService(name=name, hosts=(f"{name}.localhost",), pools=pools)
 
@@ -148,7 +147,7 @@ class Measured:
         self, name: str, way: str | None, signers: Iterable[Signer], callers: tuple[Caller, ...]
     ) -> Inbound:
         return Inbound(
-            service=_service(f"{name}.dev", self._upstream),
+            service=service(f"{name}.dev", self._upstream),
             audience=f"dev/{name}",
             callers=callers,
             keys=json.dumps({"keys": [one.jwk for one in signers]}),
@@ -234,66 +233,9 @@ async def _measure(port: int, pids: list[int], costs: Costs, *headers: str) -> N
     costs.failed += failed + more
 
 
-@asynccontextmanager
-async def _beside(on: Stage, count: int) -> AsyncIterator[tuple[Ads, list[Envoy], Signer]]:
-    """Start Envoys beside instances, all led by one server of configurations."""
-    ads = Ads(on.folder / "xds.sock")
-    await ads.start()
-    envoys = []
-    for number in range(count):
-        settings = ProxySettings(port=free_port(), access_log=on.folder / f"{number}.json")
-        envoys.append(Envoy(on.folder / f"e{number}", ads=ads, settings=settings))
-    try:
-        await ads.publish(Snapshot())
-        await asyncio.gather(*(envoy.start() for envoy in envoys))
-        yield ads, envoys, Signer("dev/desk")
-    finally:
-        await asyncio.gather(*(envoy.stop() for envoy in envoys))
-        await ads.stop()
-
-
 async def mesh_changes(count: int) -> str:
-    """Measure how long a change takes until ten sidecars have it, and switch one under traffic a hundred times."""
-    rows = []
-    async with stage() as on:
-        port, other = await upstream(on), free_port()
-        async with _beside(on, SIDECARS) as (ads, _, signer):
-            for what in ("instances", "keys", "rules"):
-                took = [
-                    await _change(ads, signer, what, n, (port, other)) for n in range(count * 10)
-                ]
-                ordered = sorted(took)
-                rows.append(
-                    [
-                        what,
-                        f"{median(took) * 1000:.1f} ms",
-                        f"{ordered[int(len(ordered) * 0.95)] * 1000:.1f} ms",
-                        str(len(took)),
-                    ]
-                )
-    title = f"From a change to the moment at which {SIDECARS} sidecars have it"
-    changes = table(title, ["change of", "p50", "p95", "times"], rows)
-    return f"{changes}\n{await _flips(count * 10)}"
-
-
-async def _change(
-    ads: Ads, signer: Signer, what: str, number: int, ports: tuple[int, int]
-) -> float:
-    keys = [signer.jwk]
-    if what == "keys" and number % 2:
-        keys = [Signer("dev/desk").jwk, *keys]
-    inbound = Inbound(
-        service=_service("billing.dev", ports[number % 2 if what == "instances" else 0]),
-        audience="dev/billing",
-        callers=(Caller("dev/desk", ("GET /*",) if what == "rules" and number % 2 else ()),),
-        keys=json.dumps({"keys": keys}),
-        listen=Address(socket=Path("in.sock")),
-    )
-    made = instance_snapshot(Mesh(access_log=Path("access.json"), inbounds=(inbound,)))
-    began = time.perf_counter()
-    version = await ads.publish(made)
-    await ads.applied(version, timedelta(seconds=30))
-    return time.perf_counter() - began
+    """Switch between two instances under traffic through both sidecars."""
+    return await _flips(count * 10)
 
 
 async def _flips(count: int) -> str:
@@ -380,7 +322,7 @@ _KEYS = [
 def _many(folder: Path, ways: int, changed: int) -> Snapshot:
     """A thousand services, each of which calls others; one has an instance elsewhere each time."""
     services = [
-        _service(f"s{n}.dev", 20000 + (changed if n == 7 else n % 5000)) for n in range(SERVICES)
+        service(f"s{n}.dev", 20000 + (changed if n == 7 else n % 5000)) for n in range(SERVICES)
     ]
     inbounds = tuple(
         Inbound(

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
+from collections.abc import AsyncIterator
 
 import httpx2
+import pytest
+from msgspec import structs
 
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.processes import identity
-from drystone.l10_engines.proxy.edge import Endpoint
+from drystone.l10_engines.proxy.edge import EdgeService, Endpoint
 from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
-from drystone.l35_mesh.sidecar.model import Address
-from drystone.l35_mesh.sidecar.snapshot import instance_snapshot
+from drystone.l10_engines.proxy.generation import generations
+from drystone.l35_mesh.sidecar import model
+from drystone.l35_mesh.sidecar.model import Address, Mesh
+from drystone.l35_mesh.sidecar.snapshot import instance_snapshot, mesh_snapshot
 from drystone.testing.conformance.engines import eventually
-from l10_engines.proxy.rig import only_generation
+from l10_engines.proxy.rig import only_generation, until
 from l10_engines.proxy.upstream import Upstream
 from l35_mesh.sidecar.rig import MeshRig
 
@@ -87,3 +93,86 @@ async def test_an_envoy_that_starts_again_without_an_agent_serves_as_before(
     assert (await rig.ask()).json()["type"] == "mesh.NoToken"
     forged = rig.desk.token("dev/other")
     assert (await rig.ask(token=forged)).json()["type"] == "mesh.TokenRefused"
+
+
+class Beside:
+    """The host's Envoy and one that a service has of its own."""
+
+    def __init__(self, rig: MeshRig) -> None:
+        self.rig, self.at = rig, Address(free_port())
+        settings = ProxySettings(port=None, access_log=rig.access_log, shares_logs=True)
+        self.own = Envoy(rig.home / "own", ads=rig.ads, settings=settings, group="own")
+
+    async def begin(self, own: Mesh, host: Mesh, *services: EdgeService) -> None:
+        await self.rig.live()
+        await self.own.publish(instance_snapshot(own))
+        await self.own.start()
+        await self.rig.envoy.publish(mesh_snapshot(host, self.rig.snapshot(*services)))
+
+
+@pytest.fixture
+async def beside(stopped: MeshRig) -> AsyncIterator[Beside]:
+    found = Beside(stopped)
+    yield found
+    await found.own.stop()
+
+
+async def test_the_edge_and_services_of_the_host_find_a_service_with_an_envoy_of_its_own(
+    beside: Beside, blue: Upstream
+) -> None:
+    rig = beside.rig
+    inbound = rig.billing(blue, listen=beside.at, is_behind=True, public=True)
+    service = inbound.service
+    out = rig.to_billing(reach=(Endpoint(beside.at.port),))
+    host = structs.replace(rig.mesh(out), beside=(model.Beside(service=service, listen=beside.at),))
+    await beside.begin(rig.mesh(inbound), host, service)
+    assert (await rig.call("/headers")).json()["x-asap-issuer"] == "dev/desk"
+    answer = await rig.ask("/headers", headers={"x-asap-issuer": "dev/desk"})
+    assert answer.status_code == 200
+    assert "x-asap-issuer" not in answer.json()
+    assert answer.json()["host"] == "billing.dev.localhost"
+    assert (await rig.ask(token="nonsense")).status_code == 401
+    # A request under way is finished before it ends.
+    (own,) = generations(rig.home / "own")
+    slow = asyncio.create_task(rig.ask("/slow"))
+    await eventually(lambda: blue.seen["GET /slow"] == 1)
+    ending = asyncio.create_task(beside.own.stop())
+    await eventually(own.is_leaving)
+    blue.release.set()
+    assert (await slow).status_code == 200
+    await ending
+
+
+async def test_what_comes_while_an_envoy_starts_again_waits_for_it(
+    beside: Beside, blue: Upstream
+) -> None:
+    rig = beside.rig
+    inbound = rig.billing(blue, listen=beside.at, is_behind=True, public=True)
+    service = inbound.service
+    host = structs.replace(rig.mesh(), beside=(model.Beside(service=service, listen=beside.at),))
+    await rig.live()
+    await rig.envoy.publish(mesh_snapshot(host, rig.snapshot(service)))
+    waiting = asyncio.create_task(rig.ask())  # nothing listens there
+    counted = r"^cluster\.to/billing\.dev\.upstream_rq_retry$"
+
+    async def tries_again() -> bool:
+        found = json.loads(await rig.envoy.statistics(counted))["stats"]
+        return any(stat.get("value", 0) > 0 for stat in found)
+
+    await until(tries_again)
+    waiting.cancel()
+
+
+async def test_an_envoy_of_its_own_comes_to_a_service_of_the_host_by_an_entry(
+    beside: Beside, blue: Upstream
+) -> None:
+    rig = beside.rig
+    inbound = rig.billing(blue, entry=beside.at)
+    own = rig.mesh(rig.to_billing(reach=(Endpoint(beside.at.port),)))
+    await beside.begin(own, rig.mesh(inbound), inbound.service)
+    assert (await rig.call("/headers")).json()["x-asap-issuer"] == "dev/desk"
+    said = {"x-asap-issuer": "dev/desk", "x-forwarded-for": "1.2.3.4"}
+    stranger = await rig._http.get(f"http://127.0.0.1:{beside.at.port}/", headers=said)
+    assert stranger.json()["type"] == "mesh.NoToken"
+    lines = await rig.logged(3)
+    assert [line["listener"] for line in lines].count("inbound") == 2

@@ -38,8 +38,8 @@ class Outcomes(msgspec.Struct, frozen=True):
         return Outcomes(self.answered + other.answered, self.failed + other.failed)
 
 
-UNDER_WAY = r"^http\.edge\.downstream_rq_active$"
-"""The statistic that tells how many requests of clients are under way, as a regular expression."""
+UNDER_WAY = r"^http\.(edge|inbound/.+|outbound/.+)\.downstream_rq_active$"
+"""The statistics that tell how many requests of clients and of services are under way, as a regular expression."""
 
 
 class Admin:
@@ -94,8 +94,9 @@ class Admin:
         return await self._ask("GET", f"/stats?{query}", patience=_LONG_PATIENCE)
 
     async def requests_under_way(self) -> int:
-        """Return how many requests and streams of clients it serves now."""
-        content = await self._ask("GET", f"/stats?format=json&type=Gauges&filter={UNDER_WAY}")
+        """Return how many requests and streams it serves now; one that passes two of its listeners counts as two."""
+        pattern = quote(UNDER_WAY, safe="")
+        content = await self._ask("GET", f"/stats?format=json&type=Gauges&filter={pattern}")
         stats = msgspec.json.decode(content)["stats"]
         return sum(int(stat["value"]) for stat in stats if "value" in stat)
 

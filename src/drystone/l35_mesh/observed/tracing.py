@@ -256,7 +256,7 @@ def _drawn(route: Config, share: float) -> Config:
 def _service_at(listener: str) -> str | None:
     """Return whose spans a listener reports; None where it reports none."""
     kind, _, rest = listener.partition("/")
-    if kind in ("inbound", "entry", "internal"):
+    if kind in ("inbound", "internal"):
         return rest
     if kind == "outbound":
         return rest.partition(">")[0]

@@ -144,10 +144,9 @@ def http(
     name: str,
     filters: Sequence[Config],
     replies: Config,
-    access_log: Path,
+    access_log: Path | None,
     strip: tuple[str, ...] = (),
     trusts_hop: bool = False,
-    counted_as: str | None = None,
 ) -> dict[str, Any]:
     """Return a filter chain that speaks HTTP; its listener tells ``caller`` of an outbound, and ``callee``.
 
@@ -156,10 +155,9 @@ def http(
         name: Of the routes that it asks for, and of its statistics.
         filters: Before the router.
         replies: ``LocalReplyConfig``.
-        access_log: Where to log.
+        access_log: Where to log; nowhere when None.
         strip: Headers that no client may set, beside those by which callers are named.
         trusts_hop: Whether only proxies of the mesh can connect, so that what they say of the client counts.
-        counted_as: Name of its statistics; that of its routes when None.
     """
     identity = client_identity()
     if trusts_hop:
@@ -167,7 +165,7 @@ def http(
     limits = protocol_limits()
     config = {
         "@type": TYPE_PREFIX + HTTP_CONNECTION,
-        "stat_prefix": counted_as or name,
+        "stat_prefix": name,
         "codec_type": "AUTO",
         "rds": {"config_source": ADS_SOURCE, "route_config_name": name},
         "early_header_mutation_extensions": [_stripped((*IDENTITY_HEADERS, *strip))],
@@ -181,7 +179,7 @@ def http(
             "allow_connect": True,
         },
         "upgrade_configs": [{"upgrade_type": "websocket"}],
-        "access_log": _logs(kind, access_log),
+        "access_log": _logs(kind, access_log) if access_log else [],
         "local_reply_config": replies,
     }
     return {"filters": [{"name": "http", "typed_config": config}]}

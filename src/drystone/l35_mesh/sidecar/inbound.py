@@ -6,6 +6,7 @@ The listener never changes while a service lives, since a change of it would let
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -50,7 +51,7 @@ _ARRIVE: Config = Shared(
     {
         # Nothing of such a request has arrived anywhere. Envoy draws each pause between nothing and what it has grown to.
         "retry_on": ",".join(UNSENT),
-        "num_retries": 8,
+        "num_retries": 12,
         "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
     }
 )
@@ -65,35 +66,15 @@ def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
         InvalidProxyConfig: Something of it cannot be.
     """
     check_inbound(inbound)
-    service, further = inbound.service.name, inbound.further
-    name, entry = inbound_name(service), entry_name(service)
-    told = {"callee": inbound.audience, "service": inbound.audience.rpartition("/")[2]}
-    chain = _chain(inbound, access_log, name, trusts_hop=inbound.trusts_hop)
-    listeners = {name: listening(name, inbound.listen, [chain], told)}
-    routes = {name: _routes(inbound, name, trusts_hop=inbound.trusts_hop)}
-    if inbound.entry is not None:
-        again = _chain(inbound, access_log, entry, trusts_hop=False)
-        listeners[entry] = listening(entry, inbound.entry, [again], told)
-        routes[entry] = _routes(inbound, entry, trusts_hop=False)
-    ways = {} if inbound.listen else {f"to/{service}": way_within(service)}
-    return Snapshot(
-        clusters={**ways, **further.clusters},
-        listeners=listeners,
-        routes=routes,
-        secrets=further.secrets,
-        extensions={checks_name(service): checks(inbound), **further.extensions},
-        optional=frozenset({entry} & listeners.keys()),
-    )
-
-
-def _chain(inbound: Inbound, access_log: Path, name: str, *, trusts_hop: bool) -> Config:
+    service = inbound.service
+    name = inbound_name(service.name)
     further = inbound.further
-    return http(
+    chain = http(
         "inbound",
         name=name,
         filters=(
             *further.before,
-            checks_filter(inbound.service.name),
+            checks_filter(service.name),
             BINDING,
             NOBODY,
             UNSIZED,
@@ -102,8 +83,30 @@ def _chain(inbound: Inbound, access_log: Path, name: str, *, trusts_hop: bool) -
         replies=_replies(further.mappers) if further.mappers else _REPLIES,
         access_log=access_log,
         strip=further.identity_headers,
-        trusts_hop=trusts_hop,
-        counted_as=inbound_name(inbound.service.name),
+        trusts_hop=inbound.trusts_hop,
+    )
+    told = {"callee": inbound.audience, "service": inbound.audience.rpartition("/")[2]}
+    ways = {} if inbound.listen else {f"to/{service.name}": way_within(service.name)}
+    entry = _entry(inbound, told)
+    return Snapshot(
+        clusters={**ways, **further.clusters},
+        listeners={name: listening(name, inbound.listen, [chain], told), **entry.listeners},
+        routes={name: _routes(inbound, name), **entry.routes},
+        secrets=further.secrets,
+        extensions={checks_name(service.name): checks(inbound), **further.extensions},
+        optional=frozenset(entry.listeners),
+    )
+
+
+def _entry(inbound: Inbound, told: Mapping[str, str]) -> Snapshot:
+    """Return the listener by which other Envoys come to the inbound inside this one, which checks, counts and logs them all."""
+    if inbound.entry is None:
+        return Snapshot()
+    name = entry_name(inbound.service.name)
+    chain = http("inbound", name=name, filters=(), replies=_REPLIES, access_log=None)
+    return Snapshot(
+        listeners={name: listening(name, inbound.entry, [chain], told)},
+        routes={name: route_configuration([edge_host(inbound.service, ("*",))], name=name)},
     )
 
 
@@ -138,7 +141,7 @@ def edge_host(service: EdgeService, domains: tuple[str, ...], *, is_beside: bool
     return Shared(host)
 
 
-def _routes(inbound: Inbound, name: str, *, trusts_hop: bool) -> Config:
+def _routes(inbound: Inbound, name: str) -> Config:
     host = service_host(inbound.service, ("*",))
     own = {
         **host,
@@ -151,7 +154,7 @@ def _routes(inbound: Inbound, name: str, *, trusts_hop: bool) -> Config:
         own["routes"] = [{**route, "metadata": told} for route in own["routes"]]
     own["routes"] = [*inbound.further.routes, *own["routes"]]
     routes = route_configuration([own], name=name)
-    if trusts_hop:
+    if inbound.trusts_hop:
         # The proxy before this one has said who the client is.
         routes.pop("request_headers_to_add")
     return routes
