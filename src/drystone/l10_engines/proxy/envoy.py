@@ -25,12 +25,11 @@ from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.shortage import DiskFull
-from drystone.l10_engines.loopback_ports import is_free
 from drystone.l10_engines.proxy.admin import Outcomes
 from drystone.l10_engines.proxy.ads import EDGE, Ads
 from drystone.l10_engines.proxy.configuration import Configuration
 from drystone.l10_engines.proxy.edge_clusters import cluster_names
-from drystone.l10_engines.proxy.errors import PortTaken, ProxyUnavailable
+from drystone.l10_engines.proxy.errors import ProxyUnavailable
 from drystone.l10_engines.proxy.generation import Generation, generations
 from drystone.l10_engines.proxy.launch import Launch
 from drystone.l10_engines.proxy.logs import Logs
@@ -299,13 +298,8 @@ class Envoy(Engine):
         Args:
             beside: One of ours listens on the port already.
         """
-        settings = self._settings
-        if not beside and settings.port is not None and not is_free(settings.port):
-            raise PortTaken(
-                f"another program listens on port {settings.port}; stop it or choose another port",
-                port=str(settings.port),
-            )
         if not beside:
+            self._launching.require_port()
             await self._configuration.offer_nothing()
         number = max((g.number for g in self._generations()), default=0) + 1
         generation = self._known[number] = Generation(self.directory, number)

