@@ -79,6 +79,11 @@ def test_a_descriptor_that_says_only_what_is_acted_on_has_no_notices() -> None:
             "acts as blue-green: all traffic moves at once",
         ),
         (
+            "proxy: {body: 5Mi}",
+            "proxy.body",
+            "a body whose length nobody says beforehand has no bound, since at most 4 MiB can be held back",
+        ),
+        (
             "deploy: {hold: 1m}",
             "deploy.hold",
             "all traffic moves at once, after the new release proved itself",

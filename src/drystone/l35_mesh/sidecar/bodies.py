@@ -1,8 +1,9 @@
 """How large the body of a request may be.
 
 Where the client says how long it is, that decides, and nothing waits. Where it does not, the body is held back until its end
-or until it is too long, which is the only way that Envoy has; so a bound beyond :data:`HELD` does not count there. Streams,
-those of gRPC and WebSockets, have no length and no bound.
+or until it is too long, which is the only way that Envoy has; so a bound beyond
+:data:`~drystone.l25_deployer.stacks.model.HELD_BODY` does not count there, which plan says. Streams, those of gRPC and
+WebSockets, have no length and no bound: nor has a body of which its sender says that it is one.
 """
 
 from __future__ import annotations
@@ -12,19 +13,16 @@ from collections.abc import Sequence
 from drystone.l10_engines.proxy.edge_routes import CALL, WEBSOCKET
 from drystone.l10_engines.proxy.local_replies import Answer
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
-
-HELD = 4 << 20
-"""Bytes of a body without a length that are held back."""
+from drystone.l25_deployer.stacks.model import HELD_BODY
 
 _BUFFER = "envoy.filters.http.buffer"
 _TYPES = TYPE_PREFIX + "envoy.extensions.filters.http.buffer.v3."
-_MOST = 2**63 - 1
 
 UNSIZED: Config = Shared(
     {
         "name": _BUFFER,
         "disabled": True,
-        "typed_config": {"@type": f"{_TYPES}Buffer", "max_request_bytes": HELD},
+        "typed_config": {"@type": f"{_TYPES}Buffer", "max_request_bytes": HELD_BODY},
     }
 )
 """The filter that holds bodies back, where a route says so."""
@@ -52,13 +50,15 @@ def bounded(name: str, routes: Sequence[Config], largest: int) -> list[Config]:
         routes: Those that lead to the service.
         largest: Bytes.
     """
-    sized = {"name": "content-length", "range_match": {"start": largest + 1, "end": _MOST}}
+    # What is no number that Envoy can hold is no length that fits, either.
+    fits = {"start": 0, "end": largest + 1}
+    sized = {"name": "content-length", "range_match": fits, "invert_match": True}
     refused = {
         "name": name,
         "match": {"prefix": "/", "headers": [sized, *_NO_STREAM]},
         "direct_response": {"status": 413},
     }
-    if largest > HELD:
+    if largest > HELD_BODY:
         return [refused, *routes]
     held = Shared({"@type": f"{_TYPES}BufferPerRoute", "buffer": {"max_request_bytes": largest}})
     bounded: list[Config] = [refused]

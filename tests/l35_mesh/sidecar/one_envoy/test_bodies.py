@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import ResponseReceived
 
-from drystone.l35_mesh.sidecar.bodies import HELD
+from drystone.l25_deployer.stacks.model import HELD_BODY
 from l10_engines.proxy.upstream import Upstream
 from l35_mesh.sidecar.rig import MeshRig
 
@@ -29,6 +32,32 @@ async def announced(rig: MeshRig, size: int) -> int:
     try:
         writer.write(f"POST / HTTP/1.1\r\nhost: b\r\ncontent-length: {size}\r\n\r\n".encode())
         return int((await reader.readline()).split()[1])
+    finally:
+        writer.close()
+
+
+async def by_http2(rig: MeshRig, size: int) -> int:
+    """Send a body by HTTP/2 without saying how long it will be, as far as it is taken, and return the status."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", rig.out)
+    connection = H2Connection(H2Configuration(client_side=True))
+    connection.initiate_connection()
+    names = ((":method", "POST"), (":path", "/length"), (":scheme", "http"), (":authority", "b"))
+    connection.send_headers(1, names)
+    try:
+        while True:
+            while size and (
+                room := min(
+                    size,
+                    connection.local_flow_control_window(1),
+                    connection.max_outbound_frame_size,
+                )
+            ):
+                connection.send_data(1, bytes(room), end_stream=size == room)
+                size -= room
+            writer.write(connection.data_to_send())
+            for event in connection.receive_data(await reader.read(65536)):
+                if isinstance(event, ResponseReceived):
+                    return int(dict(event.headers)[b":status"])
     finally:
         writer.close()
 
@@ -54,14 +83,32 @@ async def test_a_body_may_be_as_large_as_declared_and_no_larger(
                     assert answer.json()["type"] == "mesh.BodyTooLarge"
 
 
+@pytest.mark.parametrize("size", [2**63 - 2, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**40])
+async def test_a_body_cannot_be_too_large_to_be_refused(
+    bounded: MeshRig, blue: Upstream, size: int
+) -> None:
+    before = blue.seen.total()
+    assert await announced(bounded, size) in (400, 413)
+    assert blue.seen.total() == before
+
+
+async def test_a_body_without_a_length_is_bounded_in_http2_as_well(
+    bounded: MeshRig, blue: Upstream
+) -> None:
+    for size, status in ((LARGEST, 200), (LARGEST + 1, 413), (40 * LARGEST, 413)):
+        before = blue.seen.total()
+        assert await by_http2(bounded, size) == status
+        assert blue.seen.total() == before + (status == 200)
+
+
 async def test_a_service_that_takes_more_than_can_be_held_back_takes_streams_of_any_size(
     stopped: MeshRig, blue: Upstream
 ) -> None:
-    inbound = stopped.billing(blue, body=HELD + 1)
+    inbound = stopped.billing(blue, body=HELD_BODY + 1)
     await stopped.have(stopped.mesh(inbound, stopped.to_billing()))
-    assert await announced(stopped, HELD + 2) == 413
-    answer = await stopped.call("/length", "POST", content=in_pieces(HELD + 30_000))
-    assert (answer.status_code, int(answer.text)) == (200, HELD + 30_000)
+    assert await announced(stopped, HELD_BODY + 2) == 413
+    answer = await stopped.call("/length", "POST", content=in_pieces(HELD_BODY + 30_000))
+    assert (answer.status_code, int(answer.text)) == (200, HELD_BODY + 30_000)
 
 
 async def test_a_stream_both_ways_has_no_bound(bounded: MeshRig) -> None:
