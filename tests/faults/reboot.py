@@ -44,6 +44,8 @@ async def restart_machine(home: Path, stranger: ProcessId) -> None:
         for container in containers:
             _unmount(container)
         await _remove_groups(home)
+    for network in home.glob("run/networks/*"):
+        subprocess.run(["umount", "--lazy", network], check=False, capture_output=True)
     if (link := home / "sockets").is_symlink():
         shutil.rmtree(link.readlink())
     for path in (*home.glob("instances/*/instance.json"), *home.glob("engines/**/record.json")):

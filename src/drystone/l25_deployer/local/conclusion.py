@@ -11,7 +11,6 @@ import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.local import places
-from drystone.l25_deployer.local.readiness import made_startable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -163,7 +162,7 @@ async def _set_back(kept: KeptService, name: str, resource: Resource) -> None:
 async def _start_again(kept: KeptService, previous: ReleaseRecord, tell: Teller) -> None:
     """Start the old release of a cutover, or adopt what still runs of it."""
     with tell.step("start", f"release {previous.number} again"):
-        previous = kept.note_release(await made_startable(kept.machine, previous))
+        previous = await kept.made_startable(previous)
         for one in previous.instances:
             if one.port is not None:
                 kept.machine.ports.note(one.port)

@@ -29,7 +29,7 @@ from drystone.l25_deployer.local.edge import Routing
 from drystone.l25_deployer.local.instances import KeptInstance, State
 from drystone.l25_deployer.local.meshed_service import MeshedService
 from drystone.l25_deployer.local.provisioning import address_values
-from drystone.l25_deployer.local.readiness import running_ones
+from drystone.l25_deployer.local.readiness import made_startable, running_ones
 from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
 from drystone.l25_deployer.local.running import RunningRelease
 from drystone.l25_deployer.stacks.model import WEB, StaticArtifact, Volume
@@ -135,6 +135,19 @@ class KeptService(MeshedService):
         )
         self.running[release.number] = running
         return running
+
+    async def made_startable(self, release: ReleaseRecord) -> ReleaseRecord:
+        """Return a release with ports that its instances can have, written down and let through.
+
+        Raises:
+            PlatformError: See :func:`~drystone.l25_deployer.local.readiness.made_startable`, or
+                :meth:`~drystone.l25_deployer.local.meshed_service.MeshedService.surround`.
+        """
+        startable = await made_startable(self.machine, release, self.network)
+        if startable != release:
+            self.note_release(startable)
+            await self.surround()
+        return startable
 
     async def provide_keys(self, release: ReleaseRecord) -> None:
         """Give a release its key pair; one of static files proves itself to nobody."""

@@ -13,6 +13,8 @@ from drystone.l10_engines.loopback_ports import is_free
 from drystone.l25_deployer.errors import ArtefactLost
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from drystone.l25_deployer.local.machine import Machine
     from drystone.l25_deployer.local.records import InstanceRecord, ReleaseRecord
 
@@ -36,10 +38,17 @@ async def running_ones(machine: Machine, release: ReleaseRecord) -> frozenset[st
     return frozenset([one.id for one in release.instances if await runs(machine, release, one)])
 
 
-async def made_startable(machine: Machine, release: ReleaseRecord) -> ReleaseRecord:
+async def made_startable(
+    machine: Machine, release: ReleaseRecord, network: Path | None
+) -> ReleaseRecord:
     """Return the release with ports that its instances can have; it is the same if nothing was amiss.
 
     An instance that does not run gets another port when its own was taken by somebody else meanwhile.
+
+    Args:
+        machine: Where it is to start.
+        release: The release.
+        network: That of its instances; that of the host when None.
 
     Raises:
         ArtefactLost: Something of what must be started is missing.
@@ -51,7 +60,7 @@ async def made_startable(machine: Machine, release: ReleaseRecord) -> ReleaseRec
     require_artifact(machine, release)
     instances = tuple(
         msgspec.structs.replace(one, port=machine.ports.lend())
-        if one.port is not None and one.id not in running and not is_free(one.port)
+        if one.port is not None and one.id not in running and not is_free(one.port, network)
         else one
         for one in release.instances
     )

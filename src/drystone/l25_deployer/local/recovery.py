@@ -13,7 +13,6 @@ from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.conclusion import finish, undo
 from drystone.l25_deployer.local.documents import UnreadableDocument
 from drystone.l25_deployer.local.operations import finish_destroy
-from drystone.l25_deployer.local.readiness import made_startable
 from drystone.l25_deployer.local.templates import ValueUnknown
 
 if TYPE_CHECKING:
@@ -109,18 +108,13 @@ async def _take_up(kept: KeptService, number: int) -> bool:
     """Adopt the instances of the release that serves, and start those that do not run."""
     if number in kept.running:
         return True
-    running = _known_again(kept, await _startable(kept, kept.release(number)))
+    running = _known_again(kept, await kept.made_startable(kept.release(number)))
     try:
         return await running.begin() == len(running.instances)
     except PlatformError:
         await running.leave()  # the next attempt adopts what was started
         kept.running.pop(number)
         raise
-
-
-async def _startable(kept: KeptService, release: ReleaseRecord) -> ReleaseRecord:
-    startable = await made_startable(kept.machine, release)
-    return release if startable == release else kept.note_release(startable)
 
 
 async def _find_again(kept: KeptService, number: int) -> None:
