@@ -153,13 +153,7 @@ async def test_what_comes_while_an_envoy_starts_again_waits_for_it(
     await rig.live()
     await rig.envoy.publish(mesh_snapshot(host, rig.snapshot(service)))
     waiting = asyncio.create_task(rig.ask())  # nothing listens there
-    counted = r"^cluster\.to/billing\.dev\.upstream_rq_retry$"
-
-    async def tries_again() -> bool:
-        found = json.loads(await rig.envoy.statistics(counted))["stats"]
-        return any(stat.get("value", 0) > 0 for stat in found)
-
-    await until(tries_again)
+    await eventually_counted(rig, r"^cluster\.to/billing\.dev_beside\.upstream_rq_retry$")
     waiting.cancel()
 
 
@@ -176,3 +170,27 @@ async def test_an_envoy_of_its_own_comes_to_a_service_of_the_host_by_an_entry(
     assert stranger.json()["type"] == "mesh.NoToken"
     lines = await rig.logged(3)
     assert [line["listener"] for line in lines].count("inbound") == 2
+
+
+async def test_what_is_led_to_an_inbound_before_that_is_open_waits_for_it(
+    stopped: MeshRig, blue: Upstream
+) -> None:
+    await stopped.live()
+    inbound = stopped.billing(blue, public=True)
+    whole = mesh_snapshot(stopped.mesh(inbound), stopped.snapshot(inbound.service))
+    await stopped.envoy.publish(whole.without(["inbound/billing.dev"]))
+    waiting = asyncio.create_task(stopped.ask())
+    await eventually_counted(stopped, r"^cluster\.to/billing\.dev\.upstream_rq_retry$")
+    await stopped.envoy.publish(whole)
+    assert (await waiting).status_code in {200, 503}
+    assert (await stopped.ask()).status_code == 200
+
+
+async def eventually_counted(rig: MeshRig, pattern: str) -> None:
+    """Wait until the host's Envoy has counted something."""
+
+    async def is_counted() -> bool:
+        found = json.loads(await rig.envoy.statistics(pattern))["stats"]
+        return any(stat.get("value", 0) > 0 for stat in found)
+
+    await until(is_counted)

@@ -136,8 +136,8 @@ def test_an_envoy_beside_an_instance_has_no_edge_and_goes_to_other_hosts() -> No
     assert made.listeners.keys() == {"inbound/billing.dev", "outbound/desk.dev>billing.dev"}
     at = {"socket_address": {"address": "10.0.0.1", "port_value": 20200}}
     assert made.listeners["inbound/billing.dev"]["address"] == at
-    assert made.clusters.keys() == {"billing.dev", "outbound/desk.dev>billing.dev"}
-    assert "10.0.0.2" in json.dumps(made.clusters["outbound/desk.dev>billing.dev"])
+    assert made.clusters.keys() == {"billing.dev", "outbound/desk.dev>billing.dev:beside"}
+    assert "10.0.0.2" in json.dumps(made.clusters["outbound/desk.dev>billing.dev:beside"])
     assert pack_snapshot(made, 1).version == 1
 
 

@@ -17,9 +17,9 @@ EDGE = "edge"
 _SERVICE = r"[a-z][a-z0-9-]{0,62}\.[a-z][a-z0-9-]{0,62}"
 _CALL = re.compile(rf"http\.outbound/(?P<source>{_SERVICE})>(?P<target>{_SERVICE})\.(?P<what>.+)")
 _RETRY = re.compile(
-    rf"cluster\.outbound/(?P<source>{_SERVICE})>(?P<target>{_SERVICE})\.upstream_rq_retry"
+    rf"cluster\.outbound/(?P<source>{_SERVICE})>(?P<target>{_SERVICE})(?:_beside)?\.upstream_rq_retry"
 )
-_EDGE = re.compile(rf"cluster\.to/(?P<target>{_SERVICE})\.(?P<what>.+)")
+_EDGE = re.compile(rf"cluster\.to/(?P<target>{_SERVICE})(?:_beside)?\.(?P<what>.+)")
 _INBOUND = re.compile(rf"http\.inbound/(?P<target>{_SERVICE})\.(?P<what>.+)")
 _SERVED = re.compile(rf"cluster\.(?P<target>{_SERVICE})(?:_http2|_away)?\.(?P<what>.+)")
 _OUTSIDE = re.compile(
@@ -31,7 +31,7 @@ _REQUESTS = r"(downstream|upstream)_rq_([1-5]xx|time|active|retry)"
 WANTED = (
     rf"^(http\.(outbound|inbound)/[^>]+(>[^>]+)?\.({_REQUESTS}|rbac\.(shadow_)?denied|jwt_authn\.denied)"
     r"|cluster\.outbound/[^>]+>[^>]+\.upstream_rq_retry"
-    rf"|cluster\.(to/)?[a-z][a-z0-9-]*\.[a-z0-9-]+(_http2|_away)?\.{_REQUESTS}"
+    rf"|cluster\.(to/)?[a-z][a-z0-9-]*\.[a-z0-9-]+(_http2|_away|_beside)?\.{_REQUESTS}"
     r"|cluster\.egress/.+\.upstream_cx_(total|active|connect_fail|(rx|tx)_bytes_total))$"
 )
 """A regular expression of RE2 for :meth:`~drystone.l10_engines.proxy.admin.Admin.statistics`."""

@@ -27,6 +27,9 @@ from drystone.l35_mesh.sidecar.permissions import CALLER, NAMESPACE, RBAC
 from drystone.l35_mesh.sidecar.tokens import IDENTITY_HEADERS
 
 NO_LIMIT = 100_000
+BESIDE = ":beside"
+"""How names of clusters end that lead to another Envoy."""
+
 _EARLY = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
 _INTERNAL = "envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport"
 _RAW = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
@@ -78,6 +81,7 @@ def _unbounded(retried: int, at_least: int) -> Config:
 
 _UNBOUNDED = _unbounded(20, 10)
 _EVERYTHING_AGAIN = _unbounded(100, NO_LIMIT)
+"""For a way that everything goes: while nothing is at its end, everything waits and is tried again."""
 
 
 def inbound_name(service: str) -> str:
@@ -88,6 +92,14 @@ def inbound_name(service: str) -> str:
 def entry_name(service: str) -> str:
     """Name the listener at which Envoys of other services find the one before a service."""
     return f"entry/{service}"
+
+
+def way_name(service: str, *, is_beside: bool = False) -> str:
+    """Name the cluster by which the edge comes to the inbound of a service.
+
+    It has another name where the inbound is in another Envoy. So the way to the old place is there until nobody goes it any more.
+    """
+    return f"to/{service}{BESIDE if is_beside else ''}"
 
 
 def outbound_name(caller: str, service: str) -> str:
@@ -215,10 +227,11 @@ def _stripped(headers: tuple[str, ...]) -> Config:
 def way_within(service: str) -> Config:
     """Return the ``Cluster`` that leads to the inbound of a service of the same Envoy, without a token."""
     return {
-        **bare_cluster(f"to/{service}", None),
+        **bare_cluster(way_name(service), None),
         "type": "STATIC",
         "transport_socket": WITHIN,
-        "load_assignment": within(f"to/{service}", service),
+        "circuit_breakers": _EVERYTHING_AGAIN,
+        "load_assignment": within(way_name(service), service),
     }
 
 
@@ -228,12 +241,11 @@ def way_beside(service: str, at: Address) -> Config:
 
     It speaks what the client speaks. On a connection that many clients share, those that read nothing would hold up the others.
     """
-    name = f"to/{service}"
+    name = way_name(service, is_beside=True)
     return {
         **bare_cluster(name, None),
         **bound_in(at.network),
         "type": "STATIC",
-        # While that Envoy starts again, everything waits for it and is tried again.
         "circuit_breakers": _EVERYTHING_AGAIN,
         "load_assignment": reached(name, (Endpoint(at.port, at.address),)),
     }

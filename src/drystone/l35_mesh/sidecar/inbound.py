@@ -29,6 +29,7 @@ from drystone.l35_mesh.sidecar.connections import (
     inbound_name,
     listening,
     tells,
+    way_name,
     way_within,
 )
 from drystone.l35_mesh.sidecar.model import Inbound
@@ -49,7 +50,8 @@ PARTS = 1 << 14
 _CEL = TYPE_PREFIX + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 _ARRIVE: Config = Shared(
     {
-        # Nothing of such a request has arrived anywhere. Envoy draws each pause between nothing and what it has grown to.
+        # Nothing of such a request has arrived anywhere: that other Envoy is about to start again, or the inbound has been
+        # led to a moment before it is open. Envoy draws each pause between nothing and what it has grown to.
         "retry_on": ",".join(UNSENT),
         "num_retries": 12,
         "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
@@ -86,7 +88,7 @@ def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
         trusts_hop=inbound.trusts_hop,
     )
     told = {"callee": inbound.audience, "service": inbound.audience.rpartition("/")[2]}
-    ways = {} if inbound.listen else {f"to/{service.name}": way_within(service.name)}
+    ways = {} if inbound.listen else {way_name(service.name): way_within(service.name)}
     entry = _entry(inbound, told)
     return Snapshot(
         clusters={**ways, **further.clusters},
@@ -117,10 +119,9 @@ def edge_host(service: EdgeService, domains: tuple[str, ...], *, is_beside: bool
     Args:
         service: The service.
         domains: Names under which the edge answers for it.
-        is_beside: Whether the inbound is in another Envoy, which may be about to start again.
+        is_beside: Whether the inbound is in another Envoy.
     """
     silence = max(service.timeout, service.stream_timeout) * 2
-    again = {"retry_policy": _ARRIVE} if is_beside else {}
     host = {
         "name": service.name,
         "domains": list(domains),
@@ -129,11 +130,11 @@ def edge_host(service: EdgeService, domains: tuple[str, ...], *, is_beside: bool
                 "name": service.name,
                 "match": {"prefix": "/"},
                 "route": {
-                    "cluster": f"to/{service.name}",
+                    "cluster": way_name(service.name, is_beside=is_beside),
                     "timeout": "0s",
                     # The inbound is the one that ends what is silent, and says so.
                     "idle_timeout": seconds(silence),
-                    **again,
+                    "retry_policy": _ARRIVE,
                 },
             }
         ],

@@ -28,6 +28,7 @@ from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.checks import check_outbound
 from drystone.l35_mesh.sidecar.connections import (
+    BESIDE,
     WITHIN,
     bare_cluster,
     http,
@@ -83,10 +84,11 @@ def outbound_part(outbound: Outbound, access_log: Path) -> Snapshot:
         "callee": outbound.audience,
         "dependency": outbound.dependency,
     }
+    cluster = f"{name}{BESIDE}" if outbound.reach else name
     return Snapshot(
-        clusters={name: _cluster(name, outbound)},
+        clusters={cluster: _cluster(cluster, outbound)},
         listeners={name: listening(name, outbound.listen, [chain], told)},
-        routes={name: _routes(name, outbound)},
+        routes={name: _routes(name, cluster, outbound)},
         optional=frozenset({name}),
     )
 
@@ -119,18 +121,18 @@ def _cluster(name: str, outbound: Outbound) -> Config:
     }
 
 
-def _routes(name: str, outbound: Outbound) -> Config:
+def _routes(name: str, cluster: str, outbound: Outbound) -> Config:
     safe = any_method(SAFE_METHODS)
     again = [any_method(outbound.idempotent_methods)] if outbound.idempotent_methods else []
     silence, long = outbound.timeout, outbound.stream_timeout
     routes = [
-        _route(name, outbound, [WEBSOCKET], seconds(long), "once"),
-        _route(name, outbound, [CALL], seconds(long), "once"),
-        _route(name, outbound, [EVENTS, safe], seconds(long), "safe"),
-        _route(name, outbound, [EVENTS], seconds(long), "once"),
-        _route(name, outbound, [safe], seconds(silence), "safe"),
-        *(_route(name, outbound, [one], seconds(silence), "again") for one in again),
-        _route(name, outbound, [], seconds(silence), "once"),
+        _route(cluster, outbound, [WEBSOCKET], seconds(long), "once"),
+        _route(cluster, outbound, [CALL], seconds(long), "once"),
+        _route(cluster, outbound, [EVENTS, safe], seconds(long), "safe"),
+        _route(cluster, outbound, [EVENTS], seconds(long), "once"),
+        _route(cluster, outbound, [safe], seconds(silence), "safe"),
+        *(_route(cluster, outbound, [one], seconds(silence), "again") for one in again),
+        _route(cluster, outbound, [], seconds(silence), "once"),
     ]
     host = {
         "name": outbound.service,
@@ -142,9 +144,9 @@ def _routes(name: str, outbound: Outbound) -> Config:
 
 
 def _route(
-    name: str, outbound: Outbound, headers: Sequence[Config], silence: str, repeat: str
+    cluster: str, outbound: Outbound, headers: Sequence[Config], silence: str, repeat: str
 ) -> dict[str, Any]:
-    route: dict[str, Any] = {"cluster": name, "timeout": "0s", "idle_timeout": silence}
+    route: dict[str, Any] = {"cluster": cluster, "timeout": "0s", "idle_timeout": silence}
     policy = _retries(
         outbound.retry_on,
         repeat,

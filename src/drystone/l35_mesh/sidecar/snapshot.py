@@ -15,7 +15,7 @@ from drystone.l10_engines.proxy.messages import Config
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.border import border_part
 from drystone.l35_mesh.sidecar.checks import check_no_twins
-from drystone.l35_mesh.sidecar.connections import way_beside
+from drystone.l35_mesh.sidecar.connections import way_beside, way_name
 from drystone.l35_mesh.sidecar.inbound import edge_host, inbound_part
 from drystone.l35_mesh.sidecar.model import Beside, Mesh
 from drystone.l35_mesh.sidecar.names import resolver_part
@@ -53,7 +53,8 @@ def mesh_snapshot(mesh: Mesh, edge: Snapshot) -> Snapshot:
         for pair in sorted(wanted & mesh.tokens.keys())
     }
     ways = {
-        f"to/{one.service.name}": way_beside(one.service.name, one.listen) for one in mesh.beside
+        way_name(one.service.name, is_beside=True): way_beside(one.service.name, one.listen)
+        for one in mesh.beside
     }
     return Snapshot(
         clusters=_joined(edge.clusters, ways, *(part.clusters for part in parts)),
