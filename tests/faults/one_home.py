@@ -21,7 +21,6 @@ from drystone.l25_deployer.api import DeployerApi, HistoryEvent, ServiceView
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
 from drystone.l25_deployer.stacks.model import Volume
-from drystone.l90_assembly.standalone import label_of
 from faults.held_engines import held_in_engines
 from faults.kinds import VOLUMES, Kind
 from l25_deployer.agents import client_of, start_agent, until_it_listens
@@ -283,7 +282,7 @@ def _hold_ends(history: list[HistoryEvent]) -> None:
 
 async def _hold_leavings(one: OneHome, view: ServiceView | None) -> None:
     """Nothing runs and nothing lies about but what the records name."""
-    label = label_of(Home(one.home))
+    label = Home(one.home).label
     known = frozenset(i.id for i in view.instances) if view else frozenset()
     runtime = one.kind.runtime()
     strays = await runtime.strays(label, known)

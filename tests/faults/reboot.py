@@ -16,7 +16,6 @@ from drystone.l00_kernel.home import Home
 from drystone.l10_engines.processes.identity import ProcessId, is_alive
 from drystone.l10_engines.runtimes import cgroups
 from drystone.l10_engines.runtimes.cgroups import Cgroups
-from drystone.l90_assembly.standalone import label_of
 from drystone.testing.command_line import processes_of
 
 BOOT = str(uuid.UUID(int=0x0DD))
@@ -44,7 +43,7 @@ async def restart_machine(home: Path, stranger: ProcessId) -> None:
         for container in containers:
             _unmount(container)
         await _remove_groups(home)
-    for network in home.glob("run/networks/*"):
+    for network in Home(home).networks.glob("*"):
         subprocess.run(["umount", "--lazy", network], check=False, capture_output=True)
     if (link := home / "sockets").is_symlink():
         shutil.rmtree(link.readlink())
@@ -69,7 +68,7 @@ def _of_another_boot(document: object, stranger: ProcessId) -> object:
 
 
 async def _remove_groups(home: Path) -> None:
-    for group in Cgroups().groups(label_of(Home(home)), "any"):
+    for group in Cgroups().groups(Home(home).label, "any"):
         while group.parent.exists():  # the kernel keeps it until the dead have been reaped
             cgroups.remove(group.parent.glob("*/"))
             await asyncio.sleep(0.01)
@@ -78,7 +77,7 @@ async def _remove_groups(home: Path) -> None:
 def _containers(home: Path) -> list[str]:
     if shutil.which("podman") is None:
         return []
-    label = f"label=drystone.home={label_of(Home(home))}"
+    label = f"label=drystone.home={Home(home).label}"
     return _podman("ps", "--all", "--quiet", "--no-trunc", "--filter", label).split()
 
 

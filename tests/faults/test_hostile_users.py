@@ -95,7 +95,6 @@ BELOW_A_CLOSED_FOLDER = {
     r"artifacts/[0-9a-f]+/source/.*": 0o755,  # as the service's folder says: programs and files
     r"artifacts/[0-9a-f]+/runtime/.*": 0o755,  # as uv makes it
     r"downloads/.*": 0o755,  # as uv makes it
-    r"run/networks/[^/]+": 0o444,  # a network, as the kernel shows it
     r"trust/keys/private/[^/]+(/.*)?": 0o755,  # an image may run as any user, and is shown its own
 }
 OF_POSTGRES = r"engines/postgres/(data|run|password)(/.*)?"

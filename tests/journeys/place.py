@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import httpx2
 import yaml
 
+from drystone.l00_kernel.home import Home
 from drystone.l10_engines.loopback_ports import free_port, is_free
 from drystone.testing.command_line import (
     CommandLine,
@@ -107,6 +108,11 @@ class Place:
         """Return what happened, newest first."""
         found: list[Any] = await self.drystone.ask("history", service, "--env", env, "-n", "100")
         return found
+
+    @property
+    def lives_apart(self) -> bool:
+        """Whether instances have ports of their own, each service in a network that it has to itself."""
+        return any(Home(self.home).networks.glob("*"))
 
     @asynccontextmanager
     async def traffic(

@@ -21,6 +21,7 @@ from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.ports import NullLog
 from drystone.l00_kernel.settings import Settings
 from drystone.l10_engines.loopback_ports import free_port
+from drystone.l10_engines.networks.driver import Networks
 from drystone.l10_engines.networks.kernel import let_go
 from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
@@ -52,7 +53,7 @@ from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Volume
 from drystone.l90_assembly.own_services import platform_descriptors
 from drystone.l90_assembly.runtimes import Trials
-from drystone.l90_assembly.standalone import Standalone, assemble, label_of
+from drystone.l90_assembly.standalone import Standalone, assemble
 
 ASKING = Context(Caller("tester"))
 
@@ -139,7 +140,8 @@ def end_all(folder: Path) -> None:
     for home in (folder, *folder.iterdir()):
         for network in Home(home).networks.glob("*"):
             let_go(network)
-        for group in places.groups(label_of(Home(home)), "any"):
+        Networks(Home(home).networks).leave()
+        for group in places.groups(Home(home).label, "any"):
             while group.parent.exists():  # the kernel keeps it until the dead have been reaped
                 assert time.monotonic() < limit, f"not to be removed: {group.parent}"
                 cgroups.remove(group.parent.glob("*/"))
@@ -230,7 +232,7 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
     mesh = NoMesh(ports)
     runtime = fakes.runtime or Processes()
     machine = Machine(
-        label=label_of(home),
+        label=home.label,
         url_port=port,
         instances=home.instances,
         disks=(home.path,),

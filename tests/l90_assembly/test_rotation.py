@@ -61,7 +61,7 @@ async def two_services(api: DeployerApi, folder: Path) -> None:
 
 def network_of(home: Path) -> Path | None:
     """Return the network in which the caller lives, if it has one of its own."""
-    return next((home / "run/networks").glob("greeter.dev@*"), None)
+    return next(Home(home).networks.glob("greeter.dev@*"), None)
 
 
 async def end(whole: Standalone, home: Path) -> None:

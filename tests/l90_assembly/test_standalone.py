@@ -14,7 +14,6 @@ from drystone.l90_assembly.own_services import platform_descriptors, recovery_or
 from drystone.l90_assembly.runtimes import Trials
 from drystone.l90_assembly.standalone import (
     assemble,
-    label_of,
 )
 
 
@@ -35,10 +34,10 @@ def test_the_deployer_is_recovered_after_the_proxy_it_steers() -> None:
 
 
 def test_homes_are_told_apart_by_their_labels(tmp_path: Path) -> None:
-    labels = {label_of(Home(tmp_path / name)) for name in ("a", "b")}
+    labels = {Home(tmp_path / name).label for name in ("a", "b")}
 
     assert len(labels) == 2
-    assert label_of(Home(tmp_path / "a/../a")) in labels
+    assert Home(tmp_path / "a/../a").label in labels
 
 
 async def test_plain_processes_work_everywhere() -> None:

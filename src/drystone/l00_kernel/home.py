@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -199,9 +200,17 @@ class Home:
         return self.path / "run"
 
     @property
+    def label(self) -> str:
+        """Names the home on this machine: its processes, groups and containers carry it."""
+        return hashlib.sha256(os.fsencode(self.real)).hexdigest()[:16]
+
+    @property
     def networks(self) -> Path:
-        """A file per network of a service, on which it is mounted. Made when the first service gets one."""
-        return self.run / "networks"
+        """A file per network of a service, on which it is mounted. Made when the first service gets one.
+
+        It does not lie in the home, which can then be copied and removed like any other directory.
+        """
+        return Path("/run/drystone", self.label)
 
     @property
     def engines(self) -> Path:

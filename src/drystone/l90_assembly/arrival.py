@@ -16,6 +16,8 @@ from drystone.l00_kernel.atomic import remove_partials
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.home import FORMAT_FILE, Home, HomeUnusable
 from drystone.l00_kernel.migrations import migrate
+from drystone.l10_engines.networks.driver import Networks
+from drystone.l10_engines.proxy.generation import LAST_GOOD, LEAST_GOOD
 from drystone.l10_engines.runtimes import records as instance_records
 from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
 from drystone.l10_engines.runtimes.podman import Podman
@@ -24,7 +26,7 @@ from drystone.l10_engines.supervision import record as engine_records
 from drystone.l25_deployer.builds.relocation import relocate
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l90_assembly.migrations import MIGRATIONS
-from drystone.l90_assembly.standalone import PORTS, label_at
+from drystone.l90_assembly.standalone import PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,11 +95,11 @@ def _is_home(place: Path) -> bool:
 
 async def _end_what_runs_from(former: Path, log: Log) -> None:
     """End what was started before the home was moved: it writes to the same files as what starts now."""
-    label = label_at(former)
+    gone = Home(former)
     for runtime in (Bubblewrap(), Podman(), Processes()):
         if await runtime.available() is not None:
             continue
-        for stray in await runtime.strays(label, frozenset()):
+        for stray in await runtime.strays(gone.label, frozenset()):
             log.warning("ended what ran at the former place", instance=stray.id)
             try:
                 await runtime.remove_stray(stray)
@@ -106,14 +108,21 @@ async def _end_what_runs_from(former: Path, log: Log) -> None:
                     f"the home came from {former}, and {stray.id}, which was started there, cannot be"
                     f" ended: {e}; end it by hand and start again"
                 ) from e
+    networks = Networks(gone.networks)
+    for name in networks.names():
+        await networks.remove(name)
 
 
 def _fit(home: Home, former: str | None) -> list[Path]:
     """Forget what belongs to the former place; return the files of artefacts that named it."""
     for state in home.instances.iterdir():
         instance_records.forget_process(state)
-    for pattern in ("*/record.json", "caches/*/record.json"):
+    for pattern in ("*/record.json", "caches/*/record.json", "sidecars/*/record.json"):
         for path in home.engines.glob(pattern):
             engine_records.forget_process(path)
+    # A proxy that started from these would stand in the networks of the former place.
+    for name in (LAST_GOOD, LEAST_GOOD):
+        for path in home.engines.glob(f"**/{name}"):
+            path.unlink()
     PortBook.forget(home.path / PORTS)
     return [] if former is None else relocate(home.artifacts, Path(former, "artifacts"))

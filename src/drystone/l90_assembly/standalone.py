@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -207,7 +205,7 @@ async def assemble(
         settled=holding.settled,
     )
     machine = Machine(
-        label=label_of(home),
+        label=home.label,
         url_port=settings.port,
         instances=home.instances,
         disks=_disks(home),
@@ -305,16 +303,6 @@ def _disks(home: Home) -> tuple[Path, ...]:
     engines = [home.engines / name for name in ("proxy", "postgres", "objects", "caches")]
     parts = (home.services, home.instances, home.artifacts, home.volumes, home.secrets, home.run)
     return (home.path, *parts, home.engines, *engines, home.path / "downloads")
-
-
-def label_of(home: Home) -> str:
-    """Name a home on this machine: its processes and containers carry the label."""
-    return label_at(home.real)
-
-
-def label_at(place: Path) -> str:
-    """Name the home that lies at a path without links."""
-    return hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
 
 
 class _Engines(msgspec.Struct, frozen=True):

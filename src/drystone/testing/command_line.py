@@ -23,8 +23,8 @@ import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.home import Home
+from drystone.l10_engines.networks.driver import Networks
 from drystone.l10_engines.networks.kernel import let_go
-from drystone.l90_assembly.standalone import label_of
 
 LIMIT = timedelta(minutes=5)
 """For one command, when the caller knows nothing better: the installation of an application takes this long."""
@@ -180,7 +180,8 @@ def remains(home: Path) -> list[str]:
     label = _label(home)
     found = [f"process {pid}: {words[:LONGEST_SHOWN]}" for pid, words in processes_of(home).items()]
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
-    found += [f"mount {line}" for line in mounts if f" {home}/" in line]
+    places = (home, Home(home).networks)
+    found += [f"mount {line}" for line in mounts if any(f" {place}/" in line for place in places)]
     # Not Path.glob: other tests' groups vanish while one looks, which os.walk() takes in its stride.
     for folder, names, _ in os.walk("/sys/fs/cgroup"):
         if Path(folder).name == f"drystone-{label}":
@@ -217,10 +218,11 @@ def kill_what_remains(home: Path) -> None:
             os.kill(pid, signal.SIGKILL)
     for file in Home(home).networks.glob("*"):
         let_go(file)
+    Networks(Home(home).networks).leave()
 
 
 def _label(home: Path) -> str:
-    return label_of(Home(home))
+    return Home(home).label
 
 
 def _containers(label: str) -> list[str]:

@@ -187,6 +187,11 @@ class Networks:
                 except OSError as e:
                     raise NetworkFailed(f"the network {file} cannot be removed: {e}") from e
 
+    def leave(self) -> None:
+        """Remove the folder, if there is no network in it any more."""
+        with suppress(OSError):
+            self._folder.rmdir()
+
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncIterator[None]:
         lock = self._locks.setdefault(_checked(name), asyncio.Lock())

@@ -43,6 +43,8 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
     for name in record.eternal:
         await kept.provide(name)
     places.RECOVER_PROVIDED.reach()
+    if record.eternal and record.is_apart:
+        await kept.surround()  # an engine may be somewhere else than it was
     for number in (*record.warm, *_unfinished(kept)):
         await _find_again(kept, number)
     places.RECOVER_FOUND.reach()

@@ -157,6 +157,7 @@ class Around:
         self._around.clear()
         for name in self._networks.names():
             await self._networks.remove(name)
+        self._networks.leave()
 
     def _known(self) -> dict[str, tuple[Address, ...]]:
         if self._uses is None:

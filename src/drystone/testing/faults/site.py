@@ -18,7 +18,6 @@ from drystone.l10_engines.supervision import record
 from drystone.l25_deployer.api import DeployerApi
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.resources.port import Owner
-from drystone.l90_assembly.standalone import label_of
 from drystone.testing.faults.expectation import State
 from drystone.testing.faults.subjects import ENVIRONMENT
 
@@ -65,7 +64,7 @@ class Site:
         self.subjects = {subject.name: subject for subject in subjects}
         self.traffic = traffic
         self.home = Home(drystone.home)
-        self.label = label_of(self.home)
+        self.label = self.home.label
         self.struck: Counter[str] = Counter()
         """How many of each kind of victim were killed."""
         self.documents = Documents(self.home.services)
