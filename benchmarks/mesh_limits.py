@@ -1,23 +1,20 @@
 """What a decision of the limiter costs, and how near two proxies stay to one limit.
 
-::
-
-    nice -n 19 .venv/bin/python benchmarks/mesh_limits.py [--decisions 40000] [--connections 16] [--store]
-
-Prints for each way to count the processor time of the limiter for each decision, user and system together, as the kernel counts
+For each way to count, the processor time of the limiter for each decision, user and system together, as the kernel counts
 it: that holds on a busy machine, where elapsed time says nothing. Then two proxies ask in turns, as fast as they can, about one
 limit of a rate: what came through in proportion to what the rate allows for the time that passed.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+
+from benchmarks.stand import table
 
 from drystone.l10_engines.cache.server import Valkey
 from drystone.l35_mesh.limits.checking import path_of
@@ -27,6 +24,8 @@ from drystone.testing.conformance.engines import short_home
 
 SERVICE = "bench/orders"
 SECOND = 1_000_000
+RATE = 200
+DECISIONS, CONNECTIONS = 40_000, 16
 _AHEAD = 4
 """Questions on their way on one connection."""
 
@@ -90,35 +89,38 @@ async def nearness(engine: LimiterEngine, rate: int) -> float:
     return passed / (rate * (time.monotonic() - begun) + rate // 10)
 
 
-async def measure(words: argparse.Namespace) -> None:
-    """Print everything."""
+async def mesh_limits(count: int) -> str:
+    """Measure what a decision costs, counted in memory and in a Valkey, and how near a limit is held."""
+    rows = []
+    for where in ("memory", "Valkey"):
+        async with _limiter(in_store=where == "Valkey") as engine:
+            for what, policy in LIMITS.items():
+                engine.tell({SERVICE: {"all": policy}})
+                await asyncio.sleep(1)
+                took = [
+                    await cost(engine, DECISIONS, CONNECTIONS) for _ in range(max(1, count // 3))
+                ]
+                rows.append([where, what, f"{min(took):.1f} µs"])
+            near = await nearness(engine, RATE)
+            rows.append(
+                [where, f"two proxies, one limit of {RATE}/s", f"{near:.3f} of it came through"]
+            )
+    columns = ["counted in", "what", "processor time of a decision"]
+    return table("The exact limiter", columns, rows)
+
+
+@asynccontextmanager
+async def _limiter(*, in_store: bool) -> AsyncIterator[LimiterEngine]:
     async with AsyncExitStack() as stack:
         home = stack.enter_context(short_home())
         url = None
-        if words.store:
+        if in_store:
             valkey = Valkey("limits", home / "valkey")
             await valkey.start()
             stack.push_async_callback(valkey.stop)
             url = valkey.access().url()
         engine = LimiterEngine(home / "limiter", socket=home / "limiter.sock", store=url)
+        engine.tell({SERVICE: {"all": LIMITS["a bucket, admitted"]}})
         stack.push_async_callback(engine.stop)
-        for what, policy in LIMITS.items():
-            engine.tell({SERVICE: {"all": policy}})
-            await engine.start()
-            await asyncio.sleep(1)
-            took = await cost(engine, words.decisions, words.connections)
-            print(f"{what}: {took:.1f} µs of processor time for each decision")
-        print(f"two proxies, one limit: {await nearness(engine, 200):.3f} of what it allows")
-
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Read the options and measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--decisions", type=int, default=40_000)
-    parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--store", action="store_true", help="count in a Valkey")
-    asyncio.run(measure(parser.parse_args(words)))
-
-
-if __name__ == "__main__":
-    main()
+        await engine.start()
+        yield engine

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.edge import CONNECTIONS, upstream, wrk
-from benchmarks.mesh import Signer, service
+from benchmarks.mesh_rig import Signer, service_at
 from benchmarks.peers.programs import missing
 from benchmarks.peers.stage import Stage, stage
 from benchmarks.stand import table
@@ -78,7 +78,7 @@ class Sidecars:
                     access_log=self._log,
                     inbounds=(
                         Inbound(
-                            service=service(f"s{n}.dev", at),
+                            service=service_at(f"s{n}.dev", at),
                             audience=f"dev/s{n}",
                             callers=(Caller("dev/desk", calls),),
                             keys=json.dumps({"keys": keys}),

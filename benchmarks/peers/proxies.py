@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import httpx2
-from benchmarks.peers.programs import need
+from benchmarks.peers.programs import ENVIRONMENT, need
 from benchmarks.peers.stage import Stage, until_answered
 from typing_extensions import override
 
@@ -30,12 +30,13 @@ class OneRoute(abc.ABC):
     """
 
     name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]]
 
     def __init__(self, stage: Stage, *, access_log: bool = False) -> None:
         self.port = free_port()
         self._stage = stage
         self._logs = access_log
-        self._folder = stage.folder / self.name.lower()
+        self._folder = stage.folder / self.name.partition(" ")[0].lower()
         self._folder.mkdir()
         self._folder.chmod(0o777)
 
@@ -56,7 +57,6 @@ class Proxy(OneRoute):
 
     way: ClassVar[str]
     """How a switch is asked for."""
-    needs: ClassVar[tuple[str, ...]]
 
     @abc.abstractmethod
     async def switch(self, upstream: int) -> None:
@@ -248,6 +248,18 @@ class Traefik(OneProgram, Proxy):
         file = self._folder / "routes/service.yml"
         file.with_suffix(".new").write_text(whole)
         file.with_suffix(".new").rename(file)
+
+
+class PythonProxy(OneProgram):
+    """A proxy in Python, as one would write it."""
+
+    name, needs = "Python (aiohttp, uvloop)", ("gunicorn",)
+
+    @override
+    async def start(self, upstream: int) -> None:
+        python = ENVIRONMENT / "bin/python"
+        program = Path(__file__).with_name("python_proxy.py")
+        await self._launch(python, program, str(self.port), str(upstream))
 
 
 class DrystoneEdge(Proxy):
