@@ -144,6 +144,32 @@ async def test_a_limit_that_changes_fills_no_other_bucket(rig: LimitedRig) -> No
     assert await rig.statuses(4, "/two") == [200, 200, 200, 429]
 
 
+async def test_a_service_that_gets_another_limit_gets_nothing_back_of_what_the_limiter_counts(
+    rig: LimitedRig,
+) -> None:
+    near = limit(count=2, match="GET /near")
+    far = limit(count=3, counted="exact", match="GET /far")
+    await rig.limit(near=near, far=far)
+    await rig.limiter.start()
+    assert await rig.statuses(4, "/far") == [200, 200, 200, 429]
+    assert await rig.statuses(3, "/near") == [200, 200, 429]
+    await rig.limit(near=near, far=far, more=limit(match="GET /more"))
+    assert await rig.statuses(2, "/far") == [429, 429]
+    # The proxy begins to count anew, since it reads the whole chain of filters again.
+    assert await rig.statuses(3, "/near") == [200, 200, 429]
+    changed = limit(count=4, counted="exact", match="GET /far", algorithm="sliding-window")
+    await rig.limit(far=changed)
+    answered: list[int] = []
+
+    async def holds_the_new_limit() -> bool:
+        answer = await rig.call("/far")
+        answered.append(answer.status_code)
+        return answered[-1] == 429 and "q=4" in answer.headers["ratelimit-policy"]
+
+    await until(holds_the_new_limit)
+    assert answered.count(200) == 1
+
+
 async def test_an_exact_limit_is_counted_by_the_limiter(rig: LimitedRig, blue: Upstream) -> None:
     await rig.limit(all=limit(count=3, counted="exact", algorithm="sliding-window"))
     await rig.limiter.start()

@@ -92,17 +92,22 @@ async def test_two_limiters_share_one_limit_to_the_last_call(
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-async def test_a_limit_that_changes_gives_nothing_back(
+async def test_a_limit_that_changes_gives_nothing_back_in_whatever_way_it_counts_then(
     stores: tuple[InStore, InStore], algorithm: str
 ) -> None:
-    def limit(count: int, long: int) -> Policy:
+    def limit(count: int, long: int, algorithm: str) -> Policy:
         return msgspec.convert({"count": count, "period": long, "algorithm": algorithm}, Policy)
 
     long = period()
-    tell(stores, all=limit(3, long))
-    assert [(await ask(stores[0]))[0] for _ in range(4)] == [True, True, True, False]
-    tell(stores, all=limit(5, 2 * long))
-    assert [(await ask(stores[1]))[0] for _ in range(3)] == [True, True, False]
+    for after in ALGORITHMS:
+        tell(stores, all=limit(3, long, algorithm))
+        passed = [(await ask(stores[0], after))[0] for _ in range(4)]
+        assert passed == [True, True, True, False]
+        tell(stores, all=limit(5, 2 * long, after))
+        passed = [(await ask(stores[1], after))[0] for _ in range(3)]
+        assert passed == [True, True, False], after
+        tell(stores, all=limit(2, long, algorithm))
+        assert not (await ask(stores[1], after))[0], after
 
 
 async def test_of_several_limits_a_call_uses_each_or_none(

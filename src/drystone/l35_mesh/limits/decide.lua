@@ -1,6 +1,6 @@
 -- Decides about one call by all limits that are about it, and uses up of each or of none.
--- KEYS: one for each limit. ARGV: cost, slots of a sliding window, then for each limit
--- kind (b bucket, f fixed window, s sliding window), count, period in microseconds, burst, shadow (1 or 0).
+-- KEYS: three for each limit, one for each kind of counting: b bucket, f fixed window, s sliding window. ARGV: cost, slots of a
+-- sliding window, then for each limit kind, count, period in microseconds, burst, shadow (1 or 0).
 -- Returns for each limit "<admits> <remaining> <reset> <retry>", joined by ";".
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -10,9 +10,40 @@ local passes, found, writes = true, {}, {}
 -- What is hidden behind the last digit of a number that is not whole must not refuse anybody.
 local GRAIN = 0.000001
 
-local function bucket(key, count, period, burst)
+-- A limit that began to count in another way goes on from what was used by the way before, as this one would see it.
+local carried = {}
+
+function carried.b(key, count, period)
   local state = redis.call('HMGET', key, 'used', 'at')
-  local used, at = tonumber(state[1]) or 0, tonumber(state[2]) or now
+  local at = tonumber(state[2]) or now
+  return math.ceil(math.max(0, (tonumber(state[1]) or 0) - math.max(0, now - at) * count / period))
+end
+
+function carried.f(key, count, period)
+  local state = redis.call('HMGET', key, 'used', 'window')
+  local window = tonumber(state[2])
+  return window and window <= now and window + period > now and tonumber(state[1]) or 0
+end
+
+function carried.s(key, count, period)
+  local state, used = redis.call('HGETALL', key), 0
+  for i = 1, #state, 2 do
+    local begin = tonumber(state[i])
+    if begin <= now and begin + period > now then used = used + tonumber(state[i + 1]) end
+  end
+  return used
+end
+
+local function used_before(key, others, count, period, most)
+  if redis.call('EXISTS', key) == 1 then return 0 end
+  local used = 0
+  for kind, other in pairs(others) do used = used + carried[kind](other, count, period) end
+  return math.min(used, most)
+end
+
+local function bucket(key, count, period, burst, others)
+  local state = redis.call('HMGET', key, 'used', 'at')
+  local used, at = tonumber(state[1]) or used_before(key, others, count, period, burst), tonumber(state[2]) or now
   used = math.max(0, math.min(used, burst) - math.max(0, now - at) * count / period)
   local after = used + cost
   if after <= burst + GRAIN then
@@ -26,9 +57,9 @@ local function bucket(key, count, period, burst)
   return 0, math.floor(burst - used + GRAIN), math.ceil(used * period / count), retry
 end
 
-local function fixed(key, count, period)
+local function fixed(key, count, period, _, others)
   local state = redis.call('HMGET', key, 'used', 'window')
-  local begin, used = now - now % period, 0
+  local begin, used = now - now % period, used_before(key, others, count, period, count)
   local window = tonumber(state[2])
   if window and window <= now and window + period > now then
     used = tonumber(state[1])
@@ -43,11 +74,13 @@ local function fixed(key, count, period)
   return 0, math.max(0, count - used), used > 0 and ends or 0, cost <= count and ends or -1
 end
 
-local function sliding(key, count, period)
+local function sliding(key, count, period, _, others)
   local slot = math.ceil(period / slots)
-  local state = redis.call('HGETALL', key)
-  local seen, gone, used, newest = {}, {}, 0, nil
   local here = now - now % slot
+  local before = used_before(key, others, count, period, count)
+  local state = redis.call('HGETALL', key)
+  if before > 0 then state = { string.format('%.0f', here), tostring(before) } end
+  local seen, gone, used, newest = {}, {}, 0, nil
   for i = 1, #state, 2 do
     local begin, calls = tonumber(state[i]), tonumber(state[i + 1])
     if begin > now or begin + slot + period <= now then
@@ -63,7 +96,7 @@ local function sliding(key, count, period)
   if cost <= left then
     return 1, left - cost, leaves(here), 0, function()
       if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
-      redis.call('HINCRBY', key, string.format('%.0f', here), cost)
+      redis.call('HINCRBY', key, string.format('%.0f', here), before + cost)
       return leaves(here)
     end
   end
@@ -80,17 +113,26 @@ local function sliding(key, count, period)
 end
 
 local ways = { b = bucket, f = fixed, s = sliding }
-for i, key in ipairs(KEYS) do
+local kinds = { 'b', 'f', 's' }
+for i = 1, #KEYS / #kinds do
   local at = 3 + (i - 1) * 5
   local count, period, burst = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-  local admits, remaining, reset, retry, write = ways[ARGV[at]](key, count, period, burst)
+  local key, others = nil, {}
+  for n, kind in ipairs(kinds) do
+    local one = KEYS[(i - 1) * #kinds + n]
+    if kind == ARGV[at] then key = one else others[kind] = one end
+  end
+  local admits, remaining, reset, retry, write = ways[ARGV[at]](key, count, period, burst, others)
   found[i] = string.format('%d %.0f %.0f %.0f', admits, remaining, reset, retry)
-  writes[i] = { key, write }
+  writes[i] = { key, write, others }
   if admits == 0 and ARGV[at + 4] == '0' then passes = false end
 end
 if passes then
   for _, one in ipairs(writes) do
-    if one[2] then redis.call('PEXPIRE', one[1], string.format('%.0f', math.ceil(one[2]() / 1000) + 1000)) end
+    if one[2] then
+      redis.call('PEXPIRE', one[1], string.format('%.0f', math.ceil(one[2]() / 1000) + 1000))
+      for _, other in pairs(one[3]) do redis.call('DEL', other) end
+    end
   end
 end
 return table.concat(found, ';')

@@ -4,9 +4,9 @@ A limit that is counted in the proxy (``local``, ``shared``) is a filter of its 
 shadow of its own. Those that are counted in one place (``exact``) share a question for each way to go on when nobody answers;
 requests that no limit is about are not asked about.
 
-Every filter is sent apart from the listener that names it (ECDS). A limit that changes touches no connection and no other
-limit, and a listener that changes for other reasons fills no bucket. A local limit that changes itself begins with a full
-bucket: Envoy keeps nothing of what was used.
+Every filter is sent apart from the listener that names it (ECDS): a limit that changes touches no connection and no other
+limit. Envoy keeps nothing of what was used by a limit that it counts itself: one that changes begins with a full bucket, and so
+do all of a service when its listener changes, which names one limit more or less. The limiter keeps all.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 One script decides about a call as a whole, by the store's own clock, which is the only one that all see. That clock can be
 set: what lies in the future by it counts as now, so that nobody is locked out until a wrong hour has passed again. What was
-used is kept as a number of calls and a moment, which mean the same by every rate: a limit that changes goes on from there,
-unless it begins to count in another way. A store that loses its data, or drops some under want of memory, gives back what
+used is kept as a number of calls and a moment, which mean the same by every rate: a limit that changes goes on from there, in
+whatever way it counts from now on. A store that loses its data, or drops some under want of memory, gives back what
 was used.
 
 Questions that come while the store works on others go to it together, in one write.
@@ -171,7 +171,8 @@ def _words(limits: Sequence[Counted], places: Sequence[str], cost: int) -> tuple
     for limit, place in zip(limits, places, strict=True):
         policy = limit.policy
         kind = _KINDS[policy.algorithm]
-        keys.append(f"drystone:limits:{{{limit.service}}}:{limit.name}:{kind}:{place}")
+        name = f"drystone:limits:{{{limit.service}}}:{limit.name}"
+        keys += [f"{name}:{every}:{place}" for every in sorted(set(_KINDS.values()))]
         shadow = "1" if policy.shadow else "0"
         burst = str(policy.burst or policy.count)
         arguments += [kind, str(policy.count), str(policy.period), burst, shadow]
