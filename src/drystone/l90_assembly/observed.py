@@ -44,9 +44,24 @@ _TYPES = {"postgres": "postgres", "objects": "bucket", "cache": "cache"}
 
 
 def observed_of(
-    home: Home, settings: Settings, services: Services, supervisor: Supervisor, clock: Clock
+    home: Home,
+    settings: Settings,
+    services: Services,
+    supervisor: Supervisor,
+    *,
+    clock: Clock,
+    counted: Callable[[str], Awaitable[bytes]],
 ) -> Observed:
-    """Return what tells of a home; nothing is followed yet."""
+    """Return what tells of a home; nothing is followed yet.
+
+    Args:
+        home: Whose.
+        settings: What its owner decided.
+        services: What is deployed.
+        supervisor: Knows where engines listen.
+        clock: The time.
+        counted: Returns what the proxies have counted, of what fits a pattern.
+    """
 
     def now() -> Landscape:
         every = services.all()
@@ -73,6 +88,7 @@ def observed_of(
         now,
         clock,
         lambda tally: Datagrams(networks, home.path / DATAGRAMS, tally),
+        counted,
     )
 
 

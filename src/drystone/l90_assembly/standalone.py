@@ -243,7 +243,14 @@ async def assemble(
     )
     news = News(services)
     engines.supervisor.also_report_to(news.of_engine)
-    observed = observed_of(home, settings, services, engines.supervisor, clock)
+    observed = observed_of(
+        home,
+        settings,
+        services,
+        engines.supervisor,
+        clock=clock,
+        counted=lambda pattern: counted_by(pattern, engines.envoy, mesh.fleet.envoys.values()),
+    )
     own = platform_descriptors()
     view = view_of(home, settings, log, environ)
     signin = signin_of(home, log, environ)

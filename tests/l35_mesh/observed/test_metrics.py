@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,14 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
 from prometheus_client.parser import text_fd_to_metric_families
 
+from drystone.l00_kernel.clock import SystemClock
+from drystone.l00_kernel.contract import ANONYMOUS, Context
 from drystone.l10_engines.proxy.errors import ProxyUnavailable
+from drystone.l10_engines.proxy.refusal_log import refusals_beside
 from drystone.l35_mesh.observed.exposition import families, text
+from drystone.l35_mesh.observed.landscape import Landscape
 from drystone.l35_mesh.observed.page import MetricsPage
+from drystone.l35_mesh.observed.service import Observed
 from drystone.l35_mesh.observed.statistics import WANTED, Bucket, Spread, read
 from drystone.l35_mesh.sidecar.model import Caller
 from drystone.testing import asgi
@@ -74,6 +80,21 @@ async def test_every_call_is_counted_by_who_called_whom_and_how_it_ended(
             if waited.get(frozenset(DESK.items())) == 6:
                 break
             await asyncio.sleep(0.2)
+
+    observed = Observed(
+        refusals_beside(rig.access_log),
+        Landscape,
+        SystemClock(),
+        counted=rig.envoy.statistics,
+    )
+    took = {
+        (one.caller, one.callee): one
+        for one in (await observed.durations(Context(ANONYMOUS))).durations
+    }
+    assert took.keys() == {("dev/desk", "dev/billing"), ("", "dev/billing")}
+    of_desk = took["dev/desk", "dev/billing"]
+    assert of_desk.calls == 6
+    assert 0 < (of_desk.p50 or 0) <= (of_desk.p95 or 0) <= (of_desk.p99 or 0)
 
     edge = {**DESK, "source": "edge"}
     assert found["http_client_requests_total"] == {
@@ -226,3 +247,16 @@ async def test_nothing_else_is_there() -> None:
     answer = await asgi.ask(page, "metrics", headers=wanted)
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize("said", [None, b"", b"[]", b"{", b"\xff"])
+async def test_while_no_proxy_says_anything_sensible_nothing_is_timed(
+    said: bytes | None, tmp_path: Path
+) -> None:
+    async def counted(pattern: str) -> bytes:
+        if said is None:
+            raise ProxyUnavailable("it starts")
+        return said
+
+    observed = Observed(tmp_path / "log", Landscape, SystemClock(), counted=counted)
+    assert (await observed.durations(Context(ANONYMOUS))).durations == []

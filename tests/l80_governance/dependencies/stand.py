@@ -18,7 +18,7 @@ from drystone.l05_graph.words import Phase, Risk, Strength
 from drystone.l80_governance.dependencies.app import application
 from drystone.l80_governance.dependencies.errors import VersionNotFound
 from drystone.l80_governance.dependencies.kept import Version
-from drystone.l80_governance.dependencies.models import Models
+from drystone.l80_governance.dependencies.models import Durations, FileModels, Models, Took
 from drystone.testing.asgi import Answer, ask
 from drystone.testing.graphs.planted import planted
 
@@ -67,6 +67,16 @@ class Held(Models):
     @override
     async def keep(self, model: Model, *, title: str, author: str) -> Version:
         raise NotImplementedError
+
+
+class Timed(FileModels):
+    """A survey, beside which proxies timed the calls of orders to mail."""
+
+    took = Took(0.0042, 0.25, None)
+
+    @override
+    async def durations(self) -> Durations:
+        return {("orders", "mail"): self.took}
 
 
 def view_of(model: Model) -> Starlette:

@@ -15,11 +15,18 @@ from drystone.l05_graph.forms import evidence, survey_text
 from drystone.l05_graph.model import Component, Dependency, Model, checked
 from drystone.l05_graph.words import Strength
 from drystone.l80_governance.dependencies.app import application
-from drystone.l80_governance.dependencies.models import FileModels
 from drystone.testing.asgi import served
 from drystone.testing.browser import Browser, Tab
 from l80_governance.dependencies.contrast import weak
-from l80_governance.dependencies.stand import TODAY, grown, historical, hostile, shop, view_of
+from l80_governance.dependencies.stand import (
+    TODAY,
+    Timed,
+    grown,
+    historical,
+    hostile,
+    shop,
+    view_of,
+)
 
 PAGES = (
     "",
@@ -62,7 +69,7 @@ def focused(tab: Tab) -> str:
 def test_every_text_stands_out_from_its_ground_in_light_and_dark(
     browser: Browser, tmp_path: Path, paths: tuple[str, ...]
 ) -> None:
-    models = FileModels(written(shop(), tmp_path))
+    models = Timed(written(shop(), tmp_path))
     kept = asyncio.run(models.keep(shop(), title="Kept", author="ana"))
     tab = browser.tab()
     with served(application(models, clock=ManualClock(TODAY))) as place:

@@ -15,10 +15,10 @@ from drystone.l05_graph.model import Component, checked
 from drystone.l80_governance.dependencies.app import application
 from drystone.l80_governance.dependencies.errors import VersionNotFound
 from drystone.l80_governance.dependencies.kept import MOST_VERSIONS
-from drystone.l80_governance.dependencies.models import FileModels
+from drystone.l80_governance.dependencies.models import FileModels, Took
 from drystone.testing.asgi import ask
 from l80_governance.dependencies.reading import Reader, stumbles
-from l80_governance.dependencies.stand import TODAY, shop
+from l80_governance.dependencies.stand import TODAY, Timed, shop
 
 
 @pytest.fixture
@@ -149,3 +149,18 @@ async def test_what_traffic_showed_stands_beside_what_the_survey_says(file: Path
         row.text for row in Reader(page.text).root.every("tr") if "envoy-access-log" in row.text
     ]
     assert [("no" in row.split(), "900" in row) for row in rows] == [(False, True), (True, False)]
+
+
+async def test_how_long_calls_took_stands_beside_how_many_there_were(file: Path) -> None:
+    calls = (Observation(caller="orders", callee="mail", calls=40, errors=0),)
+    seen = Evidence((Batch(source="envoy-access-log", digest="d" * 64, observations=calls),))
+    file.with_name("survey.evidence.jsonl").write_text(evidence.dump(seen), encoding="utf-8")
+    models = Timed(file)
+    app = application(models)
+    for path in ("service?name=orders", "dependencies?source=orders"):
+        page = await ask(app, path)
+        assert "4.2 ms · 250 ms · ?" in page.text
+        assert "95 of 100: at most 250 ms" in page.text
+        assert stumbles(page.text) == []
+    models.took = Took(0.0042, 1.5, 60)
+    assert "4.2 ms · 1.5 s · 60 s" in (await ask(app, "service?name=orders")).text

@@ -53,8 +53,38 @@ class Refusals(msgspec.Struct, frozen=True):
     unread: int
 
 
+class CallTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the calls of one service to another took, until the answer was whole.
+
+    Attributes:
+        caller: Who calls, as ``<environment>/<service>``; empty for all who come by the edge.
+        callee: Who is called, likewise.
+        calls: How many were timed since the proxy began.
+        p50: Half of them took at most so many seconds; None where the longest bucket does not tell.
+        p95: So did 95 of 100.
+        p99: So did 99 of 100.
+    """
+
+    caller: str
+    callee: str
+    calls: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class Durations(msgspec.Struct, frozen=True):
+    """How long calls took.
+
+    Attributes:
+        durations: By who calls and who is called; those alone that were made. Nothing while no proxy answers.
+    """
+
+    durations: list[CallTimes]
+
+
 class ObservedApi(Api):
-    """Tell what services tried and were refused."""
+    """Tell what services tried and were refused, and how long their calls take."""
 
     name: ClassVar[str] = "observed"
     errors = ()
@@ -70,4 +100,13 @@ class ObservedApi(Api):
             ctx: Who asks.
             environment: Only what concerns services there.
             service: Only what concerns services of this name.
+        """
+
+    @call("GET", "/v1/durations")
+    @abc.abstractmethod
+    async def durations(self, ctx: Context) -> Durations:
+        """Tell how long calls between services took, as the proxies of those who call count them.
+
+        Args:
+            ctx: Who asks.
         """

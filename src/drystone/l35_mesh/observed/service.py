@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,12 +11,21 @@ from typing_extensions import override
 
 from drystone.l00_kernel.clock import Clock
 from drystone.l00_kernel.contract import Context
-from drystone.l35_mesh.observed.api import ObservedApi, Refusals, RefusalView
+from drystone.l10_engines.proxy.errors import ProxyUnavailable
+from drystone.l35_mesh.observed import statistics
+from drystone.l35_mesh.observed.api import (
+    CallTimes,
+    Durations,
+    ObservedApi,
+    Refusals,
+    RefusalView,
+)
 from drystone.l35_mesh.observed.attempts import Attempt, NoAttempt, read
 from drystone.l35_mesh.observed.datagrams import Datagrams
 from drystone.l35_mesh.observed.following import Followed
 from drystone.l35_mesh.observed.landscape import Landscape
 from drystone.l35_mesh.observed.refusals import Refusal, explain
+from drystone.l35_mesh.observed.statistics import Spread
 from drystone.l35_mesh.observed.tally import Tally, Times
 
 LOOK_EVERY = timedelta(seconds=4)
@@ -33,6 +42,7 @@ class Observed(ObservedApi):
         landscape: Tells what lies where now.
         clock: The time.
         datagrams: Reads what the kernel refused, into a tally; None where services have no networks.
+        counted: Returns what the proxies have counted, of what fits a pattern; None where nobody asks them.
     """
 
     def __init__(
@@ -41,12 +51,14 @@ class Observed(ObservedApi):
         landscape: Callable[[], Landscape],
         clock: Clock,
         datagrams: Callable[[Tally], Datagrams] | None = None,
+        counted: Callable[[str], Awaitable[bytes]] | None = None,
     ) -> None:
         self._followed = Followed(log)
         self._landscape = landscape
         self._clock = clock
         self._tally = Tally()
         self._datagrams = datagrams(self._tally) if datagrams is not None else None
+        self._counted = counted
         self._useless = 0
         self._looking = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
@@ -84,6 +96,22 @@ class Observed(ObservedApi):
             refusals=[_view(said, times) for said, times in latest],
             left_out=self._tally.left_out(caller),
             unread=self._followed.passed_over + self._useless,
+        )
+
+    @override
+    async def durations(self, ctx: Context) -> Durations:
+        if self._counted is None:
+            return Durations([])
+        try:
+            found = await asyncio.to_thread(statistics.read, await self._counted(statistics.WANTED))
+        except (ProxyUnavailable, ValueError):
+            return Durations([])
+        return Durations(
+            [
+                _times(caller, callee, requests.spread)
+                for (caller, callee), requests in sorted(found.calls.items())
+                if requests.spread.count
+            ]
         )
 
     async def look(self) -> None:
@@ -134,3 +162,9 @@ def _view(said: Refusal, times: Times) -> RefusalView:
         line=said.line,
         descriptor=said.descriptor,
     )
+
+
+def _times(caller: str, callee: str, spread: Spread) -> CallTimes:
+    p50, p95, p99 = (spread.quantile(share) for share in (0.5, 0.95, 0.99))
+    source = "" if caller == statistics.EDGE else caller
+    return CallTimes(caller=source, callee=callee, calls=spread.count, p50=p50, p95=p95, p99=p99)

@@ -18,16 +18,18 @@ from drystone.l05_graph.evidence import Batch, Evidence
 from drystone.l05_graph.forms import survey
 from drystone.l05_graph.model import Model
 from drystone.l25_deployer.api import DeployerApi
-from drystone.l25_deployer.edge_log import EdgeLog
+from drystone.l25_deployer.edge_log import AT_THE_EDGE, EdgeLog
 from drystone.l35_mesh.observed.api import ObservedApi
 from drystone.l35_mesh.observed.evidence import batch_of
-from drystone.l80_governance.dependencies.models import KeepingModels
+from drystone.l80_governance.dependencies.models import Durations, KeepingModels, Took
 
 FRESH = timedelta(seconds=1)
 """For so long the platform is not asked again: a page and its parts come together."""
 LIMIT = timedelta(seconds=10)
 REFUSED_ANEW = timedelta(seconds=5)
 """What services tried in vain is asked again after so long; proxy and agent take up to three seconds more."""
+TIMED_ANEW = timedelta(seconds=5)
+"""How long calls took is asked again after so long; proxies bring it up to date as often."""
 SEEN_ANEW = timedelta(seconds=30)
 """Every page is a line of the edge's log; what it says is read again after so long."""
 
@@ -60,6 +62,9 @@ class LiveModels(KeepingModels):
         self._seen_anew = seen_anew
         self._looked: float | None = None
         self._heard: float | None = None
+        self._timing = asyncio.Lock()
+        self._timed: float | None = None
+        self._durations: Durations = {}
         self._refused: Batch | None = None
         self._batches: tuple[Batch, ...] = ()
         self._all = Evidence()
@@ -132,6 +137,26 @@ class LiveModels(KeepingModels):
             if found != self._refused:
                 self._refused = found if found.observations else None
         self._heard = time.monotonic()
+
+    @override
+    async def durations(self) -> Durations:
+        async with self._timing:
+            now = time.monotonic()
+            if self._timed is None or now - self._timed >= TIMED_ANEW.total_seconds():
+                with suppress(
+                    PlatformError, TimeoutError
+                ):  # without the agent, what it said last stays
+                    async with (
+                        asyncio.timeout(LIMIT.total_seconds()),
+                        connect(ObservedApi, uds=self._home.agent_socket) as api,
+                    ):
+                        said = (await api.durations(Context(ANONYMOUS))).durations
+                    self._durations = {
+                        (one.caller or AT_THE_EDGE, one.callee): Took(one.p50, one.p95, one.p99)
+                        for one in said
+                    }
+                self._timed = time.monotonic()
+            return self._durations
 
     @property
     @override

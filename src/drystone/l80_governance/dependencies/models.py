@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import abc
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
+import msgspec
 from typing_extensions import override
 
 from drystone.l00_kernel.clock import Clock, SystemClock
@@ -19,6 +21,17 @@ from drystone.l80_governance.dependencies.reread import Reread
 
 MOST_BYTES = 256 << 20
 """Of a survey, and of evidence."""
+
+
+class Took(msgspec.Struct, frozen=True):
+    """How long calls took, in seconds: half of them at most so long, 95 of 100, and 99; None where nobody knows."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+Durations: TypeAlias = Mapping[tuple[str, str], Took]
 
 
 class Models(abc.ABC):
@@ -41,6 +54,10 @@ class Models(abc.ABC):
             Unavailable: It cannot be read.
         """
         return Evidence()
+
+    async def durations(self) -> Durations:
+        """Return how long calls took, by who calls and who is called; nothing where nobody counts."""
+        return {}
 
     @property
     def how_to_import(self) -> str:

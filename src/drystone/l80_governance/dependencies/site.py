@@ -78,6 +78,7 @@ class Site:
             asked=asked,
             version=version,
             how_to_import=self.models.how_to_import,
+            durations={} if version else await self.models.durations(),
         )
 
     async def _analysed(self, model: Model) -> Analysis:
@@ -97,7 +98,8 @@ class Site:
 
         async def endpoint(request: Request) -> Response:
             view = await self.view(request)
-            key = (view.analysis.key, path, request.url.query)
+            timed = hash(frozenset(view.durations.items()))
+            key = (view.analysis.key, path, request.url.query, timed)
             kept = self._shelf.pages.get(key)
             if kept is not None:
                 return answer(request, kept)

@@ -10,6 +10,7 @@ from drystone.l05_graph.model import Component, Dependency
 from drystone.l80_governance.dependencies.analysis import Analysis
 from drystone.l80_governance.dependencies.asked import Asked
 from drystone.l80_governance.dependencies.html import Asking, Html, Link, Node, link, tag
+from drystone.l80_governance.dependencies.models import Durations
 
 SHOWN = 60
 """Of a longer name only the begin is shown where it stands among others."""
@@ -26,12 +27,14 @@ class View:
         asked: The state of the page.
         version: Name of the version that is looked at; None for the current model.
         how_to_import: The command that adds to what traffic showed.
+        durations: How long calls took, by who calls and who is called.
     """
 
     analysis: Analysis
     asked: Asked
     version: str | None = None
     how_to_import: str = ""
+    durations: Durations = field(default_factory=dict)
 
     def link(self, path: str, /, **query: Asking) -> Link:
         """Return the address of a page about the same model."""

@@ -20,7 +20,7 @@ from drystone.l80_governance.dependencies.listing import (
     turns,
     write,
 )
-from drystone.l80_governance.dependencies.pages.traffic import seen_cells
+from drystone.l80_governance.dependencies.pages.traffic import TOOK_ABOUT, seen_cells
 from drystone.l80_governance.dependencies.parts import Column, counted, strength_mark, table
 from drystone.l80_governance.dependencies.view import Page, View, in_address
 
@@ -55,6 +55,7 @@ _COLUMNS = {
 _SEEN = {
     "calls": Column("Calls", is_number=True, about="As the source counted that saw most of them"),
     "_errors": Column("Failed", is_number=True),
+    "_took": Column("Took", is_number=True, about=TOOK_ABOUT),
     "_seen": Column("Seen first, last, and by"),
 }
 _SORTS = [word for key in (*_COLUMNS, *_SEEN) if key[0] != "_" for word in (key, f"-{key}")]
@@ -202,7 +203,7 @@ def _row(view: View, edge: int, columns: Collection[str]) -> list[Node]:
     source, target = int(analysis.graph.source[edge]), int(analysis.graph.target[edge])
     heat = float(analysis.heat.edges[edge])
     down = tag("span", "not down", class_="mark error") if analysis.upward[edge] else None
-    calls, errors, *seen = seen_cells(view, one.source, one.target)
+    calls, errors, took, *seen = seen_cells(view, one.source, one.target)
     cells: dict[str, Node] = {
         "source": view.service(one.source),
         "target": view.service(one.target),
@@ -216,6 +217,7 @@ def _row(view: View, edge: int, columns: Collection[str]) -> list[Node]:
         "_note": (one.without or one.note)[:200],
         "calls": calls,
         "_errors": errors,
+        "_took": took,
         "_seen": between(tag("br"), [each for each in seen if each is not None]),
     }
     return [cells[key] for key in columns]

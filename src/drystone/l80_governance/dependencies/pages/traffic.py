@@ -7,7 +7,7 @@ from datetime import datetime
 
 from drystone.l05_graph.evidence import REFUSED, Batch
 from drystone.l25_deployer.edge_log import AT_THE_EDGE, SOURCE
-from drystone.l80_governance.dependencies.html import Html, Node, joined, tag
+from drystone.l80_governance.dependencies.html import Html, Node, between, joined, tag
 from drystone.l80_governance.dependencies.parts import Column, counted, section, table
 from drystone.l80_governance.dependencies.view import View
 
@@ -17,6 +17,9 @@ _AT_EDGE_ALONE = (
     "The proxy of this platform sees who is called from outside, and which service calls which at the addresses that"
     " they were given for their dependencies. For calls by other ways, import traces or logs of other proxies."
 )
+
+
+TOOK_ABOUT = "Half of the calls, 95 and 99 of 100 took at most so long since the proxy began"
 
 
 def traffic_of(view: View, name: str) -> Html | None:
@@ -55,6 +58,7 @@ def traffic_of(view: View, name: str) -> Html | None:
 _SEEN = (
     Column("Calls", is_number=True),
     Column("Failed", is_number=True),
+    Column("Took", is_number=True, about=TOOK_ABOUT),
     Column("First seen"),
     Column("Last seen"),
     Column("Seen by"),
@@ -62,17 +66,40 @@ _SEEN = (
 
 
 def seen_cells(view: View, source: str, target: str) -> list[Node]:
-    """Return calls, failures, when first, when last, and by what: of one calling another; nothing in each when unseen."""
+    """Return calls, failures, how long they took, when first and last, and by what; nothing in each of what is not known."""
     pair = view.analysis.evidence.pairs.get((source, target))
+    took = took_cell(view, source, target)
     if pair is None:
-        return [None] * len(_SEEN)
+        return [None, None, took, None, None, None]
     return [
         f"{pair.calls:,}",
         f"{pair.errors:,}" if pair.errors else None,
+        took,
         _moment(pair.first),
         _moment(pair.last),
         ", ".join(seen.source for seen in pair.seen),
     ]
+
+
+def took_cell(view: View, source: str, target: str) -> Node:
+    """Tell how long calls of one to another took; nothing where nobody counted."""
+    took = view.durations.get((source, target))
+    if took is None:
+        return None
+    words = ("half of the calls", "95 of 100", "99 of 100")
+    shares = (took.p50, took.p95, took.p99)
+    title = "; ".join(
+        f"{word}: at most {_long(one)}" for word, one in zip(words, shares, strict=True)
+    )
+    return tag("span", between(" · ", [_long(one) for one in shares]), title=title, class_="took")
+
+
+def _long(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    if seconds < 1:
+        return f"{1000 * seconds:.2g} ms" if seconds < 0.01 else f"{1000 * seconds:.0f} ms"
+    return f"{seconds:.3g} s"
 
 
 def what_was_seen(view: View) -> Html:
