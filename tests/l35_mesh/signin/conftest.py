@@ -11,7 +11,7 @@ from drystone.l35_mesh.signin.gate import Door
 from drystone.l35_mesh.signin.users import Users
 from drystone.testing.browser import Browser, binary
 from drystone.testing.conformance.engines import short_home
-from l35_mesh.signin.stand import PASSWORDS, Person, Stand
+from l35_mesh.signin.stand import PASSWORDS, Person, Stand, cheapen
 
 DOORS = {
     "orders": (
@@ -30,9 +30,10 @@ def stand() -> Iterator[Stand]:
     with short_home() as home:
         one = Stand(home, DOORS)
         users = Users(one.folder)
-        groups = {"ada": ["admins", "staff"], "bob": ["staff"]}
+        groups = {"ada": ["admins", "staff"], "bob": ["staff"], "mallory": []}
         for name, password in PASSWORDS.items():
             users.add(name, password, groups=groups[name], now=datetime(2026, 1, 1, tzinfo=UTC))
+        cheapen(one.folder)
         with one.running():
             yield one
 

@@ -175,6 +175,9 @@ def test_signing_out_ends_the_session_everywhere(stand: Stand, person: Person) -
     person.sign_in(stand.url("orders"))
     person.follow(stand.url("reports"))
     kept = {host: dict(jar) for host, jar in person.jar.items()}
+    (finish,) = (
+        one for one in person.visited if f"reports.dev.localhost:{stand.port}{PATH}fin" in one
+    )
     asked = person.follow(stand.url("orders", f"{PATH}out"))
     assert "You are signed in as ada" in asked.text
     assert cookies.SERVICE not in person.jar["orders.dev.localhost"]
@@ -185,6 +188,11 @@ def test_signing_out_ends_the_session_everywhere(stand: Stand, person: Person) -
     assert "You are signed out" in gone.text
     assert not {cookies.SESSION, cookies.PROVIDER} & person.jar["signin.localhost"].keys()
     assert "Password" in person.follow(stand.url("orders")).text
+    # The address by which somebody came back is worth nothing any more, though its minute is not over.
+    person.jar = {"reports.dev.localhost": kept["reports.dev.localhost"]}
+    again = person.ask(finish)
+    assert (again.status_code, "set-cookie" in again.headers) == (401, False)
+    assert "You have signed out" in again.text
     # Whoever kept the cookies finds that they are worth nothing.
     person.jar = {"signin.localhost": kept["signin.localhost"]}
     assert "Password" in person.follow(stand.url("reports")).text

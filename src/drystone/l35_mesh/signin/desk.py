@@ -86,17 +86,11 @@ class Arriving(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         entering: From where they came.
-        session: Public name of their session.
-        user: Who they are.
-        groups: What they are in.
-        until: When the session ends, in seconds since 1970.
+        session: Public name of their session, which is looked up when they arrive: it may have been ended meanwhile.
     """
 
     entering: Entering
     session: str
-    user: str
-    groups: tuple[str, ...]
-    until: int
 
 
 class Desk:
@@ -168,13 +162,7 @@ class Desk:
             SignInRefused: They come from no service of ours, or it took too long.
         """
         entering = self._open(request, Entering, "This sign-in took too long. Open the page again.")
-        arriving = Arriving(
-            entering=entering,
-            session=session.id,
-            user=session.user,
-            groups=session.groups,
-            until=int(session.until.timestamp()),
-        )
+        arriving = Arriving(entering=entering, session=session.id)
         code = self._close(arriving, CODE_LIVES)
         return f"{self._origin(entering.host)}{PATH}finish?{urlencode({'code': code})}"
 
@@ -197,15 +185,9 @@ class Desk:
             raise SignInRefused(
                 "Another browser has begun this sign-in, or this one keeps no cookies. Open the page again."
             )
-        session = Session(
-            id=arriving.session,
-            user=arriving.user,
-            groups=arriving.groups,
-            issuer="",
-            kind="browser",
-            begun=self.now(),
-            until=datetime.fromtimestamp(arriving.until, self.now().tzinfo),
-        )
+        session = self.sessions.named(arriving.session, self.now())
+        if session is None:  # it was ended on the way: this address is good for a minute
+            raise SignInRefused("You have signed out. Open the page again.")
         token, until = self.issue(session, place.audience, place.groups)
         return token, until - self.now(), entering.to
 

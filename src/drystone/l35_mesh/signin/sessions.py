@@ -123,6 +123,16 @@ class Sessions:
             raise SessionOver
         return session
 
+    def named(self, name: str, now: datetime) -> Session | None:
+        """Return the session of this public name; None where it has ended.
+
+        Args:
+            name: As this module gave it; nobody else may choose it.
+            now: The time.
+        """
+        found = (_read(path) for path in self._folder.glob(f"{name}*.json"))
+        return next((one for one in found if one and one.id == name and now < one.until), None)
+
     def end(self, secret: str) -> None:
         """End the session of a secret. Idempotent."""
         if secret and len(secret) <= LONGEST_SECRET:
