@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import socket
 from textwrap import dedent
@@ -36,6 +37,14 @@ TRY = """
 
     found = {what: ask(url) for what, url in json.loads(sys.argv[1]).items()}
     found["name"] = name("undeclared.example.invalid")
+    found["below"] = name("any.far.example")
+    found["port"] = ask(f"http://{found['below']}:5432/")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            one.sendto(b"hello", ("203.0.113.9", 443))
+            found["datagram"] = "sent"
+        except OSError as e:
+            found["datagram"] = e.strerror
     print(json.dumps(found))
 """
 
@@ -46,7 +55,11 @@ async def test_a_service_reaches_what_it_declares_and_is_told_how_to_declare_the
     if (reason := await Networks(tmp_path).available()) is not None:
         pytest.skip(reason)
     callee, stranger, caller = platform.name(), platform.name(), platform.name()
-    declares = {"dependencies": {callee: "hard"}, "resources": {"db": {"type": "postgres"}}}
+    declares = {
+        "dependencies": {callee: "hard"},
+        "resources": {"db": {"type": "postgres"}},
+        "network": {"egress": ["*.far.example"]},
+    }
     for service, more in ((callee, {}), (stranger, {}), (caller, declares)):
         descriptor = small_service(tmp_path / service, service, **more)
         assert (await platform.deploy(descriptor)).code == 0
@@ -72,17 +85,26 @@ async def test_a_service_reaches_what_it_declares_and_is_told_how_to_declare_the
     }
     assert "DestinationUndeclared" in found["undeclared"][1]
     assert "not known" in found["name"]
+    assert ipaddress.ip_address(found["below"]) in ipaddress.ip_network("127.64.0.0/10")
+    assert (found["port"][0], found["datagram"]) == (403, "Operation not permitted")
     database = 'import os, socket, urllib.parse as u; a = u.urlsplit(os.environ["DB_URL"])'
     connect = f"{database}; socket.create_connection((a.hostname, a.port), 20); print('there')"
     assert (
         "there" in (await platform.drystone.must("exec", caller, "--", PYTHON, "-c", connect)).out
     )
 
-    async def told() -> str | None:
-        out = (await platform.drystone.must("refusals", caller)).out
-        return out if stranger in out and "metadata" in out else None
+    wanted = (
+        stranger,
+        "metadata",
+        "sent datagrams of UDP to 203.0.113.9:443",
+        'network: {egress: ["*.far.example", "*.far.example:5432"]}',
+    )
 
-    assert f"{stranger}" in await eventually(told)
+    async def told() -> bool:
+        out = (await platform.drystone.must("refusals", caller)).out
+        return all(one in out for one in wanted)
+
+    await eventually(told)
     from_outside = await platform.get(caller)
     assert from_outside.status_code == 200
     with pytest.raises(
