@@ -155,4 +155,4 @@ def migration_part(migrations: Migrations) -> Part:
         migrations.start_watching()
         return ""
 
-    return Part(MIGRATION, LAYER, start, migrations.stop_watching)
+    return Part(MIGRATION, LAYER, start, migrations.stop)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import sys
 from collections import Counter
 from functools import partial
@@ -39,10 +40,12 @@ class Upstream:
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
-    async def start(self, port: int = 0, network: Path | None = None) -> Self:
+    async def start(
+        self, port: int = 0, network: Path | None = None, tls: ssl.SSLContext | None = None
+    ) -> Self:
         # As many may wait as with servers of applications: the edge connects for each of its streams at once.
         make = partial(socket.create_server, ("127.0.0.1", port), backlog=2048)
-        self._server = await asyncio.start_server(self._accept, sock=inside(network, make))
+        self._server = await asyncio.start_server(self._accept, sock=inside(network, make), ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

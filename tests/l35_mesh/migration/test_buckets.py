@@ -184,6 +184,7 @@ def test_a_move_that_was_cut_short_can_be_given_up(ends: Ends, point: FaultPoint
     assert ends.may_write()
 
 
+@pytest.mark.slow
 def test_a_new_bucket_that_somebody_else_changes_is_found_and_the_old_one_goes_on(
     ends: Ends,
 ) -> None:
@@ -226,6 +227,7 @@ def test_whoever_writes_on_where_keys_are_not_ours_keeps_the_traffic_here(ends: 
     assert any("not ours to change" in one for one in ends.told)
 
 
+@pytest.mark.slow
 def test_an_object_that_comes_late_is_brought_over_unless_the_new_side_has_written(
     ends: Ends,
 ) -> None:

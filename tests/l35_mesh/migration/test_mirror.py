@@ -7,21 +7,25 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from drystone.l00_kernel.contract.by_socket import BySocket
 from drystone.l00_kernel.contract.sending import Request
 from drystone.l00_kernel.ports import NullLog
-from drystone.l10_engines.proxy.edge import Endpoint
-from drystone.l10_engines.proxy.edge_moves import COPY, HOP, SIDE, WHOLE, Mirror, Move
+from drystone.l10_engines.proxy.edge import EdgeService, Endpoint
+from drystone.l10_engines.proxy.edge_moves import COPY, HOP, SIDE, WHOLE, Encryption, Mirror, Move
 from drystone.l35_mesh.migration.api import Compared, Target
 from drystone.l35_mesh.migration.comparers import Comparers
 from drystone.l35_mesh.migration.domain import Migration
 from drystone.testing.conformance.engines import eventually, short_home
 from l10_engines.proxy.rig import HOST, Rig, Running, shop, until
 from l10_engines.proxy.upstream import Upstream
+from l35_mesh.migration.encrypted import NAME, Http2Upstream, proof
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,6 +55,10 @@ class Compares:
         mirror = self.comparers.mirror_of(ONE)
         assert mirror is not None
         return mirror
+
+    @property
+    def move(self) -> Move:
+        return Move(label=LABEL, addresses=(Endpoint(self.there.port),), mirror=self.mirror)
 
     @property
     def pid(self) -> int | None:
@@ -84,9 +92,8 @@ async def edge() -> AsyncIterator[Compares]:
         )
         rig = Rig(home)
         edge = Compares(rig, comparers, here, there)
-        move = Move(label=LABEL, addresses=(Endpoint(there.port),), mirror=edge.mirror)
         try:
-            await rig.live(rig.snapshot(shop(("blue", 1, [here]), move=move)))
+            await rig.live(rig.snapshot(shop(("blue", 1, [here]), move=edge.move)))
             yield edge
         finally:
             await rig.end()
@@ -165,3 +172,43 @@ async def test_without_anybody_who_compares_requests_go_as_they_went(edge: Compa
     await edge.comparers.end(ONE.key)
     async with asyncio.timeout(60):
         assert {(await edge.rig.get()).text for _ in range(30)} == {"here"}
+
+
+@pytest.mark.parametrize("speaks", ["http1", "http2"])
+async def test_a_side_that_proves_who_it_is_is_compared_and_moved_to(
+    comparing: Compares, tmp_path: Path, speaks: Literal["http1", "http2"]
+) -> None:
+    context, authorities = proof(tmp_path, {"http1": "http/1.1", "http2": "h2"}[speaks])
+    kind = Http2Upstream if speaks == "http2" else Upstream
+    there, rig = await kind("there").start(tls=context), comparing.rig
+    move = Move(
+        label=LABEL,
+        addresses=(Endpoint(there.port),),
+        host=NAME,
+        tls=Encryption(NAME, authorities),
+        protocol=speaks,
+        mirror=comparing.mirror,
+    )
+    over = msgspec.structs.replace(move, share=WHOLE, mirror=None)
+    stranger = msgspec.structs.replace(over, tls=Encryption("another.example", authorities))
+
+    def moving(how: Move | None) -> EdgeService:
+        return shop(("blue", 1, [comparing.here]), move=how)
+
+    try:
+        await rig.publish(moving(move))
+        assert (await rig.get("/compared")).text == "here"
+
+        async def is_told() -> bool:
+            return (await comparing.counted()).different == 1
+
+        await until(is_told)
+        assert there.seen == {"GET /compared": 1}
+        await rig.publish(moving(over))
+        assert (await rig.get("/moved")).text == "there"
+        await rig.publish(moving(stranger))
+        assert (await rig.get("/stranger")).text == "here"
+        assert "GET /stranger" not in there.seen
+    finally:
+        await rig.publish(moving(comparing.move))
+        await there.stop()

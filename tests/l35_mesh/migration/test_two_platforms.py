@@ -41,6 +41,8 @@ async def sides(
     }
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_a_service_moves_by_degrees_and_back_and_away_without_a_failed_request(
     two: BOTH, tmp_path: Path
 ) -> None:
@@ -147,6 +149,47 @@ async def test_when_the_other_platform_is_killed_at_half_no_request_fails_and_ev
         assert await sides(here, name) == {"old"}  # until told otherwise
         await here.drystone.must("migrate", "share", name, "100%")
         assert await sides(here, name) == {"new"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+async def test_who_calls_is_not_known_to_another_platform_and_both_sides_tell_so(
+    two: BOTH, tmp_path: Path
+) -> None:
+    here, there = two
+    name = await deployed(two, tmp_path)
+    caller = f"{name}-caller"
+    needs = {name: {"needs": "soft", "without": "it does without"}}
+    calling = small_service(tmp_path / "caller", caller, dependencies=needs)
+    assert (await here.deploy(calling)).code == 0
+    await here.drystone.must("migrate", "start", name, "--to", f"127.0.0.1:{there.port}")
+    await here.drystone.must(
+        "migrate", "mirror", name, "100%", "--ignore", "/pid", "--ignore", "/version"
+    )
+    call = ("curl", "--as", caller, f"{name}/", "--", "-s", "-o", "/dev/null", "-w", "%{http_code}")
+
+    async def has_compared(count: int) -> bool:
+        found = await here.drystone.ask("migrate", "compared", name)
+        return bool(found["same"] + found["different"] >= count)
+
+    # Over there nobody declares it, so nobody checks who calls.
+    assert (await here.drystone.must(*call)).out == "200"
+    await eventually(lambda: has_compared(1))
+    found = await here.drystone.ask("migrate", "compared", name)
+    assert (found["same"], found["different"]) == (1, 0)
+    # Where somebody does, a token of this platform proves nothing.
+    assert (await there.deploy(calling)).code == 0
+    assert (await here.drystone.must(*call)).out == "200"
+    assert (await here.get(name)).status_code == 200
+    await eventually(lambda: has_compared(3))
+    found = await here.drystone.ask("migrate", "compared", name)
+    assert (found["same"], found["different"]) == (2, 1)
+    assert "status 200 here, 401 there" in found["examples"][0]["differences"]
+    await here.drystone.must("migrate", "share", name, "100%")
+    assert (await here.drystone.must(*call)).out == "401"
+    assert await here.version(name) == "new"
+    await here.drystone.must("migrate", "back", name)
+    assert (await here.drystone.must(*call)).out == "200"
 
 
 async def _counts(platform: Place, name: str) -> bool:

@@ -6,10 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from drystone.l10_engines.networks.driver import Networks
 from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool, edge_snapshot
+from drystone.l10_engines.proxy.edge_moves import Move, Rule
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l25_deployer.local.mesh import Member
 from drystone.l25_deployer.local.ports import PortBook
@@ -38,12 +40,13 @@ class Host:
             around=Around(Networks(folder / "networks"), memory=folder / "m.json", edge=8400),
         )
 
-    def snapshot(self, *members: Member) -> Snapshot:
+    def snapshot(self, *members: Member, moves: dict[str, Move] | None = None) -> Snapshot:
         services = [
             EdgeService(
                 name=member.name,
                 hosts=(f"{member.name}.localhost",),
                 pools=(Pool("v1", 1, (Endpoint(20001 + number),)),),
+                move=(moves or {}).get(member.name),
             )
             for number, member in enumerate(members)
         ]
@@ -101,6 +104,18 @@ def test_people_come_straight_to_a_service_that_nobody_calls_while_the_edge_is_o
     assert "inbound/billing.dev" not in Host(tmp_path).snapshot(alone).listeners
     closed = Host(tmp_path / "closed", is_open=False).snapshot(alone)
     assert "inbound/billing.dev" in closed.listeners
+
+
+def test_who_calls_is_proven_where_it_decides_which_side_of_a_move_answers(host: Host) -> None:
+    away = Move(label="0123456789", addresses=(Endpoint(19999),))
+    by_header = msgspec.structs.replace(away, rules=(Rule("x-tester", "yes"),))
+    by_caller = msgspec.structs.replace(away, rules=(Rule("x-asap-issuer", "dev/desk"),))
+    billing = member("billing")
+    plain = host.snapshot(billing, moves={"billing.dev": by_header})
+    assert "inbound/billing.dev" not in plain.listeners
+    made = host.snapshot(billing, member("desk"), moves={"billing.dev": by_caller})
+    assert "inbound/billing.dev" in made.listeners
+    assert "dev/desk/1" in str(made.extensions)
 
 
 def test_a_dependency_has_one_address_for_each_who_calls(host: Host) -> None:

@@ -90,8 +90,8 @@ def _encrypted(tls: Encryption, protocol: Protocol) -> dict[str, Any]:
 def away_endpoints(service: EdgeService, move: Move, edge: Endpoint) -> Config:
     """Return the ``ClusterLoadAssignment`` of the other side, with this side behind it.
 
-    A cluster connects from one network alone. Where the instances have a network of their own, it asks the edge itself,
-    which keeps what comes back.
+    A cluster connects from one network alone, and speaks one protocol. Where the instances have a network of their own, or speak
+    another, it asks the edge itself, which understands both and keeps what comes back.
 
     Args:
         service: What moves.
@@ -103,7 +103,7 @@ def away_endpoints(service: EdgeService, move: Move, edge: Endpoint) -> Config:
     here: list[dict[str, Any]] = []
     if move.has_fallback and service.network is None:
         here = endpoints(service, away_protocol(service, move))["endpoints"]
-    elif move.has_fallback and service.hosts:
+    if move.has_fallback and service.hosts and not any(one["lb_endpoints"] for one in here):
         here = [_locality("here", [_host(edge, name=service.hosts[0])])]
     return {
         "cluster_name": away_name(service.name),

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -112,6 +112,11 @@ class Comparers:
         """End all of them; the next agent goes on counting."""
         for key in list(self._running):
             await self.end(key)
+
+    def sweep(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Remove the sockets that a proxy leaves behind which ends, too. Idempotent."""
+        for key in keys:
+            self._sockets(key)[1].unlink(missing_ok=True)
 
     def begin_counting(self, key: tuple[str, str], now: datetime) -> None:
         """Count anew.

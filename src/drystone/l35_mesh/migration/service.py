@@ -104,6 +104,11 @@ class Migrations(MigrationApi):
             self._watching = None
         await self._comparers.leave()
 
+    async def stop(self) -> None:
+        """Stop looking after them with the whole platform: what the proxy leaves behind goes, too."""
+        await self.stop_watching()
+        self._comparers.sweep(self._moving)
+
     # The API
 
     @override

@@ -30,6 +30,7 @@ from drystone.l35_mesh.sidecar.outside import catcher_name
 from drystone.l35_mesh.sidecar.own_ways import own_way_name
 from drystone.l35_mesh.sidecar.parting import Parting
 from drystone.l35_mesh.sidecar.snapshot import instance_snapshot, mesh_snapshot
+from drystone.l35_mesh.sidecar.tokens import ISSUER_HEADER
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.edge import EdgeService
@@ -248,8 +249,13 @@ class NodeMesh(MeshPort):
             further = all_further[member.name]
             is_bounded = member.surroundings[0].body is not None
             own = beside.get(service.name)
-            if own or wanting or is_bounded or not self._is_open or further != model.Further():
-                known = everybody if len(everybody) <= FEW else {call.issuer for call in wanting}
+            # Who calls decides where a request goes, so it must be proven, and not only said.
+            deciding = _deciding(service)
+            needs = own or wanting or deciding or is_bounded or not self._is_open
+            if needs or further != model.Further():
+                known = everybody
+                if len(everybody) > FEW:
+                    known = deciding | {call.issuer for call in wanting}
                 made = self._inbound(service, member, wanting, known, further)
                 if own:
                     made = structs.replace(made, listen=own, is_behind=True)
@@ -352,3 +358,9 @@ class NodeMesh(MeshPort):
         if self._fleet is not None:
             await self._fleet.end(f"{service}.{environment}")
         await self._around.forget(f"{service}.{environment}")
+
+
+def _deciding(service: EdgeService) -> set[str]:
+    """Return the issuers whose calls go elsewhere while a service moves."""
+    rules = service.move.rules if service.move else ()
+    return {rule.value for rule in rules if rule.header == ISSUER_HEADER}
