@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from drystone.l00_kernel.errors import Unavailable
+from drystone.l00_kernel.shortage import in_words
 
 T = TypeVar("T")
 
@@ -128,7 +129,7 @@ def _maker(_process: int) -> ThreadPoolExecutor:
     try:
         maker.submit(int)  # which starts the thread
     except RuntimeError as e:
-        raise OSError(errno.EAGAIN, str(e)) from e
+        raise _no_thread(e) from e
     return maker
 
 
@@ -200,8 +201,13 @@ def _in_thread(work: Callable[[], T]) -> T:
     try:
         thread.start()
     except RuntimeError as e:  # this is how Python says that the kernel has no thread left
-        raise OSError(errno.EAGAIN, str(e)) from e
+        raise _no_thread(e) from e
     thread.join()
     if problems:
         raise problems[0]
     return results[0]
+
+
+def _no_thread(error: RuntimeError) -> OSError:
+    """Return what Python should have raised when the kernel has no thread left."""
+    return OSError(errno.EAGAIN, in_words(OSError(errno.EAGAIN, str(error))))
