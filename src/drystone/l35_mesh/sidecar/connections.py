@@ -84,6 +84,25 @@ _EVERYTHING_AGAIN = _unbounded(100, NO_LIMIT)
 """For a way that everything goes: while nothing is at its end, everything waits and is tried again."""
 
 
+MOST_CONNECTIONS = 1000
+"""How many a service has to one of its dependencies at once; who opens more finds them closed.
+
+One Envoy carries the calls of many, and each connection takes of the memory and the open files of all.
+"""
+
+_BOUNDED: Config = Shared(
+    {
+        "name": "envoy.filters.network.connection_limit",
+        "typed_config": {
+            "@type": TYPE_PREFIX
+            + "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
+            "stat_prefix": "outbound",
+            "max_connections": MOST_CONNECTIONS,
+        },
+    }
+)
+
+
 def inbound_name(service: str) -> str:
     """Name the listener before a service."""
     return f"inbound/{service}"
@@ -194,7 +213,8 @@ def http(
         "access_log": _logs(kind, access_log) if access_log else [],
         "local_reply_config": replies,
     }
-    return {"filters": [{"name": "http", "typed_config": config}]}
+    spoken = {"name": "http", "typed_config": config}
+    return {"filters": [_BOUNDED, spoken] if kind == "outbound" else [spoken]}
 
 
 @lru_cache
