@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator
@@ -233,6 +234,26 @@ def test_a_server_that_has_forgotten_everything_does_not_empty_the_new_one(cache
     caches.to_old.ask("FLUSHALL")
     with closing(caches.move()) as move, pytest.raises(DataUnfit, match="lost what it held"):
         move.begin()
+    assert content(caches.to_new) == {b"kept": b"1"}
+
+
+def test_a_server_that_forgets_everything_when_it_is_held_does_not_empty_the_new_one(
+    caches: Caches,
+) -> None:
+    caches.to_old.ask("SET", "kept", "1")
+
+    def hold_anew(is_held: bool) -> bool:
+        async def once() -> None:
+            await caches.old.stop()
+            await caches.old.start()
+
+        asyncio.run(once())
+        return caches.hold(is_held)
+
+    with closing(caches.move(hold=hold_anew)) as move:
+        move.begin()
+        with pytest.raises(DataUnfit, match="lost what it held"):
+            move.cut_over(lambda: pytest.fail("nothing may move"))
     assert content(caches.to_new) == {b"kept": b"1"}
 
 

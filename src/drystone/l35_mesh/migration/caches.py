@@ -338,7 +338,7 @@ class CacheMove(DataMove):
             else "the users of the old server are not ours to change: whoever writes to it must stop now"
         )
         try:
-            self._require_the_same(is_held=is_held, dropped=dropped)
+            self._require_the_same(notes.life, is_held=is_held, dropped=dropped)
         except DataDiverged:
             if is_held:
                 self._hold(False)
@@ -346,19 +346,22 @@ class CacheMove(DataMove):
             raise
         notes.note_verified()
 
-    def _require_the_same(self, *, is_held: bool, dropped: int) -> None:
+    def _require_the_same(self, life: str, *, is_held: bool, dropped: int) -> None:
         """Compare every key of both servers while nobody writes.
 
         Args:
+            life: Since which start the old one has what it holds.
             is_held: Whether nobody can.
             dropped: How many keys the new one had dropped before, to make room.
 
         Raises:
             DataDiverged: They do not hold the same, or somebody writes.
+            DataUnfit: The old one has been started anew, and forgotten everything.
         """
         end = time.monotonic() + self._times.patience.total_seconds()
         if is_held:
             self._source.open()  # who may do what has changed, and with it connections may have ended
+            self._require_memory(life)
         self._until_quiet(end, is_held=is_held)
         DRAINED.reach()
         self._look(is_last=True)
