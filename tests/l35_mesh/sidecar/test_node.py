@@ -8,15 +8,22 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
+from drystone.l00_kernel.ports import NullLog
 from drystone.l10_engines.networks.driver import Networks
+from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool, edge_snapshot
 from drystone.l10_engines.proxy.edge_moves import Move, Rule
 from drystone.l10_engines.proxy.snapshot import Snapshot
+from drystone.l10_engines.proxy.settings import ProxySettings
+from drystone.l10_engines.proxy.snapshot import Snapshot, pack_snapshot
+from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.l25_deployer.local.mesh import Member
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.stacks.model import Dependency, EnvironmentStack
 from drystone.l35_mesh.sidecar.around import Around
+from drystone.l35_mesh.sidecar.fleet import Fleet
 from drystone.l35_mesh.sidecar.key_book import KeyBook
 from drystone.l35_mesh.sidecar.node import NodeMesh
 from drystone.l35_mesh.sidecar.token_book import TokenBook
@@ -38,9 +45,20 @@ class Host:
             access_log=LOG,
             is_open=is_open,
             around=Around(Networks(folder / "networks"), memory=folder / "m.json", edge=8400),
+            fleet=Fleet(
+                folder / "sidecars",
+                ads=Ads(folder / "xds.sock"),
+                supervisor=Supervisor(),
+                settings=ProxySettings(port=None, access_log=LOG),
+                log=NullLog(),
+            ),
         )
 
     def snapshot(self, *members: Member, moves: dict[str, Move] | None = None) -> Snapshot:
+    def snapshot(self, *members: Member) -> Snapshot:
+        return self.snapshots(*members)[None]
+
+    def snapshots(self, *members: Member) -> dict[str | None, Snapshot]:
         services = [
             EdgeService(
                 name=member.name,
@@ -51,7 +69,7 @@ class Host:
             for number, member in enumerate(members)
         ]
         edge = edge_snapshot(services, port=8400, access_log=LOG)
-        return self.node.surround(edge, services, members)[None]
+        return self.node.surround(edge, services, members)
 
 
 def member(service: str, **changes: Any) -> Member:
@@ -144,3 +162,49 @@ def test_a_service_that_comes_and_goes_leaves_the_rest_as_it_was(host: Host) -> 
     assert after.listeners == before.listeners
     assert after.routes.keys() == before.routes.keys()
     assert after.secrets == before.secrets
+
+
+def port_of(snapshot: Snapshot, listener: str) -> int:
+    port: int = snapshot.listeners[listener]["address"]["socket_address"]["port_value"]
+    return port
+
+
+def test_a_service_with_an_envoy_of_its_own_is_found_there_by_all(host: Host) -> None:
+    desk, billing = member("desk", dependencies=NEEDS), member("billing", placement="instance")
+    made = host.snapshots(desk, billing, member("stranger"))
+    assert made.keys() == {None, "billing.dev"}
+    whole, own = made[None], made["billing.dev"]
+    assert own.listeners.keys() == {"inbound/billing.dev"}
+    assert own.clusters.keys() >= {"billing.dev"}
+    assert {"billing.dev", "to/billing.dev"}.isdisjoint(whole.clusters)
+    assert "inbound/billing.dev" not in whole.listeners
+    reached = f"'port_value': {port_of(own, 'inbound/billing.dev')}"
+    assert reached in str(whole.clusters["to/billing.dev:beside"])
+    assert reached in str(whole.clusters["outbound/desk.dev>billing.dev:beside"])
+    assert "to/billing.dev:beside" in str(whole.routes)
+    for one in made.values():
+        assert pack_snapshot(one, 1).version == 1
+
+
+def test_an_envoy_of_its_own_does_everything_for_its_service_and_knows_nothing_of_others(
+    host: Host,
+) -> None:
+    desk, billing = member("desk", dependencies=NEEDS, placement="instance"), member("billing")
+    made = host.snapshots(desk, billing, member("stranger", dependencies=NEEDS))
+    whole, own = made[None], made["desk.dev"]
+    assert own.listeners.keys() == {"inbound/desk.dev", "outbound/desk.dev>billing.dev"}
+    assert own.secrets.keys() == {"token/dev/desk>dev/billing"}
+    assert whole.secrets.keys() == {"token/dev/stranger>dev/billing"}
+    # It comes to the inbound in the other Envoy by an entry, which checks nothing itself.
+    entry = f"'port_value': {port_of(whole, 'entry/billing.dev')}"
+    assert entry in str(own.clusters["outbound/desk.dev>billing.dev:beside"])
+    assert "to/billing.dev" in str(whole.routes["entry/billing.dev"])
+    for one in made.values():
+        assert pack_snapshot(one, 1).version == 1
+
+
+def test_while_releases_differ_the_service_has_an_envoy_of_its_own(host: Host) -> None:
+    old, new = member("billing", placement="instance"), member("billing")
+    both = structs.replace(new, surroundings=(*new.surroundings, *old.surroundings))
+    assert host.snapshots(both).keys() == {None, "billing.dev"}
+    assert host.snapshots(new).keys() == {None}
