@@ -85,9 +85,8 @@ async def test_the_next_agent_takes_over_what_is_wanted_and_ends_the_rest(
     await second.fleet.lead({"billing.dev": wanted["billing.dev"]})
     assert second.pid("billing.dev") == kept
     second.fleet.end_others({"billing.dev"})
-    gone = second.folder / "sidecars/desk.dev"
-    await eventually(lambda: not gone.exists())
-    assert second.fleet.envoys.keys() == {"billing.dev"}
+    await eventually(lambda: second.fleet.envoys.keys() == {"billing.dev"})
+    assert not (second.folder / "sidecars/desk.dev").exists()
     await second.fleet.end("billing.dev")
     assert not (second.folder / "sidecars/billing.dev").exists()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.proxy.envoy import Envoy
 from drystone.l10_engines.proxy.errors import ProxyUnavailable
+from drystone.l10_engines.proxy.generation import DRAIN
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.ports import Log
@@ -64,6 +65,7 @@ class Fleet:
         self._led: dict[str, Snapshot] = {}
         self._offered: dict[str, Snapshot] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
+        self._lingering: dict[str, asyncio.Task[None]] = {}
         self._has_swept = False
         self.failed: dict[str, PlatformError] = {}
         """Why an Envoy does not do what it should, by service."""
@@ -81,6 +83,7 @@ class Fleet:
         Args:
             wanted: Their configurations by service; others stay as they are.
         """
+        self._stay(wanted)
         turn = asyncio.Semaphore(AT_ONCE)
 
         async def lead(service: str, snapshot: Snapshot) -> None:
@@ -133,14 +136,29 @@ class Fleet:
         return made
 
     def end_others(self, services: Collection[str]) -> None:
-        """Begin to end the Envoys of all services but some; also those that an earlier agent has left."""
+        """End the Envoys of all services but some in a moment; also those that an earlier agent has left."""
         if not self._has_swept:
             self._has_swept = True
             left = (place.name for place in self._folder.glob("*") if place.is_dir())
             for service in set(left) - set(services) - self._envoys.keys():
                 self._envoys[service] = self._make(service)
-        for service in self._envoys.keys() - set(services):
-            _ = self._begin_to_end(service)
+                _ = self._begin_to_end(service)  # nobody of this life was led there
+        known = self._lingering.keys() | self._ending.keys()
+        for service in self._envoys.keys() - set(services) - known:
+            lingering = asyncio.create_task(self._linger(service), name=f"linger {service}")
+            self._lingering[service] = lingering
+
+    async def _linger(self, service: str) -> None:
+        """Let what is on its way arrive, then end the Envoy of a service: who leads there says that it is done a moment early."""
+        await asyncio.sleep(DRAIN.total_seconds())
+        self._lingering.pop(service, None)
+        await asyncio.shield(self._begin_to_end(service))
+
+    def _stay(self, services: Iterable[str]) -> None:
+        """End the Envoys of some services not because of what was wanted before."""
+        for service in services:
+            if lingering := self._lingering.pop(service, None):
+                lingering.cancel()
 
     def _begin_to_end(self, service: str) -> asyncio.Task[None]:
         if service not in self._ending:
@@ -151,6 +169,7 @@ class Fleet:
 
     async def end(self, service: str) -> None:
         """End the Envoy of a service, if it has one, and remove its files."""
+        self._stay((service,))
         if service in self._envoys:
             await asyncio.wait((self._begin_to_end(service),))
 
@@ -185,11 +204,13 @@ class Fleet:
 
     async def leave(self) -> None:
         """Stop looking after them; they go on."""
-        for ending in self._ending.values():
-            ending.cancel()
-        await self._finish_ending()
+        await self._finish_ending(at_once=True)
         for envoy in self._envoys.values():
             await envoy.detach()
 
-    async def _finish_ending(self) -> None:
-        await asyncio.gather(*self._ending.values(), return_exceptions=True)
+    async def _finish_ending(self, *, at_once: bool = False) -> None:
+        self._stay(tuple(self._lingering))
+        ending = tuple(self._ending.values())
+        for one in ending if at_once else ():
+            one.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
