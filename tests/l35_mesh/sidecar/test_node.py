@@ -8,14 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec import structs
 
 from drystone.l00_kernel.ports import NullLog
 from drystone.l10_engines.networks.driver import Networks
 from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool, edge_snapshot
 from drystone.l10_engines.proxy.edge_moves import Move, Rule
-from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot, pack_snapshot
 from drystone.l10_engines.supervision.supervisor import Supervisor
@@ -55,10 +53,11 @@ class Host:
         )
 
     def snapshot(self, *members: Member, moves: dict[str, Move] | None = None) -> Snapshot:
-    def snapshot(self, *members: Member) -> Snapshot:
-        return self.snapshots(*members)[None]
+        return self.snapshots(*members, moves=moves)[None]
 
-    def snapshots(self, *members: Member) -> dict[str | None, Snapshot]:
+    def snapshots(
+        self, *members: Member, moves: dict[str, Move] | None = None
+    ) -> dict[str | None, Snapshot]:
         services = [
             EdgeService(
                 name=member.name,
@@ -205,6 +204,6 @@ def test_an_envoy_of_its_own_does_everything_for_its_service_and_knows_nothing_o
 
 def test_while_releases_differ_the_service_has_an_envoy_of_its_own(host: Host) -> None:
     old, new = member("billing", placement="instance"), member("billing")
-    both = structs.replace(new, surroundings=(*new.surroundings, *old.surroundings))
+    both = msgspec.structs.replace(new, surroundings=(*new.surroundings, *old.surroundings))
     assert host.snapshots(both).keys() == {None, "billing.dev"}
     assert host.snapshots(new).keys() == {None}
