@@ -25,7 +25,7 @@ from drystone.testing.conformance.engines import short_home
 SERVICE = "bench/orders"
 SECOND = 1_000_000
 RATE = 200
-DECISIONS, CONNECTIONS = 40_000, 16
+DECISIONS, CONNECTIONS = 20_000, 16
 _AHEAD = 4
 """Questions on their way on one connection."""
 
