@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -70,6 +71,41 @@ async def test_an_image_is_deployed_twice_under_traffic_and_leaves_no_container(
     assert removed.code == 0, removed.err
     listed = subprocess.run(["podman", "ps", "-a"], capture_output=True, text=True, check=True)
     assert f"{name}-dev-" not in listed.stdout
+
+
+ASK = """
+import json, os, sys, urllib.error, urllib.request
+for url in (os.environ["DRYSTONE_LIMITS_URL"], sys.argv[1]):
+    asked = urllib.request.Request(url + "/rows/check", b'{"cost": 3}', {"content-type": "application/json"})
+    try:
+        print(json.load(urllib.request.urlopen(asked))["allowed"])
+    except urllib.error.HTTPError as e:
+        print(json.load(e)["type"])
+"""
+
+
+@pytest.mark.slow
+async def test_an_image_asks_about_its_own_limits_and_about_no_others(
+    platform: Place, tmp_path: Path, image: str
+) -> None:
+    name = platform.name()
+    descriptor = small_service(
+        tmp_path,
+        name,
+        process=None,
+        image=image,
+        command=[PYTHON, CODE, "${port}"],
+        limits={"rows": {"rate": "5/h", "match": "none", "counted": "exact"}},
+    )
+    said = await platform.deploy(descriptor)
+    assert said.code == 0, said.err
+    ports = json.loads((platform.home / "ports.json").read_text())
+    others = f"http://127.0.0.1:{ports[f'{name}.dev>limits']}/v1/limits/dev/others"
+    ask = ("exec", name, "--", PYTHON, "-c", ASK, others)
+    said_of = [(await platform.drystone.must(*ask)).out.split() for _ in range(2)]
+    assert said_of == [["True", "mesh.NothingHere"], ["False", "mesh.NothingHere"]]
+    (rows,) = json.loads((await platform.drystone.must("limits", name, "--json")).out)["limits"]
+    assert (rows["admitted"], rows["over"], rows["nearest"][0]["left"]) == (1, 1, 2)
 
 
 @pytest.mark.timeout(600)  # the base of the image is made from Debian packages, once
