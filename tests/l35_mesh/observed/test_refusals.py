@@ -182,6 +182,13 @@ def test_nothing_ever_allows_the_metadata_address(
         assert not is_meant or (said.line is None and (told or "nothing allows it") in said.do)
 
 
+def test_who_names_no_host_on_the_way_to_one_is_told_which_way_it_was() -> None:
+    attempt = Attempt(way="egress", caller="dev/desk", host="127.64.0.9", port=443)
+    said = explain(attempt, platform({issuer: bare(issuer) for issuer in SERVICES}))
+    assert said.target == "*.far.example:443"
+    assert "the way to *.far.example:443 without saying for whom" in said.what
+
+
 def misled(host: str) -> Attempt:
     return Attempt(way="border", caller="dev/desk", host=host, port=443, name="api.example.com")
 

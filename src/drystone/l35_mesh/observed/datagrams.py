@@ -17,7 +17,6 @@ import msgspec
 
 from drystone.l00_kernel.atomic import read_if_exists, write_atomically
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l10_engines.networks.errors import NetworkFailed
 from drystone.l35_mesh.observed.attempts import Attempt, is_issuer
 from drystone.l35_mesh.observed.tally import Tally, Times
 
@@ -61,11 +60,14 @@ class Datagrams:
             for attempts in self._known.values():
                 for attempt, times in attempts.items():
                     self._tally.put(attempt, times)
-        sent = await asyncio.to_thread(self._networks.refusals_sent)
+        try:
+            sent = await asyncio.to_thread(self._networks.refusals_sent)
+        except OSError:  # the machine is short of something: who looks the next time sees it all
+            return
         stirred = {name: count for name, count in sent.items() if self._sent.get(name) != count}
         changed = False
         for network, count in stirred.items():
-            with suppress(NetworkFailed):
+            with suppress(PlatformError, OSError):
                 changed |= await self._read(network, now)
                 self._sent[network] = count
         self._sent = {name: count for name, count in self._sent.items() if name in sent}

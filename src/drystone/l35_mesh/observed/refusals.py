@@ -60,7 +60,7 @@ def explain(attempt: Attempt, landscape: Landscape) -> Refusal:
         case "dns":
             return _name(attempt, landscape)
         case "egress":
-            return _other_host(attempt)
+            return _other_host(attempt, landscape)
         case "border":
             return _misled(attempt, landscape)
         case "udp" | "icmp" | "other":
@@ -196,13 +196,13 @@ def _outside(said: Refusal, attempt: Attempt, landscape: Landscape) -> Refusal:
     return _way_out(said, f"{name or host}:{port}", known)
 
 
-def _other_host(attempt: Attempt) -> Refusal:
-    where = f"{attempt.host}:{attempt.port}"
+def _other_host(attempt: Attempt, landscape: Landscape) -> Refusal:
+    where = f"{landscape.names.get((attempt.caller, attempt.host), attempt.host)}:{attempt.port}"
     asked = f"for {attempt.name}" if attempt.name else "without saying for whom"
     return Refusal(
         caller=attempt.caller,
         target=attempt.name or where,
-        what=f"{attempt.caller} used a way outside {asked}, which leads to another host",
+        what=f"{attempt.caller} used the way to {where} {asked}, which leads to another host",
         do="a way outside leads to the host alone that it was declared for: declare the other one, or end it",
         component=f"{EXTERNAL}{attempt.name}" if attempt.name else "",
     )
