@@ -78,7 +78,6 @@ FAR = Egress(
     port=80,
     listen=Address(80, "127.64.0.1", network=NETWORK),
     through=BEYOND,
-    servers=(Endpoint(53, "192.0.2.53"),),
 )
 BORDER = Border(
     caller="desk.dev",

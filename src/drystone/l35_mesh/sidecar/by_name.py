@@ -30,10 +30,8 @@ NOT_FOUND: Config = {"response_flag_filter": {"flags": ["UH", "NC", "UF", "NR", 
 _BY_SERVER_NAME = "envoy.filters.network.sni_dynamic_forward_proxy"
 _BY_HOST = "envoy.filters.http.dynamic_forward_proxy"
 _CLUSTER = "envoy.clusters.dynamic_forward_proxy"
-_RESOLVER = "envoy.network.dns_resolver.cares"
 _FILTERS = TYPE_PREFIX + "envoy.extensions.filters"
 _LOOKED_UP = TYPE_PREFIX + "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
-_CARES = TYPE_PREFIX + "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"
 _CEL = TYPE_PREFIX + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 _HTTP = 80
 _MOST_HOSTS = 1024
@@ -67,18 +65,6 @@ def to_border(egress: Egress) -> Config:
             "freebind": True,  # no device has the one of IPv6
         }
     }
-
-
-def asking(egress: Egress) -> Config:
-    """Return whom to ask where a host is; nothing where the machine knows."""
-    if not egress.servers:
-        return {}
-    servers = [
-        {"socket_address": {"address": one.address, "port_value": one.port}}
-        for one in egress.servers
-    ]
-    resolver = {"name": _RESOLVER, "typed_config": {"@type": _CARES, "resolvers": servers}}
-    return {"typed_dns_resolver_config": resolver}
 
 
 def looked_up(name: str, egress: Egress) -> Config:
@@ -198,7 +184,6 @@ def _cache(egress: Egress) -> dict[str, Any]:
         "name": found_name(egress),
         "dns_lookup_family": LOOKUP_FAMILY,
         "max_hosts": _MOST_HOSTS,
-        **asking(egress),
     }
 
 

@@ -230,7 +230,6 @@ class Egress(msgspec.Struct, frozen=True, kw_only=True):
         tls: Whether only TLS may pass, and only to the host itself, by the name that the client asks for (SNI).
         through: File of the network in which the address that was found for a name is held against the caller's
             :class:`Border`. A name that has none is followed wherever it leads.
-        servers: Who is asked where the host is; the servers of the machine when empty.
     """
 
     caller: str
@@ -239,7 +238,6 @@ class Egress(msgspec.Struct, frozen=True, kw_only=True):
     listen: Address
     tls: bool = False
     through: Path | None = None
-    servers: tuple[Endpoint, ...] = ()
 
     @property
     def stands_for_many(self) -> bool:

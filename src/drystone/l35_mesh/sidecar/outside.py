@@ -25,7 +25,6 @@ from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.by_name import (
     LOOKUP_FAMILY,
     NOT_FOUND,
-    asking,
     by_host,
     by_server_name,
     found_name,
@@ -152,7 +151,6 @@ def _outside(name: str, egress: Egress) -> Config:
     except ValueError:
         # Looked up again when the answer's time is over, and what was found stays while nobody answers.
         kind = {"type": "STRICT_DNS", "respect_dns_ttl": True, "dns_lookup_family": LOOKUP_FAMILY}
-        kind |= asking(egress)
     at = {"socket_address": {"address": egress.host, "port_value": egress.port}}
     return {
         "name": name,
