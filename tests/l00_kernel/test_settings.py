@@ -6,12 +6,12 @@ import pytest
 
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.settings import (
-    ObjectsSettings,
     Setting,
     Settings,
     SettingsRefused,
     parse_size,
 )
+from drystone.l00_kernel.settings_tables import ObjectsSettings
 
 
 def load(folder: Path, text: str = "", **environ: str) -> Settings:

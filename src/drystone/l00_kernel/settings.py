@@ -21,18 +21,28 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 
 import msgspec
-from typing_extensions import override
 
 from drystone.l00_kernel.errors import Invalid
 from drystone.l00_kernel.home import Home
-
-Runtime: TypeAlias = Literal["auto", "processes", "bubblewrap", "podman"]
-Port: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+from drystone.l00_kernel.settings_tables import (
+    CacheSettings,
+    DependenciesSettings,
+    KeysSettings,
+    LimitsSettings,
+    MetricsSettings,
+    Name,
+    ObjectsSettings,
+    Port,
+    PostgresSettings,
+    ProxySettings,
+    Runtime,
+    SigninSettings,
+    TelemetrySettings,
+    without_password,
+)
 
 PREFIX = "DRYSTONE_"
 DEFAULT = "default"
@@ -45,155 +55,6 @@ _SMALLEST_MEMORY = 16 * 1024 * 1024
 
 class SettingsRefused(Invalid):
     """The settings have mistakes."""
-
-
-class _Engine(msgspec.Struct, frozen=True, kw_only=True):
-    """Hides what may hold a password."""
-
-    @override
-    def __repr__(self) -> str:
-        shown = ", ".join(
-            f"{name}={_shown(getattr(self, name))!r}" for name in self.__struct_fields__
-        )
-        return f"{type(self).__name__}({shown})"
-
-
-class PostgresSettings(_Engine, frozen=True, kw_only=True):
-    """The database server.
-
-    Attributes:
-        url: Of a server that runs already, with an administrative role; one runs here when None.
-        memory: Bytes that a server run here may use; the engine's own choice when None.
-    """
-
-    url: str | None = None
-    memory: int | None = None
-
-
-class ObjectsSettings(_Engine, frozen=True, kw_only=True):
-    """The object store.
-
-    Attributes:
-        endpoint: URL of an S3 API that runs already; one runs here when None.
-        access_key_file: File with its access key; goes with ``endpoint``.
-        secret_key_file: File with its secret key; goes with ``endpoint``.
-        memory: Bytes that a store run here may use.
-    """
-
-    endpoint: str | None = None
-    access_key_file: Path | None = None
-    secret_key_file: Path | None = None
-    memory: int | None = None
-
-
-class CacheSettings(_Engine, frozen=True, kw_only=True):
-    """The cache.
-
-    Attributes:
-        url: ``redis://`` or ``rediss://`` URL of a server that runs already. When None, each cache has a
-            server of its own here, with the memory that its descriptor asks for.
-    """
-
-    url: str | None = None
-
-
-class ProxySettings(_Engine, frozen=True, kw_only=True):
-    """The edge, which always runs here, and the sidecars.
-
-    Attributes:
-        memory: Bytes that it may use.
-        open: Whether people at this machine reach services that are not public. Services never do, unless they declare it.
-        placement: Where sidecars run of services that do not say it: ``node`` is this proxy, ``instance`` a process for each.
-    """
-
-    memory: int | None = None
-    open: bool = True
-    placement: Literal["node", "instance"] = "node"
-
-
-class DependenciesSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The view of the dependency model.
-
-    Attributes:
-        idle_minutes: When nobody has looked for so long, it ends; it comes back with the next request.
-    """
-
-    idle_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
-
-
-class KeysSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Service keys.
-
-    Attributes:
-        algorithm: Of keys that are made from now on. RS256 is for verifiers that know nothing else; its keys and tokens are longer.
-    """
-
-    algorithm: Literal["ES256", "RS256"] = "ES256"
-
-
-class LimitsSettings(_Engine, frozen=True, kw_only=True):
-    """The rate limiter.
-
-    Attributes:
-        url: ``redis://`` or ``rediss://`` URL of a server in which limits with ``counted: exact`` are counted, together with every
-            other platform that names the same. When None, the limiter counts in its own memory.
-        rate_limit_service: Whether proxies that the platform does not configure may ask, by Envoy's rate limit service.
-    """
-
-    url: str | None = None
-    rate_limit_service: bool = False
-
-
-class SigninSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How people and builds sign in.
-
-    Attributes:
-        url: Where people reach the sign-in, where that is not ``http://signin.localhost`` at the port of the edge.
-        issuer: Address of an OpenID provider; the embedded one is used when not set.
-        client_id: Name of this platform at that provider.
-        client_secret_file: File with its secret there; goes with ``issuer``.
-        user_claim: What in a token of the provider names the user.
-        groups_claim: What in it lists the groups.
-        staff_group: Only members of this group may sign in; everybody may when not set.
-        session_hours: How long somebody stays signed in.
-        trusted_builds_file: File that says which builds of which providers are trusted.
-        idle_minutes: When nobody has signed in for so long, it ends; it comes back with the next request.
-    """
-
-    url: str | None = None
-    issuer: str | None = None
-    client_id: str = "drystone"
-    client_secret_file: Path | None = None
-    user_claim: str = "sub"
-    groups_claim: str = "groups"
-    staff_group: str | None = None
-    session_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 12
-    trusted_builds_file: Path | None = None
-    idle_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
-
-
-class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the proxies have counted, for Prometheus and others that collect its format.
-
-    Attributes:
-        port: Of 127.0.0.1, at which ``/metrics`` answers whoever is on this machine; closed when not set.
-    """
-
-    port: Port | None = None
-
-
-class TelemetrySettings(_Engine, frozen=True, kw_only=True):
-    """Where proxies send what they see, beside what can be asked of them.
-
-    Attributes:
-        otlp: Address of a collector of OpenTelemetry for spans, such as ``http://127.0.0.1:4318``; OTLP over HTTP.
-        zipkin: Address of a Zipkin for spans, in place of the other, such as ``http://127.0.0.1:9411``.
-        statsd: IP address and port of a StatsD server for numbers, such as ``127.0.0.1:8125``.
-    """
-
-    otlp: str | None = None
-    zipkin: str | None = None
-    statsd: str | None = None
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -263,7 +124,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def explain(self) -> list[Setting]:
         """Return every setting with its value and where it comes from; passwords are left out."""
         return [
-            Setting(name, _text(_shown(_value(self, name))), self.sources.get(name, DEFAULT))
+            Setting(
+                name, _text(without_password(_value(self, name))), self.sources.get(name, DEFAULT)
+            )
             for name in _TYPES
         ]
 
@@ -414,16 +277,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value or "")
-
-
-def _shown(value: Any) -> Any:
-    """Return a value without the password that a URL may hold."""
-    if not isinstance(value, str) or "://" not in value:
-        return value
-    try:
-        url = urlsplit(value)
-    except ValueError:
-        return "…"
-    # A query may hold credentials too (libpq, 32.1.1.2), so only the place is shown.
-    place = url.netloc.rpartition("@")[2]
-    return urlunsplit((url.scheme, place, url.path, "", ""))

@@ -111,6 +111,7 @@ async def _end_what_runs_from(former: Path, log: Log) -> None:
     networks = Networks(gone.networks)
     for name in networks.names():
         await networks.remove(name)
+    networks.leave()
 
 
 def _fit(home: Home, former: str | None) -> list[Path]:

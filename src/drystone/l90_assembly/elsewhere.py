@@ -9,7 +9,8 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.ownership import require_safe_file
 
 if TYPE_CHECKING:
-    from drystone.l00_kernel.settings import ObjectsSettings, Settings
+    from drystone.l00_kernel.settings import Settings
+    from drystone.l00_kernel.settings_tables import ObjectsSettings
 
 
 def engines_elsewhere(settings: Settings) -> list[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Audit
-    from drystone.l00_kernel.settings import KeysSettings
+    from drystone.l00_kernel.settings_tables import KeysSettings
     from drystone.l10_engines.supervision.supervisor import Supervisor
 
 LAYER = 20

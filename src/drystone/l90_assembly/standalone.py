@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drystone.l10_engines.cache.external import ExternalCache
-from drystone.l10_engines.objects.buckets import Buckets
-from drystone.l10_engines.objects.external import ExternalObjects
-from drystone.l10_engines.objects.server import Objects, ObjectsEngine
-from drystone.l10_engines.postgres.databases import Databases
-from drystone.l10_engines.postgres.external import ExternalPostgres
-from drystone.l10_engines.postgres.server import Postgres as PostgresServer
-from drystone.l10_engines.postgres.server import PostgresEngine
 from drystone.l10_engines.proxy.ads import Ads
-from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
+from drystone.l10_engines.proxy.envoy import Envoy
 from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
 from drystone.l10_engines.runtimes.podman import Podman
-from drystone.l10_engines.supervision.supervisor import EngineEvent, Supervisor
+from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.l25_deployer.builds.artifacts import Artifacts
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
@@ -31,23 +23,17 @@ from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.local.presence import Presence
-from drystone.l25_deployer.local.provisioning import Provisioner
-from drystone.l25_deployer.local.resources.bucket import ObjectBuckets
-from drystone.l25_deployer.local.resources.cache import Caches
-from drystone.l25_deployer.local.resources.port import Credentials
-from drystone.l25_deployer.local.resources.postgres import PostgresDatabases
-from drystone.l25_deployer.local.resources.volume import Volumes
 from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
-from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
+from drystone.l25_deployer.stacks.model import Bucket, Postgres
 from drystone.l35_mesh.limits.holding import Holding
-from drystone.l35_mesh.observed.sending import statsd_of
 from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l90_assembly.audit import HistoryAudit
-from drystone.l90_assembly.elsewhere import engines_elsewhere, objects_url
-from drystone.l90_assembly.keys import KeyParts, addresses_of, key_parts, keys_of, keys_part
-from drystone.l90_assembly.limits import LIMITS, further_for_limits, limiter_of, limits_part
+from drystone.l90_assembly.elsewhere import engines_elsewhere
+from drystone.l90_assembly.engines import engines_of, provisioner_of
+from drystone.l90_assembly.keys import addresses_of, keys_of, keys_part
+from drystone.l90_assembly.limits import LIMITS, further_for_limits, limits_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part, together
 from drystone.l90_assembly.migration import MIGRATION, migration_part, migrations_of
 from drystone.l90_assembly.observed import counted_by, observed_of
@@ -64,7 +50,6 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.settings import Settings
     from drystone.l10_engines.on_demand.service import OnDemand
     from drystone.l20_trust.keys.service import Keys
-    from drystone.l35_mesh.limits.engine import LimiterEngine
     from drystone.l35_mesh.migration.service import Migrations
     from drystone.l35_mesh.observed.service import Observed
     from drystone.l35_mesh.sidecar.fleet import Fleet
@@ -73,9 +58,6 @@ if TYPE_CHECKING:
 
 ENGINES, DEPLOYER = 10, 25
 """Layers, for reports."""
-
-DEFAULT_MEMORY = 256 * 1024**2
-"""Bound of an engine that the settings do not bound."""
 
 PORTS = "ports.json"
 """File of the home with the ports at which services reach each other."""
@@ -170,7 +152,7 @@ async def assemble(
     Raises:
         PlatformError: The settings ask for what this machine does not have.
     """
-    engines = _engines(home, settings, log)
+    engines = engines_of(home, settings, log)
     keys = keys_of(
         engines.keys,
         engines.supervisor,
@@ -211,7 +193,7 @@ async def assemble(
         disks=_disks(home),
         documents=Documents(home.services),
         artifacts=artifacts,
-        provisioner=_provisioner(home, settings, engines),
+        provisioner=provisioner_of(home, settings, engines),
         runtimes=runtimes,
         images=podman if isinstance(podman, Podman) else Podman(),
         ports=ports,
@@ -310,66 +292,6 @@ def _disks(home: Home) -> tuple[Path, ...]:
     engines = [home.engines / name for name in ("proxy", "postgres", "objects", "caches")]
     parts = (home.services, home.instances, home.artifacts, home.volumes, home.secrets, home.run)
     return (home.path, *parts, home.engines, *engines, home.path / "downloads")
-
-
-class _Engines(msgspec.Struct, frozen=True):
-    """The engines, to run here or to connect there, and what keeps them."""
-
-    supervisor: Supervisor
-    ads: Ads
-    envoy: Envoy
-    postgres: PostgresEngine
-    objects: ObjectsEngine
-    cache: ExternalCache | None
-    keys: KeyParts
-    limiter: LimiterEngine
-
-
-def _engines(home: Home, settings: Settings, log: Log) -> _Engines:
-    postgres, objects = settings.postgres, settings.objects
-    ads = Ads(home.xds_socket)
-    proxy = ProxySettings(
-        port=settings.port,
-        access_log=home.access_log,
-        memory=settings.proxy.memory or DEFAULT_MEMORY,
-        statsd=statsd_of(settings.telemetry.statsd),
-    )
-    envoy = Envoy(home.engines / "proxy", ads=ads, settings=proxy, group="proxy")
-    database = (
-        ExternalPostgres("postgres", postgres.url)
-        if postgres.url
-        else PostgresServer(
-            "postgres", home.engines / "postgres", memory=postgres.memory or DEFAULT_MEMORY
-        )
-    )
-    store = (
-        ExternalObjects("objects", objects_url(objects))
-        if objects.endpoint
-        else Objects("objects", home.engines / "objects", memory=objects.memory or DEFAULT_MEMORY)
-    )
-    cache = ExternalCache("cache", settings.cache.url) if settings.cache.url else None
-
-    def report(event: EngineEvent) -> None:
-        log.info("engine", engine=event.engine, kind=event.kind.value, detail=event.detail)
-
-    keys, limiter = key_parts(home), limiter_of(home, settings)
-    others = (*keys.servers, limiter, *filter(None, (cache,)))
-    supervisor = Supervisor((envoy, database, store, *others), report=report)
-    return _Engines(supervisor, ads, envoy, database, store, cache, keys, limiter)
-
-
-def _provisioner(home: Home, settings: Settings, engines: _Engines) -> Provisioner:
-    credentials = Credentials(home.secrets)
-    databases, buckets = Databases(engines.postgres), Buckets(engines.objects)
-    given = engines.objects.admin() if settings.objects.endpoint else None
-    return Provisioner(
-        {
-            Postgres: PostgresDatabases(engines.supervisor, databases, credentials),
-            Bucket: ObjectBuckets(engines.supervisor, buckets, credentials, given=given),
-            Cache: Caches(engines.supervisor, home.engines / "caches", credentials, engines.cache),
-            Volume: Volumes(home.volumes),
-        }
-    )
 
 
 def _parts(

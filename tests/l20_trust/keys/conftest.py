@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from drystone.l00_kernel.clock import SystemClock
 from drystone.l00_kernel.home import Home
-from drystone.l00_kernel.settings import KeysSettings
+from drystone.l00_kernel.settings_tables import KeysSettings
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.l20_trust.keys.service import Keys
 from drystone.l90_assembly.keys import KeyParts, key_parts, keys_of

@@ -18,7 +18,7 @@ import pytest
 from jwt import PyJWKClient
 
 from drystone.l00_kernel.clock import SystemClock
-from drystone.l00_kernel.settings import KeysSettings
+from drystone.l00_kernel.settings_tables import KeysSettings
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.l20_trust.certificates.authority import Authority
 from drystone.l20_trust.keys.http import renew_when_due

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drystone.l00_kernel.home import Home
-    from drystone.l00_kernel.settings import Settings, SigninSettings
+    from drystone.l00_kernel.settings import Settings
+    from drystone.l00_kernel.settings_tables import SigninSettings
 
 
 def options_of(home: Home, settings: Settings) -> Options:

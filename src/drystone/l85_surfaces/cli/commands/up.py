@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from drystone.l00_kernel.settings import Runtime
+from drystone.l00_kernel.settings_tables import Runtime
 from drystone.l85_surfaces.cli.bringing_up import bring_up
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
