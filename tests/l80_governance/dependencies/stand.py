@@ -70,13 +70,13 @@ class Held(Models):
 
 
 class Timed(FileModels):
-    """A survey, beside which proxies timed the calls of orders to mail."""
+    """A survey, beside which proxies timed the calls of orders to its database."""
 
     took = Took(0.0042, 0.25, None)
 
     @override
     async def durations(self) -> Durations:
-        return {("orders", "mail"): self.took}
+        return {("orders", "database"): self.took}
 
 
 def view_of(model: Model) -> Starlette:

@@ -152,7 +152,7 @@ async def test_what_traffic_showed_stands_beside_what_the_survey_says(file: Path
 
 
 async def test_how_long_calls_took_stands_beside_how_many_there_were(file: Path) -> None:
-    calls = (Observation(caller="orders", callee="mail", calls=40, errors=0),)
+    calls = (Observation(caller="orders", callee="database", calls=40, errors=0),)
     seen = Evidence((Batch(source="envoy-access-log", digest="d" * 64, observations=calls),))
     file.with_name("survey.evidence.jsonl").write_text(evidence.dump(seen), encoding="utf-8")
     models = Timed(file)

@@ -17,7 +17,6 @@ from typing import ClassVar
 from typing_extensions import override
 
 from drystone.l00_kernel.atomic import write_atomically
-from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.cache import configuration
 from drystone.l10_engines.cache.access import CacheAccess
 from drystone.l10_engines.cache.configuration import Eviction
@@ -28,9 +27,6 @@ from drystone.l10_engines.supervision.local import LocalEngine
 from drystone.l10_engines.supervision.port import Engine
 
 MEBIBYTE = 1024 * 1024
-USERS_WRITTEN = FaultPoint(
-    "cache.users.written", "the file of users is as it is to be; the server may not have read it"
-)
 _PROBE_LIMIT_S = 1.0
 _ASK_LIMIT_S = 10.0
 
@@ -137,7 +133,6 @@ class Valkey(LocalEngine, CacheEngine):
         else:
             self._held_file.unlink(missing_ok=True)
         self._write_users()
-        USERS_WRITTEN.reach()
         await self._ask("ACL", "LOAD")  # always: an agent that died may not have said so
         return True
 
