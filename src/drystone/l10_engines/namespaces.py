@@ -17,7 +17,7 @@ import errno
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -59,6 +59,26 @@ def inside(network: Path | None, work: Callable[[], T]) -> T:
     def run() -> T:
         _enter(network)
         return work()
+
+    return _in_thread(run)
+
+
+def inside_each(networks: Iterable[Path], work: Callable[[], T]) -> dict[Path, T]:
+    """Do the same short work inside several networks, one after the other; return what it returned in each.
+
+    Costs one thread and, for each network, a fiftieth of a millisecond beside the work. What stands for no network is left out.
+
+    Raises:
+        OSError: See :func:`inside`.
+    """
+
+    def run() -> dict[Path, T]:
+        found = {}
+        for network in networks:
+            with suppress(NetworkLost):  # it is on its way out, or in
+                _enter(network)
+                found[network] = work()
+        return found
 
     return _in_thread(run)
 

@@ -23,7 +23,7 @@ import msgspec
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.shortage import needs_room
-from drystone.l10_engines.namespaces import NetworkLost, inside
+from drystone.l10_engines.namespaces import inside_each
 from drystone.l10_engines.networks import kernel
 from drystone.l10_engines.networks.errors import NetworkFailed, NetworkNameInvalid
 from drystone.l10_engines.networks.refusals import Refusals, read
@@ -163,11 +163,8 @@ class Networks:
 
         Costs a tenth of a millisecond for each network: where the number is what it was, :meth:`refused` has nothing new.
         """
-        found = {}
-        for file in self._files("*"):
-            with suppress(NetworkLost):  # it is on its way out, or in
-                found[file.name] = inside(file, kernel.refusals_sent)
-        return found
+        found = inside_each(self._files("*"), kernel.refusals_sent)
+        return {file.name: count for file, count in found.items()}
 
     async def remove(self, name: str) -> None:
         """Remove a network; that it is gone already is as good.
