@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,19 @@ from grpc import aio
 
 from drystone.l10_engines.proxy.conversation import Conversation
 from drystone.l10_engines.proxy.errors import ProxyRefused, ProxyUnavailable
+from drystone.l10_engines.proxy.incremental import IncrementalConversation
 from drystone.l10_engines.proxy.messages import message_class
 from drystone.l10_engines.proxy.snapshot import NOTHING, PackedSnapshot, Snapshot, pack_snapshot
 
 EDGE = "edge"
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-_METHOD = "StreamAggregatedResources"
+_Talk = Conversation | IncrementalConversation
+
+# An Envoy that an older agent started asks for everything whenever anything changes, until it is replaced.
+_METHODS: tuple[tuple[str, str, Callable[[], _Talk]], ...] = (
+    ("DeltaAggregatedResources", "DeltaDiscoveryRequest", IncrementalConversation),
+    ("StreamAggregatedResources", "DiscoveryRequest", Conversation),
+)
 
 
 class ConnectedProxy(msgspec.Struct, frozen=True):
@@ -50,8 +58,8 @@ class ConnectedProxy(msgspec.Struct, frozen=True):
 
 
 class _Client:
-    def __init__(self) -> None:
-        self.conversation = Conversation()
+    def __init__(self, conversation: _Talk) -> None:
+        self.conversation = conversation
         self.wake = asyncio.Event()
         self.gone = False
 
@@ -175,17 +183,25 @@ class Ads:
         return bool(talks) and all(talk.has_applied(version) for talk in talks)
 
     def _handlers(self) -> grpc.GenericRpcHandler[Any, Any]:
-        method = grpc.stream_stream_rpc_method_handler(
-            self._converse,
-            request_deserializer=message_class(
-                "envoy.service.discovery.v3.DiscoveryRequest"
-            ).FromString,
-            response_serializer=lambda message: message.SerializeToString(),
-        )
-        return grpc.method_handlers_generic_handler(_SERVICE, {_METHOD: method})
+        methods = {
+            name: grpc.stream_stream_rpc_method_handler(
+                partial(self._converse, conversation),
+                request_deserializer=message_class(
+                    f"envoy.service.discovery.v3.{request}"
+                ).FromString,
+                response_serializer=lambda message: message.SerializeToString(),
+            )
+            for name, request, conversation in _METHODS
+        }
+        return grpc.method_handlers_generic_handler(_SERVICE, methods)
 
-    async def _converse(self, requests: AsyncIterator[Any], _context: object) -> AsyncIterator[Any]:
-        client = _Client()
+    async def _converse(
+        self,
+        conversation: Callable[[], _Talk],
+        requests: AsyncIterator[Any],
+        _context: object,
+    ) -> AsyncIterator[Any]:
+        client = _Client(conversation())
         self._clients.add(client)
         listener = asyncio.create_task(self._listen(client, requests))
         try:

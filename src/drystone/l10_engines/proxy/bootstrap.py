@@ -74,7 +74,7 @@ def ads_bootstrap(socket: Path, settings: ProxySettings) -> dict[str, Any]:
         "static_resources": {"clusters": [server]},
         "dynamic_resources": {
             "ads_config": {
-                "api_type": "GRPC",
+                "api_type": "DELTA_GRPC",
                 "transport_api_version": "V3",
                 "grpc_services": [service],
             },

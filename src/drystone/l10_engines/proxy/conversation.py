@@ -1,4 +1,6 @@
-"""One Envoy's side of the aggregated discovery service, as a state machine without I/O.
+"""The side of an Envoy that an older agent started, in the same service, as a state machine without I/O.
+
+Such an Envoy is served until it is replaced by one that speaks as in :mod:`~drystone.l10_engines.proxy.incremental`.
 
 The protocol is "xDS REST and gRPC protocol" of Envoy's documentation, in its state-of-the-world form:
 all kinds of resource share one stream; every response carries a nonce; a request that repeats the

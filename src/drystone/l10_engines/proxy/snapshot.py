@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -23,6 +24,9 @@ KINDS = (SECRET, CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE)
 
 WILDCARDS = frozenset({CLUSTER, LISTENER})
 """Kinds of which Envoy asks for everything; of the others it asks by name."""
+
+_DIGEST = 16
+"""Bytes: no two contents share one, also among all that an Envoy ever had."""
 
 Resources = Mapping[str, Config]
 
@@ -92,12 +96,13 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Packed(NamedTuple):
-    """One resource on the wire, the version at which it last changed, and what it names."""
+    """One resource on the wire, the version at which it last changed, what it names, and a digest of its bytes."""
 
     version: int
     message: Message
     source: Config
     names: Names
+    digest: str
 
 
 class PackedSnapshot(msgspec.Struct, frozen=True):
@@ -234,7 +239,9 @@ def _asked_for(value: Config) -> Iterator[Name]:
 def _pack(kind: str, config: Config, old: Packed | None, version: int, names: Names) -> Packed:
     if old is not None and (old.source is config or old.source == config):
         return old
-    return Packed(version, pack(kind.removeprefix(TYPE_PREFIX), config), config, names)
+    message: Any = pack(kind.removeprefix(TYPE_PREFIX), config)
+    digest = hashlib.blake2b(message.value, digest_size=_DIGEST).hexdigest()
+    return Packed(version, message, config, names, digest)
 
 
 def static_resources(snapshot: Snapshot) -> dict[str, Any]:
