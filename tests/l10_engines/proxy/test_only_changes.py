@@ -12,57 +12,19 @@ from drystone.l10_engines.proxy.bootstrap import ads_bootstrap
 from drystone.l10_engines.proxy.edge import EdgeService
 from drystone.l10_engines.proxy.errors import ProxyRefused
 from drystone.l10_engines.proxy.generation import generations
-from drystone.l10_engines.proxy.incremental import IncrementalConversation
 from drystone.testing.conformance.engines import eventually
+from l10_engines.proxy.heard import Heard, hear, never_waited
 from l10_engines.proxy.rig import HOST, Rig, Running, shop
 from l10_engines.proxy.upstream import Upstream
 
 
-class Heard:
-    """What was sent to Envoys, by kind, and what was said to be gone."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, str]] = []
-        self.gone: list[tuple[str, str]] = []
-
-    def note(self, responses: list[Any]) -> None:
-        for response in responses:
-            kind = response.type_url.rpartition(".")[2]
-            self.sent += [(kind, one.name) for one in response.resources]
-            self.gone += [(kind, name) for name in response.removed_resources]
-
-    def forget(self) -> None:
-        self.sent.clear()
-        self.gone.clear()
-
-    def kinds(self) -> set[str]:
-        return {kind for kind, _ in self.sent}
-
-    def names(self, kind: str) -> set[str]:
-        return {name for of, name in self.sent if of == kind}
-
-
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
-    heard, answer = Heard(), IncrementalConversation.responses
-
-    def responses(talk: IncrementalConversation, snapshot: Any) -> list[Any]:
-        made = answer(talk, snapshot)
-        heard.note(made)
-        return made
-
-    monkeypatch.setattr(IncrementalConversation, "responses", responses)
-    return heard
+    return hear(monkeypatch)
 
 
 def other(green: Upstream) -> EdgeService:
     return shop(("g", 1, [green]), name="dev/other", hosts=("other.localhost",))
-
-
-async def never_waited(rig: Rig) -> bool:
-    """Tell whether nothing that Envoy asked for came too late or not at all."""
-    found = msgspec.json.decode(await rig.envoy.statistics(r"init_fetch_timeout$"))
-    return all(not stat.get("value") for stat in found["stats"])
 
 
 async def clusters(rig: Rig) -> set[str]:
