@@ -110,6 +110,19 @@ async def test_a_limit_that_changes_gives_nothing_back_in_whatever_way_it_counts
         assert not (await ask(stores[1], after))[0], after
 
 
+async def test_a_longer_window_that_began_long_ago_is_not_forgotten_when_it_is_short_again(
+    stores: tuple[InStore, InStore],
+) -> None:
+    now = time.time_ns() // 1000
+    # The second half of the long window has begun, so that it began longer ago than the short one lasts.
+    short = next(long for long in range(HOUR, 0, -1_000_003) if now % (2 * long) > long * 5 // 4)
+    for after in ALGORITHMS:
+        tell(stores, all=Policy(5, 2 * short, "fixed-window"))
+        assert [(await ask(stores[0], after))[0] for _ in range(3)] == [True] * 3
+        tell(stores, all=msgspec.convert({"count": 3, "period": short, "algorithm": after}, Policy))
+        assert not (await ask(stores[0], after))[0], after
+
+
 async def test_of_several_limits_a_call_uses_each_or_none(
     stores: tuple[InStore, InStore],
 ) -> None:

@@ -10,6 +10,14 @@ local passes, found, writes = true, {}, {}
 -- What is hidden behind the last digit of a number that is not whole must not refuse anybody.
 local GRAIN = 0.000001
 
+-- What a fixed window holds that counts by this period. One of another period began at another time: its last use tells.
+local function of_window(key, period)
+  local state = redis.call('HMGET', key, 'used', 'window', 'period', 'at')
+  local since = tonumber(state[2])
+  if state[4] and tonumber(state[3]) ~= period then since = tonumber(state[4]) end
+  return since and since <= now and since + period > now and tonumber(state[1]) or nil
+end
+
 -- A limit that began to count in another way goes on from what was used by the way before, as this one would see it.
 local carried = {}
 
@@ -20,9 +28,7 @@ function carried.b(key, count, period)
 end
 
 function carried.f(key, count, period)
-  local state = redis.call('HMGET', key, 'used', 'window')
-  local window = tonumber(state[2])
-  return window and window <= now and window + period > now and tonumber(state[1]) or 0
+  return of_window(key, period) or 0
 end
 
 function carried.s(key, count, period)
@@ -58,16 +64,13 @@ local function bucket(key, count, period, burst, others)
 end
 
 local function fixed(key, count, period, _, others)
-  local state = redis.call('HMGET', key, 'used', 'window')
-  local begin, used = now - now % period, used_before(key, others, count, period, count)
-  local window = tonumber(state[2])
-  if window and window <= now and window + period > now then
-    used = tonumber(state[1])
-  end
+  local begin = now - now % period
+  local used = of_window(key, period) or used_before(key, others, count, period, count)
   local ends = begin + period - now
   if used + cost <= count then
     return 1, count - used - cost, ends, 0, function()
-      redis.call('HSET', key, 'used', used + cost, 'window', string.format('%.0f', begin))
+      redis.call('HSET', key, 'used', used + cost, 'window', string.format('%.0f', begin),
+        'period', string.format('%.0f', period), 'at', string.format('%.0f', now))
       return ends
     end
   end
