@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -92,6 +92,7 @@ def let_go(file: Path) -> None:
     file.unlink(missing_ok=True)
 
 
+@cache  # asked for each service at each change; a kernel gets or loses a protocol by a restart
 def has_ipv6() -> bool:
     """Tell whether networks have IPv6 on this machine, and with it the address ``::1``."""
     return Path("/proc/thread-self/net/if_inet6").exists()
