@@ -161,8 +161,13 @@ class Demonstration:
             return await self.until(lambda: self.replaced(victim))
 
         report, _ = await self.under_traffic("kill an instance", act)
-        if report.failed:
+        cut = [one for one in report.failed if one.failure == "cut"]
+        if len(cut) < len(report.failed):
             raise Broken(f"the other instance did not take over every request\n{report.text()}")
+        if cut:
+            self.note(
+                f"answers that were half given when it died, which nobody can finish: {len(cut)}"
+            )
 
     async def replaced(self, victim: dict[str, Any]) -> str | None:
         """Say so when an instance runs again and is healthy."""
