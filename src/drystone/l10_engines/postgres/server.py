@@ -132,7 +132,7 @@ class Postgres(LocalEngine, PostgresEngine):
         self._make_folder(self._sockets, 0o700, account)
         if not self._has_data():
             await self._initialise(root, account)
-        self._drop_recycled_lock()
+        self._drop_locks()
 
     def _refuse_barrier(self, account: Account, place: Path) -> None:
         folder = barrier(account, place)
@@ -222,16 +222,15 @@ class Postgres(LocalEngine, PostgresEngine):
         if account is not None:
             shutil.chown(folder, account.user, account.group)
 
-    def _drop_recycled_lock(self) -> None:
-        """Remove a lock file whose process id went to a stranger.
+    def _drop_locks(self) -> None:
+        """Remove the lock files of the server that was there before.
 
-        PostgreSQL takes any living process of its own user for the server that wrote the file. None of
-        our server's processes works in the data directory when this is called, so that one is a stranger.
+        PostgreSQL takes any living process of its own user for the one that wrote them, also one that got the number
+        since, and one that is dead and of which its parent has not taken notice yet. None of our server's processes
+        works in the data directory when this is called, so that nobody holds them.
         """
-        lock = self.data / "postmaster.pid"
-        holder = self._lock_holder()
-        if holder is not None and identity.identify(holder) is not None:
-            lock.unlink()
+        for lock in (self.data / "postmaster.pid", *self._sockets.glob(".s.PGSQL.*.lock")):
+            lock.unlink(missing_ok=True)
 
     def _lock_holder(self) -> int | None:
         try:

@@ -41,15 +41,16 @@ async def make(
         Unavailable: The server does not answer, or refuses.
     """
     who = access.database
-    async with _connected(admin) as connection, _alone(connection, who):
+    async with connected(admin) as connection, alone(connection, who):
         await _check_connections(connection, connections)
         await _check_extensions(connection, extensions)
-        await _make_role(connection, who, password=access.password, connections=connections)
+        await make_role(connection, who, password=access.password, connections=connections)
         places.ROLE_MADE.reach()
-        await _make_database(connection, who)
+        await make_database(connection, who)
+        await run(connection, "GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}", who, who)
         places.DATABASE_MADE.reach()
-        await _close_shared_databases(connection)
-        async with _connected(structs.replace(admin, database=who)) as inside:
+        await close_shared_databases(connection)
+        async with connected(structs.replace(admin, database=who)) as inside:
             await _furnish(inside, who, extensions)
 
 
@@ -59,7 +60,7 @@ async def exists(admin: DatabaseAccess, who: str) -> bool:
     Raises:
         Unavailable: The server does not answer.
     """
-    async with _connected(admin) as connection:
+    async with connected(admin) as connection:
         return await _connection_limit(connection, who) not in {None, _HALF_DROPPED}
 
 
@@ -69,18 +70,23 @@ async def drop(admin: DatabaseAccess, who: str) -> None:
     Raises:
         Unavailable: The server does not answer, or refuses.
     """
-    async with _connected(admin) as connection, _alone(connection, who):
+    async with connected(admin) as connection, alone(connection, who):
         if await _connection_limit(connection, who) is not None:
             await _drop_slots(connection, who)
-            await _run(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", who)
+            await run(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", who)
         places.DATABASE_GONE.reach()
         if await _role_exists(connection, who):
-            await _run(connection, "DROP OWNED BY {}", who)
-            await _run(connection, "DROP ROLE IF EXISTS {}", who)
+            await run(connection, "DROP OWNED BY {}", who)
+            await run(connection, "DROP ROLE IF EXISTS {}", who)
 
 
 @asynccontextmanager
-async def _connected(access: DatabaseAccess) -> AsyncIterator[Connection]:
+async def connected(access: DatabaseAccess) -> AsyncIterator[Connection]:
+    """Connect for some statements.
+
+    Raises:
+        Unavailable: The server does not answer, or refuses one of them.
+    """
     try:
         async with await psycopg.AsyncConnection.connect(
             access.url(),
@@ -98,7 +104,7 @@ async def _connected(access: DatabaseAccess) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def _alone(connection: Connection, who: str) -> AsyncIterator[None]:
+async def alone(connection: Connection, who: str) -> AsyncIterator[None]:
     """Let one change of a database wait for another, from whichever process."""
     key = (_ADVISORY_SPACE, who)
     await connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", key)
@@ -106,7 +112,7 @@ async def _alone(connection: Connection, who: str) -> AsyncIterator[None]:
     await connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", key)
 
 
-async def _run(connection: Connection, statement: str, *names: str) -> None:
+async def run(connection: Connection, statement: str, *names: str) -> None:
     """Execute a statement whose placeholders are identifiers."""
     composed = sql.SQL(statement).format(*(sql.Identifier(name) for name in names))
     await connection.execute(composed)
@@ -149,13 +155,14 @@ async def _check_extensions(connection: Connection, extensions: Sequence[str]) -
         )
 
 
-async def _make_role(connection: Connection, who: str, *, password: str, connections: int) -> None:
+async def make_role(connection: Connection, who: str, *, password: str, connections: int) -> None:
+    """Make a role that may log in and nothing else, or give it this password and bound. Idempotent."""
     if not await _role_exists(connection, who):
-        await _run(connection, "CREATE ROLE {} NOLOGIN", who)
+        await run(connection, "CREATE ROLE {} NOLOGIN", who)
     found = await connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     row = await found.fetchone()
     if not (row and row[0]):  # others may give away only to roles whose member they are
-        await _run(connection, "GRANT {} TO CURRENT_USER", who)
+        await run(connection, "GRANT {} TO CURRENT_USER", who)
     verifier = connection.pgconn.encrypt_password(
         password.encode(), who.encode(), b"scram-sha-256"
     ).decode()
@@ -179,35 +186,33 @@ async def _make_role(connection: Connection, who: str, *, password: str, connect
         )
 
 
-async def _make_database(connection: Connection, who: str) -> None:
+async def make_database(connection: Connection, who: str) -> None:
+    """Make a database that nobody may enter, whole where an earlier DROP was cut short. Idempotent."""
     limit = await _connection_limit(connection, who)
     if limit == _HALF_DROPPED:
-        await _run(connection, "DROP DATABASE {}", who)
+        await run(connection, "DROP DATABASE {}", who)
         limit = None
     if limit is None:
-        await _run(connection, "CREATE DATABASE {} TEMPLATE template0", who)
-    await _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", who)
-    await _run(connection, "GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}", who, who)
+        await run(connection, "CREATE DATABASE {} TEMPLATE template0", who)
+    await run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", who)
 
 
-async def _close_shared_databases(connection: Connection) -> None:
+async def close_shared_databases(connection: Connection) -> None:
     """Take from everybody what a new server lets everybody do in the databases that it comes with."""
-    async with _alone(
-        connection, "postgres"
-    ):  # two who change one catalogue row at once: one fails
+    async with alone(connection, "postgres"):  # two who change one catalogue row at once: one fails
         found = await connection.execute(
             "SELECT datname FROM pg_database WHERE datname IN ('postgres', 'template1')"
             " AND pg_has_role(datdba, 'USAGE')"
             " AND has_database_privilege('public', oid, 'CONNECT, TEMPORARY')"
         )
         for (name,) in await found.fetchall():
-            await _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", str(name))
+            await run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", str(name))
 
 
 async def _furnish(inside: Connection, who: str, extensions: Sequence[str]) -> None:
     for extension in extensions:
-        await _run(inside, "CREATE EXTENSION IF NOT EXISTS {} SCHEMA public", extension)
-    await _run(inside, "ALTER SCHEMA public OWNER TO {}", who)
+        await run(inside, "CREATE EXTENSION IF NOT EXISTS {} SCHEMA public", extension)
+    await run(inside, "ALTER SCHEMA public OWNER TO {}", who)
     await inside.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
 
 
