@@ -1,0 +1,286 @@
+"""A rollout as a state and what changes it: looks and orders.
+
+::
+
+    rising ──▶ promoted         every step was held or proven good, or by order
+      │ ▲
+      ▼ │
+    held, paused                waits: for proof or an order; for an order to go on
+      │
+      ├──▶ alarmed              proven bad, and a person is to decide
+      └──▶ rolled-back, aborted nothing goes to the canary any more
+
+Orders are taken in every state, also afterwards, and the last one counts: ``promote`` ends with all traffic on the canary,
+``abort`` with none. By itself the share only rises, or falls to none; once the canary is proven bad it never rises but by
+an order to promote. Time passes by looks: what cannot be looked at goes nowhere. A clock that goes back has stood still.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+
+from drystone.l50_orchestrator.rollout import words
+from drystone.l50_orchestrator.rollout.evidence import Evidence
+from drystone.l50_orchestrator.rollout.looks import Look, check
+from drystone.l50_orchestrator.rollout.plan import SLOW, Cohort, Plan, checked
+from drystone.l50_orchestrator.rollout.standing import Finding, Standing
+from drystone.l50_orchestrator.rollout.standing import begin as nothing_known
+
+Phase = Literal["rising", "held", "paused", "alarmed", "promoted", "rolled-back", "aborted"]
+Verdict = Literal["quiet", "good", "bad"]
+Verb = Literal["promote", "pause", "resume", "abort"]
+
+OVER: frozenset[Phase] = frozenset({"promoted", "rolled-back", "aborted"})
+
+SPREAD_EVERY = timedelta(minutes=5)
+"""How often some of the money is spread anew, so that a canary that turns bad late is found as well."""
+
+SPREAD_THEN = 0.1
+SPREAD_AT_STEP = 0.5
+"""The parts that are spread: while a step is held, and when more users come to the canary than ever."""
+
+POOLED = timedelta(minutes=1)
+"""What waits for a request on the other side waits no longer."""
+
+MOST_TURNS = 200
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a person wants.
+
+    Attributes:
+        at: Since the rollout began.
+        verb: What.
+        by: Who.
+    """
+
+    at: timedelta
+    verb: Verb
+    by: str = ""
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """A change of phase or share, or an order that changed nothing, and why."""
+
+    at: timedelta
+    phase: Phase
+    share: float
+    why: str
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """A rollout at a moment.
+
+    Attributes:
+        plan: How it is to go.
+        phase: What it does.
+        number: The step, from 0.
+        share: Of the traffic that is to go to the canary, 0 to 1.
+        verdict: What is known of the canary. Bad stays bad.
+        at: The time of the latest look or order.
+        held: How long this step has lasted, without pauses.
+        spread: When money was last spread anew.
+        pooled: Since when looks wait for one in which both sides have a request.
+        standing: The bets.
+        evidence: What is kept to be shown.
+        turns: What happened; the latest :data:`MOST_TURNS`.
+    """
+
+    plan: Plan
+    phase: Phase = "rising"
+    number: int = 0
+    share: float = 0.0
+    verdict: Verdict = "quiet"
+    at: timedelta = timedelta()
+    held: timedelta = timedelta()
+    spread: timedelta = timedelta()
+    pooled: timedelta = timedelta()
+    standing: Standing
+    evidence: Evidence = msgspec.field(default_factory=Evidence)
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """Why it is as it is."""
+        return self.turns[-1].why
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing changes any more but by an order."""
+        return self.phase in OVER
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is to be brought about."""
+        return Wanted(self.share, self.plan.cohort, self.plan.header if not self.is_over else None)
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """How requests are to be parted.
+
+    Attributes:
+        share: Of the traffic that goes to the canary, 0 to 1.
+        cohort: What stays on one release.
+        header: The request header by which somebody chooses a release; nobody can when None.
+    """
+
+    share: float
+    cohort: Cohort
+    header: str | None
+
+
+def begin(plan: Plan) -> State:
+    """Return a rollout at its first step.
+
+    Raises:
+        PlanUnfit: It cannot be carried out so.
+    """
+    state = State(plan=checked(plan), standing=nothing_known(plan.watch))
+    return _to_step(state, 0, "begun")
+
+
+def looked(state: State, look: Look) -> State:
+    """Return the rollout after a look.
+
+    Raises:
+        ObservationUnfit: It cannot have been seen so; the rollout is as before.
+    """
+    watch = state.plan.watch
+    check(look, frozenset(watch.weights) - {SLOW})
+    if state.is_over:
+        return state
+    state = _at(state, look.at)
+    if look.is_blind:
+        return state
+    standing = state.standing.after(look)
+    finding = standing.finding(watch)
+    state = msgspec.structs.replace(
+        state,
+        standing=standing,
+        evidence=state.evidence.after(look, state.share, finding),
+        verdict=_verdict(state, finding),
+    )
+    if finding.is_bad and state.phase != "alarmed":
+        return _alarm(state, words.bad(standing, finding, watch))
+    if state.phase in {"rising", "held"}:
+        state = _go_on(state, finding)
+    return _refreshed(state)
+
+
+def ordered(state: State, order: Order) -> State:
+    """Return the rollout after an order; there is none that it refuses."""
+    state = _at(state, order.at)
+    by = f" by {order.by}" if order.by else ""
+    match order.verb:
+        case "promote":
+            return _promoted(state, by)
+        case "abort":
+            if state.phase == "aborted":
+                return _turn(state, f"abort{by}: it is aborted already")
+            return _turn(state, f"aborted{by}", phase="aborted", share=0.0)
+        case "pause":
+            if state.phase in {"rising", "held"}:
+                return _turn(state, f"paused{by}", phase="paused")
+        case "resume":
+            if state.phase in {"paused", "held"}:
+                return _turn(state, f"resumed{by}", phase="rising", held=timedelta())
+    return _turn(state, f"{order.verb}{by}: {_STANDS[state.phase]}")
+
+
+def _promoted(state: State, by: str) -> State:
+    if state.phase == "promoted":
+        return _turn(state, f"promote{by}: it is promoted already")
+    but = ", although it is proven bad" if state.verdict == "bad" else ""
+    return _turn(state, f"promoted{by}{but}", phase="promoted", share=1.0)
+
+
+_STANDS: dict[Phase, str] = {
+    "rising": "it goes on already",
+    "held": "it is held already",
+    "paused": "it is paused already",
+    "alarmed": "it is proven bad, and waits: promote it all the same, or abort it",
+    "promoted": "it is promoted; abort it to go back",
+    "rolled-back": "it was rolled back; promote it all the same, or deploy another version",
+    "aborted": "it is aborted; promote it all the same, or deploy it again",
+}
+
+
+def _verdict(state: State, finding: Finding) -> Verdict:
+    if finding.is_bad or state.verdict == "bad":
+        return "bad"
+    return "good" if finding.is_good else "quiet"
+
+
+def _alarm(state: State, why: str) -> State:
+    """Do what an alarm does; also while paused, since nobody is to wait for a person to be spared errors."""
+    if state.plan.watch.on_alarm == "pause":
+        return _turn(state, why, phase="alarmed")
+    return _turn(state, why, phase="rolled-back", share=0.0)
+
+
+def _go_on(state: State, finding: Finding) -> State:
+    """Go to the next step if it is time, or wait."""
+    watch, hold = state.plan.watch, state.plan.steps[state.number].hold
+    is_time = state.held >= hold
+    if finding.is_good and (watch.early or is_time):
+        return _to_step(state, state.number + 1, words.good(state.standing, finding, watch))
+    if not is_time:
+        return state
+    if finding.is_stable_broken and finding.is_over:
+        return _hold(state, "both releases break the objective: held until the canary keeps it")
+    what = words.step(state.plan, state.number)
+    if watch.quiet == "promote":
+        return _to_step(state, state.number + 1, f"nothing proven against it at {what}")
+    return _hold(state, f"nothing proven at {what}: held; promote it, abort it, or wait for proof")
+
+
+def _hold(state: State, why: str) -> State:
+    return state if state.phase == "held" else _turn(state, why, phase="held")
+
+
+def _to_step(state: State, number: int, why: str) -> State:
+    """Begin a step; at the last one all traffic is on the canary, and there is nothing to compare with."""
+    share = state.plan.steps[number].share
+    if share >= 1:
+        return _turn(state, why, phase="promoted", number=number, share=1.0)
+    standing = state.standing.without_waiting().at_next_step(state.plan.watch, SPREAD_AT_STEP)
+    return _turn(
+        state,
+        why,
+        phase="rising",
+        number=number,
+        share=share,
+        standing=standing,
+        held=timedelta(),
+        spread=state.at,
+        pooled=state.at,
+        verdict="quiet",
+    )
+
+
+def _refreshed(state: State) -> State:
+    """Do what is done to the bets from time to time."""
+    if state.at - state.pooled >= POOLED:
+        standing = state.standing.without_waiting()
+        state = msgspec.structs.replace(state, standing=standing, pooled=state.at)
+    if state.at - state.spread < SPREAD_EVERY:
+        return state
+    standing = state.standing.spread(SPREAD_THEN)
+    return msgspec.structs.replace(state, standing=standing, spread=state.at)
+
+
+def _at(state: State, at: timedelta) -> State:
+    """Let time pass."""
+    passed = max(timedelta(), at - state.at)
+    held = state.held + passed if state.phase in {"rising", "held"} else state.held
+    return msgspec.structs.replace(state, at=state.at + passed, held=held)
+
+
+def _turn(state: State, why: str, **changes: object) -> State:
+    """Change a state, and remember why."""
+    changed = msgspec.structs.replace(state, **changes)
+    turn = Turn(changed.at, changed.phase, changed.share, why)
+    return msgspec.structs.replace(changed, turns=(*changed.turns, turn)[-MOST_TURNS:])

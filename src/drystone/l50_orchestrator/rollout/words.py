@@ -1,0 +1,52 @@
+"""What a rollout says of itself."""
+
+from __future__ import annotations
+
+import math
+
+from drystone.l50_orchestrator.rollout.plan import SLOW, Plan, Watch
+from drystone.l50_orchestrator.rollout.standing import Finding, Standing
+
+MOST_SHOWN = math.log(1e9)
+
+
+def bad(standing: Standing, finding: Finding, watch: Watch) -> str:
+    """Say why a canary is proven bad."""
+    shares = watch.shares
+    first = max(finding.by_metric, key=lambda one: finding.by_metric[one] + math.log(shares[one]))
+    return f"proven bad by {counts(standing, first)}; {odds(finding.evidence)}"
+
+
+def good(standing: Standing, finding: Finding, watch: Watch) -> str:
+    """Say why it is proven good."""
+    if finding.is_stable_broken:
+        return "proven good: it keeps the objective, which the stable release breaks"
+    times = f"{watch.worse * watch.tolerate:g} times"
+    return f"proven good: not {times} as bad as the stable release, {counts(standing, 'errors')}"
+
+
+def counts(standing: Standing, metric: str) -> str:
+    """Say what was counted of a metric."""
+    if metric not in standing.counted:
+        return f"no {metric} counted"
+    one = standing.counted[metric]
+    name = "slow answers (over the 90th percentile)" if metric == SLOW else metric
+    return (
+        f"{name}: {one.canary.bad:,} of {one.canary.n:,} on the canary, "
+        f"{one.stable.bad:,} of {one.stable.n:,} on the stable release"
+    )
+
+
+def odds(evidence: float) -> str:
+    """Say what an amount of evidence, a natural logarithm, means."""
+    if evidence >= MOST_SHOWN:
+        return "were it no worse, this would happen in fewer than 1 of a thousand million rollouts"
+    once = math.floor(math.exp(max(0.0, evidence)))
+    if once < 2:
+        return "nothing speaks against it"
+    return f"were it no worse, this would happen in fewer than 1 of {once:,} rollouts"
+
+
+def step(plan: Plan, number: int) -> str:
+    """Name a step."""
+    return f"step {number + 1} of {len(plan.steps)}, {plan.steps[number].share:.4g} of the traffic"
