@@ -19,7 +19,7 @@ def test_no_path_whatever_leads_out_of_what_is_published(path: bytes) -> None:
 
     class Watched(KeyRepository):
         @override
-        def _file(self, kind: str, parts: Any, media_type: str) -> Any:
+        def _file(self, kind: str, parts: Any, media_type: str, *, keep: str = "") -> Any:
             opened.append(Path("/public", kind, *(part.decode() for part in parts)))
             return "404 Not Found", media_type, "no-store", b""
 

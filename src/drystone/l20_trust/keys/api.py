@@ -7,10 +7,10 @@ what the specification of ASAP demands of both, and what its public clients chec
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from typing_extensions import override
@@ -230,6 +230,18 @@ class ReleaseKeys(abc.ABC):
         """
 
 
+class Trusted(NamedTuple):
+    """A service of another platform whose calls are accepted.
+
+    Attributes:
+        source: What :meth:`ProxyKeys.key_set` knows its keys by; an issuer of this platform is never called so.
+        issuer: What its tokens call it.
+    """
+
+    source: str
+    issuer: str
+
+
 class ProxyKeys(abc.ABC):
     """Keys and tokens as they are now, for proxies that verify and add tokens in the place of services.
 
@@ -261,8 +273,12 @@ class ProxyKeys(abc.ABC):
         """Return the published keys of some issuers as a JSON Web Key Set (RFC 7517 section 5), in the order of ids.
 
         Args:
-            issuers: ``<environment>/<service>`` each; one that has no keys adds none.
+            issuers: ``<environment>/<service>`` each, or the source of one who is trusted; one that has no keys adds none.
         """
+
+    @abc.abstractmethod
+    def trusted(self, audience: str) -> Sequence[Trusted]:
+        """Return which services of other platforms may call one of this."""
 
     @abc.abstractmethod
     def mint(self, issuer: str, audience: str, lifetime: timedelta = DEFAULT_LIFETIME) -> Token:

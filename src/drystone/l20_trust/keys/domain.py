@@ -25,6 +25,10 @@ TOLERANCE = timedelta(minutes=5)
 PUBLISHED_AFTER = LONGEST_LIFETIME + TOLERANCE
 """How long a retired key is published: as long as a token may live that was made with it."""
 
+SPARES = 2
+"""How many keys of a service are published to other platforms before they sign: so often it may be given another key
+between two looks of theirs."""
+
 REMEMBERED = timedelta(days=1)
 """How long it can be seen that a key was revoked."""
 
@@ -37,7 +41,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             made, and none is ever given twice.
         algorithm: What it signs with.
         release: Whose it is.
-        made: When.
+        made: When; of one that was made ahead, when its release got it.
         public: SubjectPublicKeyInfo in PEM.
         jwk: The same as a JSON Web Key (RFC 7517), without its id.
         private: PKCS #8 in PEM; empty once it signs nothing any more.
@@ -72,12 +76,15 @@ class Ring(msgspec.Struct, frozen=True, omit_defaults=True):
         service: Whose.
         keys: Oldest first.
         calls: By release, whom it declares to call.
+        spares: Keys that sign next, oldest first. They are nobody's yet, and known to other platforms alone, which would
+            learn of a new key too late.
     """
 
     environment: str
     service: str
     keys: tuple[Key, ...] = ()
     calls: dict[int, tuple[str, ...]] = {}
+    spares: tuple[Key, ...] = ()
 
     @property
     def issuer(self) -> str:
@@ -115,7 +122,7 @@ def name_key(ring: Ring, now: datetime, salt: str) -> str:
         salt: A few random characters of ``[0-9a-f]``: names of keys that were forgotten do not come back.
     """
     stamp = now.strftime("%Y%m%dt%H%M%S")
-    newest = max((key.name for key in ring.keys), default="")
+    newest = max((key.name for key in (*ring.keys, *ring.spares)), default="")
     name = f"{stamp}-000000-{salt}.pem"
     if name <= newest:
         before, count = newest.split("-")[:2]
@@ -138,6 +145,17 @@ def with_key(ring: Ring, key: Key) -> Ring:
 
 def _signs_for(key: Key, release: int) -> bool:
     return key.state == "active" and key.release == release
+
+
+def without_spare(ring: Ring, algorithm: Algorithm) -> tuple[Ring, Key | None]:
+    """Take the spare that signs next, and return what is left; those that sign otherwise are given up.
+
+    Args:
+        ring: The keys of a service.
+        algorithm: What new keys sign with.
+    """
+    fit = [key for key in ring.spares if key.algorithm == algorithm]
+    return replace(ring, spares=tuple(fit[1:])), fit[0] if fit else None
 
 
 def with_calls(ring: Ring, release: int, calls: Collection[str]) -> Ring:
@@ -168,10 +186,12 @@ def revoked(ring: Ring, names: Collection[str], now: datetime) -> Ring:
 
 
 def swept(ring: Ring, now: datetime) -> Ring:
-    """Forget keys whose time is over, and what releases declared that have none."""
+    """Forget keys whose time is over, what releases declared that have none, and spares where nothing signs any more."""
     keys = tuple(key for key in ring.keys if key.until is None or now < key.until)
     needed = {key.release for key in keys}
-    return replace(ring, keys=keys, calls={n: c for n, c in ring.calls.items() if n in needed})
+    calls = {release: called for release, called in ring.calls.items() if release in needed}
+    spares = ring.spares if any(key.state == "active" for key in keys) else ()
+    return replace(ring, keys=keys, calls=calls, spares=spares)
 
 
 def key_set(rings: Iterable[Ring], audience: str, now: datetime) -> dict[str, Any]:
@@ -193,6 +213,17 @@ def key_set(rings: Iterable[Ring], audience: str, now: datetime) -> dict[str, An
 def whole_set(rings: Iterable[Ring], now: datetime) -> dict[str, Any]:
     """Return every published key of some rings as a JSON Web Key Set."""
     return _set_of((ring, key) for ring in rings for key in ring.keys if key.is_published(now))
+
+
+def issuer_set(ring: Ring, now: datetime) -> dict[str, Any]:
+    """Return every key by which a service may prove itself until somebody looks again, as a JSON Web Key Set.
+
+    Args:
+        ring: The keys of the service.
+        now: The time.
+    """
+    published = [key for key in ring.keys if key.is_published(now)]
+    return _set_of((ring, key) for key in (*published, *ring.spares))
 
 
 def _set_of(found: Iterable[tuple[Ring, Key]]) -> dict[str, Any]:

@@ -31,6 +31,14 @@ class KeysOutOfReach(Unavailable):
     """No key repository answers."""
 
 
+class PeerUnfit(Invalid):
+    """Another platform cannot be trusted as it was said."""
+
+
+class NoPeer(NotFound):
+    """No platform of this name is trusted."""
+
+
 class TokenRefused(Unauthenticated):
     """The token is refused."""
 

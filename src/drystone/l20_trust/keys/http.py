@@ -4,6 +4,7 @@
 
     GET /keys/<environment>/<service>/<key>.pem    a public key as PEM
     GET /jwks/<environment>/<service>.json         the keys of those who declare to call this service
+    GET /issuers/<environment>/<service>.json      every key of this service, those that sign next among them
     GET /healthz
 
 It runs as a program of its own, with the standard library alone, so that keys can be looked up whatever becomes of the
@@ -44,10 +45,14 @@ STACK = 256 * 1024
 _PART = rb"[a-z][a-z0-9-]{0,39}"
 _KEY = re.compile(rb"/keys/(" + _PART + rb")/(" + _PART + rb")/([0-9a-z][0-9a-z-]{0,63}\.pem)")
 _SET = re.compile(rb"/jwks/(" + _PART + rb")/(" + _PART + rb"\.json)")
+_ISSUER = re.compile(rb"/issuers/(" + _PART + rb")/(" + _PART + rb"\.json)")
 _REQUEST = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,4096}) HTTP/1\.[01]")
 
 FRESH = "public, max-age=60"
 """How long clients may go on with a key that was revoked; and how often they ask for each."""
+
+FOLLOWED = "no-store"
+"""Other platforms ask again and again what a service proves itself by; what is in between keeps nothing."""
 
 Answer = tuple[str, str, str, bytes]
 """Status, media type, what may be kept of it, and the body."""
@@ -112,15 +117,19 @@ class KeyRepository:
             return self._file("keys", found.groups(), "application/x-pem-file")
         if found := _SET.fullmatch(path):
             return self._file("jwks", found.groups(), "application/json")
+        if found := _ISSUER.fullmatch(path):
+            return self._file("issuers", found.groups(), "application/json", keep=FOLLOWED)
         return _NOTHING
 
-    def _file(self, kind: str, parts: Sequence[bytes], media_type: str) -> Answer:
+    def _file(
+        self, kind: str, parts: Sequence[bytes], media_type: str, *, keep: str = FRESH
+    ) -> Answer:
         path = self._public.joinpath(kind, *(part.decode() for part in parts))
         try:
             # No link is followed, should somebody have put one there.
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
             with os.fdopen(descriptor, "rb") as file:
-                return "200 OK", media_type, FRESH, file.read(LARGEST_FILE)
+                return "200 OK", media_type, keep, file.read(LARGEST_FILE)
         except OSError:
             return _NOTHING
 

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 from typing_extensions import override
 
 from drystone.l00_kernel.ports import NullAudit
-from drystone.l20_trust.keys import domain, tokens
+from drystone.l20_trust.keys import domain
 from drystone.l20_trust.keys.api import (
     DEFAULT_LIFETIME,
-    LONGEST_LIFETIME,
     Algorithm,
     Given,
     KeysApi,
@@ -28,14 +27,16 @@ from drystone.l20_trust.keys.api import (
     ProxyKeys,
     ReleaseKeys,
     Token,
+    Trusted,
     issuer_of,
 )
 from drystone.l20_trust.keys.changes import Changes
 from drystone.l20_trust.keys.domain import Key, Ring
 from drystone.l20_trust.keys.errors import KeyNotFound, KeysUnreadable, NoKeys
 from drystone.l20_trust.keys.repository import Repository
-from drystone.l20_trust.keys.signer import Signer, new_key
+from drystone.l20_trust.keys.signer import Signer, with_new_key, with_spares
 from drystone.l20_trust.keys.store import TOKENS
+from drystone.l20_trust.keys.token_files import TokenFiles
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
@@ -73,6 +74,7 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
         self._is_read = False
         self._unreadable: dict[str, KeysUnreadable] = {}
         self._signer = Signer()
+        self._token_files = TokenFiles(store, self._signer)
         self._signing: dict[str, Key] = {}
         """By issuer, the key that signs: one of which all that is to be published of it is."""
         self._changes = Changes()
@@ -142,6 +144,11 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
             None,
         )
 
+    def ids(self, issuer: str) -> set[str]:
+        """Return the ids of every key of a service, revoked ones and those that sign next among them."""
+        ring = self._all().get(issuer)
+        return {ring.id_of(key) for key in (*ring.keys, *ring.spares)} if ring else set()
+
     # For proxies
 
     @property
@@ -158,6 +165,10 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
         every = self._all()
         rings = [every[issuer] for issuer in set(issuers) if issuer in every]
         return domain.whole_set(rings, self._clock.now())
+
+    @override
+    def trusted(self, audience: str) -> Sequence[Trusted]:
+        return ()
 
     # Changing
 
@@ -205,6 +216,8 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
                 )
             releases = ring.releases()
             ring = domain.revoked(ring, names, self._clock.now())
+            if key_id is None:  # who doubts every key doubts those that lie beside them
+                ring = replace(ring, spares=())
             for release in releases:
                 if ring.active(release) is None:
                     ring = self._with_new_key(ring, release)
@@ -212,7 +225,7 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
         return [domain.view(ring, key) for key in ring.keys if key.name in names]
 
     def _with_new_key(self, ring: Ring, release: int) -> Ring:
-        return domain.with_key(ring, new_key(ring, release, self._algorithm, self._clock.now()))
+        return with_new_key(ring, release, self._algorithm, self._clock.now())
 
     # The keys of releases
 
@@ -292,7 +305,7 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
             now = self._clock.now()
             concerned = []
             for ring in list(self._all().values()):
-                left = domain.swept(ring, now)
+                left = with_spares(domain.swept(ring, now), self._algorithm, now)
                 if left != ring:
                     self._store.save(left)
                     self._hold(left)
@@ -305,7 +318,7 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
             rings = list(self._all().values())
         for ring in rings:
             with self._lock:  # anew for each: others get their turn
-                self._hand_tokens(self._all().get(ring.issuer, ring))
+                self._token_files.hand(self._all().get(ring.issuer, ring), self._clock.now())
 
     def _all(self) -> dict[str, Ring]:
         if not self._is_read:
@@ -364,31 +377,16 @@ class Keys(KeysApi, ReleaseKeys, ProxyKeys):
         """Write a ring and publish what it says; only then does anybody sign with its keys."""
         now = self._clock.now()
         before = self._all().get(ring.issuer, Ring(ring.environment, ring.service))
-        ring = domain.swept(ring, now)
+        ring = with_spares(domain.swept(ring, now), self._algorithm, now)
         self._store.save(ring)
         self._hold(ring)
         was_settled, self._is_settled = self._is_settled, False
         self._store.publish(ring, now)
         self._let_sign(ring)
         self._publish_sets([before, ring])
-        self._hand_tokens(ring)
+        self._token_files.hand(ring, now)
         self._is_settled = was_settled
         self._signer.keep_only(ring.issuer, {ring.id_of(key) for key in ring.keys if key.private})
-
-    def _hand_tokens(self, ring: Ring) -> None:
-        """Put fresh tokens where the instances of each release find them."""
-        now = self._clock.now()
-        for release in ring.releases():
-            key = ring.active(release)
-            if key is not None:
-                renew = partial(self._renewed, ring, key, now)
-                self._store.renew_tokens(ring, release, renew)
-
-    def _renewed(self, ring: Ring, key: Key, now: datetime, audience: str, token: str) -> str:
-        if tokens.is_fresh(token, key_id=ring.id_of(key), now=now):
-            return token
-        made = self._signer.token(ring, key, audience=audience, lifetime=LONGEST_LIFETIME, now=now)
-        return made.token
 
     def _publish_sets(self, concerned: Iterable[Ring]) -> None:
         now = self._clock.now()

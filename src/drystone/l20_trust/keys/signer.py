@@ -8,7 +8,9 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from drystone.l20_trust.keys import tokens
+from msgspec.structs import replace
+
+from drystone.l20_trust.keys import domain, tokens
 from drystone.l20_trust.keys.api import Algorithm, Token
 from drystone.l20_trust.keys.domain import Key, Ring, name_key
 
@@ -33,6 +35,20 @@ def new_key(ring: Ring, release: int, algorithm: Algorithm, now: datetime) -> Ke
         jwk=pair.jwk,
         private=pair.private,
     )
+
+
+def with_new_key(ring: Ring, release: int, algorithm: Algorithm, now: datetime) -> Ring:
+    """Let a release sign with a key that it did not have; with one that others know already, if there is one."""
+    left, key = domain.without_spare(ring, algorithm)
+    key = replace(key, release=release, made=now) if key else new_key(left, release, algorithm, now)
+    return domain.with_key(left, key)
+
+
+def with_spares(ring: Ring, algorithm: Algorithm, now: datetime) -> Ring:
+    """Add keys that sign next, where something signs at all."""
+    while ring.active() and len(ring.spares) < domain.SPARES:
+        ring = replace(ring, spares=(*ring.spares, new_key(ring, 0, algorithm, now)))
+    return ring
 
 
 class Signer:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from drystone.l20_trust.keys.api import Algorithm
 
 RSA_BITS = 2048
+_EXPONENT = 65537
 _LARGEST_RSA_BITS = 8192
 """A key of somebody else that is longer would take long to verify with."""
 _COORDINATE = 32
@@ -65,13 +66,13 @@ def make_pair(algorithm: Algorithm) -> KeyPair:
     if algorithm == "ES256":
         key = ec.generate_private_key(ec.SECP256R1())
     elif algorithm == "RS256":
-        key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+        key = rsa.generate_private_key(public_exponent=_EXPONENT, key_size=RSA_BITS)
     else:
         assert_never(algorithm)
     public = key.public_key()
     return KeyPair(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
-        public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+        _pem(public),
         _jwk(public),
     )
 
@@ -95,6 +96,25 @@ def public_pem(jwk: Mapping[str, Any]) -> str | None:
     Args:
         jwk: As somebody else published it (RFC 7518 section 6).
     """
+    key = _of_others(jwk)
+    return None if key is None else _pem(key)
+
+
+def public_jwk(jwk: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return a JSON Web Key with nothing but what signs, written as our own are; None where it is no key of ours.
+
+    A proxy refuses a whole set for one key that is none, so that whoever could put one in would silence all others.
+
+    Args:
+        jwk: As somebody else published it (RFC 7518 section 6).
+    """
+    key = _of_others(jwk)
+    if key is None or (isinstance(key, rsa.RSAPublicKey) and key.public_numbers().e != _EXPONENT):
+        return None
+    return {**_jwk(key), "alg": "ES256" if isinstance(key, ec.EllipticCurvePublicKey) else "RS256"}
+
+
+def _of_others(jwk: Mapping[str, Any]) -> PublicKey | None:
     try:
         if jwk.get("kty") == "EC" and jwk.get("crv") == "P-256":
             at = (_integer(jwk["x"]), _integer(jwk["y"]))
@@ -107,6 +127,10 @@ def public_pem(jwk: Mapping[str, Any]) -> str | None:
         return None
     if isinstance(key, rsa.RSAPublicKey) and not RSA_BITS <= key.key_size <= _LARGEST_RSA_BITS:
         return None
+    return key
+
+
+def _pem(key: PublicKey) -> str:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 

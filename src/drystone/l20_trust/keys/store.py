@@ -5,6 +5,7 @@
     rings/<environment>/<service>.json              every key of a service: what counts
     public/keys/<environment>/<service>/<key>.pem   what the key repository serves, made from the rings
     public/jwks/<environment>/<service>.json        keys of those who declare to call this service
+    public/issuers/<environment>/<service>.json     every key of this service, for other platforms
     copy/…                                          the same once more, for the second repository
     private/<environment>.<service>.<release>/      what instances of a release may read
         <environment>/<service>/<key>.pem           their private key, where clients of ASAP look for it
@@ -33,7 +34,7 @@ from drystone.l00_kernel.atomic import PARTIAL, read_if_exists, write_atomically
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.ownership import make_private
 from drystone.l00_kernel.shortage import DiskFull
-from drystone.l20_trust.keys.domain import Ring
+from drystone.l20_trust.keys.domain import Ring, issuer_set
 from drystone.l20_trust.keys.errors import KeysUnreadable
 
 if TYPE_CHECKING:
@@ -123,9 +124,15 @@ class Store:
             folder = self._place(root / "keys", ring)
             _take_away(folder, wanted)  # first: it needs no room
             _hold(folder, wanted)
+            self._publish_issuer(root, ring, now)
             if root == self.public:
                 PUBLISHED.reach()
         self._hand_out(ring)
+
+    def _publish_issuer(self, root: Path, ring: Ring, now: datetime) -> None:
+        found = issuer_set(ring, now)
+        content = msgspec.json.encode(found) if found["keys"] else b""
+        _replace(self._place(root / "issuers", ring, ".json"), content, durably=False)
 
     def _hand_out(self, ring: Ring) -> None:
         """Put the key of each release where its instances read it."""
@@ -188,12 +195,7 @@ class Store:
                 continue  # somebody outside, who has no place here
             environment, _, service = audience.partition("/")
             for root in (self.public, self.copy):
-                path = self._place(root / "jwks", Ring(environment, service), ".json")
-                if not content:
-                    path.unlink(missing_ok=True)
-                elif read_if_exists(path) != content:
-                    make_private(path.parent)
-                    write_atomically(path, content)
+                _replace(self._place(root / "jwks", Ring(environment, service), ".json"), content)
 
     @staticmethod
     def _place(root: Path, ring: Ring, suffix: str = "") -> Path:
@@ -225,6 +227,15 @@ def _hold(folder: Path, wanted: Mapping[str, bytes], *, mode: int = 0o600) -> No
             write_atomically(path, content, mode=mode)
         elif stat.S_IMODE(path.stat().st_mode) != mode:
             path.chmod(mode)
+
+
+def _replace(path: Path, content: bytes, *, durably: bool = True) -> None:
+    """Make a file hold this; one that is to hold nothing is removed."""
+    if not content:
+        path.unlink(missing_ok=True)
+    elif read_if_exists(path) != content:
+        make_private(path.parent)
+        write_atomically(path, content, durably=durably)
 
 
 def _put_token(path: Path, content: bytes) -> None:

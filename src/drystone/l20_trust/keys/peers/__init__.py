@@ -1,0 +1,1 @@
+"""Platforms whose services may prove here who they are."""
