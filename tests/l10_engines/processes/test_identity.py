@@ -153,3 +153,19 @@ def test_a_program_gets_the_environment_and_folder_it_is_given_and_a_session_of_
     assert session is not None
     assert session[3] == str(process.pid)
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+async def test_one_that_is_reaped_at_this_very_moment_has_ended(
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = identity.identify(sleeper.pid)
+    assert process is not None
+
+    def reaped(pid: int) -> int:
+        sleeper.kill()
+        sleeper.wait()
+        raise FileNotFoundError(2, "No such file or directory")  # as Linux 6.18 says then
+
+    monkeypatch.setattr(os, "pidfd_open", reaped)
+    assert not identity.send(process, signal.SIGKILL)
+    assert await identity.wait(process) is None

@@ -8,6 +8,7 @@ a restarted agent needs to adopt what an earlier one started.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from contextlib import suppress
@@ -111,7 +112,7 @@ async def wait(process: ProcessId) -> int | None:
         try:
             if is_alive(process):
                 with suppress(ProcessLookupError):
-                    handle = os.pidfd_open(process.pid)
+                    handle = _opened(process)
                     try:
                         await _until_readable(handle, process)
                     finally:
@@ -122,6 +123,21 @@ async def wait(process: ProcessId) -> int | None:
                 raise
             # That this process can open nothing more does not say that the other one has ended.
             await asyncio.sleep(_SHORTAGE_PAUSE_S)
+
+
+def _opened(process: ProcessId) -> int:
+    """Open a pidfd.
+
+    Raises:
+        ProcessLookupError: There is no such process.
+        OSError: This process can open nothing more.
+    """
+    try:
+        return os.pidfd_open(process.pid)
+    except (
+        FileNotFoundError
+    ) as e:  # this is what newer kernels say of one that is reaped at this very moment
+        raise ProcessLookupError(errno.ESRCH, f"process {process.pid} has just ended") from e
 
 
 async def _until_readable(handle: int, process: ProcessId) -> None:
@@ -141,7 +157,7 @@ def send(process: ProcessId, number: signal.Signals) -> bool:
     The signal goes through a pidfd, so that it can never hit another process that took the number.
     """
     try:
-        handle = os.pidfd_open(process.pid)
+        handle = _opened(process)
     except ProcessLookupError:
         return False
     try:

@@ -114,12 +114,19 @@ def _sinks(settings: ProxySettings) -> dict[str, Any]:
     if settings.statsd is None:
         return {}
     at = {"address": settings.statsd.address, "port_value": settings.statsd.port, "protocol": "UDP"}
-    wanted = [{"safe_regex": {"regex": one}} for one in (settings.statsd.wanted, UNDER_WAY)]
+    wanted = [{"safe_regex": {"regex": one}} for one in (*settings.statsd.wanted, UNDER_WAY)]
     sink = {"@type": TYPE_PREFIX + _STATSD, "address": {"socket_address": at}, "prefix": "drystone"}
     return {
         "stats_sinks": [{"name": "envoy.stat_sinks.statsd", "typed_config": sink}],
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": wanted}}},
     }
+
+
+def _giving_back(settings: ProxySettings) -> dict[str, Any]:
+    if not settings.gives_back:
+        return {}
+    each = {"bytes_to_release": settings.gives_back, "memory_release_interval": "1s"}
+    return {"memory_allocator_manager": each}
 
 
 def _bounds(settings: ProxySettings) -> dict[str, Any]:
@@ -172,6 +179,7 @@ def _bounds(settings: ProxySettings) -> dict[str, Any]:
             }
         ],
         "layered_runtime": {"layers": [{"name": "fixed", "static_layer": fixed}]},
+        **_giving_back(settings),
     }
 
 

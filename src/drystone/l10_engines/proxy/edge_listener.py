@@ -15,11 +15,11 @@ from drystone.l10_engines.proxy.edge_routes import ROUTES
 from drystone.l10_engines.proxy.local_replies import (
     INSTANCE_ANSWERS,
     Answer,
-    any_error,
-    flags,
     local_replies,
+    otherwise,
 )
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
+from drystone.l10_engines.proxy.occasions import flags
 
 LISTENER = "edge"
 HTTP_CONNECTION = (
@@ -163,10 +163,4 @@ def _local_replies() -> Config:
         title="No service has this host name",
         detail=f"No service answers at {host}. `drystone services` lists those that exist.",
     )
-    refused = Answer(
-        when=any_error("edge"),
-        code="RequestRefused",
-        title="The edge refused the request",
-        detail="%LOCAL_REPLY_BODY%",
-    )
-    return local_replies("edge", (unknown, *INSTANCE_ANSWERS, refused))
+    return local_replies("edge", (unknown, *INSTANCE_ANSWERS, otherwise("edge", "edge")))

@@ -17,6 +17,7 @@ from drystone.l10_engines.proxy.edge_clusters import BUFFER, HTTP_OPTIONS, UPSTR
 from drystone.l10_engines.proxy.edge_endpoints import Endpoint
 from drystone.l10_engines.proxy.edge_moves import COPY, Mirror, Move
 from drystone.l10_engines.proxy.edge_services import EdgeService
+from drystone.l10_engines.proxy.headers import set_header
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
 
 COPIED_METHODS = ("GET", "HEAD")
@@ -40,16 +41,13 @@ def alone_name(service: str) -> str:
 
 def copying(service: EdgeService, move: Move, mirror: Mirror) -> dict[str, Any]:
     """Return the part of a ``RouteAction`` that sends copies."""
-    marked = {"header": {"key": COPY, "value": move.label}}
     share = {"numerator": mirror.share, "denominator": "TEN_THOUSAND"}
     policy = {
         "cluster": copies_name(service.name),
         "runtime_fraction": {"default_value": share},
         "trace_sampled": False,
         "disable_shadow_host_suffix_append": True,
-        "request_headers_mutations": [
-            {"append": {**marked, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
-        ],
+        "request_headers_mutations": [{"append": set_header(COPY, move.label)}],
     }
     return {"request_mirror_policies": [policy]}
 

@@ -18,6 +18,7 @@ from drystone.l10_engines.proxy.edge_away import (
 from drystone.l10_engines.proxy.edge_clusters import seconds
 from drystone.l10_engines.proxy.edge_mirror import COPIED_METHODS, NOT_A_COPY, copying
 from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService
+from drystone.l10_engines.proxy.headers import set_header
 from drystone.l10_engines.proxy.messages import Config, Shared
 
 ROUTES = "edge"
@@ -185,26 +186,17 @@ def index_host(hosts: Sequence[str], page: str, more: Sequence[Config] = ()) -> 
         "match": {"path": "/"},
         "direct_response": {"status": 200, "body": {"inline_string": page}},
         "response_headers_to_add": [
-            _header("content-type", "text/html; charset=utf-8"),
-            _header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
-            _header("cache-control", "no-store"),
-            _header("x-content-type-options", "nosniff"),
+            set_header("content-type", "text/html; charset=utf-8"),
+            set_header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
+            set_header("cache-control", "no-store"),
+            set_header("x-content-type-options", "nosniff"),
         ],
     }
     # No service can have this name.
     return {"name": "*index", "domains": list(hosts), "routes": [index, *more]}
 
 
-def _header(name: str, value: str) -> Config:
-    return Shared(
-        {
-            "header": {"key": name, "value": value},
-            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-        }
-    )
-
-
 _ADDED = [
-    _header("x-forwarded-host", "%REQ(:AUTHORITY)%"),
-    _header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"),
+    set_header("x-forwarded-host", "%REQ(:AUTHORITY)%"),
+    set_header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"),
 ]

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from drystone.l10_engines.proxy.headers import set_header
 from drystone.l10_engines.proxy.messages import Config
+from drystone.l10_engines.proxy.occasions import all_of, any_error, flags
 
 _SERVICE = "%ROUTE_NAME%"
 
@@ -55,15 +57,11 @@ def local_replies(area: str, answers: Iterable[Answer], more: Iterable[Config] =
             changes["status_code"] = answer.status
         if answer.headers:
             changes["headers_to_add"] = [
-                {
-                    "header": {"key": name, "value": value},
-                    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-                }
-                for name, value in answer.headers.items()
+                set_header(name, value) for name, value in answer.headers.items()
             ]
         mappers += [
             {
-                "filter": {"and_filter": {"filters": [_GRPC_CALL, answer.when]}},
+                "filter": all_of(_GRPC_CALL, answer.when),
                 "body_format_override": {"text_format_source": {"inline_string": answer.detail}},
                 **changes,
             },
@@ -90,21 +88,19 @@ def problem(area: str, code: str, title: str, detail: str) -> dict[str, Any]:
     }
 
 
-def flags(*flags: str) -> Config:
-    """Recognise what Envoy marks by one of these response flags."""
-    return {"response_flag_filter": {"flags": list(flags)}}
+def otherwise(area: str, who: str) -> Answer:
+    """Return what is said of each refusal that no other answer is for, in Envoy's words.
 
-
-def any_error(area: str) -> Config:
-    """Recognise every answer with a status of 400 and more."""
-    return {
-        "status_code_filter": {
-            "comparison": {
-                "op": "GE",
-                "value": {"default_value": 400, "runtime_key": f"{area}.problem"},
-            }
-        }
-    }
+    Args:
+        area: As for :func:`local_replies`.
+        who: The proxy that refuses, as its users call it.
+    """
+    return Answer(
+        when=any_error(area),
+        code="RequestRefused",
+        title=f"The {who} refused the request",
+        detail="%LOCAL_REPLY_BODY%",
+    )
 
 
 INSTANCE_ANSWERS = (

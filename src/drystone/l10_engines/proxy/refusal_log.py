@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.occasions import all_of, says, status_from
 
 LOG_LIMIT = 4 << 20
 """Bytes after which the file is moved to ``<name>.1``: some fifteen thousand refusals."""
 
 _FILE_LOG = TYPE_PREFIX + "envoy.extensions.access_loggers.file.v3.FileAccessLog"
-_CEL = TYPE_PREFIX + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 _TIME = {"time": "%START_TIME%"}
 _REQUEST = {
     "service": "%ROUTE_NAME%",
@@ -59,21 +59,7 @@ def refused_requests(
     """
     fields = {**_TIME, "listener": listener, "caller": caller, **_REQUEST, "service": service}
     # What was answered well is not looked at any further.
-    denied = {
-        "status_code_filter": {
-            "comparison": {
-                "op": "GE",
-                "value": {"default_value": 401, "runtime_key": "mesh.refused"},
-            }
-        }
-    }
-    expression = {
-        "extension_filter": {
-            "name": "envoy.access_loggers.extension_filters.cel",
-            "typed_config": {"@type": _CEL, "expression": _REFUSED},
-        }
-    }
-    when = {"and_filter": {"filters": [denied, expression]}}
+    when = all_of(status_from(401, runtime_key="mesh.refused"), says(_REFUSED))
     return {**_written(access_log, fields), "filter": when}
 
 

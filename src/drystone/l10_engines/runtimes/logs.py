@@ -254,6 +254,14 @@ async def _pause(ended: asyncio.Event | None) -> None:
             await ended.wait()
 
 
+def length_of(path: Path) -> int | None:
+    """Return the length of a log, whatever of it is still there; None where there is none."""
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - of hundreds every other second, and twice as fast
+    except FileNotFoundError:
+        return None
+
+
 def _set_aside(descriptor: int, length: int) -> bool:
     """Return False when the disk has no room for it."""
     try:

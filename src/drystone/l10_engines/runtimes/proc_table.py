@@ -29,7 +29,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK = timedelta(seconds=1) / os.sysconf("SC_CLK_TCK")
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One process or thread group that is no zombie.
 
     Attributes:
