@@ -47,8 +47,8 @@ ORDERS = Member(
 )
 BARE = Member(environment="dev", service="bare", surroundings=())
 STATISTICS = {
-    "limits/dev/orders/near.http_local_rate_limit.ok": 7,
-    "limits/dev/orders/near.http_local_rate_limit.rate_limited": 2,
+    "http.inbound/orders.dev.lua.limits/dev/orders/near.ok": 7,
+    "http.inbound/orders.dev.lua.limits/dev/orders/near.over": 2,
     "http.inbound/orders.dev.ext_authz.limits_open.error": 3,
     "http.inbound/orders.dev.ext_authz.limits_closed.error": 4,
     "server.uptime": 60,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from drystone.l35_mesh.limits.policies import (
     encode,
     exact_limits,
 )
-from drystone.l35_mesh.limits.requests import Requests
+from drystone.l35_mesh.limits.requests import Requests, path_regex
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,23 @@ def test_a_limit_is_about_the_requests_that_its_pattern_names(
 def test_a_path_that_hides_what_it_means_counts_for_every_limit_of_its_method(odd: str) -> None:
     assert Requests("GET /reports/*").have("GET", odd)
     assert not Requests("POST /reports/*").have("GET", odd)
+
+
+_WORDS = st.text(alphabet="/ab*", max_size=8)
+
+
+@given(_WORDS, st.text(alphabet="/ab?;", max_size=10))
+def test_a_pattern_means_what_envoy_is_told_that_it_means(path: str, target: str) -> None:
+    match = f"GET /{path}"
+    pattern = path_regex(match)
+    expected = pattern is None or re.fullmatch(pattern, f"/{target}") is not None
+    assert Requests(match).have("GET", f"/{target}") == expected
+
+
+def test_a_pattern_of_many_stars_is_looked_for_once() -> None:
+    # A regular expression that tries again would never come to an end.
+    assert not Requests(f"GET /{'a*' * 400}b").have("GET", f"/{'a' * 60_000}c")
+    assert Requests(f"GET /{'a*' * 400}c").have("GET", f"/{'a' * 60_000}c")
 
 
 def test_what_a_query_hides_is_nobodys_affair() -> None:

@@ -56,6 +56,23 @@ async def test_two_proxies_share_an_exact_limit_to_the_last_call(
     assert sum(blue.seen.values()) == len(passed)
 
 
+async def test_two_proxies_split_a_shared_limit_also_when_one_comes_later(
+    two: tuple[LimitedRig, LimitedRig], blue: Upstream
+) -> None:
+    first, second = two
+    shared = limit(count=8, counted="shared")
+    await first.limit(all=shared)
+    assert await first.statuses(7) == [200] * 7
+    for rig in two:
+        rig.among = 2
+        await rig.limit(all=shared)
+    assert await first.statuses(1) == [429], "its share is used up, and nothing came back"
+    assert await second.statuses(5) == [200] * 4 + [429]
+    first.among = 1
+    await first.limit(all=shared)
+    assert await first.statuses(5) == [200] * 4 + [429], "alone it has the share of the other one"
+
+
 @pytest.fixture
 async def asks(home: Path) -> AsyncIterator[Any]:
     """Ask a limiter by Envoy's rate limit service; ``dev/orders`` has limits."""

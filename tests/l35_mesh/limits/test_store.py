@@ -18,6 +18,7 @@ from drystone.l35_mesh.limits.engine import LimiterEngine
 from drystone.l35_mesh.limits.errors import NobodyCounts
 from drystone.l35_mesh.limits.policies import Policy
 from drystone.l35_mesh.limits.store import InStore
+from drystone.testing.conformance.engines import started
 from l35_mesh.limits.asking import Proxy
 
 HOUR = 3_600_000_000
@@ -33,11 +34,9 @@ ALGORITHMS = ("token-bucket", "gcra", "fixed-window", "sliding-window")
 
 
 @pytest.fixture
-async def valkey(home: Path) -> AsyncIterator[Valkey]:
-    engine = Valkey("limits", home / "valkey")
-    await engine.start()
-    yield engine
-    await engine.stop()
+async def valkey() -> AsyncIterator[Valkey]:
+    async with started(lambda home: Valkey("limits", home / "valkey")) as engine:
+        yield engine
 
 
 @pytest.fixture

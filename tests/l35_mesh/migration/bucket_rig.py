@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 from botocore.exceptions import ClientError
+from typing_extensions import override
 
 from drystone.l10_engines.objects.access import BucketAccess
 from drystone.l10_engines.objects.calls import client_of
 from drystone.l10_engines.objects.server import Objects
-from drystone.l35_mesh.migration.buckets import BucketMove, Times
+from drystone.l35_mesh.migration.buckets import BucketMove
+from drystone.l35_mesh.migration.noted_moves import Surroundings, Times
+from l35_mesh.migration.writing import Writing
 
 SHORT = Times(
     pause=timedelta(milliseconds=20),
@@ -41,14 +43,10 @@ class Ends:
     def move(
         self, *, hold: Callable[[bool], bool] | None = None, times: Times = SHORT
     ) -> BucketMove:
-        return BucketMove(
-            self.old,
-            self.new,
-            self.folder / "notes",
-            hold or self.hold,
-            self.told.append,
-            times=times,
+        around = Surroundings(
+            self.folder / "notes", hold or self.hold, self.told.append, times=times
         )
+        return BucketMove(self.old, self.new, around)
 
     def put(self, key: str, body: bytes = b"value") -> None:
         self.from_old.put_object(Bucket=self.old.bucket, Key=key, Body=body)
@@ -76,39 +74,18 @@ def content(access: BucketAccess) -> dict[str, str]:
     return found
 
 
-class Writer:
-    """Writes to the old bucket from a thread, and remembers what was acknowledged."""
+class Writer(Writing):
+    """Writes to the old bucket."""
+
+    more = 5
 
     def __init__(self, access: BucketAccess) -> None:
+        super().__init__()
         self._bucket = access.bucket
         self._client = client_of(access)
-        self._stop = threading.Event()
-        self.enough = threading.Event()
         self.acknowledged: dict[str, str] = {}
-        self.unsure: set[str] = set()
-        self.written = 0
-        self.refused = 0
-        self._thread = threading.Thread(target=self._write, daemon=True)
 
-    def __enter__(self) -> Writer:
-        self._thread.start()
-        assert self.enough.wait(30)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-
-    def until_more(self, count: int = 5) -> None:
-        before = self.written
-        while self.written < before + count and not self.refused:
-            assert self._thread.is_alive()
-            self._stop.wait(0.005)
-
+    @override
     def _write(self) -> None:
         number = 0
         while not self._stop.is_set():

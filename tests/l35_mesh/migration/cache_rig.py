@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+
+from typing_extensions import override
 
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l10_engines.cache.access import CacheAccess
 from drystone.l10_engines.cache.resp import Refused
 from drystone.l10_engines.cache.server import Valkey
 from drystone.l10_engines.cache.wire import Wire, bytes_in, list_in
-from drystone.l35_mesh.migration.caches import CacheMove, Times
+from drystone.l35_mesh.migration.caches import CacheMove
+from drystone.l35_mesh.migration.noted_moves import Surroundings, Times
+from l35_mesh.migration.writing import Writing
 
 SHORT = Times(
     pause=timedelta(milliseconds=5),
@@ -45,15 +48,10 @@ class Caches:
         times: Times = SHORT,
         is_enough: Callable[[], bool] = lambda: False,
     ) -> CacheMove:
-        return CacheMove(
-            self.old.access(),
-            to or self.new.access(),
-            self.folder / "notes",
-            hold or self.hold,
-            self.told.append,
-            is_enough=is_enough,
-            times=times,
+        around = Surroundings(
+            self.folder / "notes", hold or self.hold, self.told.append, is_enough, times
         )
+        return CacheMove(self.old.access(), to or self.new.access(), around)
 
     def carry_through(self, switch: Callable[[], None] = lambda: None) -> None:
         with closing(self.move()) as move:
@@ -86,37 +84,17 @@ def content(wire: Wire) -> dict[bytes, object]:
     return dict(zip(keys, wire.ask_all(asked), strict=True))
 
 
-class Writer:
-    """Writes to the old server from a thread, and remembers what was acknowledged."""
+class Writer(Writing):
+    """Writes to the old server."""
+
+    more = 50
 
     def __init__(self, access: CacheAccess) -> None:
+        super().__init__()
         self._access = access
-        self._stop = threading.Event()
-        self.enough = threading.Event()
         self.acknowledged: dict[bytes, object] = {}
-        self.written = 0
-        self.refused = 0
-        self._thread = threading.Thread(target=self._write, daemon=True)
 
-    def __enter__(self) -> Writer:
-        self._thread.start()
-        assert self.enough.wait(30)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-
-    def until_more(self, count: int = 50) -> None:
-        before = self.written
-        while self.written < before + count and not self.refused:
-            assert self._thread.is_alive()
-            self._stop.wait(0.005)
-
+    @override
     def _write(self) -> None:
         number, wire = 0, Wire(self._access)
         while not self._stop.is_set():

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from drystone.l10_engines.cache.server import Valkey
-from drystone.testing.conformance.engines import short_home
+from drystone.testing.conformance.engines import started
 from journeys.place import Place, place
 from l35_mesh.migration.cache_rig import Caches
 
@@ -30,15 +30,11 @@ def plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def valkeys() -> AsyncIterator[tuple[Valkey, Valkey]]:
     """Two servers that tests share."""
-    with short_home() as home:
-        both = Valkey("cache-old", home / "old"), Valkey("cache-new", home / "new")
-        try:
-            for one in both:
-                await one.start()
-            yield both
-        finally:
-            for one in both:
-                await one.stop()
+    async with (
+        started(lambda home: Valkey("cache-old", home / "old")) as old,
+        started(lambda home: Valkey("cache-new", home / "new")) as new,
+    ):
+        yield old, new
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -21,9 +21,9 @@ from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.objects.buckets import Buckets
 from drystone.l10_engines.objects.server import Objects
 from drystone.l35_mesh.migration import buckets as places
-from drystone.l35_mesh.migration.buckets import Times
 from drystone.l35_mesh.migration.errors import DataDiverged, DataUnfit
-from drystone.testing.conformance.engines import short_home
+from drystone.l35_mesh.migration.noted_moves import Times
+from drystone.testing.conformance.engines import started
 from l35_mesh.migration.bucket_rig import SHORT, Ends, Writer
 
 STEPS = (
@@ -40,13 +40,8 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def store() -> AsyncIterator[Objects]:
-    with short_home() as home:
-        engine = Objects("objects", home / "objects")
-        try:
-            await engine.start()
-            yield engine
-        finally:
-            await engine.stop()
+    async with started(lambda home: Objects("objects", home / "objects")) as engine:
+        yield engine
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -120,7 +115,8 @@ from pathlib import Path
 from drystone.l00_kernel import fault_points
 from drystone.l10_engines.objects.access import BucketAccess
 from drystone.l10_engines.objects.server import Objects
-from drystone.l35_mesh.migration.buckets import BucketMove, Times
+from drystone.l35_mesh.migration.buckets import BucketMove
+from drystone.l35_mesh.migration.noted_moves import Surroundings, Times
 told = json.load(sys.stdin)
 fault_points.arm(told["fault"] + ":kill", Path(told["folder"]), print)
 old, new = BucketAccess(**told["old"]), BucketAccess(**told["new"])
@@ -132,7 +128,8 @@ def hold(is_held):
         return await store.hold(old.bucket, is_held=is_held)
     return asyncio.run(once())
 quick = Times(timedelta(seconds=0.02), timedelta(seconds=0.3), timedelta(seconds=20))
-move = BucketMove(old, new, Path(told["folder"], "notes"), hold, print, times=quick)
+around = Surroundings(Path(told["folder"], "notes"), hold, print, times=quick)
+move = BucketMove(old, new, around)
 move.begin()
 move.follow(lambda _: True)
 move.cut_over(lambda: None)
@@ -178,7 +175,7 @@ def test_a_move_that_was_cut_short_can_be_given_up(ends: Ends, point: FaultPoint
         killed_at(ends, point)
         ends.move().give_up()
         writer.refused = 0
-        writer.until_more(5)
+        writer.until_more()
         writer.stop()
     assert ends.content(ends.old) == writer.acknowledged
     assert ends.may_write()

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from drystone.l10_engines.cache.wire import Wire
-from drystone.l35_mesh.migration.caches import Times
 from drystone.l35_mesh.migration.errors import DataDiverged, DataUnfit, NotesUnreadable
+from drystone.l35_mesh.migration.noted_moves import Times
 from drystone.l35_mesh.migration.notes import opened
 from l35_mesh.migration.cache_rig import SHORT, Caches, Writer, content
 

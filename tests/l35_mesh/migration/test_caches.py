@@ -50,7 +50,8 @@ from pathlib import Path
 from drystone.l00_kernel import fault_points
 from drystone.l10_engines.cache.access import CacheAccess
 from drystone.l10_engines.cache.server import Valkey
-from drystone.l35_mesh.migration.caches import CacheMove, Times
+from drystone.l35_mesh.migration.caches import CacheMove
+from drystone.l35_mesh.migration.noted_moves import Surroundings, Times
 told = json.load(sys.stdin)
 fault_points.arm(told["fault"] + ":kill", Path(told["folder"]), print)
 def hold(is_held):
@@ -62,7 +63,8 @@ def hold(is_held):
     return asyncio.run(once())
 quick = Times(timedelta(seconds=0.005), timedelta(seconds=0.2), timedelta(seconds=20))
 old, new = CacheAccess(**told["old"]), CacheAccess(**told["new"])
-move = CacheMove(old, new, Path(told["folder"], "notes"), hold, print, times=quick)
+around = Surroundings(Path(told["folder"], "notes"), hold, print, times=quick)
+move = CacheMove(old, new, around)
 move.begin()
 move.follow(lambda _: True)
 move.cut_over(lambda: None)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import msgspec
 import psycopg
 import pytest
 import pytest_asyncio
+from typing_extensions import override
 
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.postgres import moving
@@ -23,7 +23,8 @@ from drystone.l10_engines.postgres.moving import Diverged, Unmovable
 from drystone.l10_engines.postgres.server import Postgres
 from drystone.l35_mesh.migration import databases as places
 from drystone.l35_mesh.migration.databases import DatabaseMove
-from drystone.testing.conformance.engines import short_home
+from drystone.testing.conformance.engines import started
+from l35_mesh.migration.writing import Writing
 
 TABLES = """
 CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, number int UNIQUE NOT NULL, note text,
@@ -60,13 +61,8 @@ class Ends(msgspec.Struct):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Postgres]:
-    with short_home() as home:
-        engine = Postgres("postgres", home / "postgres")
-        try:
-            await engine.start()
-            yield engine
-        finally:
-            await engine.stop()
+    async with started(lambda home: Postgres("postgres", home / "postgres")) as engine:
+        yield engine
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -85,36 +81,17 @@ async def ends(server: Postgres) -> AsyncIterator[Ends]:
     await made.drop("dev.orders.new")
 
 
-class Writer:
-    """Writes to a database from a thread, and remembers what was acknowledged."""
+class Writer(Writing):
+    """Writes to a database."""
+
+    more = 20
 
     def __init__(self, access: DatabaseAccess) -> None:
+        super().__init__()
         self._access = access
-        self._stop = threading.Event()
-        self.enough = threading.Event()
         self.acknowledged: list[int] = []
-        self.refused = 0
-        self._thread = threading.Thread(target=self._write, daemon=True)
 
-    def __enter__(self) -> Writer:
-        self._thread.start()
-        assert self.enough.wait(20)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(20)
-        assert not self._thread.is_alive()
-
-    def until_more(self, count: int = 20) -> None:
-        before = len(self.acknowledged)
-        while len(self.acknowledged) < before + count and not self.refused:
-            assert self._thread.is_alive()
-            self._stop.wait(0.005)
-
+    @override
     def _write(self) -> None:
         number = 0
         with psycopg.connect(self._access.url(), autocommit=True) as connection:
@@ -128,6 +105,7 @@ class Writer:
                     self._stop.wait(0.005)
                 else:
                     self.acknowledged.append(number)
+                    self.written += 1
                 if number > 10:
                     self.enough.set()
 
@@ -273,7 +251,7 @@ def test_a_move_that_was_cut_short_can_be_given_up(
         ends.move().give_up()
         before = len(writer.acknowledged)
         writer.refused = 0
-        writer.until_more(5)
+        writer.until_more()
         writer.stop()
         assert len(writer.acknowledged) > before
     with moving.connected(ends.administered(ends.old)) as connection:

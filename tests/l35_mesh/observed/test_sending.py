@@ -31,7 +31,8 @@ async def test_what_was_called_is_sent_and_nothing_else_is_counted(
     stopped: MeshRig, blue: Upstream, server: socket.socket
 ) -> None:
     rig = stopped
-    to = statsd_of(f"127.0.0.1:{server.getsockname()[1]}")
+    others = r"^listener_manager\.listener_create_success$"
+    to = statsd_of(f"127.0.0.1:{server.getsockname()[1]}", others)
     settings = msgspec.structs.replace(rig.envoy._settings, statsd=to)
     rig.envoy = Envoy(rig.envoy.directory, ads=rig.ads, settings=settings)
     await rig.live()
@@ -51,10 +52,12 @@ async def test_what_was_called_is_sent_and_nothing_else_is_counted(
                     sent[found["name"]] = sent.get(found["name"], 0) + int(found["value"])
                 else:
                     sent[found["name"]] = int(found["value"])
+    sent.pop("listener_manager.listener_create_success", None)
     assert all(re.match(r"(http\.(outbound|inbound|edge)|cluster\.)", name) for name in sent)
     assert len(sent) < 40
     # What the platform itself asks of the proxy is counted as before.
     assert b"downstream_rq_active" in await rig.envoy.statistics(UNDER_WAY)
+    assert b"listener_create_success" in await rig.envoy.statistics(others)
 
 
 @pytest.mark.parametrize("place", ["localhost:8125", "127.0.0.1", "127.0.0.1:0", "::1:x", ""])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -125,7 +126,7 @@ async def tried_by_instance(
         environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
         state=scene.home / "instances/desk",
         limits=Limits(memory=256 << 20, cpu=1.0),
-        home_label="around",
+        home_label=f"around-{os.getpid()}",  # workers beside this one run the same
         network=scene.own.path,
     )
     spec = msgspec.structs.replace(spec, **changes)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from typing_extensions import override
 
-from drystone.l20_trust.keys.api import DEFAULT_LIFETIME, ProxyKeys, Token
+from drystone.l20_trust.keys.api import DEFAULT_LIFETIME, ProxyKeys, Token, Trusted
 from drystone.l20_trust.keys.errors import NoKeys
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,6 +29,7 @@ class FewKeys(ProxyKeys):
 
     def __init__(self, clock: Hands) -> None:
         self.of: dict[str, list[int]] = {}
+        self.named: dict[str, Sequence[Trusted]] = {}
         self.clock = clock
         self._told: list[Callable[[str], None]] = []
         self.made = 0
@@ -51,6 +52,10 @@ class FewKeys(ProxyKeys):
     @override
     def key_set(self, issuers: Collection[str]) -> dict[str, Any]:
         return {"keys": [{"kid": f"{i}/{k}"} for i in sorted(issuers) for k in self.of.get(i, [])]}
+
+    @override
+    def trusted(self, audience: str) -> Sequence[Trusted]:
+        return self.named.get(audience, ())
 
     @override
     def mint(self, issuer: str, audience: str, lifetime: timedelta = DEFAULT_LIFETIME) -> Token:

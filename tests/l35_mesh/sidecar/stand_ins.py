@@ -2,7 +2,7 @@
 
 An address is ``tcp:HOST:PORT``, ``udp:HOST:PORT``, ``dns:HOST`` or ``unix:PATH`` (``unix:@NAME`` is an abstract one). Each
 answers everybody with ``stand-in``, DNS with the addresses that a name tells, ``at-127-0-0-1-and-203-0-113-7.example.com`` or
-``six-2001-db8--7.example.com``, and for others with one and the same. The file READY is made when all of them listen.
+``six-2001-db8--7.example.com`` or ``both-203-0-113-7-or-2001-db8--7.example.com``, and for others with one and the same. The file READY is made when all of them listen.
 """
 
 from __future__ import annotations
@@ -60,6 +60,10 @@ def located(label: str, kind: int) -> list[tuple[tuple[int, int], bytes]]:
     if word == "six":
         at = socket.inet_pton(socket.AF_INET6, rest.replace("-", ":"))
         return [((28, 1), at)] if kind == 28 else []
+    if word == "both":
+        four, _, rest = rest.partition("-or-")
+        word, rest = ("at", four) if kind == 1 else ("six", rest)
+        return located(f"{word}-{rest}", kind)
     texts = rest.split("-and-") if word == "at" else ["203-0-113-7"]
     return (
         [((1, 1), socket.inet_aton(text.replace("-", "."))) for text in texts] if kind == 1 else []

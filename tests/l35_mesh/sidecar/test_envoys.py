@@ -7,22 +7,26 @@ import json
 import signal
 from collections.abc import AsyncIterator
 
+import grpc
 import httpx2
 import pytest
 from msgspec import structs
 
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.processes import identity
-from drystone.l10_engines.proxy.edge import EdgeService, Endpoint
+from drystone.l10_engines.proxy.edge import EdgeService, Endpoint, Pool
 from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
 from drystone.l10_engines.proxy.generation import generations
 from drystone.l35_mesh.sidecar import model
 from drystone.l35_mesh.sidecar.model import Address, Mesh
 from drystone.l35_mesh.sidecar.snapshot import instance_snapshot, mesh_snapshot
 from drystone.testing.conformance.engines import eventually
+from drystone.testing.talker_process import running_talker
 from l10_engines.proxy.rig import only_generation, until
+from l10_engines.proxy.test_streams import calls
 from l10_engines.proxy.upstream import Upstream
-from l35_mesh.sidecar.rig import MeshRig
+from l35_mesh.sidecar.one_envoy.test_protocols import channel
+from l35_mesh.sidecar.rig import MeshRig, edge_service
 
 
 async def test_without_a_token_no_call_is_made(stopped: MeshRig, blue: Upstream) -> None:
@@ -141,6 +145,54 @@ async def test_the_edge_and_services_of_the_host_find_a_service_with_an_envoy_of
     blue.release.set()
     assert (await slow).status_code == 200
     await ending
+
+
+def stands(beside: Beside, service: EdgeService) -> tuple[Mesh, Mesh]:
+    """Return what a service's own Envoy does, and that of the host, which is its caller's sidecar."""
+    rig = beside.rig
+    inbound = rig.billing(service=service, listen=beside.at, is_behind=True, public=True)
+    out = rig.to_billing(reach=(Endpoint(beside.at.port),))
+    ways = (model.Beside(service=service, listen=beside.at),)
+    return rig.mesh(inbound), structs.replace(rig.mesh(out), beside=ways)
+
+
+@pytest.mark.slow
+async def test_a_websocket_comes_to_a_service_with_an_envoy_of_its_own(
+    beside: Beside, blue: Upstream
+) -> None:
+    service = edge_service("billing.dev", blue)
+    await beside.begin(*stands(beside, service), service)
+    for port in (beside.rig.port, beside.rig.out):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"GET /chat HTTP/1.1\r\nhost: billing.dev.localhost\r\n"
+            b"upgrade: websocket\r\nconnection: upgrade\r\n\r\n"
+        )
+        async with asyncio.timeout(20):
+            assert (await reader.readline()).split()[1] == b"101"
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"hello\n")
+            assert b"hello" in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.slow
+async def test_streams_of_grpc_come_to_a_service_with_an_envoy_of_its_own(beside: Beside) -> None:
+    async with running_talker("green") as talker:
+        pools = (Pool("v1", 1, (Endpoint(talker.port),), "http2"),)
+        service = edge_service("billing.dev", pools=pools)
+        await beside.begin(*stands(beside, service), service)
+        ways = ((beside.rig.port, "billing.dev.localhost"), (beside.rig.out, "billing"))
+        for port, name in ways:
+            async with channel(port, name) as way:
+                assert await calls(way, "Wait")("0") == "0 green"
+                echo = calls(way, "Echo", "stream_stream")()
+                for number in range(5):
+                    await echo.write(str(number))
+                    assert await echo.read() == f"{number} green"
+                await echo.done_writing()
+                assert await echo.code() is grpc.StatusCode.OK
 
 
 async def test_what_comes_while_an_envoy_starts_again_waits_for_it(

@@ -39,7 +39,24 @@ def six(address: str) -> str:
 
 GOOD, OTHER = named(OUTSIDE), named(OUTSIDE, below="other.example")
 INSIDE, LOST = named(PRIVATE, below="plain.example"), named("10.2.0.1", below="plain.example")
-EGRESS = (f"*.{BELOW}", f"*.{BELOW}:80", f"{INSIDE}:5432", f"{LOST}:5432")
+PLAIN = "plain.example"
+UNHEARD, CLOSED = (
+    "203.0.113.200",
+    SERVER,
+)  # one answers nothing at all, the other that nobody listens
+SEVERAL = (
+    named(UNHEARD, OUTSIDE, below=PLAIN),
+    named(CLOSED, OUTSIDE, below=PLAIN),
+    named("127.0.0.1", OUTSIDE, below=PLAIN),
+    named("169.254.169.254", CLOSED, OUTSIDE, below=PLAIN),
+    f"both-{UNHEARD.replace('.', '-')}-or-{OUTSIDE_6.replace(':', '-')}.{PLAIN}",
+    f"both-{OUTSIDE.replace('.', '-')}-or-2001-db8--dead.{PLAIN}",
+)
+ONLY_INSIDE = named("127.0.0.1", "169.254.169.254", below=PLAIN)
+EGRESS = (
+    *(f"*.{BELOW}", f"*.{BELOW}:80", f"{INSIDE}:5432", f"{LOST}:5432"),
+    *(f"{host}:5432" for host in (*SEVERAL, ONLY_INSIDE)),
+)
 
 PASS: tuple[Attempt, ...] = (
     ("tls", GOOD, 443),
@@ -50,6 +67,7 @@ PASS: tuple[Attempt, ...] = (
     ("http", GOOD, 80, GOOD),
     ("http", GOOD, 443),
     ("bytes", INSIDE, 5432),
+    *(("bytes", host, 5432, word) for host in SEVERAL for word in ("", "again")),
 )
 UNDECLARED: tuple[Attempt, ...] = (
     ("tls", GOOD, 443, OTHER),
@@ -70,6 +88,7 @@ MISLED: tuple[Attempt, ...] = (
     ("tls", six("::1"), 443),
     ("http", named("127.0.0.1"), 80),
     ("bytes", LOST, 5432),
+    ("bytes", ONLY_INSIDE, 5432),
 )
 
 
@@ -92,7 +111,7 @@ def desk(works_here: None) -> Iterator[Tried]:
     }
     with short_home() as home, ExitStack() as ending:
         there = [f"tcp:{at}:{port}" for at in (OUTSIDE, PRIVATE) for port in PORTS]
-        there += [f"tcp:{OUTSIDE_6}:443"]
+        there += [f"tcp:{OUTSIDE_6}:{port}" for port in (443, 5432)]
         here = ending.enter_context(world(home, carrying=(PRIVATE,), listening=there))
         own = [f"tcp:{at}:{port}" for at in ("127.0.0.1", "192.0.2.2") for port in PORTS]
         words = (sys.executable, str(STAND_INS), str(home / "here"), *own)

@@ -10,13 +10,13 @@ import pytest
 from drystone.l00_kernel.ports import NullLog
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.proxy.ads import Ads
-from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l10_engines.supervision.record import processes_in
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.l35_mesh.sidecar.fleet import Fleet
 from drystone.l35_mesh.sidecar.model import Address, Inbound, Mesh
 from drystone.l35_mesh.sidecar.snapshot import instance_snapshot
+from drystone.l90_assembly.mesh import sidecar_settings
 from drystone.testing.conformance.engines import eventually
 from l10_engines.proxy.upstream import Upstream
 from l35_mesh.sidecar.rig import edge_service
@@ -29,12 +29,11 @@ class Home:
         self.folder = folder
         self.ads = Ads(folder / "xds.sock")
         self.supervisor = Supervisor()
-        settings = ProxySettings(port=None, access_log=folder / "log", shares_logs=True)
         self.fleet = Fleet(
             folder / "sidecars",
             ads=self.ads,
             supervisor=self.supervisor,
-            settings=settings,
+            settings=sidecar_settings(folder / "log"),
             log=NullLog(),
         )
 

@@ -17,6 +17,7 @@ from drystone.l10_engines.proxy.edge_moves import Move, Rule
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot, pack_snapshot
 from drystone.l10_engines.supervision.supervisor import Supervisor
+from drystone.l20_trust.keys.api import Trusted
 from drystone.l25_deployer.local.mesh import Member
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.stacks.model import Dependency, EnvironmentStack
@@ -133,6 +134,38 @@ def test_who_calls_is_proven_where_it_decides_which_side_of_a_move_answers(host:
     made = host.snapshot(billing, member("desk"), moves={"billing.dev": by_caller})
     assert "inbound/billing.dev" in made.listeners
     assert "dev/desk/1" in str(made.extensions)
+
+
+def test_who_is_trusted_calls_whom_it_may_and_nobody_else_knows_its_keys(host: Host) -> None:
+    host.keys.of["dev/shop@home"] = [7]
+    host.keys.named = {"dev/billing": [Trusted("dev/shop@home", "dev/shop")]}
+    made = host.snapshot(member("billing"), member("stranger", dependencies=NEEDS), member("desk"))
+    assert "dev/shop" in callers(made)
+    knowing = [name for name, said in made.extensions.items() if "dev/shop@home/7" in str(said)]
+    assert knowing == ["tokens/billing.dev"]
+    closed = host.snapshot(member("billing", callers=("desk",)))
+    assert "dev/shop" not in callers(closed)
+
+
+def test_what_a_service_here_declares_holds_for_the_one_of_its_name_elsewhere(host: Host) -> None:
+    host.keys.named = {"dev/billing": [Trusted("dev/desk@home", "dev/desk")]}
+    needs = {"billing": msgspec.structs.replace(NEEDS["billing"], calls=("GET /reports",))}
+    declared = [member("desk", dependencies=needs), member("billing")]
+    with_trust = callers(host.snapshot(*declared))
+    host.keys.named = {}
+    assert with_trust == callers(host.snapshot(*declared))
+
+
+def test_a_callee_that_moves_is_asked_for_by_a_name_that_the_other_side_knows(host: Host) -> None:
+    services = member("desk", dependencies=NEEDS), member("billing")
+    way = "outbound/desk.dev>billing.dev"
+    assert "host_rewrite_literal" not in str(host.snapshot(*services).routes[way])
+    move = Move(label="0123456789", addresses=(Endpoint(20009),))
+    made = host.snapshot(*services, moves={"billing.dev": move})
+    assert "'host_rewrite_literal': 'billing.dev.localhost'" in str(made.routes[way])
+    named = msgspec.structs.replace(move, host="far.example")
+    made = host.snapshot(*services, moves={"billing.dev": named})
+    assert "host_rewrite_literal" not in str(made.routes[way])
 
 
 def test_a_dependency_has_one_address_for_each_who_calls(host: Host) -> None:

@@ -18,9 +18,12 @@ DOORS = {
         Door(match="* /admin*", groups=("admins",)),
         Door(match="POST /deploys", builds=("ci/orders",)),
         Door(match="* /open", public=True),
+        Door(match="* /closed/*", groups=("admins",)),
         Door(staff=True),
     ),
     "reports": (Door(staff=True),),
+    "evil": (Door(public=True),),
+    "streams": (Door(staff=True, builds=("ci/orders",)),),
 }
 
 
@@ -28,7 +31,7 @@ DOORS = {
 def stand() -> Iterator[Stand]:
     """One Envoy for all tests: it takes longer to start than a test takes."""
     with short_home() as home:
-        one = Stand(home, DOORS)
+        one = Stand(home, DOORS, brief=("streams",))
         users = Users(one.folder)
         groups = {"ada": ["admins", "staff"], "bob": ["staff"], "mallory": []}
         for name, password in PASSWORDS.items():

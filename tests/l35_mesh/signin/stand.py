@@ -83,15 +83,22 @@ class Movable(Clock):
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the headers of the request, as a page with a link and a form."""
+    """Answer with the headers of the request, as a page if one is wanted, or at ``/stream`` without an end; ``/plant`` sets a cookie."""
     headers = {key.decode(): value.decode("latin-1") for key, value in scope["headers"]}
     asks_for_page = "text/html" in headers.get("accept", "")
     body = json.dumps({"path": scope["path"], "method": scope["method"], **headers})
     if asks_for_page:
         body = f"<title>The service</title><pre id=said>{body.replace('<', '&lt;')}</pre>"
     kind = "text/html" if asks_for_page else "application/json"
-    start = {"type": "http.response.start", "status": 200}
-    await send({**start, "headers": [(b"content-type", kind.encode())]})
+    said = [(b"content-type", kind.encode())]
+    if scope["path"] == "/plant":
+        said.append((b"set-cookie", bytes.fromhex(scope["query_string"].decode())))
+    await send({"type": "http.response.start", "status": 200, "headers": said})
+    if scope["path"] == "/stream":
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        return
     await send({"type": "http.response.body", "body": body.encode()})
 
 
@@ -126,9 +133,17 @@ class Stand:
         port: Of the edge.
         folder: Where the sign-in keeps its files.
         log: What Envoy wrote.
+
+    Args:
+        home: Where all of it keeps its files.
+        doors: Of each service.
+        brief: Services at which a request of somebody ends after a moment.
     """
 
-    def __init__(self, home: Path, doors: Mapping[str, tuple[Door, ...]]) -> None:
+    def __init__(
+        self, home: Path, doors: Mapping[str, tuple[Door, ...]], brief: tuple[str, ...] = ()
+    ) -> None:
+        self._brief = brief
         self.home = home
         self.folder = folder_of(Home.create(home))
         self.log = home / "envoy.log"
@@ -220,7 +235,11 @@ class Stand:
             issuer=self.address,
             ticket=self.keys.seal(now).close(place),
         )
-        return gate_of(doors, json.dumps(self.keys.jwks(now)))
+        gate = gate_of(doors, json.dumps(self.keys.jwks(now)))
+        if name in self._brief:
+            brief = dict.fromkeys(gate.lasting, timedelta(milliseconds=300))
+            return msgspec.structs.replace(gate, lasting=brief)
+        return gate
 
 
 class Person:

@@ -20,7 +20,7 @@ from drystone.l35_mesh.sidecar.model import Further
 from drystone.l35_mesh.signin.doors import doors_of
 from drystone.l35_mesh.signin.gate import Door, Doors, gate_of
 from drystone.l35_mesh.signin.signing_keys import SigningKeys
-from drystone.l90_assembly.signin import Gates
+from drystone.l90_assembly.signin import Gates, signin_at_edge
 
 Golden = Callable[[Path, str], None]
 GOLDEN = Path(__file__).parent / "golden"
@@ -58,7 +58,7 @@ def test_the_parts_for_a_proxy_are_as_they_were(golden: Golden) -> None:
 
 def _plain(gate: object) -> object:
     fields = gate.__struct_fields__  # type: ignore[attr-defined]
-    return {name: getattr(gate, name) for name in fields}
+    return json.loads(json.dumps({name: getattr(gate, name) for name in fields}, default=str))
 
 
 def test_the_route_that_fits_most_closely_comes_first() -> None:
@@ -98,6 +98,23 @@ def test_what_has_not_changed_is_the_same_object(tmp_path: Path) -> None:
     assert first.decides
     other = some.further(member(orders(groups=("admins",))))
     assert other.policies != first.policies
+
+
+@pytest.mark.parametrize(
+    ("setting", "host"),
+    [
+        ("", "signin.localhost"),
+        ('[signin]\nurl = "https://login.example.com"\n', "login.example.com"),
+        ('[signin]\nurl = "https://login.example.com:8443/"\n', "login.example.com"),
+        ('[signin]\nurl = "http://localhost:8400"\n', "signin.localhost"),
+    ],
+)
+def test_the_edge_answers_for_the_sign_in_by_the_name_of_its_address(
+    tmp_path: Path, setting: str, host: str
+) -> None:
+    home = Home.create(tmp_path / "home")
+    (home.path / "settings.toml").write_text(setting)
+    assert signin_at_edge(home, Settings.load(home, {})).host == host
 
 
 async def test_a_new_key_is_known_before_it_signs_and_the_earlier_one_afterwards(

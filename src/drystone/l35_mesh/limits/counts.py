@@ -10,7 +10,7 @@ import msgspec
 _SERVICE = r"[a-z][a-z0-9-]*/[a-z][a-z0-9-]*"
 _NAME = r"[a-z][a-z0-9-]*"
 _OWN = re.compile(
-    rf"limits/(?P<service>{_SERVICE})/(?P<limit>{_NAME})\.http_local_rate_limit\.(?P<what>ok|rate_limited)"
+    rf"http\.inbound/[^/]+\.lua\.limits/(?P<service>{_SERVICE})/(?P<limit>{_NAME})\.(?P<what>ok|over)"
 )
 _ASKED = re.compile(
     rf"http\.inbound/(?P<service>{_NAME})\.(?P<environment>{_NAME})"
@@ -18,7 +18,7 @@ _ASKED = re.compile(
 )
 _UPTIME = "server.uptime"
 WANTED = (
-    r"^(limits/[^.]+\.http_local_rate_limit\.(ok|rate_limited)"
+    r"^(http\.inbound/[^/]+\.lua\.limits/[^.]+\.(ok|over)"
     r"|http\.inbound/[^/]+\.ext_authz\.limits_(open|closed)\.error|server\.uptime)$"
 )
 """A regular expression of RE2 for the statistics that are read."""

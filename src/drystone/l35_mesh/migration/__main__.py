@@ -30,6 +30,7 @@ from drystone.l35_mesh.migration.api import DataSource, MigrationApi
 from drystone.l35_mesh.migration.brief import Brief, Said
 from drystone.l35_mesh.migration.errors import NoMigration
 from drystone.l35_mesh.migration.moves import DataMove
+from drystone.l35_mesh.migration.noted_moves import Surroundings
 
 NEAR = 1 << 20
 """Bytes of changes that may be missing when the cut-over begins; they take a moment."""
@@ -106,10 +107,7 @@ class Program:
         yield BucketMove(
             BucketAccess(bucket=values["name"], **{name: values[name] for name in held}),
             parse_bucket_url(self._brief.to),
-            self._notes,
-            self._hold,
-            self.say,
-            is_enough=lambda: self._is_interrupted,
+            self._surroundings(),
         )
 
     @contextmanager
@@ -118,17 +116,14 @@ class Program:
         from drystone.l35_mesh.migration.caches import CacheMove  # noqa: PLC0415
 
         self._unit, self._near = "keys", NEAR_KEYS
-        with closing(
-            CacheMove(
-                parse_url(values["url"]),
-                parse_url(self._brief.to),
-                self._notes,
-                self._hold,
-                self.say,
-                is_enough=lambda: self._is_interrupted,
-            )
-        ) as move:
+        source, target = parse_url(values["url"]), parse_url(self._brief.to)
+        with closing(CacheMove(source, target, self._surroundings())) as move:
             yield move
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            self._notes, self._hold, self.say, is_enough=lambda: self._is_interrupted
+        )
 
     @property
     def _home(self) -> Home:

@@ -13,20 +13,19 @@ has come stands in its notes, and that nobody may write to the old bucket where 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
+from typing import ClassVar
 
-import msgspec
 from typing_extensions import override
 
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l10_engines.objects.access import BucketAccess
 from drystone.l10_engines.objects.moving import AT_ONCE, BucketEnd, Listed
 from drystone.l35_mesh.migration.errors import DataDiverged, DataUnfit
-from drystone.l35_mesh.migration.moves import DataMove
-from drystone.l35_mesh.migration.notes import Notes, opened
+from drystone.l35_mesh.migration.noted_moves import NotedMove, Steps, Surroundings, Words
+from drystone.l35_mesh.migration.notes import Notes
 
 COPIED = FaultPoint("data.bucket.copied", "the new bucket has what was there; nobody has followed")
 WRITTEN = FaultPoint("data.objects.written", "objects are in the new bucket; nobody has noted it")
@@ -39,167 +38,61 @@ SWITCHED = FaultPoint(
     "data.bucket.switched", "traffic goes to the new side; late objects were not looked for"
 )
 
-Tell = Callable[[str], None]
 _EXAMPLES = 5
+_PAUSE = timedelta(seconds=1)
 
 
-class Times(msgspec.Struct, frozen=True):
-    """How long things are waited for.
-
-    Attributes:
-        pause: Between two looks.
-        quiet: For how long nothing may change in a bucket before it counts as still.
-        patience: How long that may take.
-    """
-
-    pause: timedelta = timedelta(seconds=1)
-    quiet: timedelta = timedelta(seconds=2)
-    patience: timedelta = timedelta(seconds=60)
-
-
-class BucketMove(DataMove):
+class BucketMove(NotedMove):
     """One bucket on its way.
 
     Args:
         source: The old bucket and a key that may read it.
         target: The new one and a key that may write to it.
-        notes: File for what the move writes down; its folder exists.
-        hold: Lets nobody write to the old bucket, or everybody again; tells whether it is so. May be called again.
-        tell: Hears what happens.
-        is_enough: Whether somebody has had enough; asked between two pages.
-        times: How long things are waited for.
+        around: What surrounds the move.
     """
 
-    def __init__(
-        self,
-        source: BucketAccess,
-        target: BucketAccess,
-        notes: Path,
-        hold: Callable[[bool], bool],
-        tell: Tell,
-        *,
-        is_enough: Callable[[], bool] = lambda: False,
-        times: Times | None = None,
-    ) -> None:
+    words: ClassVar[Words] = Words("the old bucket", "the bucket moves", "the bucket", "the keys")
+    steps: ClassVar[Steps] = Steps(HELD, VERIFIED, SWITCHED)
+
+    def __init__(self, source: BucketAccess, target: BucketAccess, around: Surroundings) -> None:
         self._source = BucketEnd(source)
         self._target = BucketEnd(target)
-        self._path = notes
-        self._hold = hold
-        self._tell = tell
-        self._is_enough = is_enough
-        self._times = times or Times()
         # The key tells a bucket from one that had its name before; the address of a store may change.
-        self._from = f"{source.bucket} of {source.access_key}"
+        start = f"{source.bucket} of {source.access_key}"
+        super().__init__(around, start=start, end=str(self._target), pause=_PAUSE)
 
     @override
-    def begin(self) -> None:
-        """Copy what there is, unless that was begun before.
-
-        Raises:
-            DataUnfit: The new bucket is not fit for it, or the move leads elsewhere already.
-            Unavailable: A store does not answer; nothing is lost, try again.
-        """
-        if (known := self._known()) and known[0] != self._from:
-            self._path.unlink()  # of a bucket that is gone
-        with opened(self._path) as notes:
-            if notes.ends is not None:
-                if notes.ends[1] != str(self._target):
-                    raise DataUnfit(
-                        f"the bucket moves to {notes.ends[1]} already: give that move up first"
-                    )
-                self._tell("goes on where it was")
-                return
-            if str(self._source) == str(self._target):
-                raise DataUnfit("the new bucket is the old one: name another")
-            if not self._target.is_empty():
-                raise DataUnfit("the new bucket has objects already: empty it first")
-            notes.begin(self._from, str(self._target))
-            self._look(notes, may_stop=True)
-            if not self._is_enough():
-                COPIED.reach()
-                count, size = notes.total()
-                self._tell(f"{self._source.access.bucket}: {count} objects, {size} bytes")
+    def _copy_all(self, notes: Notes) -> None:
+        if str(self._source) == str(self._target):
+            raise DataUnfit("the new bucket is the old one: name another")
+        if not self._target.is_empty():
+            raise DataUnfit("the new bucket has objects already: empty it first")
+        notes.begin(self._from, self._to)
+        self._look(notes, may_stop=True)
+        if not self._is_enough():
+            COPIED.reach()
+            count, size = notes.total()
+            self._tell(f"{self._source.access.bucket}: {count} objects, {size} bytes")
 
     @override
-    def follow(self, until: Callable[[int], bool]) -> None:
-        """Look again and again until somebody says so, who is given the bytes that the last look brought over.
-
-        Raises:
-            Unavailable: A store does not answer; nothing is lost, try again.
-        """
-        with opened(self._path) as notes:
-            while not notes.is_verified:
-                _, size = self._look(notes, may_stop=True)
-                if until(size) or self._is_enough():
-                    return
-                time.sleep(self._times.pause.total_seconds())
+    def _catch_up(self, notes: Notes) -> int:
+        """Look once more; return the bytes that this brought over."""
+        return self._look(notes, may_stop=True)[1]
 
     @override
-    def cut_over(self, switch: Callable[[], None]) -> None:
-        """Let nobody write to the old bucket, bring the rest over, compare, and give the traffic to the new side.
-
-        Args:
-            switch: Gives the traffic to the new side; may be called again.
-
-        Raises:
-            DataDiverged: The two do not hold the same; the old one may be written to again, and nothing has moved.
-            Unavailable: A store does not answer; say it again, or give the move up.
-        """
-        with opened(self._path) as notes:
-            if not notes.is_verified:
-                self._bring_the_rest(notes)
-                VERIFIED.reach()
-            switch()
-            SWITCHED.reach()
-            time.sleep(self._times.quiet.total_seconds())
-            self._bring_late_ones(notes)
-            self._tell("the new side has everything; the old bucket is left as it is")
-
-    @override
-    def give_up(self) -> None:
-        """Let the old bucket be written to again and forget the move; the objects in the new one stay.
-
-        Raises:
-            DataUnfit: Traffic has gone to the new side already.
-        """
-        if (known := self._known()) and known[0] == self._from and known[1]:
-            raise DataUnfit(
-                "the new side may have been written to: going back now would lose that. Move the bucket back from"
-                " there, or finish the cut-over"
-            )
-        self._hold(False)
-        self._path.unlink(missing_ok=True)
-        self._tell("the old bucket goes on alone")
-
-    def _known(self) -> tuple[str, bool] | None:
-        """Return from where the noted move leads and whether both ends were the same; None when there is none."""
-        if not self._path.exists():
-            return None
-        with opened(self._path) as notes:
-            return None if notes.ends is None else (notes.ends[0], notes.is_verified)
-
-    def _bring_the_rest(self, notes: Notes) -> None:
-        is_held = self._hold(True)
-        HELD.reach()
-        self._tell(
-            "the old bucket takes no more changes"
-            if is_held
-            else "the keys of the old bucket are not ours to change: whoever writes to it must stop now"
-        )
-        try:
-            self._until_quiet(notes)
-            DRAINED.reach()
+    def _make_equal(self, notes: Notes, *, is_held: bool) -> None:
+        self._until_quiet(notes)
+        DRAINED.reach()
+        self._require_the_same(notes)
+        if self._bring_besides(notes):
             self._require_the_same(notes)
-            if self._bring_besides(notes):
-                self._require_the_same(notes)
-        except DataDiverged:
-            if is_held:
-                self._hold(False)
-                self._tell("the old bucket takes changes again")
-            raise
         count, size = notes.total()
         self._tell(f"both buckets hold the same {count} objects, {size} bytes")
-        notes.note_verified()
+
+    @override
+    def _finish(self, notes: Notes) -> None:
+        time.sleep(self._times.quiet.total_seconds())
+        self._bring_late_ones(notes)
 
     def _until_quiet(self, notes: Notes) -> None:
         """Look until nothing changes any more: uploads that began before may still end."""

@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from pathlib import Path
+from typing import ClassVar
 
-import msgspec
 from typing_extensions import override
 
 from drystone.l00_kernel.fault_points import FaultPoint
@@ -29,8 +28,8 @@ from drystone.l10_engines.cache.moving import NEVER, CacheEnd, Portion, Value
 from drystone.l10_engines.cache.resp import Refused
 from drystone.l35_mesh.migration.caches_fit import refused, require_fit
 from drystone.l35_mesh.migration.errors import DataDiverged, DataUnfit
-from drystone.l35_mesh.migration.moves import DataMove
-from drystone.l35_mesh.migration.notes import Notes, opened
+from drystone.l35_mesh.migration.noted_moves import NotedMove, Steps, Surroundings, Words
+from drystone.l35_mesh.migration.notes import Notes
 
 COPIED = FaultPoint("data.keys.copied", "the new server has what was there; nobody has followed")
 WRITTEN = FaultPoint("data.keys.written", "the new server has some keys more")
@@ -41,65 +40,37 @@ VERIFIED = FaultPoint(
 )
 SWITCHED = FaultPoint("data.cache.switched", "traffic goes to the new side; nobody has said so")
 
-Tell = Callable[[str], None]
-
 _SKEW = timedelta(seconds=5)
 """By how much the clocks of two servers may differ: for so long a key may have expired at one of them alone."""
 
 _AT_ONCE = 500
+_PAUSE = timedelta(milliseconds=50)
 
 
-class Times(msgspec.Struct, frozen=True):
-    """How long things are waited for.
-
-    Attributes:
-        pause: Between two looks at what was changed.
-        quiet: For how long nothing may change at the old server, where nobody can be kept from writing.
-        patience: How long that may take.
-    """
-
-    pause: timedelta = timedelta(milliseconds=50)
-    quiet: timedelta = timedelta(seconds=2)
-    patience: timedelta = timedelta(seconds=60)
-
-
-class CacheMove(DataMove):
+class CacheMove(NotedMove):
     """The keys of one server on their way; connections are kept until :meth:`close`.
 
     Args:
         source: The old server and who may read it.
         target: The new one and who may write to it.
-        notes: File for what the move writes down; its folder exists.
-        hold: Lets nobody write to the old server, or everybody again; tells whether it is so. May be called again.
-        tell: Hears what happens.
-        is_enough: Whether somebody has had enough; asked between two looks.
-        times: How long things are waited for.
+        around: What surrounds the move.
     """
 
-    def __init__(
-        self,
-        source: CacheAccess,
-        target: CacheAccess,
-        notes: Path,
-        hold: Callable[[bool], bool],
-        tell: Tell,
-        *,
-        is_enough: Callable[[], bool] = lambda: False,
-        times: Times | None = None,
-    ) -> None:
+    words: ClassVar[Words] = Words("the old server", "the keys move", "the keys", "the users")
+    steps: ClassVar[Steps] = Steps(HELD, VERIFIED, SWITCHED)
+
+    def __init__(self, source: CacheAccess, target: CacheAccess, around: Surroundings) -> None:
         self._source = CacheEnd(source)
         self._target = CacheEnd(target)
-        self._path = notes
-        self._hold = hold
-        self._tell = tell
-        self._is_enough = is_enough
-        self._times = times or Times()
+        # The password tells a server from one that had its address before.
+        mark = hashlib.sha256(f"{source.user}:{source.password}".encode()).hexdigest()[:16]
+        start = f"{source.database} of {mark}"
+        super().__init__(around, start=start, end=str(self._target), pause=_PAUSE)
         self._notes: Notes | None = None
         self._changed: set[bytes] = set()
         self._is_all_changed = False
-        # The password tells a server from one that had its address before.
-        mark = hashlib.sha256(f"{source.user}:{source.password}".encode()).hexdigest()[:16]
-        self._from = f"{source.database} of {mark}"
+        self._dropped = 0
+        """How many keys the new server had dropped before the end began, to make room."""
         self._ends = ExitStack()
         self._ends.callback(self._source.close)
         self._ends.callback(self._target.close)
@@ -109,65 +80,27 @@ class CacheMove(DataMove):
         self._ends.close()
 
     @override
-    def begin(self) -> None:
-        if (known := self._known()) and known[0] != self._from:
-            self._path.unlink()  # of a server that is gone
-        with self._noted() as notes:
-            if notes.ends is None:
-                self._require_fit()
-                notes.begin(self._from, str(self._target), life=self._source.about().life)
-                self._copy()
-                return
-            if notes.ends[1] != str(self._target):
-                raise DataUnfit(
-                    f"the keys move to {notes.ends[1]} already: give that move up first"
-                )
-            if not notes.is_verified:
-                self._require_memory(notes.life)
-                self._is_all_changed = True  # who knows what was, while nobody listened
-            self._tell("goes on where it was")
+    def _copy_all(self, notes: Notes) -> None:
+        self._require_fit()
+        notes.begin(self._from, self._to, life=self._source.about().life)
+        self._copy()
 
     @override
-    def follow(self, until: Callable[[int], bool]) -> None:
-        with self._noted() as notes:
-            while not notes.is_verified:
-                count = self._settle()
-                if until(count) or self._is_enough():
-                    return
-                time.sleep(self._times.pause.total_seconds())
+    def _go_on(self, notes: Notes) -> None:
+        if not notes.is_verified:
+            self._require_memory(notes.life)
+            self._is_all_changed = True  # who knows what was, while nobody listened
 
     @override
-    def cut_over(self, switch: Callable[[], None]) -> None:
-        with self._noted() as notes:
-            if not notes.is_verified:
-                self._bring_the_rest(notes)
-                VERIFIED.reach()
-            switch()
-            SWITCHED.reach()
-            self._tell("the new side has everything; the old server is left as it is")
+    def _catch_up(self, notes: Notes) -> int:
+        """Bring over what was changed; return how many keys that were."""
+        return self._settle()
 
     @override
-    def give_up(self) -> None:
-        if (known := self._known()) and known[0] == self._from and known[1]:
-            raise DataUnfit(
-                "the new side may have been written to: going back now would lose that. Move the keys back from there,"
-                " or finish the cut-over"
-            )
-        self._hold(False)
-        self._path.unlink(missing_ok=True)
-        self._tell("the old server goes on alone")
-
-    def _known(self) -> tuple[str, bool] | None:
-        """Return from where the noted move leads and whether both ends were the same; None when there is none."""
-        if not self._path.exists():
-            return None
-        with opened(self._path) as notes:
-            return None if notes.ends is None else (notes.ends[0], notes.is_verified)
-
     @contextmanager
     def _noted(self) -> Iterator[Notes]:
         """Open the notes; what a server refuses meanwhile is told with what to do."""
-        with opened(self._path) as notes:
+        with super()._noted() as notes:
             self._notes = notes
             try:
                 yield notes
@@ -328,31 +261,14 @@ class CacheMove(DataMove):
 
     # The end
 
+    @override
     def _bring_the_rest(self, notes: Notes) -> None:
-        dropped = self._target.about().evicted
-        is_held = self._hold(True)
-        HELD.reach()
-        self._tell(
-            "the old server takes no more changes"
-            if is_held
-            else "the users of the old server are not ours to change: whoever writes to it must stop now"
-        )
-        try:
-            self._require_the_same(notes.life, is_held=is_held, dropped=dropped)
-        except DataDiverged:
-            if is_held:
-                self._hold(False)
-                self._tell("the old server takes changes again")
-            raise
-        notes.note_verified()
+        self._dropped = self._target.about().evicted
+        super()._bring_the_rest(notes)
 
-    def _require_the_same(self, life: str, *, is_held: bool, dropped: int) -> None:
+    @override
+    def _make_equal(self, notes: Notes, *, is_held: bool) -> None:
         """Compare every key of both servers while nobody writes.
-
-        Args:
-            life: Since which start the old one has what it holds.
-            is_held: Whether nobody can.
-            dropped: How many keys the new one had dropped before, to make room.
 
         Raises:
             DataDiverged: They do not hold the same, or somebody writes.
@@ -361,12 +277,12 @@ class CacheMove(DataMove):
         end = time.monotonic() + self._times.patience.total_seconds()
         if is_held:
             self._source.open()  # who may do what has changed, and with it connections may have ended
-            self._require_memory(life)
+            self._require_memory(notes.life)
         self._until_quiet(end, is_held=is_held)
         DRAINED.reach()
         self._look(is_last=True)
         self._until_quiet(end, is_held=is_held, is_last=True)
-        if self._target.about().evicted > dropped:
+        if self._target.about().evicted > self._dropped:
             raise DataDiverged("the new server drops keys to make room: give it more memory")
         total = sum(len(page) for _ in self._databases() for page in self._source.pages())
         self._tell(f"both servers hold the same {total} keys")

@@ -60,12 +60,6 @@ class DatabaseMove(DataMove):
 
     @override
     def begin(self) -> None:
-        """Copy what there is, unless that was done before; from then on changes are kept.
-
-        Raises:
-            Unmovable: It cannot be moved as it is, or the new database is not fit for it.
-            Unavailable: A server does not answer; nothing is lost, try again.
-        """
         with (
             moving.connected(self._source_url) as source,
             moving.connected(self._target_url, autocommit=False) as target,
@@ -116,12 +110,6 @@ class DatabaseMove(DataMove):
 
     @override
     def follow(self, until: Callable[[int], bool]) -> None:
-        """Apply changes until somebody says so, who is given the lag in bytes after each batch.
-
-        Raises:
-            Diverged: Somebody else writes to the new database.
-            Unavailable: A server does not answer; nothing is lost, try again.
-        """
         with (
             moving.connected(self._source_url) as source,
             moving.connected(self._target_url) as target,
@@ -140,15 +128,6 @@ class DatabaseMove(DataMove):
 
     @override
     def cut_over(self, switch: Callable[[], None]) -> None:
-        """Let nobody write to the old database, bring the rest over, compare, and give the traffic to the new side.
-
-        Args:
-            switch: Gives the traffic to the new side; may be called again.
-
-        Raises:
-            Diverged: The two do not hold the same; the old one may be written to again, and nothing has moved.
-            Unavailable: A server does not answer; say it again, or give the move up.
-        """
         with (
             moving.connected(self._source_url) as source,
             moving.connected(self._target_url) as target,
@@ -212,11 +191,6 @@ class DatabaseMove(DataMove):
 
     @override
     def give_up(self) -> None:
-        """Let the old database be written to again and keep no more changes; the rows in the new one stay.
-
-        Raises:
-            Unmovable: Traffic has gone to the new side already.
-        """
         with moving.connected(self._source_url) as source:
             if self._is_verified(source):
                 raise Unmovable(

@@ -59,7 +59,7 @@ class CallTimes(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         caller: Who calls, as ``<environment>/<service>``; empty for all who come by the edge.
         callee: Who is called, likewise.
-        calls: How many were timed since the proxy began.
+        calls: How many were timed.
         p50: Half of them took at most so many seconds; None where the longest bucket does not tell.
         p95: So did 95 of 100.
         p99: So did 99 of 100.
@@ -78,9 +78,12 @@ class Durations(msgspec.Struct, frozen=True):
 
     Attributes:
         durations: By who calls and who is called; those alone that were made. Nothing while no proxy answers.
+        since: From when on: some five to ten minutes ago, or when the platform began. None where all calls count since the
+            proxy began, which may be long ago.
     """
 
     durations: list[CallTimes]
+    since: datetime | None = None
 
 
 class ObservedApi(Api):

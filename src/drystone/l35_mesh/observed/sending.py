@@ -13,11 +13,12 @@ class CannotSend(Invalid):
     """The settings say nothing to which numbers can be sent."""
 
 
-def statsd_of(place: str | None) -> StatsD | None:
+def statsd_of(place: str | None, *more: str) -> StatsD | None:
     """Return the server of StatsD that the settings name; None where they name none.
 
     Args:
         place: ``127.0.0.1:8125``, or ``[::1]:8125``; a name would have to be looked up before the proxy starts.
+        more: Regular expressions of RE2 for statistics that others read: nothing else is counted then.
 
     Raises:
         CannotSend: It is something else.
@@ -32,4 +33,4 @@ def statsd_of(place: str | None) -> StatsD | None:
         number, address = 0, ipaddress.ip_address(0)
     if not 0 < number < 1 << 16:
         raise CannotSend("telemetry.statsd is no IP address with a port, such as 127.0.0.1:8125")
-    return StatsD(str(address), number, WANTED)
+    return StatsD(str(address), number, (WANTED, *more))

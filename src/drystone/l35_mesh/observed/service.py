@@ -24,6 +24,7 @@ from drystone.l35_mesh.observed.attempts import Attempt, NoAttempt, read
 from drystone.l35_mesh.observed.datagrams import Datagrams
 from drystone.l35_mesh.observed.following import Followed
 from drystone.l35_mesh.observed.landscape import Landscape
+from drystone.l35_mesh.observed.recent import Recent, Spreads
 from drystone.l35_mesh.observed.refusals import Refusal, explain
 from drystone.l35_mesh.observed.statistics import Spread
 from drystone.l35_mesh.observed.tally import Tally, Times
@@ -59,6 +60,7 @@ class Observed(ObservedApi):
         self._tally = Tally()
         self._datagrams = datagrams(self._tally) if datagrams is not None else None
         self._counted = counted
+        self._recent = Recent()
         self._useless = 0
         self._looking = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
@@ -100,19 +102,28 @@ class Observed(ObservedApi):
 
     @override
     async def durations(self, ctx: Context) -> Durations:
-        if self._counted is None:
+        found = await self._spreads()
+        if found is None:
             return Durations([])
+        begun, late = self._recent.of_late(self._clock.now(), found)
+        times = [_times(*way, spread) for way, spread in sorted(late.items()) if spread.count]
+        return Durations(times, begun if times else None)
+
+    async def _spreads(self) -> Spreads | None:
+        """Return how long all calls took that were counted; None while nobody counts."""
+        if self._counted is None:
+            return None
         try:
             found = await asyncio.to_thread(statistics.read, await self._counted(statistics.WANTED))
         except (ProxyUnavailable, ValueError):
-            return Durations([])
-        return Durations(
-            [
-                _times(caller, callee, requests.spread)
-                for (caller, callee), requests in sorted(found.calls.items())
-                if requests.spread.count
-            ]
-        )
+            return None
+        return {way: requests.spread for way, requests in found.calls.items()}
+
+    async def remember(self) -> None:
+        """Remember what is counted now, if it is time to: what is told later begins with it."""
+        now = self._clock.now()
+        if self._recent.is_due(now) and (found := await self._spreads()) is not None:
+            self._recent.keep(now, found)
 
     async def look(self) -> None:
         """Read what was refused since the last time."""
@@ -138,6 +149,7 @@ class Observed(ObservedApi):
     async def _watch(self) -> None:
         while True:
             await self.look()
+            await self.remember()
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,8 @@ AT_ONCE = 8
 """How many networks are made at the same time."""
 
 
-class Surrounded(msgspec.Struct, frozen=True):
-    """What is around one service.
+class Surrounded(msgspec.Struct, frozen=True, dict=True):
+    """What is around one service. What follows from it is made once: it is asked for with every change of any service.
 
     Attributes:
         caller: The service, such as ``desk.dev``.
@@ -42,12 +43,12 @@ class Surrounded(msgspec.Struct, frozen=True):
     beyond: Path | None = None
     own: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def egresses(self) -> tuple[model.Egress, ...]:
         """Its ways out, but those to other services."""
         return self.ways.egresses(self.network, self.beyond)
 
-    @property
+    @cached_property
     def border(self) -> model.Border | None:
         """What those of its ways pass that lead to names; None where there are none."""
         if self.beyond is None:
@@ -60,13 +61,13 @@ class Surrounded(msgspec.Struct, frozen=True):
             own=self.own,
         )
 
-    @property
+    @cached_property
     def catcher(self) -> model.Catcher:
         """The end of everything else."""
         listen = model.Address(CATCHER, network=self.network, more=_more())
         return model.Catcher(caller=self.caller, listen=listen)
 
-    @property
+    @cached_property
     def resolver(self) -> model.Resolver:
         """The answers to its questions for names."""
         return self.ways.resolver(self.network, *_more())

@@ -30,8 +30,13 @@ from drystone.l35_mesh.sidecar.checks import check_border
 from drystone.l35_mesh.sidecar.connections import listening
 from drystone.l35_mesh.sidecar.inbound import PARTS
 from drystone.l35_mesh.sidecar.model import Border, Egress, issuer_of
+from drystone.l35_mesh.sidecar.several import granting
 
 _EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
+
+
+_ANSWERS_WITHIN = "2s"
+"""How long an address may take before another one is tried."""
 
 
 def border_name(caller: str) -> str:
@@ -59,19 +64,24 @@ def border_part(border: Border, access_log: Path) -> Snapshot:
         refused = refused_connections(access_log, "border", caller=issuer_of(way.caller), name=what)
         log = json_log(access_log, egress_fields(way))
         chains += [
-            {**_match(way, open_ | _EVERYWHERE), "filters": [tcp(egress_name(way), log)]},
+            {**_match(way, open_ | _EVERYWHERE), "filters": [_passing(way, log)]},
             {**_match(way, closed), "filters": [tcp(NOWHERE, refused)]},
         ]
     listener = {
         **listening(name, border.listen, chains, {}),
         **inspected("original_dst"),
     }
-    clusters = {egress_name(way): _where_it_is(egress_name(way)) for way in border.ways}
+    clusters = {egress_name(way): _where_it_is(way) for way in border.ways}
     return Snapshot(
         clusters={**clusters, NOWHERE: NOWHERE_AT_ALL},
         listeners={name: listener},
         optional=frozenset({name}),
     )
+
+
+def _passing(way: Egress, log: Config) -> Config:
+    # Which host below a star is meant is known from what a client says, which passes as it is.
+    return tcp(egress_name(way), log) if way.stands_for_many else granting(way, log)
 
 
 def _match(way: Egress, ranges: Iterable[str]) -> Config:
@@ -93,6 +103,8 @@ def _prefix(range_: str) -> Config:
     return {"address_prefix": address, "prefix_len": int(length)}
 
 
-def _where_it_is(name: str) -> Config:
+def _where_it_is(way: Egress) -> Config:
     """Return the ``Cluster`` that is at the address a connection was meant for."""
-    return {"name": name, "type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED", **BEYOND}
+    beyond = BEYOND if way.stands_for_many else {**BEYOND, "connect_timeout": _ANSWERS_WITHIN}
+    where = {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"}
+    return {"name": egress_name(way), **where, **beyond}

@@ -17,8 +17,9 @@ from drystone.l10_engines.proxy.edge_listener import (
     client_identity,
     protocol_limits,
 )
-from drystone.l10_engines.proxy.local_replies import Answer, any_error, flags, local_replies
+from drystone.l10_engines.proxy.local_replies import Answer, local_replies, otherwise
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.occasions import all_of, flags, says, status_is
 from drystone.l35_mesh.sidecar.bytes_only import BEYOND, egress_name
 from drystone.l35_mesh.sidecar.connections import BY_PROTOCOL
 from drystone.l35_mesh.sidecar.model import Egress, issuer_of
@@ -32,7 +33,6 @@ _BY_HOST = "envoy.filters.http.dynamic_forward_proxy"
 _CLUSTER = "envoy.clusters.dynamic_forward_proxy"
 _FILTERS = TYPE_PREFIX + "envoy.extensions.filters"
 _LOOKED_UP = TYPE_PREFIX + "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
-_CEL = TYPE_PREFIX + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 _HTTP = 80
 _MOST_HOSTS = 1024
 """How many hosts below a name are remembered at once; more are refused until one was not used for five minutes."""
@@ -169,12 +169,7 @@ def _answers(egress: Egress) -> list[Answer]:
             detail="%REQ(:AUTHORITY):255% has no address, does not answer, or is at an address that is not outside."
             " `drystone refusals` tells of the last.",
         ),
-        Answer(
-            when=any_error("mesh"),
-            code="RequestRefused",
-            title="The sidecar refused the request",
-            detail="%LOCAL_REPLY_BODY%",
-        ),
+        otherwise("mesh", "sidecar"),
     ]
 
 
@@ -189,8 +184,5 @@ def _cache(egress: Egress) -> dict[str, Any]:
 
 def _refused_here() -> Config:
     """Recognise an answer that was given here: a host outside may refuse as well."""
-    value = {"default_value": 403, "runtime_key": "mesh.outside.refused"}
-    refused = {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
-    config = {"@type": _CEL, "expression": "response.code_details == 'direct_response'"}
-    here = {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": config}
-    return {"and_filter": {"filters": [refused, {"extension_filter": here}]}}
+    refused = status_is(403, runtime_key="mesh.outside.refused")
+    return all_of(refused, says("response.code_details == 'direct_response'"))

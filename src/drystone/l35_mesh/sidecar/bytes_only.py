@@ -56,12 +56,13 @@ def egress_fields(egress: Egress) -> Config:
     }
 
 
-def tcp(cluster: str, log: Config) -> Config:
+def tcp(cluster: str, log: Config, **options: object) -> Config:
     """Return a network filter that passes bytes on.
 
     Args:
         cluster: Where to.
         log: ``AccessLog`` of connections.
+        options: More fields of ``TcpProxy``.
     """
     config = {
         "@type": _TCP,
@@ -69,6 +70,7 @@ def tcp(cluster: str, log: Config) -> Config:
         "cluster": cluster,
         "idle_timeout": "3600s",
         "access_log": [log],
+        **options,
     }
     return {"name": "envoy.filters.network.tcp_proxy", "typed_config": config}
 

@@ -143,6 +143,8 @@ class Fleet:
             for service in set(left) - set(services) - self._envoys.keys():
                 self._envoys[service] = self._make(service)
                 _ = self._begin_to_end(service)  # nobody of this life was led there
+        for service in self.failed.keys() - set(services):
+            del self.failed[service]  # nobody waits for it any more
         known = self._lingering.keys() | self._ending.keys()
         for service in self._envoys.keys() - set(services) - known:
             lingering = asyncio.create_task(self._linger(service), name=f"linger {service}")

@@ -7,19 +7,21 @@ The listener never changes while a service lives, since a change of it would let
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from drystone.l10_engines.proxy.edge_clusters import seconds
+from drystone.l10_engines.proxy.edge_clusters import protocols_of, seconds
 from drystone.l10_engines.proxy.edge_routes import UNSENT, route_configuration, service_host
 from drystone.l10_engines.proxy.edge_services import EdgeService
 from drystone.l10_engines.proxy.local_replies import (
     INSTANCE_ANSWERS,
     Answer,
-    any_error,
     local_replies,
+    otherwise,
 )
-from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
+from drystone.l10_engines.proxy.messages import Config, Shared
+from drystone.l10_engines.proxy.occasions import says
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.bodies import TOO_LARGE, UNSIZED, bounded
 from drystone.l35_mesh.sidecar.checks import check_inbound
@@ -47,7 +49,6 @@ from drystone.l35_mesh.sidecar.tokens import (
 PARTS = 1 << 14
 """How many results are kept, so that a change of one service costs next to nothing for each of the others."""
 
-_CEL = TYPE_PREFIX + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 _ARRIVE: Config = Shared(
     {
         # Nothing of such a request has arrived anywhere: that other Envoy is about to start again, or the inbound has been
@@ -79,8 +80,8 @@ def inbound_part(inbound: Inbound, access_log: Path) -> Snapshot:
             checks_filter(service.name),
             BINDING,
             NOBODY,
-            UNSIZED,
             *further.filters,
+            UNSIZED,
         ),
         replies=_replies(further.mappers) if further.mappers else _REPLIES,
         access_log=access_log,
@@ -149,10 +150,19 @@ def _routes(inbound: Inbound, name: str) -> Config:
         "typed_per_filter_config": {RBAC: inbound_rules(inbound), **inbound.further.on_routes},
     }
     if inbound.body is not None:
-        own["routes"] = bounded(inbound.service.name, own["routes"], inbound.body)
+        takes_calls = "http2" in protocols_of(inbound.service)
+        own["routes"] = bounded(
+            inbound.service.name, own["routes"], inbound.body, takes_calls=takes_calls
+        )
     if accepts_bad(inbound):
         told = {"filter_metadata": {LUA: {STRANGER: True}}}
         own["routes"] = [{**route, "metadata": told} for route in own["routes"]]
+    ending = [
+        _ending(route, header, after)
+        for header, after in inbound.further.lasting.items()
+        for route in own["routes"]
+    ]
+    own["routes"] = [*ending, *own["routes"]]
     own["routes"] = [*inbound.further.routes, *own["routes"]]
     routes = route_configuration([own], name=name)
     if inbound.trusts_hop:
@@ -161,13 +171,15 @@ def _routes(inbound: Inbound, name: str) -> Config:
     return routes
 
 
-def _says(expression: str) -> Config:
-    """Recognise an occasion by an expression of CEL (Common Expression Language) over Envoy's attributes."""
+def _ending(route: Config, header: str, after: timedelta) -> Config:
+    """Return a route for those of its requests that have a header, which ends them after a time."""
+    match = route["match"]
+    headers = [*match.get("headers", ()), {"name": header, "present_match": True}]
+    duration = {"max_stream_duration": seconds(after)}
     return {
-        "extension_filter": {
-            "name": "envoy.access_loggers.extension_filters.cel",
-            "typed_config": {"@type": _CEL, "expression": expression},
-        }
+        **route,
+        "match": {**match, "headers": headers},
+        "route": {**route["route"], "max_stream_duration": duration},
     }
 
 
@@ -176,7 +188,7 @@ def _replies(more: tuple[Config, ...]) -> Config:
     caller = f"%DYNAMIC_METADATA({NAMESPACE}:{CALLER})%"
     realm = f'Bearer realm="{callee}"'
     missing = Answer(
-        when=_says('response.code_details == "jwt_authn_access_denied{Jwt_is_missing}"'),
+        when=says('response.code_details == "jwt_authn_access_denied{Jwt_is_missing}"'),
         code="NoToken",
         title="The caller did not say who it is",
         detail=f"{callee} answers those alone who prove who they are. A service declares `{service}` among its"
@@ -185,7 +197,7 @@ def _replies(more: tuple[Config, ...]) -> Config:
         headers={"www-authenticate": realm},
     )
     bad = Answer(
-        when=_says(
+        when=says(
             'response.code_details.startsWith("jwt_authn_access_denied")'
             ' || response.code_details == "lua_response"'
         ),
@@ -197,19 +209,13 @@ def _replies(more: tuple[Config, ...]) -> Config:
         headers={"www-authenticate": f'{realm}, error="invalid_token"'},
     )
     undeclared = Answer(
-        when=_says('response.code_details.startsWith("rbac_access_denied")'),
+        when=says('response.code_details.startsWith("rbac_access_denied")'),
         code="CallRefused",
         title="The caller may not do this",
         detail=f"{caller} may not call {callee} with {_WHAT}. It needs `dependencies: {{{service}: …}}` in its"
         f" descriptor, where `calls` lists the request, and {service} lists it in network.ingress.callers if it lists any.",
     )
-    rest = Answer(
-        when=any_error("mesh"),
-        code="RequestRefused",
-        title="The sidecar refused the request",
-        detail="%LOCAL_REPLY_BODY%",
-    )
-    answers = (missing, bad, undeclared, TOO_LARGE, *INSTANCE_ANSWERS, rest)
+    answers = (missing, bad, undeclared, TOO_LARGE, *INSTANCE_ANSWERS, otherwise("mesh", "sidecar"))
     return Shared(local_replies("mesh", answers, more))
 
 

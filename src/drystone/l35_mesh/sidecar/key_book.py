@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
-    from drystone.l20_trust.keys.api import ProxyKeys
+    from drystone.l20_trust.keys.api import ProxyKeys, Trusted
 
 Jwk = dict[str, Any]
 
@@ -35,6 +35,10 @@ class KeyBook:
             keys = [key for issuer in sorted(wanted) for key in self._held(issuer)]
             self._written[wanted] = json.dumps({"keys": keys}, separators=(",", ":"))
         return self._written[wanted]
+
+    def trusted(self, audience: str) -> Sequence[Trusted]:
+        """Return which services of other platforms may call one of this."""
+        return self._keys.trusted(audience)
 
     def is_asked_for(self, issuer: str) -> bool:
         """Tell whether anybody ever asked for the keys of an issuer; a change of others concerns no proxy."""

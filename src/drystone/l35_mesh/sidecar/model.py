@@ -12,6 +12,7 @@ Names are those of the edge: a service is ``billing.dev`` there, and ``dev/billi
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -80,6 +81,7 @@ class Further(msgspec.Struct, frozen=True):
         routes: Routes before those of the service, such as the one to which a sign-in returns.
         mappers: ``ResponseMapper`` messages that come before those of the inbound.
         identity_headers: More headers that no client may set.
+        lasting: How long a request may go on that has one of these headers by the time it is checked.
         clusters: ``Cluster`` messages that filters name.
         secrets: ``Secret`` messages that filters name.
         extensions: ``TypedExtensionConfig`` messages of filters that are sent apart.
@@ -97,6 +99,7 @@ class Further(msgspec.Struct, frozen=True):
     routes: tuple[Config, ...] = ()
     mappers: tuple[Config, ...] = ()
     identity_headers: tuple[str, ...] = ()
+    lasting: Mapping[str, timedelta] = {}
     clusters: Mapping[str, Config] = {}
     secrets: Mapping[str, Config] = {}
     extensions: Mapping[str, Config] = {}
@@ -176,6 +179,8 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
         audience: What tokens call that, such as ``dev/billing``.
         listen: Where it is found. Whoever can connect there calls as the caller.
         calls: The requests that the caller declares; every one when empty.
+        host: What the callee is asked for in place of what the caller asked for: its name at an edge while it moves, since at
+            the other side nobody knows it by its address here.
         timeout: How long an answer may take to begin and its parts to follow, retries included.
         stream_timeout: The same for WebSockets, ``text/event-stream`` and gRPC.
         retries: How often a failed call is repeated.
@@ -194,6 +199,7 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     audience: str
     listen: Address
     calls: tuple[str, ...] = ()
+    host: str | None = None
     timeout: timedelta = timedelta(seconds=5)
     stream_timeout: timedelta = timedelta(hours=1)
     retries: int = 2
@@ -238,6 +244,15 @@ class Egress(msgspec.Struct, frozen=True, kw_only=True):
     listen: Address
     tls: bool = False
     through: Path | None = None
+
+    @property
+    def is_address(self) -> bool:
+        """Tell whether the host is an address, which nobody has to look up."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
 
     @property
     def stands_for_many(self) -> bool:

@@ -31,6 +31,7 @@ from drystone.l35_mesh.sidecar.own_ways import own_way_name
 from drystone.l35_mesh.sidecar.parting import Parting
 from drystone.l35_mesh.sidecar.snapshot import instance_snapshot, mesh_snapshot
 from drystone.l35_mesh.sidecar.tokens import ISSUER_HEADER
+from drystone.l35_mesh.sidecar.trusted import with_trusted
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.edge import EdgeService
@@ -188,11 +189,12 @@ class NodeMesh(MeshPort):
         further = {one.name: self._further(one) for one in members if one.surroundings}
         self._tokens.want({(call.issuer, call.audience) for call in calls})
         beside = {m.name: self._place_of(m) for m in members if self._is_beside(m)}
+        hosts = {s.name: s.hosts[0] for s in services if s.hosts and s.move and not s.move.host}
         parting = Parting(
             model.Mesh(
                 access_log=self._access_log,
                 inbounds=tuple(self._inbounds(services, members, calls, further, beside)),
-                outbounds=tuple(self._outbound(call, beside) for call in calls),
+                outbounds=tuple(self._outbound(call, beside, hosts) for call in calls),
                 own_ways=tuple(
                     self._own_way(m, further[m.name])
                     for m in members
@@ -251,12 +253,15 @@ class NodeMesh(MeshPort):
             own = beside.get(service.name)
             # Who calls decides where a request goes, so it must be proven, and not only said.
             deciding = _deciding(service)
-            needs = own or wanting or deciding or is_bounded or not self._is_open
+            trusted = self._book.trusted(issuer_of(member.environment, member.service))
+            needs = own or wanting or trusted or deciding or is_bounded or not self._is_open
             if needs or further != model.Further():
                 known = everybody
                 if len(everybody) > FEW:
                     known = deciding | {call.issuer for call in wanting}
+                known = {*known, *(one.source for one in trusted)}
                 made = self._inbound(service, member, wanting, known, further)
+                made = structs.replace(made, callers=with_trusted(made, member, trusted))
                 if own:
                     made = structs.replace(made, listen=own, is_behind=True)
                 elif any(f"{call.caller}.{call.environment}" in beside for call in wanting):
@@ -296,7 +301,9 @@ class NodeMesh(MeshPort):
             further=further,
         )
 
-    def _outbound(self, call: Declared, beside: Mapping[str, model.Address]) -> model.Outbound:
+    def _outbound(
+        self, call: Declared, beside: Mapping[str, model.Address], hosts: Mapping[str, str]
+    ) -> model.Outbound:
         at = self.address(call.environment, call.caller, call.callee)
         return model.Outbound(
             caller=f"{call.caller}.{call.environment}",
@@ -306,6 +313,7 @@ class NodeMesh(MeshPort):
             audience=call.audience,
             listen=model.Address(at.port, at.host, self._listening_in(call)),
             calls=call.calls,
+            host=hosts.get(call.callee),
             timeout=call.timeout,
             retries=RETRIES if call.retries is None else call.retries,
             retry_on=RETRY_ON if call.retry_on is None else call.retry_on,

@@ -20,11 +20,11 @@ from drystone.l10_engines.proxy.edge_routes import (
 )
 from drystone.l10_engines.proxy.local_replies import (
     Answer,
-    any_error,
-    flags,
     local_replies,
+    otherwise,
 )
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
+from drystone.l10_engines.proxy.occasions import flags, status_is
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.checks import check_outbound
 from drystone.l35_mesh.sidecar.connections import (
@@ -155,6 +155,8 @@ def _route(
     )
     if policy:
         route["retry_policy"] = policy
+    if outbound.host is not None:
+        route["host_rewrite_literal"] = outbound.host
     return {
         "name": outbound.service,
         "match": {"prefix": "/", "headers": list(headers)},
@@ -197,14 +199,14 @@ def _retries(words: tuple[str, ...], repeat: str, retries: int, each: timedelta)
 def _replies() -> Config:
     caller, callee, dependency = tells("caller"), tells("callee"), tells("dependency")
     undeclared = Answer(
-        when={"status_code_filter": {"comparison": _equals(403)}},
+        when=status_is(403, runtime_key="mesh.403"),
         code="CallUndeclared",
         title="The caller did not declare this request",
         detail=f"{caller} declares other requests to {callee} than this one. Add"
         f" `%REQ(:METHOD):32% %PATH(NQ:ORIG_OR_PATH):512%` to dependencies.{dependency}.calls of its descriptor.",
     )
     tokenless = Answer(
-        when={"status_code_filter": {"comparison": _equals(401)}},
+        when=status_is(401, runtime_key="mesh.401"),
         code="NoTokenYet",
         title="There is no token for this call",
         detail=f"{caller} has no token for {callee}, so that the call was not made."
@@ -222,18 +224,8 @@ def _replies() -> Config:
         title="The dependency did not answer in time",
         detail=f"{callee} was silent for longer than dependencies.{dependency}.timeout of {caller} allows.",
     )
-    rest = Answer(
-        when=any_error("mesh"),
-        code="RequestRefused",
-        title="The sidecar refused the request",
-        detail="%LOCAL_REPLY_BODY%",
-    )
-    answers = (undeclared, tokenless, unreachable, silent, rest)
+    answers = (undeclared, tokenless, unreachable, silent, otherwise("mesh", "sidecar"))
     return Shared(local_replies("mesh", answers))
-
-
-def _equals(status: int) -> Config:
-    return {"op": "EQ", "value": {"default_value": status, "runtime_key": f"mesh.{status}"}}
 
 
 _REPLIES = _replies()

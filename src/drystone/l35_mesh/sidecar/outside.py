@@ -6,7 +6,6 @@ service checks itself. Only which host is asked for is read, where the client sa
 
 from __future__ import annotations
 
-import ipaddress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,12 @@ from drystone.l10_engines.proxy.edge_listener import (
     json_log,
     protocol_limits,
 )
-from drystone.l10_engines.proxy.local_replies import Answer, any_error, local_replies
+from drystone.l10_engines.proxy.local_replies import Answer, local_replies
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.occasions import any_error
 from drystone.l10_engines.proxy.refusal_log import refused_connections
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.by_name import (
-    LOOKUP_FAMILY,
     NOT_FOUND,
     by_host,
     by_server_name,
@@ -44,6 +43,7 @@ from drystone.l35_mesh.sidecar.checks import check_catcher, check_egress
 from drystone.l35_mesh.sidecar.connections import listening
 from drystone.l35_mesh.sidecar.inbound import PARTS
 from drystone.l35_mesh.sidecar.model import Catcher, Egress, issuer_of
+from drystone.l35_mesh.sidecar.several import several, trying
 
 
 def catcher_name(caller: str) -> str:
@@ -67,7 +67,7 @@ def egress_part(egress: Egress, access_log: Path) -> Snapshot:
         log["filter"] = (
             NOT_FOUND  # what is found is logged behind the border, which knows how it ends
         )
-    passes: dict[str, Any] = {"filters": [tcp(leads_to, log)]}
+    passes: dict[str, Any] = {"filters": [_passing(egress, log, leads_to)]}
     chains: list[Config] = [passes]
     if egress.stands_for_many:
         passes["filter_chain_match"] = {"transport_protocol": "tls", "server_names": [egress.host]}
@@ -89,6 +89,12 @@ def egress_part(egress: Egress, access_log: Path) -> Snapshot:
         listeners={name: listener},
         optional=frozenset({name}),
     )
+
+
+def _passing(egress: Egress, log: Config, leads_to: str) -> Config:
+    if egress.stands_for_many or egress.is_address:
+        return tcp(leads_to, log)
+    return trying(egress, log, cluster=leads_to)
 
 
 @lru_cache(maxsize=PARTS)
@@ -145,12 +151,11 @@ def _answering(name: str, replies: Config, log: Config) -> Config:
 def _outside(name: str, egress: Egress) -> Config:
     if egress.stands_for_many:
         return looked_up(name, egress)
-    try:
-        ipaddress.ip_address(egress.host)
-        kind: dict[str, Any] = {"type": "STATIC"}
-    except ValueError:
+    kind: dict[str, Any] = {"type": "STATIC"}
+    if not egress.is_address:
         # Looked up again when the answer's time is over, and what was found stays while nobody answers.
-        kind = {"type": "STRICT_DNS", "respect_dns_ttl": True, "dns_lookup_family": LOOKUP_FAMILY}
+        kind = {"type": "STRICT_DNS", "respect_dns_ttl": True, "dns_lookup_family": "ALL"}
+        kind |= several(egress)
     at = {"socket_address": {"address": egress.host, "port_value": egress.port}}
     return {
         "name": name,

@@ -6,8 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from drystone.l10_engines.proxy.edge_routes import route_configuration
-from drystone.l10_engines.proxy.local_replies import Answer, any_error, flags, local_replies
+from drystone.l10_engines.proxy.local_replies import Answer, local_replies, otherwise
 from drystone.l10_engines.proxy.messages import Config, Shared
+from drystone.l10_engines.proxy.occasions import flags, status_is
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.checks import check_own_way
 from drystone.l35_mesh.sidecar.connections import http, listening, tells
@@ -52,14 +53,7 @@ _NOTHING: Config = Shared({"match": {"prefix": "/"}, "direct_response": {"status
 def _replies() -> Config:
     caller = tells("caller")
     nothing = Answer(
-        when={
-            "status_code_filter": {
-                "comparison": {
-                    "op": "EQ",
-                    "value": {"default_value": 404, "runtime_key": "mesh.404"},
-                }
-            }
-        },
+        when=status_is(404, runtime_key="mesh.404"),
         code="NothingHere",
         title="Nothing of the platform is at this path",
         detail=f"%PATH(NQ:ORIG_OR_PATH):512% is nothing that {caller} can ask the platform; its variables have the whole"
@@ -72,13 +66,7 @@ def _replies() -> Config:
         detail=f"what {caller} asks cannot be answered at the moment; try again later. `drystone status` shows why.",
         status=503,
     )
-    rest = Answer(
-        when=any_error("mesh"),
-        code="RequestRefused",
-        title="The sidecar refused the request",
-        detail="%LOCAL_REPLY_BODY%",
-    )
-    return Shared(local_replies("mesh", (nothing, unreachable, rest)))
+    return Shared(local_replies("mesh", (nothing, unreachable, otherwise("mesh", "sidecar"))))
 
 
 _REPLIES = _replies()

@@ -105,7 +105,7 @@ def _without(edge: Snapshot, beside: tuple[Beside, ...]) -> Snapshot:
 
 def _joined(*some: Mapping[str, Config]) -> dict[str, Config]:
     joined: dict[str, Config] = {}
-    for one in some:
+    for one in filter(None, some):
         joined.update(one)
     return joined
 

@@ -88,7 +88,12 @@ LUA = "envoy.filters.http.lua"
 BINDING: Config = Shared(
     {
         "name": LUA,
-        "typed_config": {"@type": _LUA, "default_source_code": {"inline_string": _SCRIPT}},
+        "typed_config": {
+            "@type": _LUA,
+            "default_source_code": {"inline_string": _SCRIPT},
+            # It keeps nothing, so one state of Lua is enough for all services.
+            "shared_vm_id": "tokens",
+        },
     }
 )
 """The filter behind that of tokens."""

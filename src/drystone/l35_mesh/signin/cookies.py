@@ -31,11 +31,15 @@ LARGEST = 4000
 
 
 def read(request: Request, name: str) -> str:
-    """Return a cookie; empty where there is none, or more than one of this name."""
+    """Return a cookie; empty where there is none, or more than one of this name.
+
+    Blanks and tabs are cut off, and nothing else that Python takes for white space: a neighbour may set a cookie whose
+    name begins with another such sign for the whole domain, since to the browser it does not begin with ``__Host-``.
+    """
     found = []
     for line in request.headers.getlist("cookie"):
         for pair in line.split(";"):
-            key, _, value = pair.strip().partition("=")
+            key, _, value = pair.strip(" \t").partition("=")
             if key == name:
                 found.append(value)
     return found[0] if len(found) == 1 and len(found[0]) <= LARGEST else ""

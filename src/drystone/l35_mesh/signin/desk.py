@@ -55,13 +55,13 @@ class Entering(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody comes from a service.
 
     Attributes:
-        place: From which.
+        audience: Of which; what else its proxy says is too much for an address, and is there again when they return.
         host: By which of its names.
         to: The path to which they return.
         binding: Recognises the browser there.
     """
 
-    place: Place
+    audience: str
     host: str
     to: str
     binding: str
@@ -150,7 +150,10 @@ class Desk:
     def begin(self, place: Place, host: str, to: str, binding: str) -> str:
         """Return where somebody goes who is not signed in at a service."""
         entering = Entering(
-            place=place, host=name_of(host), to=safe_return(to), binding=fingerprint(binding)
+            audience=place.audience,
+            host=name_of(host),
+            to=safe_return(to),
+            binding=fingerprint(binding),
         )
         request = self._close(entering, ON_THE_WAY)
         return f"{self.address}/enter?{urlencode({'request': request})}"
@@ -179,7 +182,7 @@ class Desk:
         """
         arriving = self._open(code, Arriving, "This sign-in took too long. Open the page again.")
         entering = arriving.entering
-        if entering.place.audience != place.audience:
+        if entering.audience != place.audience:
             raise SignInRefused("This sign-in was for another service.")
         if not binding or not hmac.compare_digest(entering.binding, fingerprint(binding)):
             raise SignInRefused(
@@ -209,26 +212,35 @@ class Desk:
             challenge=encode(challenge).decode(),
         )
 
-    async def return_from_provider(
-        self, state: str, code: str, binding: str, browser: str
-    ) -> tuple[str, str]:
-        """Begin a session for whom the provider says that somebody is.
+    def flow(self, state: str, binding: str) -> Flow:
+        """Return what somebody left for the provider with; before that is known, nothing of an answer is told.
 
         Args:
             state: As it came back.
-            code: Of the provider.
             binding: The cookie that they have here.
+
+        Raises:
+            SignInRefused: It took too long, or another browser was sent there.
+        """
+        flow = self._open(state, Flow, "This sign-in took too long. Open the page again.")
+        if not binding or not hmac.compare_digest(flow.binding, fingerprint(binding)):
+            raise SignInRefused("Another browser has begun this sign-in. Open the page again.")
+        return flow
+
+    async def return_from_provider(self, flow: Flow, code: str, browser: str) -> tuple[str, str]:
+        """Begin a session for whom the provider says that somebody is.
+
+        Args:
+            flow: What they left with.
+            code: Of the provider.
             browser: What the browser says it is.
 
         Returns:
             The session's secret, and what they came with.
 
         Raises:
-            SignInRefused: Another browser was sent there, or the provider says something else.
+            SignInRefused: The provider says something else.
         """
-        flow = self._open(state, Flow, "This sign-in took too long. Open the page again.")
-        if not binding or not hmac.compare_digest(flow.binding, fingerprint(binding)):
-            raise SignInRefused("Another browser has begun this sign-in. Open the page again.")
         identity = await self.provider.redeem(
             code, verifier=self._verifier(flow), nonce=self._derived("nonce", flow)
         )

@@ -7,25 +7,66 @@ tokens by itself, so a request costs no call to the sign-in. Whoever puts a list
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
 
 import msgspec
 
-from drystone.l10_engines.proxy.messages import Config
-from drystone.l10_engines.proxy.request_words import HIDDEN, path_matcher, split
-from drystone.l35_mesh.signin.words import AT, COOKIE, NAME, PATH, STEPS, TICKET
-
-USER, GROUPS, BUILD = "x-drystone-user", "x-drystone-groups", "x-drystone-build"
-"""Headers by which a service learns who asks; taken from whoever sends them himself."""
+from drystone.l10_engines.proxy.headers import set_header
+from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
+from drystone.l10_engines.proxy.request_words import HIDDEN, split
+from drystone.l35_mesh.signin.telling import mappers
+from drystone.l35_mesh.signin.words import (
+    AT,
+    BUILD,
+    COOKIE,
+    GROUPS,
+    NAME,
+    PATH,
+    STEPS,
+    TICKET,
+    USER,
+)
 
 JWT_FILTER = "envoy.filters.http.jwt_authn"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 REMEMBERED = 1 << 14
 """How many results are kept, so that a change of one service costs next to nothing for each of the others."""
 
-_LONGEST_RETURN = 513
-"""One more than the sign-in takes, so that it sees when a path was cut."""
+GOES_ON = timedelta(hours=1)
+"""How long a request may go on, such as a WebSocket: who sent it was asked for when it began, and may have signed out."""
+
+_OF_WHO_ASKS = (USER, GROUPS, BUILD, TICKET)
+_OTHER_METHOD = ("x-http-method-override", "x-http-method", "x-method-override")
+"""By these, frameworks take a request for one of another method than the proxy has seen."""
+
+_LUA = TYPE_PREFIX + "envoy.extensions.filters.http.lua.v3.Lua"
+_OWN_COOKIES: Config = {
+    "name": "drystone.signin.cookies",
+    "typed_config": {
+        "@type": _LUA,
+        "default_source_code": {
+            "inline_string": f"""\
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local said = headers:get("cookie")
+  if said == nil or not said:find("{COOKIE}", 1, true) then return end
+  local path = headers:get(":path") or ""
+  if path:sub(1, {len(PATH)}) == "{PATH}" then return end
+  local kept = {{}}
+  for pair in said:gmatch("[^;]+") do
+    pair = pair:match("^[ \\t]*(.-)[ \\t]*$")
+    if pair:sub(1, {len(COOKIE)}) ~= "{COOKIE}" then kept[#kept + 1] = pair end
+  end
+  if #kept == 0 then headers:remove("cookie") else headers:replace("cookie", table.concat(kept, "; ")) end
+end
+"""
+        },
+    },
+}
+"""Keeps from a service the cookies by which people are known to its proxy: what it logs or shows of a request holds none."""
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,19 +111,23 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
         requirements: Of ``jwt_authn``: each is enough by itself.
         open_paths: Where ``jwt_authn`` requires nothing.
         policies: Of ``rbac``, by name; each allows something.
+        filters: Behind the decision.
         routes: Of the service's virtual host, before others; they lead to the cluster of the sign-in.
         mappers: Of local replies, before others: the first that fits answers.
-        identity_headers: What no client may say of itself. The filter of tokens takes away its own headers only where it looks
+        identity_headers: What no client may say of itself, nor of its request where methods decide. The filter of tokens takes away its own headers only where it looks
             at its own tokens, which a request with another token, or to an open path, does not reach.
+        lasting: How long a request may go on that has one of these headers.
     """
 
     providers: Mapping[str, Config] = {}
     requirements: tuple[Config, ...] = ()
     open_paths: tuple[str, ...] = ()
     policies: Mapping[str, Config] = {}
+    filters: tuple[Config, ...] = ()
     routes: tuple[Config, ...] = ()
     mappers: tuple[Config, ...] = ()
-    identity_headers: tuple[str, ...] = (USER, GROUPS, BUILD, TICKET)
+    identity_headers: tuple[str, ...] = ()
+    lasting: Mapping[str, timedelta] = {}
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -101,15 +146,20 @@ def gate_of(doors: Doors, jwks: str) -> Gate:
     strangers: tuple[Config, ...] = (
         ({"allow_missing": {}},) if any(door.public for door in doors.doors) else ()
     )
+    headers = (*_OF_WHO_ASKS, *(_OTHER_METHOD if _by_method(doors) else ()))
     if not (people or builds):
-        return Gate(requirements=strangers, policies=_policies(doors, people=False))
+        policies = _policies(doors, people=False)
+        return Gate(requirements=strangers, policies=policies, identity_headers=headers)
     return Gate(
         providers={NAME: _provider(doors, jwks)},
         requirements=({"provider_name": NAME}, *strangers),
         open_paths=tuple(PATH + one for one in STEPS) if people else (),
         policies=_policies(doors, people=people),
+        filters=(_OWN_COOKIES,) if people else (),
         routes=(_route(doors),) if people else (),
-        mappers=_mappers(people=people),
+        mappers=mappers(people=people),
+        identity_headers=headers,
+        lasting={USER: GOES_ON, BUILD: GOES_ON},
     )
 
 
@@ -124,6 +174,7 @@ def _provider(doors: Doors, jwks: str) -> Config:
         "require_expiration": True,
         "clock_skew_seconds": 5,
         "payload_in_metadata": NAME,
+        "clear_route_cache": True,  # who is known by now chooses among the routes
         "claim_to_headers": [
             {"header_name": USER, "claim_name": "user"},
             {"header_name": GROUPS, "claim_name": "group_names"},
@@ -142,15 +193,19 @@ def _policies(doors: Doors, *, people: bool) -> dict[str, Config]:
             "principals": [{"any": True}],
         }
     chooses = any(split(door.match)[1] != "*" for door in doors.doors)
+    by_method = _by_method(doors)
     for number, door in enumerate(doors.doors):
         principals = _principals(door)
         if not principals:
             continue
         fits: list[Config] = [_fits(door)]
-        fits += [{"not_rule": _fits(earlier)} for earlier in doors.doors[:number]]
+        fits += [{"not_rule": _fits(earlier, loosely=True)} for earlier in doors.doors[:number]]
         if chooses:
             # What a path hides from one door, another must not let pass.
             fits.append({"not_rule": HIDDEN})
+        if by_method:
+            # Some frameworks write it large before they look.
+            fits.append({"not_rule": _method((".*[a-z].*",))})
         if not door.public and (door.staff or door.groups):
             fits.append({"not_rule": _FORGED})
         found[f"{NAME}:{number}"] = {
@@ -160,14 +215,40 @@ def _policies(doors: Doors, *, people: bool) -> dict[str, Config]:
     return found
 
 
-def _fits(door: Door) -> Config:
+def _by_method(doors: Doors) -> bool:
+    return any(split(door.match)[0] != "*" for door in doors.doors)
+
+
+def _fits(door: Door, *, loosely: bool = False) -> Config:
+    """Match the requests of a door; loosely, also those that some applications take for them."""
     method, path = split(door.match)
     rules: list[Config] = []
     if method != "*":
         rules.append(_method((method, "HEAD") if method == "GET" else (method,)))
     if path != "*":
-        rules.append({"url_path": {"path": path_matcher(path)}})
+        rules.append({"url_path": {"path": _path(path, loosely=loosely)}})
     return {"and_rules": {"rules": rules}} if rules else {"any": True}
+
+
+def _path(path: str, *, loosely: bool) -> Config:
+    """Match a path with and without a slash at its end: to most applications both are one.
+
+    Args:
+        path: As a descriptor writes it; ``/a/*`` is what lies below ``/a``, and ``/a``.
+        loosely: In letters of any size. Nobody passes by what a door fits only so: to one application it is the
+            path of that door, and to the next another one.
+    """
+    if path.endswith("/*"):
+        pattern = rf"{_pattern(path[:-2])}(/.*)?"
+    elif path.endswith("*"):
+        pattern = f"{_pattern(path[:-1])}.*"
+    else:
+        pattern = f"{_pattern(path.removesuffix('/'))}/?"
+    return {"safe_regex": {"regex": f"(?i){pattern}" if loosely else pattern}}
+
+
+def _pattern(path: str) -> str:
+    return "[^/]*".join(map(re.escape, path.split("*")))
 
 
 def _method(methods: Sequence[str]) -> Config:
@@ -231,124 +312,6 @@ def _route(doors: Doors) -> Config:
         "name": NAME,
         "match": {"prefix": PATH},
         "route": {"cluster": NAME, "prefix_rewrite": f"{AT}/", "timeout": "30s"},
-        "request_headers_to_add": [
-            {
-                "header": {"key": TICKET, "value": doors.ticket},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
-        ],
+        "request_headers_to_add": [set_header(TICKET, doors.ticket)],
         "request_headers_to_remove": ["authorization"],
-    }
-
-
-def _mappers(*, people: bool) -> tuple[Config, ...]:
-    """Return how refusals are told: a browser is led to the sign-in, everybody else gets a problem document."""
-    refused: Config = _status(403)
-    nobody = _all(refused, *(_without(each) for each in (USER, BUILD, "x-asap-issuer")))
-    unknown = {"or_filter": {"filters": [_status(401), _flag("UAEX"), nobody]}}
-    mappers: list[Config] = []
-    if people:
-        where = f"{PATH}begin?to=%REQ(:PATH):{_LONGEST_RETURN}%"
-        mappers.append(
-            {
-                "filter": _all(
-                    unknown, _has(":method", exact="GET"), _has("accept", contains="text/html")
-                ),
-                "status_code": 302,
-                "headers_to_add": [
-                    _header("location", where),
-                    _header("cache-control", "no-store"),
-                ],
-                "body_format_override": {"text_format_source": {"inline_string": ""}},
-            }
-        )
-    way = "open the page in a browser, or sign in with `drystone login`; " if people else ""
-    mappers += [
-        {
-            # A token that is refused is told of by those whose it is.
-            "filter": _all(unknown, _without("authorization")),
-            "status_code": 401,
-            "headers_to_add": [
-                _header("www-authenticate", "Bearer"),
-                _header("cache-control", "no-store"),
-            ],
-            "body_format_override": _problem(
-                "Unauthenticated",
-                "Who asks is not known",
-                f"This request needs a token: {way}a build exchanges its own for one of this service; a service"
-                " declares this one among its dependencies, and calls at the address that it is then given.",
-                401,
-            ),
-        },
-        {
-            "filter": _all(refused, _has(USER)),
-            "body_format_override": _problem(
-                "NotPermitted",
-                "This user may not do this",
-                f"%REQ({USER}):200% is signed in and in no group that may send this request; or a page of"
-                " another host has sent it. network.ingress of the descriptor says who may.",
-                403,
-            ),
-        },
-        {
-            "filter": _all(refused, _has(BUILD)),
-            "body_format_override": _problem(
-                "NotPermitted",
-                "This build may not do this",
-                f"%REQ({BUILD}):200% is not among the builds that may send this request: add it to"
-                " network.ingress.builds of the descriptor.",
-                403,
-            ),
-        },
-    ]
-    return tuple(mappers)
-
-
-def _flag(flag: str) -> Config:
-    return {"response_flag_filter": {"flags": [flag]}}
-
-
-def _has(header: str, **how: str) -> Config:
-    match: Config = {"string_match": how} if how else {"present_match": True}
-    return {"header_filter": {"header": {"name": header, **match}}}
-
-
-def _status(status: int) -> Config:
-    return {
-        "status_code_filter": {
-            "comparison": {
-                "op": "EQ",
-                "value": {"default_value": status, "runtime_key": f"signin.status.{status}"},
-            }
-        }
-    }
-
-
-def _without(header: str) -> Config:
-    return {
-        "header_filter": {"header": {"name": header, "present_match": True, "invert_match": True}}
-    }
-
-
-def _all(*filters: Config) -> Config:
-    return {"and_filter": {"filters": list(filters)}}
-
-
-def _header(name: str, value: str) -> Config:
-    return {
-        "header": {"key": name, "value": value},
-        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-    }
-
-
-def _problem(code: str, title: str, detail: str, status: int) -> Config:
-    return {
-        "content_type": "application/problem+json",
-        "json_format": {
-            "type": f"{NAME}.{code}",
-            "title": title,
-            "status": status,
-            "detail": detail,
-            "instance": "%REQ(X-REQUEST-ID):128%",
-        },
     }

@@ -110,6 +110,7 @@ class People:
 
     async def _callback(self, request: Request) -> Response:
         fields = query_of(request)
+        flow = self._desk.flow(fields.get("state", ""), cookies.read(request, cookies.FLOW))
         said_by = fields.get("iss", self._desk.provider.settings.issuer)
         if said_by != self._desk.provider.settings.issuer:  # RFC 9207
             raise SignInRefused("Another provider has answered. Open the page again.")
@@ -117,10 +118,7 @@ class People:
             told = fields.get("error_description") or fields["error"]
             raise SignInRefused(f"The provider of identities refused: {told[:200]}")
         secret, asked = await self._desk.return_from_provider(
-            fields.get("state", ""),
-            fields.get("code", ""),
-            cookies.read(request, cookies.FLOW),
-            _browser(request),
+            flow, fields.get("code", ""), _browser(request)
         )
         self._desk.sessions.end(cookies.read(request, cookies.SESSION))
         where = f"/enter?{urlencode({'request': asked})}" if asked else "/"

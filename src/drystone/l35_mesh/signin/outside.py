@@ -6,9 +6,11 @@ import abc
 import asyncio
 import http.client
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlencode, urlsplit
@@ -20,6 +22,8 @@ from drystone.l35_mesh.signin.errors import ProviderUnreachable
 
 LARGEST = 1 << 20
 PATIENCE = timedelta(seconds=10)
+AT_ONCE, MOST_WAITING = 8, 32
+"""How many questions are under way, and how many more wait; passwords are checked by other threads than these."""
 
 _Message: TypeAlias = MutableMapping[str, Any]
 App: TypeAlias = Callable[
@@ -62,7 +66,16 @@ class Outside(abc.ABC):
 
 
 class Network(Outside):
-    """Over the network: TLS is checked, redirects are not followed, and answers are bounded."""
+    """Over the network: TLS is checked, redirects are not followed, and answers are bounded in size and time.
+
+    Args:
+        patience: How long an answer may take as a whole.
+    """
+
+    def __init__(self, patience: timedelta = PATIENCE) -> None:
+        self._patience = patience
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="provider")
+        self._asking = 0
 
     @override
     async def ask(
@@ -72,7 +85,20 @@ class Network(Outside):
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked with the settings
             url, body, {"accept": "application/json", **headers}
         )
-        return await asyncio.to_thread(_ask, request)
+        if self._asking >= AT_ONCE + MOST_WAITING:
+            raise ProviderUnreachable("too many wait for the provider of identities; try again")
+        asked = self._threads.submit(_ask, request, self._patience)
+        self._asking += 1
+        try:
+            return await asyncio.wait_for(
+                asyncio.wrap_future(asked), self._patience.total_seconds()
+            )
+        except TimeoutError as e:
+            raise ProviderUnreachable(
+                f"the provider of identities at {_place(request)} has not answered in time"
+            ) from e
+        finally:
+            self._asking -= 1
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -81,16 +107,22 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _ask(request: urllib.request.Request) -> Answered:
+def _place(request: urllib.request.Request) -> str:
+    return urlsplit(request.full_url).netloc.rpartition("@")[2]
+
+
+def _ask(request: urllib.request.Request, patience: timedelta) -> Answered:
     secure = urllib.request.HTTPSHandler(context=ssl.create_default_context())
     opener = urllib.request.build_opener(_NoRedirects, secure)
-    place = urlsplit(request.full_url).netloc.rpartition("@")[2]
+    place = _place(request)
+    end = time.monotonic() + patience.total_seconds()
     try:
-        with opener.open(request, timeout=PATIENCE.total_seconds()) as answer:
-            status, body = answer.status, answer.read(LARGEST + 1)
-    except urllib.error.HTTPError as e:
-        with e:
-            status, body = e.code, e.read(LARGEST + 1)
+        try:
+            with opener.open(request, timeout=patience.total_seconds()) as answer:
+                status, body = answer.status, _read(answer, end)
+        except urllib.error.HTTPError as e:
+            with e:
+                status, body = e.code, _read(e, end)
     except (OSError, http.client.HTTPException, ValueError) as e:
         reason = getattr(e, "reason", e)
         raise ProviderUnreachable(
@@ -99,6 +131,20 @@ def _ask(request: urllib.request.Request) -> Answered:
     if len(body) > LARGEST:
         raise ProviderUnreachable(f"{place} answers more than {LARGEST} bytes")
     return Answered(status, body)
+
+
+def _read(answer: Any, end: float) -> bytes:
+    """Return an answer's body, or a byte more of it than it may have.
+
+    Raises:
+        TimeoutError: It came so slowly that nobody waits any more.
+    """
+    body = b""
+    while len(body) <= LARGEST and (more := answer.read1(LARGEST + 1 - len(body))):
+        body += more
+        if time.monotonic() > end:
+            raise TimeoutError("its answer takes too long")
+    return body
 
 
 class Inside(Outside):

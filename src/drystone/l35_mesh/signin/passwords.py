@@ -35,7 +35,7 @@ def matches(password: str, kept: str) -> bool:
         return False
     try:
         Argon2id.verify_phc_encoded(password.encode("utf-8", "surrogatepass"), kept)
-    except InvalidKey:
+    except (InvalidKey, ValueError, MemoryError):  # the last two: what is kept was damaged
         return False
     return True
 

@@ -132,7 +132,9 @@ class SignIn(SignInApi):
 
     def _session(self, secret: str) -> Session:
         session = self._desk.sessions.find(secret, self._desk.now())
-        if session.kind != "command line":
+        # Another provider may have been set since, whose people are others of the same names.
+        is_ours = session.issuer == self._desk.provider.settings.issuer
+        if session.kind != "command line" or not is_ours:
             raise SessionOver
         return session
 

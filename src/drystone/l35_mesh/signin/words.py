@@ -27,6 +27,9 @@ AT = "/at"
 TICKET = "x-drystone-place"
 """By this header a proxy says which service a request came to; sealed, since others could say it too."""
 
+USER, GROUPS, BUILD = "x-drystone-user", "x-drystone-groups", "x-drystone-build"
+"""Headers by which a service learns who asks; taken from whoever sends them himself."""
+
 COOKIE = "__Host-drystone"
 """At a service: what its proxy verifies."""
 

@@ -11,7 +11,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ResponseReceived
 
-from drystone.l25_deployer.stacks.model import HELD_BODY
+from drystone.l25_deployer.stacks.limits import HELD_BODY
 from l10_engines.proxy.upstream import Upstream
 from l35_mesh.sidecar.rig import MeshRig
 
@@ -83,6 +83,18 @@ async def test_a_body_may_be_as_large_as_declared_and_no_larger(
                     assert answer.json()["type"] == "mesh.BodyTooLarge"
 
 
+async def test_nobody_comes_past_a_bound_by_the_name_of_grpc(
+    bounded: MeshRig, blue: Upstream
+) -> None:
+    before = blue.seen.total()
+    for content in (bytes(LARGEST + 1), in_pieces(LARGEST + 1)):
+        named = {"content-type": "application/grpc"}
+        answer = await bounded.call("/length", "POST", content=content, headers=named)
+        # Whoever says that it speaks gRPC is answered so, where the status stands in a header of its own.
+        assert (answer.status_code, "grpc-status" in answer.headers) == (200, True)
+    assert blue.seen.total() == before
+
+
 @pytest.mark.parametrize("size", [2**63 - 2, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**40])
 async def test_a_body_cannot_be_too_large_to_be_refused(
     bounded: MeshRig, blue: Upstream, size: int
@@ -101,14 +113,44 @@ async def test_a_body_without_a_length_is_bounded_in_http2_as_well(
         assert blue.seen.total() == before + (status == 200)
 
 
-async def test_a_service_that_takes_more_than_can_be_held_back_takes_streams_of_any_size(
+async def test_more_than_can_be_held_back_has_to_say_how_much_it_is(
     stopped: MeshRig, blue: Upstream
 ) -> None:
-    inbound = stopped.billing(blue, body=HELD_BODY + 1)
-    await stopped.have(stopped.mesh(inbound, stopped.to_billing()))
-    assert await announced(stopped, HELD_BODY + 2) == 413
+    largest = HELD_BODY + 60_000
+    await stopped.have(stopped.mesh(stopped.billing(blue, body=largest), stopped.to_billing()))
+    assert await announced(stopped, largest + 1) == 413
+    for content in (bytes(largest), in_pieces(HELD_BODY)):
+        assert (await stopped.call("/length", "POST", content=content)).status_code == 200
+    refused = await stopped.call("/length", "POST", content=in_pieces(HELD_BODY + 1))
+    assert refused.status_code == 413
+    assert "content-length" in refused.json()["detail"]
+    assert await by_http2(stopped, HELD_BODY + 1) == 413
+
+
+async def test_one_without_a_bound_takes_streams_of_any_size(
+    stopped: MeshRig, blue: Upstream
+) -> None:
+    await stopped.have(stopped.mesh(stopped.billing(blue), stopped.to_billing()))
     answer = await stopped.call("/length", "POST", content=in_pieces(HELD_BODY + 30_000))
     assert (answer.status_code, int(answer.text)) == (200, HELD_BODY + 30_000)
+
+
+async def test_endless_pieces_of_one_byte_come_to_an_end(bounded: MeshRig, blue: Upstream) -> None:
+    before = blue.seen.total()
+    reader, writer = await asyncio.open_connection("127.0.0.1", bounded.out)
+    writer.write(b"POST / HTTP/1.1\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n")
+    sent = 0
+    answer = asyncio.create_task(reader.readline())
+    try:
+        while not answer.done() and sent < 100 * LARGEST:
+            writer.write(b"1\r\nx\r\n" * 1000)
+            sent += 1000
+            await writer.drain()
+    except ConnectionError:
+        pass
+    assert (await answer).split()[1] == b"413"
+    writer.close()
+    assert blue.seen.total() == before
 
 
 async def test_a_stream_both_ways_has_no_bound(bounded: MeshRig) -> None:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from drystone.l00_kernel.errors import Invalid
+from drystone.l00_kernel.errors import Invalid, PlatformError
 from drystone.l35_mesh.signin import cookies
 from drystone.l35_mesh.signin.errors import (
     SessionOver,
@@ -346,13 +346,14 @@ class Provider:
     async def _end_session(self, request: Request) -> Response:
         fields = query_of(request) if request.method == "GET" else await form_of(request)
         found = self._who(request)
-        client = self._tokens.client_of_hint(fields.get("id_token_hint", ""))
+        hint = self._tokens.client_of_hint(fields.get("id_token_hint", ""))
+        client, about = hint or (None, "")
         if (
             found is not None
-            and client is None
+            and about != found[0].name
             and not (request.method == "POST" and is_from_here(request, self._origin))
         ):
-            # Whoever only leads a browser here does not sign somebody out.
+            # Whoever only leads a browser here, with a token of their own at best, does not sign somebody out.
             return page(
                 "Sign out",
                 f"You are signed in as {found[0].name}.",
@@ -372,12 +373,14 @@ def _signed_in(response: Response, secret: str) -> None:
 
 
 def _plainly(handler: Handler) -> Handler:
-    """Answer what cannot be understood with a page that says so."""
+    """Answer what cannot be understood, or done, with a page that says so."""
 
     async def handle(request: Request) -> Response:
         try:
             return await handler(request)
         except Invalid as e:
             return page("Sign in", trouble=str(e), status=400)
+        except PlatformError as e:
+            return page("Sign in", trouble=str(e), status=int(e.status))
 
     return handle

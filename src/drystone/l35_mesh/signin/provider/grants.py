@@ -130,7 +130,6 @@ class Codes:
 
     def __init__(self) -> None:
         self._given: Shelf[Granted] = Shelf()
-        self._used: Shelf[str] = Shelf()
 
     def give(self, granted: Granted) -> str:
         """Return a new code."""

@@ -157,13 +157,13 @@ class Tokens:
             return None
         return None if user is None else _claims(user)
 
-    def client_of_hint(self, token: str) -> Client | None:
-        """Return for whom we once made a token; None where we did not."""
+    def client_of_hint(self, token: str) -> tuple[Client, str] | None:
+        """Return for whom and about whom we once made a token; None where we did not."""
         if not token:
             return None
         for client in self.clients.values():
             try:
-                compact.verify(
+                claims = compact.verify(
                     token,
                     self._keys.verifying(self.now()),
                     issuer=self._issuer,
@@ -173,7 +173,7 @@ class Tokens:
                 )
             except TokenInvalid:
                 continue
-            return client
+            return client, str(claims.get("sub", ""))
         return None
 
     def _client(self, fields: Mapping[str, str]) -> Client:
