@@ -39,7 +39,7 @@ from drystone.l25_deployer.local.edge import Edge
 from drystone.l25_deployer.local.kept_service import KeptService
 from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.machine import Machine
-from drystone.l25_deployer.local.mesh import NoMesh
+from drystone.l25_deployer.local.mesh import Mesh, NoMesh
 from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
@@ -196,6 +196,7 @@ class Fakes(msgspec.Struct, frozen=True, kw_only=True):
     runtime: Runtime | None = None
     volumes: Callable[[Path], ResourceDriver[Volume]] = Volumes
     documents: Callable[[Path], Documents] = Documents
+    mesh: Callable[[PortBook], Mesh] = NoMesh
     artifacts: Callable[[Path, Path, Mapping[str, str]], Artifacts] = Artifacts
 
 
@@ -229,7 +230,7 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
     )
     supervisor = Supervisor((envoy,))
     ports = PortBook(home.path / "ports.json")
-    mesh = NoMesh(ports)
+    mesh = fakes.mesh(ports)
     runtime = fakes.runtime or Processes()
     machine = Machine(
         label=home.label,

@@ -16,6 +16,7 @@ from drystone.l00_kernel.contract import Context, Page, make_cursor, read_cursor
 from drystone.l00_kernel.errors import Invalid, PlatformError, Unavailable
 from drystone.l00_kernel.shortage import full_disks
 from drystone.l05_graph.forms.survey_text import dump
+from drystone.l10_engines.proxy.settings import bound_by, files_here
 from drystone.l25_deployer.api import (
     DependencyModel,
     DeployerApi,
@@ -108,6 +109,7 @@ class Deployer(DeployerApi):
                     lacking, [one.name for one in every if one.active and not one.record.is_apart]
                 ),
             ],
+            bounded=[said] if (said := bound_by(files_here())) is not None else [],
             problems=[
                 *fault_points.remarks(),
                 *(

@@ -325,6 +325,7 @@ class PlatformStatus(msgspec.Struct, frozen=True):
     Attributes:
         away: For how long nobody looked after it before this agent came; None when it was stopped before.
         exposed: What is not isolated at all on this machine, and how it could be.
+        bounded: What the machine holds below what the platform could, and how it could be more.
     """
 
     version: str
@@ -341,6 +342,7 @@ class PlatformStatus(msgspec.Struct, frozen=True):
     problems: list[str]
     away: AbsenceView | None = None
     exposed: list[str] = []
+    bounded: list[str] = []
 
 
 class CameUp(msgspec.Struct, frozen=True):

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -15,6 +16,8 @@ from typing_extensions import override
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l25_deployer.api import HistoryEvent, Progress
 from drystone.l25_deployer.local.documents import Documents
+from drystone.l25_deployer.local.mesh import Member, NoMesh
+from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
 from drystone.testing.faults.invariants import unpaired
 from l25_deployer.small_platform import (
@@ -30,9 +33,16 @@ from l25_deployer.small_platform import (
     short_folder,
 )
 
+if TYPE_CHECKING:
+    from drystone.l10_engines.proxy.edge import EdgeService
+    from drystone.l10_engines.proxy.snapshot import Snapshot
+
 HOST = "greeter.dev.localhost"
 RESOURCES = "resources: {notes: {type: volume}}"
-MORE_RESOURCES = "resources: {notes: {type: volume}, photos: {type: volume, protect: false}}"
+MORE_RESOURCES = """
+resources: {notes: {type: volume}, photos: {type: volume, protect: false}}
+proxy: {placement: instance}
+"""
 CUTOVER = "deploy: {strategy: cutover}"
 
 
@@ -79,6 +89,29 @@ class MortalDocuments(Documents):
         super().append_history(environment, service, event)
 
 
+class NotingMesh(NoMesh):
+    """Keeps what it was told last of every service."""
+
+    def __init__(self, ports: PortBook) -> None:
+        super().__init__(ports)
+        self.members: Sequence[Member] = ()
+
+    @override
+    async def publish(
+        self,
+        edge: Snapshot,
+        services: Sequence[EdgeService],
+        members: Sequence[Member],
+        lead: Callable[[Snapshot], Awaitable[object]],
+    ) -> bool:
+        self.members = members
+        return await super().publish(edge, services, members, lead)
+
+
+NOTING = Fakes(mesh=NotingMesh)
+MORTAL = Fakes(mesh=NotingMesh, documents=MortalDocuments)
+
+
 class Mortal:
     """One home and its successive agents."""
 
@@ -92,7 +125,7 @@ class Mortal:
 
     async def dies_during(self, n: int, operation: str, more: str) -> bool:
         """Let an agent die at the n-th write of an operation; returns whether it lived that long."""
-        async with by_hand(self.home, self.port, Fakes(documents=MortalDocuments)) as p:
+        async with by_hand(self.home, self.port, MORTAL) as p:
             documents = p.services.machine.documents
             assert isinstance(documents, MortalDocuments)
             documents.left = n
@@ -130,6 +163,11 @@ async def whole(p: ByHand, mortal: Mortal) -> int:
     assert await running_instances(p) == {
         one.id for n in kept.running for one in kept.release(n).instances
     }
+    mesh = p.services.machine.mesh
+    assert isinstance(mesh, NotingMesh)
+    declared = [one for member in mesh.members for one in member.surroundings]
+    assert all(one == kept.release(number).stacks.environment for one in declared)
+    assert declared
     wanted = kept.release(number).stacks.eternal.resources
     assert kept.record.eternal == wanted
     volumes = mortal.home / "volumes/dev/greeter"
@@ -157,7 +195,7 @@ async def crashes(mortal: Mortal, operation: str, more: str) -> AsyncIterator[tu
     """Let the operation die at its writes, one after the other; yield the agent that follows each death."""
     for n in range(0, 1000, EVERY):
         died = await mortal.dies_during(n, operation, more)
-        async with by_hand(mortal.home, mortal.port) as p:
+        async with by_hand(mortal.home, mortal.port, NOTING) as p:
             yield n, p
         if not died:
             assert n > 3, "an operation writes more than that"
@@ -168,7 +206,7 @@ async def crashes(mortal: Mortal, operation: str, more: str) -> AsyncIterator[tu
 async def test_a_death_during_a_deploy_leaves_the_old_release_or_the_new_one(
     mortal: Mortal, strategy: str
 ) -> None:
-    async with by_hand(mortal.home, mortal.port) as p:
+    async with by_hand(mortal.home, mortal.port, NOTING) as p:
         await mortal.deploy(p, RESOURCES)
         before = await whole(p, mortal)
     switched = []
@@ -187,7 +225,7 @@ async def test_a_death_during_a_deploy_leaves_the_old_release_or_the_new_one(
 async def test_a_death_during_a_rollback_leaves_the_earlier_release_or_the_later_one(
     mortal: Mortal,
 ) -> None:
-    async with by_hand(mortal.home, mortal.port) as p:
+    async with by_hand(mortal.home, mortal.port, NOTING) as p:
         await mortal.deploy(p, RESOURCES)
         await mortal.deploy(p, RESOURCES)
         later = await whole(p, mortal)
@@ -200,7 +238,7 @@ async def test_a_death_during_a_rollback_leaves_the_earlier_release_or_the_later
 
 async def test_a_death_during_a_destroy_is_followed_by_the_rest_of_it(mortal: Mortal) -> None:
     more = "resources: {notes: {type: volume, protect: false}}"
-    async with by_hand(mortal.home, mortal.port) as p:
+    async with by_hand(mortal.home, mortal.port, NOTING) as p:
         await mortal.deploy(p, more)
     async for n, p in crashes(mortal, "destroy", ""):
         if n == 0:  # it died before anything was written
@@ -220,7 +258,7 @@ PHOTOS = "resources: {photos: {type: volume, protect: false}}"
 
 
 async def test_a_release_whose_resource_goes_is_not_kept_warm(mortal: Mortal) -> None:
-    async with by_hand(mortal.home, mortal.port) as p:
+    async with by_hand(mortal.home, mortal.port, NOTING) as p:
         await mortal.deploy(p, f"{WARM}\n{PHOTOS}")
         await mortal.deploy(p, WARM)
         assert p.kept().record.warm == {}
@@ -230,7 +268,7 @@ async def test_a_release_whose_resource_goes_is_not_kept_warm(mortal: Mortal) ->
 async def test_a_warm_release_whose_resource_is_gone_is_ended_by_the_next_agent(
     mortal: Mortal,
 ) -> None:
-    async with by_hand(mortal.home, mortal.port) as p:
+    async with by_hand(mortal.home, mortal.port, NOTING) as p:
         await mortal.deploy(p, f"{WARM}\n{PHOTOS}")
         await mortal.deploy(p, f"{WARM}\n{PHOTOS}")
         assert set(p.kept().record.warm) == {1}
@@ -241,7 +279,7 @@ async def test_a_warm_release_whose_resource_is_gone_is_ended_by_the_next_agent(
     stacks = msgspec.structs.replace(second.stacks, eternal=none)
     documents.save_release(record, msgspec.structs.replace(second, stacks=stacks))
     documents.save_service(msgspec.structs.replace(record, eternal={}))
-    async with by_hand(mortal.home, mortal.port) as p:
+    async with by_hand(mortal.home, mortal.port, NOTING) as p:
         assert p.kept().record.warm == {}
         assert await running_instances(p) == {one.id for one in p.kept().release(2).instances}
 
@@ -249,7 +287,7 @@ async def test_a_warm_release_whose_resource_is_gone_is_ended_by_the_next_agent(
 async def test_after_a_rollback_it_is_still_the_release_before_that_is_kept_warm(
     mortal: Mortal,
 ) -> None:
-    async with by_hand(mortal.home, mortal.port) as p:
+    async with by_hand(mortal.home, mortal.port, NOTING) as p:
         for _ in range(2):
             await mortal.deploy(p, RESOURCES)
         async for _ in p.deployer.rollback(ASKING, environment="dev", service="greeter"):
@@ -263,7 +301,7 @@ async def test_after_a_rollback_it_is_still_the_release_before_that_is_kept_warm
 async def test_no_release_that_is_kept_warm_runs_beside_the_new_one_of_a_cutover(
     mortal: Mortal,
 ) -> None:
-    async with by_hand(mortal.home, mortal.port) as p:
+    async with by_hand(mortal.home, mortal.port, NOTING) as p:
         for _ in range(2):
             await mortal.deploy(p, RESOURCES)
         told = await mortal.deploy(p, f"{RESOURCES}\n{CUTOVER}")

@@ -81,7 +81,7 @@ def test_a_descriptor_that_says_only_what_is_acted_on_has_no_notices() -> None:
         (
             "proxy: {body: 5Mi}",
             "proxy.body",
-            "a body whose length nobody says beforehand has no bound, since at most 4 MiB can be held back",
+            "a body whose length nobody says beforehand may have 4 MiB at most, since it is held back until its end",
         ),
         (
             "deploy: {hold: 1m}",

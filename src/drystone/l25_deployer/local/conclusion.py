@@ -140,6 +140,9 @@ async def undo(
     note_end()
     kept.note(operation=None)
     places.UNDONE.reach()
+    if previous is None or failed.stacks.environment != previous.stacks.environment:
+        # While it was begun, what it declares was open: its ways out, and a proxy of its own before the service.
+        await _try(kept.surround(), "what it declared is still open", tell)
     prune(kept)
     kept.tend()
 

@@ -6,7 +6,6 @@ import difflib
 from typing import TYPE_CHECKING
 
 from drystone.l10_engines.runtimes.logs import LogFile
-from drystone.l10_engines.runtimes.port import LOG_NAME
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.instances import KeptInstance
@@ -53,7 +52,7 @@ def _wrong_ports(one: KeptInstance) -> list[str]:
 
 
 def _last_lines(one: KeptInstance) -> list[str]:
-    path = one.blueprint.spec.state / LOG_NAME
+    path = one.log
     lines = LogFile(path).tail(LOG_LINES) if path.exists() else []
     if not lines:
         return ["it wrote nothing to its log"]

@@ -16,7 +16,7 @@ import msgspec
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.shortage import DiskFull, is_shortage, passes
 from drystone.l10_engines.loopback_ports import is_free
-from drystone.l10_engines.runtimes.port import memory_words
+from drystone.l10_engines.runtimes.port import LOG_NAME, memory_words
 from drystone.l25_deployer.local.probe import ProbeResult, ask_health
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class KeptInstance:
         make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self.blueprint = blueprint
+        self.log = blueprint.spec.state / LOG_NAME
         self.state = State.STOPPED
         self.restarts = 0
         self.since: datetime | None = None
@@ -121,9 +122,13 @@ class KeptInstance:
     def look_at_memory(self) -> str | None:
         """Return what to tell when a part of it was killed at its memory limit while the rest goes on."""
         running = self._instance
-        if running is None or not running.is_running():
+        if running is None:
             return None
-        before, self.memory_kills = self.memory_kills, running.memory_kills()
+        kills = running.memory_kills()
+        # Of hundreds of instances hardly one has lost anything, so that this is all that is looked at.
+        if kills == self.memory_kills or not running.is_running():
+            return None
+        before, self.memory_kills = self.memory_kills, kills
         if before is None or self.memory_kills <= before:
             return None
         limit = memory_words(running.memory_limit())
@@ -302,8 +307,11 @@ class KeptInstance:
         pause = FAST_PROBES
         loop = asyncio.get_running_loop()
         ill_since: float | None = loop.time()
+        network = self.network
         while True:
-            result = await self._probe(health)
+            result = await self._probe(health, network)
+            if not result.is_ok:  # it may have ended: then there is none to enter any more
+                network = self.network
             if not result.was_asked:  # our own trouble must not become the instance's
                 await asyncio.sleep(health.interval.total_seconds())
                 continue
@@ -321,10 +329,10 @@ class KeptInstance:
                 pause = min(pause * 1.25, health.interval)
             await asyncio.sleep(pause.total_seconds())
 
-    async def _probe(self, health: Health) -> ProbeResult:
+    async def _probe(self, health: Health, network: Path | None) -> ProbeResult:
         port = health.port or self.blueprint.port
         assert port is not None  # noqa: S101 - _watch_health does not ask without one
-        result = await ask_health(health, port, self.blueprint.protocol, self.network)
+        result = await ask_health(health, port, self.blueprint.protocol, network)
         try:
             if result.is_ok and self.state is not State.HEALTHY and not self._owns(port):
                 result = ProbeResult(

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.shortage import DiskFull, Room, full_disks, is_full
-from drystone.l10_engines.runtimes.logs import LogFile
-from drystone.l10_engines.runtimes.port import LOG_NAME
+from drystone.l10_engines.runtimes.logs import LogFile, length_of
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.l25_deployer.api import CameUp, StartupStep
 from drystone.l25_deployer.dependencies.model import PLATFORM, name_of, waves
@@ -203,7 +202,7 @@ class Platform:
         while True:
             await asyncio.sleep(pause.total_seconds())
             logs = [
-                one.blueprint.spec.state / LOG_NAME
+                one.log
                 for kept in self._services.all()
                 for running in kept.running.values()
                 for one in running.instances
@@ -370,7 +369,7 @@ def _tend(logs: list[Path], lengths: dict[Path, int | None], machine: Machine) -
     for gone in lengths.keys() - set(logs):
         del lengths[gone]
     for path in logs:
-        length = path.stat().st_size if path.exists() else None
+        length = length_of(path)
         if lengths.get(path) == length:
             continue
         before, log = len(problems), LogFile(path)

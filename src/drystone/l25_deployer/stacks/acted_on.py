@@ -15,7 +15,7 @@ from drystone.l25_deployer.descriptor.reading import Merged
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.descriptor.shapes import Shape
 from drystone.l25_deployer.stacks.compile import Facts, is_resolvable, template
-from drystone.l25_deployer.stacks.model import HELD_BODY
+from drystone.l25_deployer.stacks.limits import HELD_BODY
 from drystone.l25_deployer.stacks.plan import Notice
 
 NOW = ""
@@ -310,7 +310,7 @@ def _values(descriptor: Descriptor) -> Iterator[tuple[Path, str]]:
     if descriptor.deploy.strategy == "progressive":
         yield ("deploy", "strategy"), "acts as blue-green: all traffic moves at once"
     if (descriptor.proxy.body or 0) > HELD_BODY:
-        sentence = "a body whose length nobody says beforehand has no bound, since at most 4 MiB can be held back"
+        sentence = "a body whose length nobody says beforehand may have 4 MiB at most, since it is held back until its end"
         yield ("proxy", "body"), sentence
     for name, resource in descriptor.resources.items():
         if resource.type_name == "cache" and getattr(resource, "engine", "redis") != "redis":

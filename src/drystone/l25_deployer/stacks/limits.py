@@ -1,4 +1,4 @@
-"""How often a service may be called, as its stack holds it."""
+"""How often a service may be called, and with how much at once, as its stack holds it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 NO_REQUESTS = "none"
 """What ``match`` of a limit says that is about no request."""
+
+HELD_BODY = 4 << 20
+"""Bytes that a body may have whose length nobody says beforehand, where there is a bound: so much of it is held back."""
 
 
 class Limit(msgspec.Struct, frozen=True):

@@ -300,9 +300,6 @@ class Door(msgspec.Struct, frozen=True):
 TRACING = 0.05
 """Which share of the requests is traced where nothing else is said."""
 
-HELD_BODY = 4 << 20
-"""Bytes up to which a bound holds for a body whose length nobody says beforehand: so much of it is held back."""
-
 
 class EnvironmentStack(msgspec.Struct, frozen=True):
     """The durable surroundings of a service in one environment.
