@@ -35,8 +35,10 @@ from benchmarks.mesh_switches import mesh_switches
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
 from benchmarks.recovery import recoveries
+from benchmarks.rollout.tables import rollout_blast, rollout_equal, rollout_outage, rollout_worse
 from benchmarks.scale import many, memory, registered
 from benchmarks.stand import NAME, SERVER, bare_start, remove, seconds, spread, stand, table
+from benchmarks.workflows import workflows
 
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.testing.command_line import CommandLine, short_home
@@ -209,12 +211,17 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "peers-first": first_responses,
     "peers-recovery": recoveries,
     "peers-edge": edge,
+    "peers-workflows": workflows,
     "edge-parts": edge_parts,
     "mesh": mesh,
     "mesh-switches": mesh_switches,
     "mesh-limits": mesh_limits,
     "mesh-scale": mesh_scale,
     "mesh-sidecars": mesh_sidecars,
+    "rollout-equal": rollout_equal,
+    "rollout-worse": rollout_worse,
+    "rollout-outage": rollout_outage,
+    "rollout-blast": rollout_blast,
 }
 
 

@@ -4,8 +4,7 @@
 
     nice -n 19 .venv/bin/python -m benchmarks.limits_over_envoys [--seconds 5] [--rate 200]
 
-``exact`` asks one limiter. ``shared`` is split by Envoy itself among as many as there are before the service, of which each
-knows by a cluster of its bootstrap. ``local`` shows what becomes of a limit that nobody splits: each lets all of it pass.
+``exact`` asks one limiter. ``shared`` is split among as many as there are before the service. ``local`` shows what becomes of a limit that nobody splits: each lets all of it pass.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import argparse
 import asyncio
 import subprocess
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -38,7 +37,7 @@ from drystone.l35_mesh.sidecar.model import Address, Caller, Further, Inbound, M
 from drystone.l35_mesh.sidecar.snapshot import instance_snapshot
 
 SERVICE = "dev/billing"
-PEERS = "peers"
+AMONG = 2
 
 
 def bootstrap(
@@ -46,7 +45,6 @@ def bootstrap(
     *,
     port: int,
     at: int,
-    peers: Sequence[int],
     limits: dict[str, Limit],
     socket: Path,
 ) -> bytes:
@@ -56,11 +54,10 @@ def bootstrap(
         folder: For its log.
         port: Where it listens.
         at: Where the instance of the service listens.
-        peers: Where every Envoy before the service listens.
         limits: What it holds.
         socket: Of the limiter.
     """
-    made = inbound_filters(SERVICE, limits, socket, has_peers=True)
+    made = inbound_filters(SERVICE, limits, socket, among=AMONG)
     inbound = Inbound(
         service=service_at("billing.dev", at),
         audience=SERVICE,
@@ -69,6 +66,7 @@ def bootstrap(
         listen=Address(port),
         further=Further(
             filters=made.filters,
+            on_routes=made.on_routes,
             extensions=made.extensions,
             clusters=made.clusters,
             mappers=made.mappers,
@@ -76,26 +74,14 @@ def bootstrap(
     )
     log = folder / "access.json"
     whole = instance_snapshot(Mesh(access_log=log, inbounds=(inbound,)))
-    static = static_bootstrap(whole, ProxySettings(port=None, access_log=log))
-    ends = [
-        {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": one}}}}
-        for one in peers
-    ]
-    static["static_resources"]["clusters"].append(
-        {
-            "name": PEERS,
-            "type": "STATIC",
-            "load_assignment": {"cluster_name": PEERS, "endpoints": [{"lb_endpoints": ends}]},
-        }
-    )
-    return msgspec.json.encode({**static, "cluster_manager": {"local_cluster_name": PEERS}})
+    return msgspec.json.encode(static_bootstrap(whole, ProxySettings(port=None, access_log=log)))
 
 
 @asynccontextmanager
 async def two_envoys(on: Stage, limit: Limit, limiter: LimiterEngine) -> AsyncIterator[list[int]]:
     """Run two Envoys before one service, and yield where they listen."""
     at = await upstream(on)
-    ports = [free_port(), free_port()]
+    ports = [free_port() for _ in range(AMONG)]
     running = []
     try:
         for port in ports:
@@ -104,7 +90,6 @@ async def two_envoys(on: Stage, limit: Limit, limiter: LimiterEngine) -> AsyncIt
                 on.folder,
                 port=port,
                 at=at,
-                peers=ports,
                 limits={"all": limit},
                 socket=limiter.socket,
             )

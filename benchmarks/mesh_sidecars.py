@@ -25,13 +25,12 @@ from drystone.l00_kernel.ports import NullLog
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.edge import Endpoint
-from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.l35_mesh.sidecar.fleet import Fleet
 from drystone.l35_mesh.sidecar.model import Address, Caller, Inbound, Mesh, Outbound
 from drystone.l35_mesh.sidecar.snapshot import instance_snapshot
-from drystone.l90_assembly.mesh import SIDECAR_MEMORY
+from drystone.l90_assembly.mesh import sidecar_settings
 
 SIDECARS = 10
 LENGTH = timedelta(seconds=3)
@@ -49,14 +48,11 @@ class Sidecars:
     def __init__(self, folder: Path, ports: tuple[int, int]) -> None:
         self.ads = Ads(folder / "xds.sock")
         self._log = folder / "access.json"
-        settings = ProxySettings(
-            port=None, access_log=self._log, shares_logs=True, memory=SIDECAR_MEMORY
-        )
         self.fleet = Fleet(
             folder / "sidecars",
             ads=self.ads,
             supervisor=Supervisor(),
-            settings=settings,
+            settings=sidecar_settings(self._log),
             log=NullLog(),
         )
         self._instances = ports

@@ -18,7 +18,7 @@ import drystone
 from drystone.l00_kernel.contract import Api, openapi
 from drystone.l00_kernel.contract.declaration import Call, calls_of
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l00_kernel.fault_points import VARIABLE, FaultPoint, of_agent
+from drystone.l00_kernel.fault_points import VARIABLE, FaultPoint, declared, of_agent
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.settings import PREFIX, Settings
 from drystone.l05_graph.forms import endpoints, evidence
@@ -30,6 +30,7 @@ from drystone.l05_graph.ingest.sources import OBSERVED
 from drystone.l05_graph.ingest.strangers import MOST_NETWORKS, MOST_OF_NETWORK
 from drystone.l05_graph.ingest.tally import MOST_CELLS, MOST_PAIRS
 from drystone.l20_trust.keys.api import KeysApi
+from drystone.l20_trust.keys.peers.api import PeersApi
 from drystone.l25_deployer.api import AcceptedRisk, DependencyFinding, DeployerApi, PathStep
 from drystone.l35_mesh.limits.api import HeldApi, LimitsApi
 from drystone.l35_mesh.observed.api import ObservedApi
@@ -156,6 +157,7 @@ def errors() -> set[type[PlatformError]]:
 APIS: dict[str, type[Api]] = {
     "deployer": DeployerApi,
     "keys": KeysApi,
+    "peers": PeersApi,
     "limits": LimitsApi,
     "held-limits": HeldApi,
     "observed": ObservedApi,
@@ -179,6 +181,7 @@ def api_page() -> str:
         "What the command line does goes through an HTTP API, on the unix socket `run/agent.sock` of a home, which its owner alone may",
         "open. (Where the home's path is too long for a socket, `sockets` in the home leads to the folder that holds it.)",
         "[deployer.openapi.json](deployer.openapi.json), [keys.openapi.json](keys.openapi.json),",
+        "[peers.openapi.json](peers.openapi.json),",
         "[held-limits.openapi.json](held-limits.openapi.json) and [observed.openapi.json](observed.openapi.json) describe it in full.",
         "",
         "Results are JSON. A stream is NDJSON, one object per line; blank lines are signs of life, and a line",
@@ -268,6 +271,22 @@ def fault_points_page() -> str:
         )
         may_fail = "yes" if point.writes else ""
         lines.append(f"| `{point.name}` | {_code(point.meaning)} | {may_fail} | {operations} |")
+    lines += [
+        "",
+        "## Of workflows",
+        "",
+        "Whoever carries out [workflows](../how-to/durable-workflows.md) may be killed at these:",
+        "`pytest tests/l10_engines/workflows/test_deaths.py`.",
+        "",
+        "| name | what is true there |",
+        "|---|---|",
+    ]
+    importlib.import_module("drystone.l10_engines.workflows.places")
+    lines += [
+        f"| `{point.name}` | {_code(point.meaning)} |"
+        for point in declared()
+        if point.name.startswith("workflow.")
+    ]
     return "\n".join([*lines, ""])
 
 

@@ -41,6 +41,31 @@ def test_what_was_written_can_be_read_and_only_by_its_owner(tmp_path: Path) -> N
     assert [entry.name for entry in tmp_path.iterdir()] == ["release.json"]
 
 
+def test_parts_are_written_in_their_order_however_many_there_are(tmp_path: Path) -> None:
+    parts = [b"%d," % number for number in range(5000)]
+    write_atomically(tmp_path / "whole", [*parts, b""])
+    assert (tmp_path / "whole").read_bytes() == b"".join(parts)
+    write_atomically(tmp_path / "whole", [])
+    assert (tmp_path / "whole").read_bytes() == b""
+
+
+def test_parts_that_a_limit_cuts_short_leave_the_old_content(tmp_path: Path) -> None:
+    place = tmp_path / "whole"
+    write_atomically(place, b"old")
+    script = (
+        "import resource, signal, sys; from pathlib import Path;"
+        "from drystone.l00_kernel.atomic import write_atomically;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000));"
+        "write_atomically(Path(sys.argv[1]), [b'x' * 700] * 100)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, place], capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"File too large" in done.stderr
+    assert place.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["whole"]
+
+
 def test_the_mode_is_the_one_asked_for_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:

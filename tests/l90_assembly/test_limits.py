@@ -13,9 +13,14 @@ import pytest
 from drystone.l00_kernel.contract import connect
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.home import Home
+from drystone.l00_kernel.settings import Settings
+from drystone.l00_kernel.settings_tables import TelemetrySettings
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l25_deployer.api import DeployerApi
+from drystone.l35_mesh.limits import counts
 from drystone.l35_mesh.limits.api import LimitsApi
+from drystone.l35_mesh.observed import statistics
+from drystone.l90_assembly.observed import numbers_to
 from l25_deployer.agents import agent_at, client_of, end_agent
 from l25_deployer.small_platform import (
     ASKING,
@@ -85,3 +90,10 @@ async def test_limits_hold_whatever_becomes_of_the_agent(folder: Path) -> None:
             [_ async for _ in api.destroy(ASKING, environment="dev", service="greeter")]
             [_ async for _ in api.stop(ASKING)]
     assert left_in(home) == []
+
+
+def test_what_limits_count_is_counted_where_numbers_are_sent_as_well() -> None:
+    telemetry = TelemetrySettings(statsd="127.0.0.1:8125")
+    to = numbers_to(Settings(telemetry=telemetry))
+    assert to is not None
+    assert set(to.wanted) == {counts.WANTED, statistics.WANTED}

@@ -18,9 +18,12 @@ from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.shortage import needs_room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 PARTIAL = ".partial-"
+
+_AT_ONCE = 1024
+"""How many parts one call writes (IOV_MAX of linux/uio.h)."""
 
 
 BEGUN = FaultPoint("document.write.begun", "a document is about to be replaced", writes=True)
@@ -34,7 +37,7 @@ RENAMED = FaultPoint(
 
 def write_atomically(
     path: Path,
-    content: bytes,
+    content: bytes | Sequence[bytes],
     *,
     mode: int = 0o600,
     owner: tuple[int, int] | None = None,
@@ -44,7 +47,7 @@ def write_atomically(
 
     Args:
         path: The file; its folder exists. A link is replaced, never followed.
-        content: All of it.
+        content: All of it, or its parts in order: large content is then never in memory as a whole.
         mode: Permission bits of the new file, whatever the umask.
         owner: Numeric user and group of the new file; this process's own when None.
         durably: False for what is made again where it is damaged: after a power cut the file may hold anything.
@@ -62,24 +65,41 @@ def write_atomically(
 
 
 def _replace(
-    path: Path, content: bytes, mode: int, owner: tuple[int, int] | None, *, durably: bool
+    path: Path,
+    content: bytes | Sequence[bytes],
+    mode: int,
+    owner: tuple[int, int] | None,
+    *,
+    durably: bool,
 ) -> None:
     descriptor, partial = tempfile.mkstemp(prefix=f"{PARTIAL}{os.getpid()}-", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
+        try:
+            _write(descriptor, [content] if isinstance(content, bytes) else content)
             if owner is not None:
-                os.fchown(file.fileno(), *owner)
-            os.fchmod(file.fileno(), mode)  # after fchown, which clears some bits
+                os.fchown(descriptor, *owner)
+            os.fchmod(descriptor, mode)  # after fchown, which clears some bits
             if durably:
-                os.fsync(file.fileno())
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         PARTIAL_WRITTEN.reach()
         os.replace(partial, path)  # noqa: PTH105 - mkstemp gives a string
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(partial)  # noqa: PTH108 - mkstemp gives a string
         raise
+
+
+def _write(descriptor: int, parts: Sequence[bytes]) -> None:
+    for first in range(0, len(parts), _AT_ONCE):
+        some = parts[first : first + _AT_ONCE]
+        left = sum(map(len, some)) - os.writev(descriptor, some)
+        rest = memoryview(b"".join(some))[-left:] if left else b""
+        while (
+            rest
+        ):  # the kernel takes less where room or a limit ends, and says at the next call what it is
+            rest = rest[os.write(descriptor, rest) :]
 
 
 def sync_folder(folder: Path) -> None:

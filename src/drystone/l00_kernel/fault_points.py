@@ -143,8 +143,8 @@ class _Fault:
 
 
 def of_agent() -> list[FaultPoint]:
-    """Return the points of the agent: those of tests, and of the program that moves data, have other keepers."""
-    others = ("testing.", "data.")
+    """Return the points of the agent: those of tests, of workflows and of the program that moves data have other keepers."""
+    others = ("testing.", "data.", "workflow.")
     return [point for point in declared() if not point.name.startswith(others)]
 
 

@@ -68,6 +68,9 @@ def _document_folders(home: Home) -> Iterator[Path]:
         (home.instances, "*/"),
         (home.engines, "*/"),
         (home.engines, "keys*/data/"),
+        (home.engines, "objects/certificates/"),
+        (home.engines, "postgres/data/"),
+        (home.engines, "sidecars/*/"),
         (home.engines, "caches/*/*/*/"),
     ):
         yield from root.glob(pattern)

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.ports import Field
     from drystone.l25_deployer.local.kept_service import KeptService
 
-EVENTS = {"keys.token": "token", "keys.rotate": "new key", "keys.revoke": "key revoked"}
+EVENTS = {
+    "keys.token": "token",
+    "keys.rotate": "new key",
+    "keys.revoke": "key revoked",
+    "keys.trust": "trusted",
+    "keys.distrust": "distrusted",
+}
 """What an action is called there."""
 
 

@@ -25,10 +25,10 @@ from drystone.l25_deployer.local.resources.postgres import PostgresDatabases
 from drystone.l25_deployer.local.resources.volume import Volumes
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from drystone.l35_mesh.limits.engine import LimiterEngine
-from drystone.l35_mesh.observed.sending import statsd_of
 from drystone.l90_assembly.elsewhere import objects_url
 from drystone.l90_assembly.keys import KeyParts, key_parts
 from drystone.l90_assembly.limits import limiter_of
+from drystone.l90_assembly.observed import numbers_to
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.home import Home
@@ -66,7 +66,7 @@ def engines_of(home: Home, settings: Settings, log: Log) -> Engines:
         port=settings.port,
         access_log=home.access_log,
         memory=settings.proxy.memory or DEFAULT_MEMORY,
-        statsd=statsd_of(settings.telemetry.statsd),
+        statsd=numbers_to(settings),
     )
     envoy = Envoy(home.engines / "proxy", ads=ads, settings=proxy, group="proxy")
     database = (

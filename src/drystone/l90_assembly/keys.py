@@ -13,17 +13,20 @@ import msgspec
 from drystone.l10_engines.supervision.errors import EngineFailed
 from drystone.l20_trust.certificates.authority import Authority
 from drystone.l20_trust.keys.engine import FIRST, SECOND, KeyServer, Repositories, Shown
+from drystone.l20_trust.keys.peers.service import Peers
+from drystone.l20_trust.keys.peers.store import PeerStore
 from drystone.l20_trust.keys.service import Keys
 from drystone.l20_trust.keys.store import Store
 from drystone.l25_deployer.local.mesh import Address
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
-    from drystone.l00_kernel.ports import Audit
+    from drystone.l00_kernel.ports import Audit, Log
     from drystone.l00_kernel.settings_tables import KeysSettings
     from drystone.l10_engines.supervision.supervisor import Supervisor
 
@@ -35,11 +38,15 @@ class KeyParts(msgspec.Struct, frozen=True):
 
     Attributes:
         store: The files.
+        peers: Those of trust in other platforms.
         servers: The repository and its copy.
+        authority: The certificate by which these are trusted.
     """
 
     store: Store
+    peers: PeerStore
     servers: tuple[KeyServer, KeyServer]
+    authority: Path
 
 
 def key_parts(home: Home) -> KeyParts:
@@ -58,7 +65,8 @@ def key_parts(home: Home) -> KeyParts:
     shown = Shown(make, renew, authority.certificate)
     first = KeyServer(FIRST, home.engines / FIRST, public=store.public, shown=shown)
     second = KeyServer(SECOND, home.engines / SECOND, public=store.copy, shown=shown)
-    return KeyParts(store, (first, second))
+    peers = PeerStore(home.trust / "keys")
+    return KeyParts(store, peers, (first, second), authority.certificate)
 
 
 def keys_of(
@@ -79,6 +87,29 @@ def keys_of(
     )
 
 
+def peers_of(
+    parts: KeyParts,
+    supervisor: Supervisor,
+    keys: Keys,
+    *,
+    clock: Clock,
+    audit: Audit,
+    log: Log,
+    publish: Callable[[], Awaitable[None]],
+) -> Peers:
+    """Put the trust in other platforms together; see :class:`Peers`."""
+    return Peers(
+        parts.peers,
+        clock=clock,
+        keys=keys,
+        repository=Repositories(supervisor, parts.servers),
+        authority=str(parts.authority),
+        audit=audit,
+        log=log,
+        publish=publish,
+    )
+
+
 def addresses_of(parts: KeyParts) -> list[Address]:
     """Return where the key repository and its copy are, of those that have ever run here."""
     found = []
@@ -89,18 +120,20 @@ def addresses_of(parts: KeyParts) -> list[Address]:
     return found
 
 
-def keys_part(parts: KeyParts, keys: Keys, supervisor: Supervisor) -> Part:
-    """Say how service keys come up: what is published becomes what it is to be, and can be looked up."""
+def keys_part(parts: KeyParts, keys: Keys, peers: Peers, supervisor: Supervisor) -> Part:
+    """Say how service keys come up: what is published becomes what it is to be, and can be looked up; others are followed."""
     servers = parts.servers
 
     async def start() -> str:
         before = [one.status().pid for one in servers]
         await Repositories(supervisor, servers).ensure()
         await asyncio.to_thread(keys.settle)
+        peers.start()
         same = before == [one.status().pid for one in servers] and None not in before
         return ADOPTED if same else ""
 
     async def stop() -> None:
+        await peers.stop()
         for one in servers:
             await supervisor[one.name].stop()
 
@@ -109,6 +142,6 @@ def keys_part(parts: KeyParts, keys: Keys, supervisor: Supervisor) -> Part:
         LAYER,
         start,
         stop,
-        is_needed=parts.store.has_rings(),
+        is_needed=parts.store.has_rings() or parts.peers.has_any(),
         is_running=lambda: any(one.status().pid is not None for one in servers),
     )

@@ -18,6 +18,7 @@ from drystone.l00_kernel.ports import Log
 from drystone.l00_kernel.settings import Settings
 from drystone.l90_assembly.agent_socket import listening, server_of
 from drystone.l90_assembly.arrival import arrive
+from drystone.l90_assembly.garbage import old_objects_left_alone
 from drystone.l90_assembly.limits import held_of
 from drystone.l90_assembly.lines import LineLog
 from drystone.l90_assembly.observed import serve_metrics
@@ -64,6 +65,7 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
     app = serve(
         whole.deployer,
         whole.keys,
+        whole.peers,
         whole.observed,
         held_of(home, whole.services, whole.statistics),
         whole.migrations,
@@ -72,7 +74,7 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
         log=log,
     )
     server = server_of(app)
-    with listening(home.agent_socket) as listener:
+    with listening(home.agent_socket) as listener, old_objects_left_alone():
         LISTENS.reach()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         counting = asyncio.create_task(serve_metrics(settings.metrics.port, whole.statistics, log))

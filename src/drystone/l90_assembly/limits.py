@@ -45,6 +45,7 @@ def further_for_limits(holding: Holding, member: Member) -> Further:
     made = holding.filters(member)
     return Further(
         filters=made.filters,
+        on_routes=made.on_routes,
         extensions=made.extensions,
         clusters=made.clusters,
         mappers=made.mappers,

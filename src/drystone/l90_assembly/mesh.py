@@ -12,28 +12,30 @@ from msgspec import structs
 from drystone.l10_engines.networks.driver import Networks
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l25_deployer.local.startup import Part
-from drystone.l35_mesh.observed.sending import statsd_of
 from drystone.l35_mesh.observed.tracing import Tracing, collector_of
 from drystone.l35_mesh.sidecar.around import Around
 from drystone.l35_mesh.sidecar.fleet import Fleet
 from drystone.l35_mesh.sidecar.following import Following
 from drystone.l35_mesh.sidecar.key_book import KeyBook
+from drystone.l35_mesh.sidecar.model import Further
 from drystone.l35_mesh.sidecar.node import NodeMesh
 from drystone.l35_mesh.sidecar.token_book import TokenBook
+from drystone.l90_assembly.observed import numbers_to
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import Settings
     from drystone.l10_engines.proxy.ads import Ads
     from drystone.l10_engines.supervision.supervisor import Supervisor
-    from drystone.l20_trust.keys.service import Keys
+    from drystone.l20_trust.keys.api import ProxyKeys
     from drystone.l25_deployer.local.machine import Machine
     from drystone.l25_deployer.local.mesh import Address, Member
     from drystone.l25_deployer.local.ports import PortBook
     from drystone.l35_mesh.observed.service import Observed
-    from drystone.l35_mesh.sidecar.model import Further
 
 MESH = "mesh"
 RESOURCES = "resources.json"
@@ -46,6 +48,23 @@ SIDECAR_MEMORY = 64 << 20
 """Bytes of heap at which such a proxy begins to refuse requests."""
 
 LAYER = 35
+
+_NOTHING = Further()
+
+
+SIDECAR_GIVES_BACK = 8 << 20
+"""Bytes that it has freed and gives back each second: what it took for a burst is most of what its memory can be made smaller by."""
+
+
+def sidecar_settings(access_log: Path) -> ProxySettings:
+    """Return with what proxies are started that services have of their own."""
+    return ProxySettings(
+        port=None,
+        access_log=access_log,
+        shares_logs=True,
+        memory=SIDECAR_MEMORY,
+        gives_back=SIDECAR_GIVES_BACK,
+    )
 
 
 class MeshParts(msgspec.Struct, frozen=True):
@@ -69,7 +88,7 @@ class MeshParts(msgspec.Struct, frozen=True):
 def mesh_of(
     home: Home,
     settings: Settings,
-    keys: Keys,
+    keys: ProxyKeys,
     ports: PortBook,
     *,
     ads: Ads,
@@ -106,13 +125,7 @@ def mesh_of(
         edge=settings.port,
         given=given,
     )
-    beside = ProxySettings(
-        port=None,
-        access_log=home.access_log,
-        shares_logs=True,
-        memory=SIDECAR_MEMORY,
-        statsd=statsd_of(settings.telemetry.statsd),
-    )
+    beside = structs.replace(sidecar_settings(home.access_log), statsd=numbers_to(settings))
     fleet = Fleet(home.engines / SIDECARS, ads=ads, supervisor=supervisor, settings=beside, log=log)
     node = NodeMesh(
         ports=ports,
@@ -135,7 +148,8 @@ def together(*parts: Callable[[Member], Further]) -> Callable[[Member], Further]
     """Return what several parts of the mesh add to the inbound of a service; filters come in the order of the parts."""
 
     def all_of(member: Member) -> Further:
-        return functools.reduce(_both, (part(member) for part in parts))
+        made = [further for part in parts if (further := part(member)) != _NOTHING]
+        return functools.reduce(_both, made) if made else _NOTHING
 
     return all_of
 
@@ -152,7 +166,7 @@ def _both(first: Further, second: Further) -> Further:
     return type(first)(**fields)
 
 
-def following_of(mesh: MeshParts, keys: Keys, machine: Machine) -> Following:
+def following_of(mesh: MeshParts, keys: ProxyKeys, machine: Machine) -> Following:
     """Return what brings changes of service keys to the sidecars."""
     return Following(
         keys=keys,

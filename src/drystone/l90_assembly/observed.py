@@ -16,9 +16,11 @@ from drystone.l10_engines.proxy.refusal_log import refusals_beside
 from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.dependencies.live_model import PROXY
 from drystone.l25_deployer.dependencies.model import PLATFORM, name_of
+from drystone.l35_mesh.limits import counts
 from drystone.l35_mesh.observed.datagrams import Datagrams
 from drystone.l35_mesh.observed.landscape import Landscape, Place
 from drystone.l35_mesh.observed.page import MetricsPage
+from drystone.l35_mesh.observed.sending import statsd_of
 from drystone.l35_mesh.observed.service import Observed
 from drystone.l35_mesh.observed.statistics import joined
 from drystone.l35_mesh.observed.surroundings import landscape_of
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import Settings
     from drystone.l10_engines.proxy.envoy import Envoy
+    from drystone.l10_engines.proxy.settings import StatsD
     from drystone.l10_engines.supervision.supervisor import Supervisor
-    from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.mesh import Member
     from drystone.l25_deployer.local.services import Services
 
 DATAGRAMS = "datagrams.json"
@@ -41,6 +44,15 @@ DATAGRAMS = "datagrams.json"
 _TRY_AGAIN = timedelta(seconds=30)
 _TYPES = {"postgres": "postgres", "objects": "bucket", "cache": "cache"}
 """What services call the data that engines hold."""
+
+
+def numbers_to(settings: Settings) -> StatsD | None:
+    """Return where the proxies send what they count, which is what is counted at all then.
+
+    Raises:
+        CannotSend: The settings say nothing to which numbers can be sent.
+    """
+    return statsd_of(settings.telemetry.statsd, counts.WANTED)
 
 
 def observed_of(
@@ -65,8 +77,9 @@ def observed_of(
 
     def now() -> Landscape:
         every = services.all()
+        members = [kept.member() for kept in every]
         return landscape_of(
-            [kept.member() for kept in every],
+            members,
             resources={
                 issuer_of(*kept.record.key): tuple(
                     sorted({type(one).__name__.lower() for one in kept.record.eternal.values()})
@@ -79,7 +92,7 @@ def observed_of(
                 settings.port: Place("platform", "the edge of the platform", component=PROXY),
             },
             addresses=own_addresses(),
-            names=_names(every),
+            names=_names(members),
         )
 
     networks = Networks(home.networks)
@@ -133,11 +146,11 @@ async def serve_metrics(
         return
 
 
-def _names(every: Iterable[KeptService]) -> dict[tuple[str, str], str]:
+def _names(members: Iterable[Member]) -> dict[tuple[str, str], str]:
     """Say for which hosts the addresses stand at which services find those that they declare by name."""
     return {
         (issuer_of(member.environment, member.service), address): at.host
-        for member in (kept.member() for kept in every)
+        for member in members
         for at, address in ways_of(member, ()).outside
     }
 

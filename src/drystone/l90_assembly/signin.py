@@ -8,11 +8,12 @@ import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
 from drystone.l10_engines.on_demand.service import OnDemand
-from drystone.l10_engines.proxy.edge import OwnService
+from drystone.l10_engines.proxy.edge import INDEX_HOSTS, OwnService
 from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.local.startup import Part
 from drystone.l35_mesh.sidecar.model import Further
@@ -51,9 +52,16 @@ def signin_of(home: Home, log: Log, environ: Mapping[str, str]) -> OnDemand:
     )
 
 
-def signin_at_edge(home: Home) -> OwnService:
-    """Return where people and command lines reach the sign-in."""
-    return OwnService(name=NAME, title="Sign-in", socket=home.socket(f"{NAME}.sock"), host=HOST)
+def signin_at_edge(home: Home, settings: Settings) -> OwnService:
+    """Return where people and command lines reach the sign-in: by the name that its address has."""
+    host = urlsplit(address_of(settings)).hostname
+    return OwnService(
+        name=NAME,
+        title="Sign-in",
+        socket=home.socket(f"{NAME}.sock"),
+        # At a name of the index there is no room for it, and every program of the machine would get its cookies.
+        host=HOST if host is None or host in INDEX_HOSTS else host,
+    )
 
 
 class Gates:

@@ -13,6 +13,7 @@ from drystone.l10_engines.proxy.envoy import Envoy
 from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
 from drystone.l10_engines.runtimes.podman import Podman
 from drystone.l10_engines.supervision.supervisor import Supervisor
+from drystone.l20_trust.keys.peers.joined import JoinedKeys
 from drystone.l25_deployer.builds.artifacts import Artifacts
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
@@ -32,7 +33,7 @@ from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l90_assembly.elsewhere import engines_elsewhere
 from drystone.l90_assembly.engines import engines_of, provisioner_of
-from drystone.l90_assembly.keys import addresses_of, keys_of, keys_part
+from drystone.l90_assembly.keys import addresses_of, keys_of, keys_part, peers_of
 from drystone.l90_assembly.limits import LIMITS, further_for_limits, limits_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part, together
 from drystone.l90_assembly.migration import MIGRATION, migration_part, migrations_of
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import Settings
     from drystone.l10_engines.on_demand.service import OnDemand
+    from drystone.l20_trust.keys.peers.service import Peers
     from drystone.l20_trust.keys.service import Keys
     from drystone.l35_mesh.migration.service import Migrations
     from drystone.l35_mesh.observed.service import Observed
@@ -78,6 +80,7 @@ class Standalone(msgspec.Struct, frozen=True):
         artifacts: Its store of artefacts.
         services: What is deployed.
         keys: By which services prove who they are.
+        peers: Other platforms, by whose keys callers prove who they are.
         following: Brings changes of keys to the sidecars.
         limits: Keeps the limiter told.
         observed: Tells what the proxies saw.
@@ -95,6 +98,7 @@ class Standalone(msgspec.Struct, frozen=True):
     artifacts: Artifacts
     services: Services
     keys: Keys
+    peers: Peers
     following: Following
     limits: Holding
     observed: Observed
@@ -117,6 +121,7 @@ class Standalone(msgspec.Struct, frozen=True):
         """Stop looking after everything; all that runs goes on."""
         await self.migrations.stop_watching()
         await self.platform.leave()
+        await self.peers.stop()
         await self.following.stop()
         await self.limits.leave()
         await self.observed.stop()
@@ -153,13 +158,18 @@ async def assemble(
         PlatformError: The settings ask for what this machine does not have.
     """
     engines = engines_of(home, settings, log)
-    keys = keys_of(
+    audit = HistoryAudit(lambda *key: services.find(*key))  # noqa: PLW0108 - made below
+    keys = keys_of(engines.keys, engines.supervisor, clock, settings=settings.keys, audit=audit)
+    peers = peers_of(
         engines.keys,
         engines.supervisor,
-        clock,
-        settings=settings.keys,
-        audit=HistoryAudit(lambda *key: services.find(*key)),  # noqa: PLW0108 - made below
+        keys,
+        clock=clock,
+        audit=audit,
+        log=log,
+        publish=lambda: machine.edge.refresh(),  # noqa: PLW0108 - made below
     )
+    joined = JoinedKeys(keys, peers)
     runtimes, chosen = await trials.chosen(settings.runtime)
     sandbox, podman = runtimes.get(Bubblewrap.name), runtimes.get(Podman.name)
     artifacts = Artifacts(
@@ -176,7 +186,7 @@ async def assemble(
     mesh = mesh_of(
         home,
         settings,
-        keys,
+        joined,
         ports,
         ads=engines.ads,
         supervisor=engines.supervisor,
@@ -203,14 +213,14 @@ async def assemble(
             access_log=home.access_log,
             mesh=mesh.node,
             ensure=partial(engines.supervisor.ensure, engines.envoy.name),
-            own=(view_at_edge(home), signin_at_edge(home)),
+            own=(view_at_edge(home), signin_at_edge(home, settings)),
         ),
         mesh=mesh.node,
         clock=clock,
         log=log,
         keys=keys,
     )
-    following = following_of(mesh, keys, machine)
+    following = following_of(mesh, joined, machine)
     services = Services(machine)
     services.load()
     migrations = migrations_of(
@@ -238,7 +248,7 @@ async def assemble(
     signin = signin_of(home, log, environ)
     parts = {
         **_parts(engines.supervisor, engines.ads, machine, services),
-        "keys": keys_part(engines.keys, keys, engines.supervisor),
+        "keys": keys_part(engines.keys, keys, peers, engines.supervisor),
         MESH: mesh_part(mesh, following, observed),
         MIGRATION: migration_part(migrations),
         LIMITS: limits_part(holding, engines.limiter, services),
@@ -278,6 +288,7 @@ async def assemble(
         artifacts=artifacts,
         services=services,
         keys=keys,
+        peers=peers,
         following=following,
         limits=holding,
         observed=observed,

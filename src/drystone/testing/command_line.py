@@ -71,12 +71,17 @@ class CommandLine:
         }
 
     @asynccontextmanager
-    async def running(self, *arguments: str | Path) -> AsyncIterator[Process]:
-        """Run a command; one that still runs when the block is left is killed."""
+    async def running(self, *arguments: str | Path, reads: bool = False) -> AsyncIterator[Process]:
+        """Run a command; one that still runs when the block is left is killed.
+
+        Args:
+            arguments: Of the command.
+            reads: Whether it has a standard input to read from.
+        """
         process = await asyncio.create_subprocess_exec(
             self._program,
             *map(str, arguments),
-            stdin=DEVNULL,
+            stdin=PIPE if reads else DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
             env=self._env,

@@ -30,7 +30,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             if path.startswith("/slow"):
                 await asyncio.sleep(float(path.rpartition("=")[2]))
             status = "404 Not Found" if path == "/missing" else "200 OK"
-            body = json.dumps({"path": path, "version": VERSION, "pid": os.getpid()}).encode()
+            said = {"path": path, "version": VERSION, "pid": os.getpid(), "caller": caller(head)}
+            body = json.dumps(said).encode()
             writer.write(
                 f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
                 f"x-version: {VERSION}\r\n\r\n".encode()
@@ -41,6 +42,14 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         pass  # the client has gone
     finally:
         writer.close()
+
+
+def caller(head: bytes) -> str:
+    """Return which service calls, as the platform says it."""
+    lines = (line.partition(b":") for line in head.lower().split(b"\r\n"))
+    return next(
+        (value.strip().decode() for name, _, value in lines if name == b"x-asap-issuer"), ""
+    )
 
 
 async def serve(port: int) -> None:

@@ -94,7 +94,10 @@ def agent_of(folder: Path) -> int | None:
     if not answers(folder):
         return None
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.connect(str(Home(folder).agent_socket))
+        try:
+            probe.connect(str(Home(folder).agent_socket))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return None  # it has died since it answered
         credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     return int.from_bytes(credentials[:4], sys.byteorder)
 

@@ -150,10 +150,12 @@ class LiveModels(KeepingModels):
                         asyncio.timeout(LIMIT.total_seconds()),
                         connect(ObservedApi, uds=self._home.agent_socket) as api,
                     ):
-                        said = (await api.durations(Context(ANONYMOUS))).durations
+                        said = await api.durations(Context(ANONYMOUS))
                     self._durations = {
-                        (one.caller or AT_THE_EDGE, one.callee): Took(one.p50, one.p95, one.p99)
-                        for one in said
+                        (one.caller or AT_THE_EDGE, one.callee): Took(
+                            one.p50, one.p95, one.p99, said.since
+                        )
+                        for one in said.durations
                     }
                 self._timed = time.monotonic()
             return self._durations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,11 +25,19 @@ MOST_BYTES = 256 << 20
 
 
 class Took(msgspec.Struct, frozen=True):
-    """How long calls took, in seconds: half of them at most so long, 95 of 100, and 99; None where nobody knows."""
+    """How long calls took, in seconds: half of them at most so long, 95 of 100, and 99; None where nobody knows.
+
+    Attributes:
+        p50: Half.
+        p95: 95 of 100.
+        p99: 99 of 100.
+        since: From when on they were counted; None where that is since whoever counts began.
+    """
 
     p50: float | None
     p95: float | None
     p99: float | None
+    since: datetime | None = None
 
 
 Durations: TypeAlias = Mapping[tuple[str, str], Took]

@@ -114,7 +114,7 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         ),
         Group(
             "keys",
-            "The keys by which services prove who they are: list, replace, revoke.",
+            "The keys by which services prove who they are: list, replace, revoke, and trust those of other platforms.",
             (
                 Command(
                     "keys list",
@@ -133,6 +133,25 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
                         "drystone keys revoke orders dev/orders/20260504t100000-000000-5d0ca1b2.pem",
                         "drystone keys revoke orders --all",
                     ),
+                ),
+                Command("keys repository", "trust:repository", ("drystone keys repository",)),
+                Command(
+                    "keys trust",
+                    "trust:trust",
+                    (
+                        "drystone keys trust hq --repository $HQ --ca hq.pem --issuer dev/a --to dev/b",
+                    ),
+                ),
+                Command(
+                    "keys trusted",
+                    "trust:trusted",
+                    ("drystone keys trusted", "drystone keys trusted --json"),
+                ),
+                Command("keys distrust", "trust:distrust", ("drystone keys distrust berlin",)),
+                Command(
+                    "keys check",
+                    "trust:check",
+                    ("drystone keys check --audience orders < token",),
                 ),
             ),
         ),

@@ -71,5 +71,9 @@ class Interrupted(Conflict):
     """Stopped with Ctrl-C."""
 
 
+class NotProven(Unauthenticated):
+    """The token proves nothing."""
+
+
 class NotSignedIn(Unauthenticated):
     """Nobody is signed in here."""

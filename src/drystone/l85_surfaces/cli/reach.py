@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from drystone.l00_kernel.contract import Api
     from drystone.l20_trust.keys.api import KeysApi
+    from drystone.l20_trust.keys.peers.api import PeersApi
     from drystone.l25_deployer.api import DeployerApi
     from drystone.l35_mesh.limits.api import HeldApi
     from drystone.l35_mesh.migration.api import MigrationApi
@@ -56,6 +57,13 @@ def service_keys(folder: Path) -> AbstractAsyncContextManager[KeysApi]:
     from drystone.l20_trust.keys.api import KeysApi  # noqa: PLC0415 - loads the contract
 
     return _answering(folder, KeysApi)
+
+
+def other_platforms(folder: Path) -> AbstractAsyncContextManager[PeersApi]:
+    """Connect to the trust in other platforms of a home, as :func:`platform` does to its deployer."""
+    from drystone.l20_trust.keys.peers.api import PeersApi  # noqa: PLC0415 - loads the contract
+
+    return _answering(folder, PeersApi)
 
 
 def what_was_seen(folder: Path) -> AbstractAsyncContextManager[ObservedApi]:

@@ -24,7 +24,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import pytest
 from msgspec import structs
@@ -37,6 +37,8 @@ from drystone.l10_engines.supervision.local import LocalEngine
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.l10_engines.supervision.supervisor import Supervisor, Watchfulness
 from drystone.testing.ports import taken
+
+E = TypeVar("E", bound=LocalEngine)
 
 ATTENTIVE = Watchfulness(
     first_pause=timedelta(milliseconds=10), probe_every=timedelta(milliseconds=100), silences=3
@@ -63,6 +65,22 @@ def short_home() -> Iterator[Path]:
         yield home
     finally:
         shutil.rmtree(home)
+
+
+@asynccontextmanager
+async def started(make: Callable[[Path], E]) -> AsyncIterator[E]:
+    """Run an engine in a short folder of its own, and end it afterwards.
+
+    Args:
+        make: Returns it, given the folder.
+    """
+    with short_home() as home:
+        engine = make(home)
+        try:
+            await engine.start()
+            yield engine
+        finally:
+            await engine.stop()
 
 
 @pytest.mark.asyncio

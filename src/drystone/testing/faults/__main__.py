@@ -35,10 +35,18 @@ def main(arguments: list[str]) -> int:
         choices=RUNTIMES,
         help="of the two services that come as folders [default: by the seed]",
     )
+    parser.add_argument(
+        "--own-sidecar",
+        action="append",
+        default=[],
+        choices=("rows", "blobs", "lines"),
+        help="a service that has an Envoy of its own; several times for several",
+    )
     parser.add_argument("--journal", type=Path, help="file for the journal [default: in /tmp]")
     given = parser.parse_args(arguments)
     seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
-    terms = Terms(seed, given.deploys, given.rate, given.runtime or RUNTIMES[seed % 2])
+    runtime = given.runtime or RUNTIMES[seed % 2]
+    terms = Terms(seed, given.deploys, given.rate, runtime, tuple(sorted({*given.own_sidecar})))
     path = given.journal or Path(tempfile.gettempdir(), f"drystone-faults-{seed}.journal")
     journal = Journal(path, lambda line: print(line, flush=True))  # noqa: T201
     with tempfile.TemporaryDirectory(prefix="flt-") as folder, python_image(APPLICATION) as image:

@@ -53,6 +53,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     leftovers.NoStrayRule(),
     leftovers.NoStrayMount(),
     leftovers.NoStrayPort(),
+    leftovers.NoStrayNetwork(),
+    leftovers.NoStraySidecar(),
     leftovers.NoStrayContainer(),
     data.NoStrayRole(),
     data.NoStrayBucket(),
@@ -67,6 +69,9 @@ MOST_SHOWN = 5
 ENOUGH = 40
 """Good answers in a row after which the failures of what was killed are over."""
 
+CONNECTION_ENDED = "server closed the connection"
+"""What the service with a database answers that used a connection to it once more which had ended."""
+
 LOOKS, LOOK_AGAIN = 5, timedelta(seconds=1)
 """How often what does not hold is looked at again, and after which pause."""
 
@@ -79,18 +84,21 @@ class Terms(msgspec.Struct, frozen=True):
         deploys: How many deploys.
         rate: Requests per second to each service.
         runtime: What isolates the services that come as folders.
+        own: The services that have an Envoy of their own.
     """
 
     seed: int
     deploys: int
     rate: float
     runtime: str
+    own: tuple[str, ...] = ()
 
     def command(self) -> str:
         """Return the command that does the same again."""
         return (
             f"python -m drystone.testing.faults --seed {self.seed} --deploys {self.deploys}"
             f" --rate {self.rate:g} --runtime {self.runtime}"
+            + "".join(f" --own-sidecar {name}" for name in self.own)
         )
 
 
@@ -132,10 +140,14 @@ class Drill:
         self.told: Counter[str] = Counter()
         self._site = site
         self._journal = journal
-        self._rounds = draw(terms.seed, terms.deploys, tuple(site.subjects), fighters())
+        self._rounds = draw(
+            terms.seed, terms.deploys, tuple(site.subjects), fighters(sidecars=bool(terms.own))
+        )
         self._gentle_since: float | None = None
         self._was_at_rest = True
         self._deployed: list[tuple[Subject, str]] = []
+        self._moved: set[str] = set()
+        """Services of which a release wanted its sidecar elsewhere since they were looked at."""
 
     async def run(self) -> None:
         """Do every round until one breaks something."""
@@ -161,12 +173,15 @@ class Drill:
             keep_warm=action.keep_warm,
             mark=action.version if action.new_code else "",
             more=action.more,
+            is_aside=action.is_aside,
         )
         expected = subject.expectation
         if action.kind == "deploy":
             expected.deploy_began(action.version, journal.now())
         else:
             expected.rollback_began(journal.now())
+        if self._moves(action):
+            self._moved.add(action.subject)
         told = await carry_out(action, descriptor, self._site, journal)
         self.told[f"{action.kind} {told.outcome}"] += 1
         journal.write(
@@ -181,6 +196,19 @@ class Drill:
         else:
             expected.rolled_back(outcome, told.at)
         return told
+
+    def _moves(self, action: Action) -> bool:
+        """Tell whether what an operation leads to has its sidecar elsewhere than what serves now."""
+        subject, record = self._site.subjects[action.subject], self._site.record(action.subject)
+        if record.active is None:
+            return False
+        if action.kind == "deploy":
+            is_own = subject.has_own_sidecar and not action.is_aside
+        elif record.trail:
+            is_own = self._site.has_own_sidecar(action.subject, record.trail[-1])
+        else:
+            return False
+        return is_own != self._site.has_own_sidecar(action.subject, record.active)
 
     async def _look(self, *, last: bool) -> None:
         """Come to rest and hold every invariant against the platform."""
@@ -230,6 +258,9 @@ class Drill:
             failed = [s for s in seen if s.trouble]
             since = self._gentle_since
             unfair = [s for s in failed if since is not None and s.sent >= since]
+            if name in self._moved:
+                # The ways of a service move with its sidecar, and connections to its resources begin anew.
+                unfair = [s for s in unfair if CONNECTION_ENDED not in s.trouble]
             if unfair:
                 first = unfair[0]
                 text = f"{name}: {len(unfair)} failed though only agent and commands were killed;"
@@ -239,6 +270,7 @@ class Drill:
                 text = f"{name}: {len(failed)} of {len(seen)} requests, {often} of them: {words}"
                 self._journal.write("failed", text)
         self._gentle_since = None
+        self._moved.clear()
 
     async def _until_all_is_answered(self) -> None:
         """Wait until the failures of what was killed before are over, so that those that come are none of them."""
@@ -254,11 +286,16 @@ class Drill:
         self._journal.write("BROKEN", f"{name}: {text}")
 
 
-def fighters() -> Fighters:
-    """Return all victims as the schedule wants them."""
+def fighters(*, sidecars: bool = True) -> Fighters:
+    """Return all victims as the schedule wants them.
+
+    Args:
+        sidecars: Whether there are sidecars that are processes.
+    """
+    victims = [v for v in VICTIMS.values() if sidecars or not v.is_of_sidecar]
     return Fighters(
-        gentle={v.name: v.weight for v in VICTIMS.values() if v.is_gentle},
-        all={v.name: v.weight for v in VICTIMS.values()},
+        gentle={v.name: v.weight for v in victims if v.is_gentle},
+        all={v.name: v.weight for v in victims},
     )
 
 
@@ -282,6 +319,8 @@ async def fight(terms: Terms, subjects: tuple[Subject, ...], journal: Journal) -
     drystone = CommandLine(short_home("flt"), {"DRYSTONE_RUNTIME": terms.runtime})
     port = free_port()
     traffic = {s.name: Traffic(s, port=port, rate=terms.rate, clock=journal.now) for s in subjects}
+    for subject in subjects:
+        subject.has_own_sidecar = subject.name in terms.own
     site = Site(drystone, port, subjects, traffic)
     drill = Drill(terms, site, journal)
     is_whole = False

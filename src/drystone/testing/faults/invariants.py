@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 from typing_extensions import override
 
+from drystone.l00_kernel.atomic import read_if_exists
 from drystone.l10_engines.proxy.generation import LAST_GOOD
 from drystone.l10_engines.runtimes import proc_table
 from drystone.l25_deployer.api import HistoryEvent
+from drystone.l35_mesh.sidecar.connections import way_name
 from drystone.testing.faults.subjects import ENVIRONMENT
 from drystone.testing.load.connection import Failed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from drystone.l25_deployer.api import InstanceView
     from drystone.l25_deployer.local.records import ReleaseRecord
     from drystone.testing.faults.site import Site
@@ -158,18 +162,44 @@ class RestartedEnvoyServesTheSame(Invariant):
 
     @override
     async def violations(self, site: Site) -> list[str]:
-        kept = msgspec.json.decode((site.home.engines / "proxy" / LAST_GOOD).read_bytes())
+        places = {"proxy": site.home.engines / "proxy"}
+        places |= site.sidecars()
+        kept = {name: _kept(place) for name, place in places.items()}
         found = []
+        own = site.wanted_sidecars()
         for name in site.subjects:
             number = site.record(name).active
             release = None if number is None else site.documents.release(ENVIRONMENT, name, number)
             wanted = {one.port for one in release.instances if one.port} if release else set()
-            kept_ports = weighted_ports(kept, f"{name}.{ENVIRONMENT}")
+            service = f"{name}.{ENVIRONMENT}"
+            before = service if service in own else "proxy"
+            kept_ports = weighted_ports(kept.get(before, {}), service)
             if kept_ports != wanted:
                 found.append(
                     f"{name}: it would send requests to {kept_ports}; to serve is {wanted}"
                 )
+            if (way_name(service, is_beside=True) in cluster_names(kept["proxy"])) != (
+                service in own
+            ):
+                where = "in an Envoy of its own" if service in own else "in that of the host"
+                found.append(f"{name}: the edge would not lead to its sidecar {where}")
         return found
+
+
+def _kept(place: Path) -> dict[str, Any]:
+    """Read with what the Envoy of a folder would begin."""
+    found: dict[str, Any] = msgspec.json.decode(read_if_exists(place / LAST_GOOD) or b"{}")
+    return found
+
+
+def _clusters(bootstrap: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = bootstrap.get("static_resources", {}).get("clusters", [])
+    return found
+
+
+def cluster_names(bootstrap: dict[str, Any]) -> set[str]:
+    """Return the names of the clusters of a bootstrap of Envoy."""
+    return {cluster["name"] for cluster in _clusters(bootstrap)}
 
 
 def weighted_ports(bootstrap: dict[str, Any], service: str) -> set[int]:
@@ -181,7 +211,7 @@ def weighted_ports(bootstrap: dict[str, Any], service: str) -> set[int]:
     """
     return {
         one["endpoint"]["address"]["socket_address"]["port_value"]
-        for cluster in bootstrap["static_resources"]["clusters"]
+        for cluster in _clusters(bootstrap)
         if cluster["name"] == service
         for pool in cluster["load_assignment"]["endpoints"]
         if pool.get("load_balancing_weight")

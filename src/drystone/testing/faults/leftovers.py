@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from drystone.l00_kernel.atomic import PARTIAL
+from drystone.l10_engines.networks.driver import Networks
 from drystone.l10_engines.processes.identity import PROC
 from drystone.l10_engines.proxy.generation import generations
 from drystone.l10_engines.runtimes import proc_table
 from drystone.l10_engines.supervision import record
+from drystone.l20_trust.keys.engine import FIRST, SECOND
+from drystone.l25_deployer.local.ports import PortBook
 from drystone.testing.command_line import processes_of
 from drystone.testing.faults.invariants import Invariant
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from drystone.l10_engines.runtimes.proc_table import Row
     from drystone.testing.faults.site import Site
 
-_ENGINES = ("postgres", "objects")
+_ENGINES = ("postgres", "objects", FIRST, SECOND)
 _LOCKS = ("agent.lock", "keeper.lock")
 _LONGEST_SHOWN = 160
 
@@ -59,8 +62,11 @@ class NoStrayProcess(Invariant):
 def _houses(site: Site, rows: Mapping[int, Row], mine: set[int]) -> set[int]:
     """Return the processes whose descendants are all in order: of the engines and of the instances that are to run."""
     single: list[ProcessId | None] = []
-    for generation in generations(site.home.engines / "proxy"):
-        single += [generation.runner(), generation.envoy()]
+    wanted_sidecars = site.wanted_sidecars()
+    own = [place for name, place in site.sidecars().items() if name in wanted_sidecars]
+    for folder in (site.home.engines / "proxy", *own):
+        for generation in generations(folder):
+            single += [generation.runner(), generation.envoy()]
     for name in _ENGINES:
         known = record.read(site.home.engines / name / "record.json")
         single.append(known.process if known else None)
@@ -136,6 +142,8 @@ class NoStrayPort(Invariant):
         for name in _ENGINES:
             known = record.read(site.home.engines / name / "record.json")
             named |= set(known.ports.values()) if known else set()
+        # Those at which proxies of services find each other: that a proxy has them which is nobody's is seen with the processes.
+        named |= set(PortBook(site.home.path / "ports.json").every().values())
         mine = processes_of(site.home.path)
         # One look for all: the kernel lists the whole machine's sockets for each process that is asked for.
         unnamed = set(proc_table.listening_ports(mine)) - named
@@ -144,6 +152,41 @@ class NoStrayPort(Invariant):
             for pid, words in (mine.items() if unnamed else ())
             for port in sorted(unnamed & set(proc_table.listening_ports([pid])))
         ]
+
+
+class NoStrayNetwork(Invariant):
+    """Every network of the home is that of a service that is deployed, or the one through which its ways outside lead."""
+
+    name = "no stray network"
+
+    @override
+    async def violations(self, site: Site) -> list[str]:
+        services = {
+            f"{service}.{environment}" for environment, service in site.documents.services()
+        }
+        return [
+            f"network {name}"
+            for name in sorted(Networks(site.home.networks).names())
+            if name.removesuffix(".beyond") not in services
+        ]
+
+
+class NoStraySidecar(Invariant):
+    """Those services alone have an Envoy of their own whose release says so; each of them has one, and it runs once."""
+
+    name = "no stray sidecar"
+
+    @override
+    async def violations(self, site: Site) -> list[str]:
+        found = site.sidecars()
+        wanted = site.wanted_sidecars()
+        texts = [f"sidecar {name} is too many" for name in sorted(found.keys() - wanted)]
+        texts += [f"sidecar {name} is missing" for name in sorted(wanted - found.keys())]
+        for name in sorted(wanted & found.keys()):
+            running = [g for g in generations(found[name]) if g.envoy() and g.runner()]
+            if len(running) != 1:
+                texts.append(f"sidecar {name} runs {len(running)} times")
+        return texts
 
 
 class NoStrayContainer(Invariant):

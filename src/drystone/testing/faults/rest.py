@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.proxy.generation import generations
 
 if TYPE_CHECKING:
     from drystone.testing.faults.site import Site
@@ -15,8 +16,9 @@ LIMIT = timedelta(minutes=4)
 """Engines and instances that were killed again and again are started with pauses of up to half a minute."""
 
 _GLANCE_S = 0.1
-_GLANCES = 3
-"""How often in a row it must be seen at rest: a moment between two steps is none."""
+_GLANCES = 5
+"""How often in a row it must be seen at rest: a moment between two steps is none, nor is one in which some request may still
+come upon a connection that has just ended."""
 
 
 class Restless(PlatformError):
@@ -68,4 +70,8 @@ async def _unrest(site: Site, *, cold: bool) -> list[str]:
         found += [f"{one.id} is {one.state}" for one in view.instances if one.state != "healthy"]
         if cold and site.record(name).warm:
             found.append(f"{name} keeps releases warm")
+    for place in (site.home.engines / "proxy", *site.sidecars().values()):
+        # When it ends, connections to resources that were opened through it end with it.
+        replaced = [one for one in generations(place) if one.is_leaving() and one.envoy()]
+        found += [f"an Envoy in {place.name} that was replaced is about to end" for _ in replaced]
     return found

@@ -38,6 +38,7 @@ ROLLBACKS = 0.2
 TOGETHER = 0.2
 NEW_CODE = 0.3
 MORE = 0.25
+ASIDE = 0.2
 GENTLE = 0.3
 RESTLESS = 0.25
 
@@ -73,6 +74,8 @@ class Action(msgspec.Struct, frozen=True):
         more: Whether the release has a resource beside its own, which goes with the next that has not.
         keep_warm: How long the release before is kept running.
         strikes: What is killed.
+        is_aside: Whether the release has its sidecar elsewhere than most of its service's: in the Envoy of the host, where
+            others have one of their own.
     """
 
     kind: Literal["deploy", "rollback"]
@@ -82,6 +85,7 @@ class Action(msgspec.Struct, frozen=True):
     more: bool
     keep_warm: timedelta
     strikes: tuple[Strike, ...]
+    is_aside: bool = False
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -153,10 +157,11 @@ def _action(
     kind: Literal["deploy", "rollback"] = "rollback" if goes_back else "deploy"
     new_code, more = dice.random() < NEW_CODE, dice.random() < MORE
     keep_warm = timedelta(seconds=dice.choice((0, 0, 8)))
+    is_aside = dice.random() < ASIDE
     count = _weighted(dice, HOW_MANY)
     strikes = tuple(_strike(dice, victims) for _ in range(count))
     name = version if kind == "deploy" else ""
-    return Action(kind, subject, name, new_code, more, keep_warm, strikes)
+    return Action(kind, subject, name, new_code, more, keep_warm, strikes, is_aside)
 
 
 def _strike(dice: random.Random, victims: dict[str, int]) -> Strike:

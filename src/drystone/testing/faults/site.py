@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from drystone.testing.faults.traffic import Traffic
 
 
+SIDECARS, SIDECAR = "sidecars", "sidecar "
+"""Folder of the Envoys that services have of their own, and how ``status`` calls one before the name of its service."""
+
+
 class Main(msgspec.Struct, frozen=True):
     """What every runtime records of an instance, as far as it matters here.
 
@@ -131,9 +135,29 @@ class Site:
                 found[record.id] = record.main
         return found
 
+    def wanted_sidecars(self) -> set[str]:
+        """Read which services are to have an Envoy of their own now, as the edge calls them."""
+        found = set()
+        for environment, service in self.documents.services():
+            number = self.documents.service(environment, service).active
+            if number is not None and self.has_own_sidecar(service, number):
+                found.add(f"{service}.{environment}")
+        return found
+
+    def has_own_sidecar(self, service: str, number: int) -> bool:
+        """Read whether a release is to have an Envoy of its own before it."""
+        release = self.documents.release(ENVIRONMENT, service, number)
+        return release.stacks.environment.placement == "instance"
+
+    def sidecars(self) -> dict[str, Path]:
+        """Return the folders of the Envoys that services have of their own, by service as the edge calls it."""
+        return {place.name: place for place in sorted((self.home.engines / SIDECARS).glob("*"))}
+
     def engine(self, name: str) -> list[ProcessId]:
         """Return the main processes of an engine that live: two of Envoy's while one replaces the other."""
         folder = self.home.engines / name
+        if name.startswith(SIDECAR):
+            folder = self.home.engines / SIDECARS / name.removeprefix(SIDECAR)
         envoys = [one.envoy() for one in generations(folder)]
         known = record.read(folder / "record.json")
         every = [*envoys, known.process if known else None]

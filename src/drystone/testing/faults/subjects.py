@@ -37,18 +37,23 @@ class Subject:
         self.expectation = Expectation(KEEP)
         self.done: set[str] = set()
         """The versions of which a command said that they serve."""
+        self.has_own_sidecar = False
+        """Whether its releases have an Envoy of their own, but those that are told otherwise."""
         self._particulars = particulars
         folder.mkdir()
         shutil.copy(APPLICATION, folder / "server.py")
         (folder / "requirements.txt").write_text(_REQUIREMENTS)
 
-    def write(self, *, keep_warm: timedelta, mark: str = "", more: bool = False) -> Path:
+    def write(
+        self, *, keep_warm: timedelta, mark: str = "", more: bool = False, is_aside: bool = False
+    ) -> Path:
         """Write the descriptor and return its path.
 
         Args:
             keep_warm: How long the release before is kept running.
             mark: When given, written into the folder, so that there is something to build.
             more: Whether to ask for a second resource like the first, which goes as soon as none asks for it.
+            is_aside: Whether a service that has an Envoy of its own gives it up with this release.
         """
         if mark:
             (self.folder / "mark.py").write_text(f'MARK = "{mark}"\n')
@@ -65,6 +70,8 @@ class Subject:
             },
             **self._particulars,
         }
+        if self.has_own_sidecar and not is_aside:
+            descriptor["proxy"] = {"placement": "instance"}
         if more:
             (resource,) = self._particulars["resources"].values()
             extra = {"extra": {**resource, "protect": False}}

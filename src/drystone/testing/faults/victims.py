@@ -15,11 +15,13 @@ from drystone.l10_engines.processes import identity
 from drystone.l10_engines.proxy.generation import generations
 from drystone.l10_engines.runtimes import proc_table
 from drystone.l10_engines.supervision import record
+from drystone.testing.faults.subjects import ENVIRONMENT
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
 
     from drystone.l10_engines.processes.identity import ProcessId
+    from drystone.l10_engines.proxy.generation import Generation
     from drystone.testing.faults.schedule import Strike
     from drystone.testing.faults.site import Site
 
@@ -35,6 +37,9 @@ class Victim(abc.ABC):
 
     is_gentle: ClassVar[bool] = False
     """Whether no request may fail when it dies."""
+
+    is_of_sidecar: ClassVar[bool] = False
+    """Whether there is one only where a service has an Envoy of its own."""
 
     is_replaced: ClassVar[bool] = False
     """Whether another one takes its place, so that a strike that finds none waits for it."""
@@ -102,6 +107,34 @@ class Runner(Victim):
         return [runner for one in every if (runner := one.runner())]
 
 
+class Sidecar(Victim):
+    """The Envoy that a service has of its own: of the one that is operated on, if that has one, else of any."""
+
+    name, weight, is_replaced = "sidecar", 3, True
+    is_of_sidecar = True
+
+    @override
+    def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
+        return [envoy for one in _beside(site, subject) if (envoy := one.envoy())]
+
+
+class SidecarRunner(Victim):
+    """The shell that keeps such an Envoy."""
+
+    name, weight, is_replaced = "sidecar runner", 2, True
+    is_of_sidecar = True
+
+    @override
+    def find(self, site: Site, subject: str, command: Process) -> list[ProcessId]:
+        return [runner for one in _beside(site, subject) if (runner := one.runner())]
+
+
+def _beside(site: Site, subject: str) -> list[Generation]:
+    places = site.sidecars()
+    own = places.get(f"{subject}.{ENVIRONMENT}")
+    return [one for place in ([own] if own else places.values()) for one in generations(place)]
+
+
 class _LocalEngine(Victim):
     """The main process of an engine that runs here; the agent starts it again."""
 
@@ -165,6 +198,8 @@ VICTIMS: dict[str, Victim] = {
         Command(),
         Proxy(),
         Runner(),
+        Sidecar(),
+        SidecarRunner(),
         Database(),
         Objects(),
         Instance(),

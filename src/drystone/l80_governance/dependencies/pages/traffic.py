@@ -91,6 +91,8 @@ def took_cell(view: View, source: str, target: str) -> Node:
     title = "; ".join(
         f"{word}: at most {_long(one)}" for word, one in zip(words, shares, strict=True)
     )
+    begun = "since the proxy began" if took.since is None else f"since {took.since:%H:%M} UTC"
+    title = f"{begun}: {title}"
     return tag("span", between(" · ", [_long(one) for one in shares]), title=title, class_="took")
 
 

@@ -45,6 +45,7 @@ def status(
         ("agent", [f"pid {view.agent_pid}, up {age(view.since, now)}"]),
         ("runtime", used or [view.runtime, *view.isolation]),
         ("exposed", view.exposed),
+        ("bounded", view.bounded),
         ("unattended", unattended(view.away)),
         ("problem", view.problems),
     ]
