@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -16,13 +17,13 @@ import pytest_asyncio
 from typing_extensions import override
 
 from drystone.l00_kernel.fault_points import FaultPoint
-from drystone.l10_engines.postgres import moving
+from drystone.l10_engines.postgres import copying, moving
 from drystone.l10_engines.postgres.access import DatabaseAccess
 from drystone.l10_engines.postgres.databases import Databases
 from drystone.l10_engines.postgres.moving import Diverged, Unmovable
 from drystone.l10_engines.postgres.server import Postgres
 from drystone.l35_mesh.migration import databases as places
-from drystone.l35_mesh.migration.databases import DatabaseMove
+from drystone.l35_mesh.migration.databases import ATTEMPTS, DatabaseMove
 from drystone.testing.conformance.engines import started
 from l35_mesh.migration.writing import Writing
 
@@ -187,7 +188,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from drystone.l00_kernel import fault_points
-from drystone.l35_mesh.migration.databases import DatabaseMove
+from drystone.l35_mesh.migration.databases import ATTEMPTS, DatabaseMove
 source, target, fault, run = sys.stdin.read().split()
 fault_points.arm(f"{fault}:kill", Path(run), print)
 move = DatabaseMove(source, target, "move", print)
@@ -286,6 +287,48 @@ def test_a_new_database_with_rows_of_its_own_is_refused(ends: Ends) -> None:
         connection.execute("INSERT INTO log VALUES ('mine', 1)")
     with pytest.raises(Unmovable, match=r"public\.log"):
         ends.move().begin()
+
+
+def emptying(ends: Ends, monkeypatch: pytest.MonkeyPatch, *, times: int) -> list[str]:
+    """Let somebody change a table and empty it right after a snapshot, so many times; return the snapshots."""
+    taken: list[str] = []
+    snapshot = copying.snapshot
+
+    @contextmanager
+    def then_emptied(url: str, slot: str) -> Iterator[tuple[str, str]]:
+        with snapshot(url, slot) as (name, place):
+            taken.append(name)
+            if len(taken) <= times:
+                with psycopg.connect(ends.old.url()) as connection:
+                    connection.execute("UPDATE log SET value = 2")
+                    connection.execute("TRUNCATE log")
+                    connection.execute("INSERT INTO log VALUES ('line', 3)")
+            yield name, place
+
+    monkeypatch.setattr(copying, "snapshot", then_emptied)
+    return taken
+
+
+def test_tables_are_copied_again_when_one_is_emptied_as_the_copy_begins(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = emptying(ends, monkeypatch, times=1)
+    rows(ends.old.url(), "INSERT INTO log VALUES ('line', 1) RETURNING line")
+    move = ends.move()
+    move.begin()
+    assert len(taken) == 2
+    move.cut_over(lambda: None)
+    assert rows(ends.administered(ends.new), "SELECT line, value FROM log") == [("line", 3.0)]
+
+
+def test_a_table_that_is_emptied_all_the_time_is_refused_and_the_old_server_keeps_nothing(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptying(ends, monkeypatch, times=ATTEMPTS)
+    with pytest.raises(Unmovable, match=rf"public\.log was emptied.*{ATTEMPTS} times"):
+        ends.move().begin()
+    with moving.connected(ends.administered(ends.old)) as connection:
+        assert not moving.slot_exists(connection, NAME)
 
 
 def test_tables_that_exist_are_filled_by_a_role_without_privileges(ends: Ends) -> None:

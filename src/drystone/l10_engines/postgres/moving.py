@@ -213,38 +213,6 @@ def forget(connection: Connection, name: str) -> None:
     connection.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(name)))
 
 
-@contextmanager
-def snapshot(url: str, slot: str) -> Iterator[tuple[str, str]]:
-    """Keep changes from a moment on; yields the snapshot of that moment and its place in the log.
-
-    The snapshot can be used while the block lasts.
-    """
-    with psycopg.connect(url, replication="database", autocommit=True) as connection:
-        command = f"CREATE_REPLICATION_SLOT {slot} LOGICAL pgoutput (SNAPSHOT 'export')"
-        result = connection.pgconn.exec_(command.encode())
-        if result.status != psycopg.pq.ExecStatus.TUPLES_OK:
-            raise Unmovable(f"changes cannot be kept: {result.error_message.decode().strip()}")
-        place, name = result.get_value(0, 1), result.get_value(0, 2)
-        yield (name or b"").decode(), (place or b"").decode()
-
-
-def copy_rows(
-    source_url: str, name: str, target: Connection, every: Sequence[Table]
-) -> Iterator[tuple[Table, int]]:
-    """Copy what the tables held at a snapshot, in the target's transaction; yields each table with its rows."""
-    with connected(source_url, autocommit=False) as source:
-        source.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        source.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(name)))
-        for table in every:
-            out = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(table.listed(), table.at)
-            into = sql.SQL("COPY {} ({}) FROM STDIN").format(table.at, table.listed())
-            with source.cursor() as reads, target.cursor() as writes:
-                with reads.copy(out) as rows, writes.copy(into) as copy:
-                    for block in rows:
-                        copy.write(block)
-                yield table, writes.rowcount
-
-
 def lag(connection: Connection, slot: str) -> int:
     """Return how many bytes of the log have not been taken over."""
     found = connection.execute(

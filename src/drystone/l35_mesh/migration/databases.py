@@ -19,7 +19,8 @@ from datetime import timedelta
 from typing_extensions import override
 
 from drystone.l00_kernel.fault_points import FaultPoint
-from drystone.l10_engines.postgres import arriving, comparing, moving
+from drystone.l10_engines.postgres import arriving, comparing, copying, moving
+from drystone.l10_engines.postgres.copying import Emptied
 from drystone.l10_engines.postgres.following import BATCH, Follower
 from drystone.l10_engines.postgres.moving import Connection, Diverged, Table, Unmovable
 from drystone.l35_mesh.migration.moves import DataMove
@@ -38,6 +39,9 @@ SWITCHED = FaultPoint(
 PAUSE = timedelta(milliseconds=50)
 PATIENCE = timedelta(seconds=10)
 """How long transactions that have written may take to end, once no other may begin to write."""
+
+ATTEMPTS = 10
+"""Copies that are begun while somebody empties tables in that very moment."""
 
 Tell = Callable[[str], None]
 
@@ -75,16 +79,28 @@ class DatabaseMove(DataMove):
             every = moving.tables(source)
             moving.require_movable(source, every)
             ordered = self._fit(target, every)
-            moving.forget(source, self._name)  # of a copy that was cut short
-            moving.publish(source, self._name, every)
-            target.rollback()
-            with moving.snapshot(self._source_url, self._name) as (snapshot, place):
-                arriving.prepare(target, every)
-                for table, rows in moving.copy_rows(self._source_url, snapshot, target, ordered):
-                    self._tell(f"{table.schema}.{table.name}: {rows} rows")
-                arriving.note_applied(target, self._name, place)
-                target.commit()
+            for attempt in range(1, ATTEMPTS + 1):
+                moving.forget(source, self._name)  # of a copy that was cut short
+                moving.publish(source, self._name, every)
+                target.rollback()
+                try:
+                    self._copy(target, ordered)
+                    break
+                except Emptied as e:
+                    if attempt == ATTEMPTS:
+                        moving.forget(source, self._name)
+                        raise Unmovable(
+                            f"{e}, {ATTEMPTS} times: begin when nobody does that"
+                        ) from e
             COPIED.reach()
+
+    def _copy(self, target: Connection, ordered: list[Table]) -> None:
+        with copying.snapshot(self._source_url, self._name) as (snapshot, place):
+            arriving.prepare(target, ordered)
+            for table, rows in copying.copy_rows(self._source_url, snapshot, target, ordered):
+                self._tell(f"{table.schema}.{table.name}: {rows} rows")
+            arriving.note_applied(target, self._name, place)
+            target.commit()
 
     def _fit(self, target: Connection, every: list[Table]) -> list[Table]:
         """Make sure that the new database has the same tables, empty; return them in the order in which to fill them."""
