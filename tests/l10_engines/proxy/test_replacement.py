@@ -65,12 +65,12 @@ async def test_an_envoy_whose_program_was_replaced_is_known(home: Path) -> None:
 async def test_a_replacement_that_the_agent_did_not_survive_is_completed_by_the_next(
     rig: Rig, blue: Upstream
 ) -> None:
-    replacing = asyncio.create_task(rig.envoy.replace())
-    await eventually(lambda: len(generations(rig.home / "edge")) == 2)
-    await rig.die()
-    replacing.cancel()
-    await asyncio.gather(replacing, return_exceptions=True)
     async with Running(rig, reused=1):
+        replacing = asyncio.create_task(rig.envoy.replace())
+        await eventually(lambda: len(generations(rig.home / "edge")) == 2)
+        await rig.die()
+        replacing.cancel()
+        await asyncio.gather(replacing, return_exceptions=True)
         await rig.live(rig.snapshot(shop(("blue", 1, [blue]))))
         await eventually(lambda: len(generations(rig.home / "edge")) == 1)
 
