@@ -1,0 +1,365 @@
+"""What the parts of the orchestrator ask of each other, so that each can be read and tested without the others.
+
+::
+
+    configuration ─▶ releases ─▶ guardrails, registry ─▶ access ─▶ audit
+                        └─▶ targets (the deployer of a platform)
+
+Whatever changes something asks the :class:`Gate` first and notes it in the :class:`Book` in the transaction of the change.
+"""
+
+from __future__ import annotations
+
+import abc
+import enum
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from drystone.l00_kernel.context import Context
+from drystone.l00_kernel.ports import Field
+from drystone.l25_deployer.api import PlanView, Progress, Source
+
+if TYPE_CHECKING:
+    from drystone.l10_engines.postgres.database import Session
+
+
+class Action(enum.Enum):
+    """What somebody wants to do; the words of tokens' scopes, of the permission matrix and of the audit log."""
+
+    SEE = "see"
+    PLAN = "plan"
+    DEPLOY = "deploy"
+    ROLL_BACK = "roll-back"
+    STEER = "steer"
+    """Promote, pause, resume or abort a rollout."""
+    PROMOTE = "promote"
+    """Bring a release to the next environment."""
+    APPROVE = "approve"
+    DESTROY = "destroy"
+    REGISTER = "register"
+    """A service, under a team of one's own."""
+    TRANSFER = "transfer"
+    """Give a service to another team."""
+    GRANT = "grant"
+    """Roles on a service, and its deploy tokens."""
+    EXCEPT = "except"
+    """Allow a service what a policy forbids, for a time."""
+    FREEZE = "freeze"
+    ADMINISTER = "administer"
+    """People, teams, environments, policies."""
+    AUDIT = "audit"
+    """Read what everybody did."""
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who acts, as it was proven.
+
+    Attributes:
+        name: Unique: of a person, of a service ``<environment>/<service>``, or of a token ``token:<id>``.
+        kind: What it is.
+        teams: A person's, at this moment.
+        behind: Who made the token; empty for others. Whoever made it is no second person for an approval.
+    """
+
+    name: str
+    kind: Literal["person", "service", "token", "platform"]
+    teams: frozenset[str] = frozenset()
+    behind: str = ""
+
+
+class Gate(abc.ABC):
+    """The one place that decides who may do what."""
+
+    @abc.abstractmethod
+    async def require(
+        self,
+        ctx: Context,
+        action: Action,
+        *,
+        service: str | None = None,
+        environment: str | None = None,
+    ) -> Actor:
+        """Return who asks, when that one may do this.
+
+        Args:
+            ctx: Who asks.
+            action: What.
+            service: To which; None where it concerns none.
+            environment: Where; None where it concerns all of them.
+
+        Raises:
+            Denied: The message says which role is missing and who can give it. What was refused is in the audit log.
+            Unauthenticated: The token has ended, was revoked or is unknown.
+        """
+
+
+class Book(abc.ABC):
+    """The audit log."""
+
+    @abc.abstractmethod
+    async def note(
+        self,
+        session: Session,
+        actor: Actor,
+        action: str,
+        subject: str,
+        **fields: Field,
+    ) -> None:
+        """Write down a change, in the transaction of the change that the session is in.
+
+        Args:
+            session: Stands in a transaction.
+            actor: Who.
+            action: What, in dotted words: ``release.deployed``.
+            subject: To what: ``prod/orders``, ``team/commerce``.
+            fields: Further particulars; never a secret.
+        """
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """Somewhere services run.
+
+    Attributes:
+        name: What descriptors and commands call it.
+        type: Which part of ``environments`` in a descriptor holds there.
+        region: Empty where it has none.
+        target: Name of the target that it is bound to.
+        after: The environment that a release passes before this one; empty when there is none.
+        keep: How many releases are kept to go back to, unless a descriptor says otherwise.
+    """
+
+    name: str
+    type: Literal["local", "dev", "staging", "prod"]
+    region: str = ""
+    target: str = "here"
+    after: str = ""
+    keep: int = 5
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """A service that has an owner.
+
+    Attributes:
+        name: Unique on the platform.
+        team: Who owns it.
+        tier: 0 to 3, as the descriptor says; None before its first deploy.
+        description: In a sentence.
+        links: Addresses by what they are.
+        since: When it was registered.
+        by: By whom.
+    """
+
+    name: str
+    team: str
+    tier: int | None
+    description: str
+    links: dict[str, str]
+    since: datetime
+    by: str
+
+
+class Registry(abc.ABC):
+    """Who owns what, and where it may run."""
+
+    @abc.abstractmethod
+    async def claim(
+        self,
+        session: Session,
+        actor: Actor,
+        service: str,
+        *,
+        team: str,
+        tier: int | None,
+        description: str,
+    ) -> Registered:
+        """Register a service by its first deploy, or bring its words up to date when its team deploys it again.
+
+        Raises:
+            Denied: The name belongs to another team, or ``actor`` is in no way of ``team``.
+            NotFound: There is no such team.
+        """
+
+    @abc.abstractmethod
+    async def service(self, name: str) -> Registered | None:
+        """Return a service; None where nobody registered it."""
+
+    @abc.abstractmethod
+    async def environment(self, name: str) -> Environment:
+        """Return an environment.
+
+        Raises:
+            NotFound: The message lists those that there are.
+        """
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What is about to be deployed, for those who judge it.
+
+    Attributes:
+        service: Which.
+        environment: Where.
+        team: Who owns it.
+        actor: Who wants it.
+        kind: A deploy, a way back, or a release that was elsewhere before.
+        stacks: The five compiled stacks, as JSON objects.
+        plan: What it changes, with the findings of the dependency check.
+        at: Now.
+    """
+
+    service: str
+    environment: Environment
+    team: str
+    actor: Actor
+    kind: Literal["deploy", "rollback", "promotion"]
+    stacks: dict[str, object]
+    plan: PlanView
+    at: datetime
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a policy says of a change.
+
+    Attributes:
+        policy: Its name.
+        effect: Whether the change is refused for it; excepted is what would be, but somebody allowed it.
+        text: What is wrong and what to do.
+        line: Of the descriptor, 0 when it is about no line.
+        exception: Whose exception, and until when; empty when there is none.
+    """
+
+    policy: str
+    effect: Literal["refuse", "warn", "excepted"]
+    text: str
+    line: int = 0
+    exception: str = ""
+
+
+class Guard(abc.ABC):
+    """Policies over changes."""
+
+    @abc.abstractmethod
+    async def judge(self, change: Change) -> list[Finding]:
+        """Say everything that there is to say of a change.
+
+        A policy that cannot be evaluated refuses. A freeze refuses deploys and promotions, never a way back.
+        """
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a target's operation ended, or that it has not.
+
+    Attributes:
+        state: ``unknown`` where the target never began it.
+        release: The target's number of the release.
+        detail: Why it failed; what serves now.
+    """
+
+    state: Literal["unknown", "running", "holding", "serving", "failed", "withdrawn"]
+    release: int = 0
+    detail: str = ""
+
+
+class Arm(msgspec.Struct, frozen=True):
+    """What one release of a rollout answered since the rollout began.
+
+    Attributes:
+        requests: How many.
+        errors: Answers of 5xx, and requests that got none.
+        times: How many took so long: one number for each class that the bounds of the signals part.
+        restarts: Ends of its instances that nobody wanted.
+        log_errors: Lines of its log at the level error or above.
+        dependency_errors: Calls of its own that failed.
+        users: How many different users it met, where users are told apart.
+        users_in_error: How many of them met an error.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    times: tuple[int, ...] = ()
+    restarts: int = 0
+    log_errors: int = 0
+    dependency_errors: int = 0
+    users: int = 0
+    users_in_error: int = 0
+
+
+class Signals(msgspec.Struct, frozen=True):
+    """Both releases of a rollout, as the target counted them.
+
+    Attributes:
+        at: Since the rollout began.
+        stable: The release before.
+        canary: The new one.
+        bounds: Upper bounds of all classes of ``times`` but the last, rising.
+        events: Words of the latest things that went wrong on the new one.
+    """
+
+    at: timedelta
+    stable: Arm
+    canary: Arm
+    bounds: tuple[timedelta, ...] = ()
+    events: tuple[str, ...] = ()
+
+
+class Target(abc.ABC):
+    """Where releases run. Each operation has a key: repeated under the same key it happens once."""
+
+    @abc.abstractmethod
+    async def plan(self, ctx: Context, source: Source, environment: str, version: str) -> PlanView:
+        """Tell what a deploy would change."""
+
+    @abc.abstractmethod
+    def deploy(
+        self,
+        ctx: Context,
+        key: str,
+        source: Source,
+        environment: str,
+        version: str,
+        *,
+        hold: bool,
+        confirm: tuple[str, ...] = (),
+    ) -> AsyncIterator[Progress]:
+        """Bring a release up; it takes all traffic, or none yet where it is held. A repeat follows the first."""
+
+    @abc.abstractmethod
+    async def outcome(self, environment: str, service: str, key: str) -> Outcome:
+        """Tell what became of an operation."""
+
+    @abc.abstractmethod
+    async def shift(
+        self,
+        environment: str,
+        service: str,
+        key: str,
+        *,
+        share: float,
+        cohort: str,
+        header: str | None,
+    ) -> None:
+        """Give a held release a share of the traffic, 0 to 1."""
+
+    @abc.abstractmethod
+    def settle(
+        self, ctx: Context, environment: str, service: str, key: str
+    ) -> AsyncIterator[Progress]:
+        """Give a held release all traffic, for good."""
+
+    @abc.abstractmethod
+    def withdraw(
+        self, ctx: Context, environment: str, service: str, key: str, reason: str
+    ) -> AsyncIterator[Progress]:
+        """Take a held release away; the one before serves."""
+
+    @abc.abstractmethod
+    async def signals(self, environment: str, service: str, key: str) -> Signals:
+        """Tell what both releases answered since the held one came up."""
+
+    @abc.abstractmethod
+    def roll_back(
+        self, ctx: Context, key: str, environment: str, service: str, release: int
+    ) -> AsyncIterator[Progress]:
+        """Return to a release that is kept: code, configuration and resources' settings, never losing data."""
