@@ -11,6 +11,7 @@ which is as wide as the network that the port is of, and which nobody else can b
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import socket
 import time
@@ -29,7 +30,7 @@ PROMISED = timedelta(seconds=60)
 _MOST = 256
 """Promises of this process, each of which is an open file."""
 
-_promises: deque[tuple[float, socket.socket]] = deque()
+_promises: deque[tuple[float, int]] = deque()
 
 
 def free_port(*, taken: frozenset[int] | set[int] = frozenset()) -> int:
@@ -56,7 +57,7 @@ def _promise(port: int) -> bool:
     """Promise a port to the one who asks; False when it is promised already."""
     now = time.monotonic()
     while _promises and (_promises[0][0] < now or len(_promises) >= _MOST):
-        _promises.popleft()[1].close()
+        os.close(_promises.popleft()[1])
     name = socket.socket(socket.AF_UNIX)
     try:
         name.bind(f"\0drystone/port/{port}")
@@ -65,7 +66,7 @@ def _promise(port: int) -> bool:
         if e.errno == errno.EADDRINUSE:
             return False
         raise
-    _promises.append((now + PROMISED.total_seconds(), name))
+    _promises.append((now + PROMISED.total_seconds(), name.detach()))
     return True
 
 
