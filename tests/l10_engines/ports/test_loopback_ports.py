@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import socket
 import subprocess
@@ -22,17 +23,18 @@ input()
 """
 
 
+FOURS = itertools.count(secrets.randbelow(1_500))
+"""Each four ports are given away once by this process, below those that others are given."""
+
+
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> range:
     """A handful of ports that nobody listens at and that nobody else looks at, instead of them all."""
-    first = next(
-        n
-        for n in iter(lambda: 12_000 + secrets.randbelow(7_000), None)
-        if all(map(is_free, range(n, n + 4)))
-    )
-    monkeypatch.setattr(loopback_ports, "FIRST", first)
-    monkeypatch.setattr(loopback_ports, "LAST", first + 3)
-    return range(first, first + 4)
+    fours = (range(first, first + 4) for first in (12_000 + 4 * (n % 1_700) for n in FOURS))
+    few = next(four for four in fours if all(map(is_free, four)))
+    monkeypatch.setattr(loopback_ports, "FIRST", few[0])
+    monkeypatch.setattr(loopback_ports, "LAST", few[-1])
+    return few
 
 
 def test_a_port_is_given_once_though_nobody_listens_yet(few: range) -> None:
