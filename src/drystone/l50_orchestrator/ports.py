@@ -139,6 +139,14 @@ class Environment(msgspec.Struct, frozen=True):
     keep: int = 5
 
 
+class Teams(abc.ABC):
+    """Which teams there are."""
+
+    @abc.abstractmethod
+    async def is_team(self, session: Session, name: str) -> bool:
+        """Tell whether there is a team of this name, as the session sees it."""
+
+
 class Registered(msgspec.Struct, frozen=True):
     """A service that has an owner.
 
@@ -181,6 +189,14 @@ class Registry(abc.ABC):
             Denied: The name belongs to another team, or ``actor`` is in no way of ``team``.
             NotFound: There is no such team.
         """
+
+    @abc.abstractmethod
+    async def appeared(self, session: Session, service: str, environment: str) -> None:
+        """Note, in the transaction of the release, that a service runs somewhere. Idempotent."""
+
+    @abc.abstractmethod
+    async def disappeared(self, session: Session, service: str, environment: str) -> None:
+        """Note, in the transaction that records its end, that a service runs there no more. Idempotent."""
 
     @abc.abstractmethod
     async def service(self, name: str) -> Registered | None:
