@@ -210,6 +210,10 @@ class Registry(abc.ABC):
             NotFound: The message lists those that there are.
         """
 
+    @abc.abstractmethod
+    async def every_environment(self) -> list[Environment]:
+        """Return all environments, by name."""
+
 
 class Change(msgspec.Struct, frozen=True):
     """What is about to be deployed, for those who judge it.
@@ -271,11 +275,31 @@ class Outcome(msgspec.Struct, frozen=True):
         state: ``unknown`` where the target never began it.
         release: The target's number of the release.
         detail: Why it failed; what serves now.
+        artefact: Digest of what the release runs; empty where the target cannot tell.
     """
 
     state: Literal["unknown", "running", "holding", "serving", "failed", "withdrawn"]
     release: int = 0
     detail: str = ""
+    artefact: str = ""
+
+
+class Present(msgspec.Struct, frozen=True):
+    """What a target says that serves.
+
+    Attributes:
+        service: Which.
+        release: The target's number of the release.
+        version: What it is called.
+        key: Under which it was brought there; empty where it came without one.
+        artefact: Digest of what it runs; empty where the target cannot tell.
+    """
+
+    service: str
+    release: int
+    version: str
+    key: str = ""
+    artefact: str = ""
 
 
 class Arm(msgspec.Struct, frozen=True):
@@ -344,6 +368,10 @@ class Target(abc.ABC):
     @abc.abstractmethod
     async def outcome(self, environment: str, service: str, key: str) -> Outcome:
         """Tell what became of an operation."""
+
+    @abc.abstractmethod
+    async def present(self, environment: str, service: str | None = None) -> list[Present]:
+        """Tell what serves in an environment: of one service, or of all of them."""
 
     @abc.abstractmethod
     async def shift(
