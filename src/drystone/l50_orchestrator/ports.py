@@ -62,12 +62,14 @@ class Actor(msgspec.Struct, frozen=True):
         kind: What it is.
         teams: A person's, at this moment.
         behind: Who made the token; empty for others. Whoever made it is no second person for an approval.
+        glass: Number of the break-glass access that it acts under; 0 for none.
     """
 
     name: str
     kind: Literal["person", "service", "token", "platform"]
     teams: frozenset[str] = frozenset()
     behind: str = ""
+    glass: int = 0
 
 
 class Gate(abc.ABC):
@@ -117,6 +119,18 @@ class Book(abc.ABC):
             subject: To what: ``prod/orders``, ``team/commerce``.
             fields: Further particulars; never a secret.
         """
+
+
+class Places(abc.ABC):
+    """What the gate asks of the registry, which lies above it: whose a service is, and of what type an environment is."""
+
+    @abc.abstractmethod
+    async def team_of(self, service: str) -> str | None:
+        """Return who owns a service; None where nobody registered it."""
+
+    @abc.abstractmethod
+    async def type_of(self, environment: str) -> str | None:
+        """Return the type of an environment; None where there is none of this name."""
 
 
 class Environment(msgspec.Struct, frozen=True):
