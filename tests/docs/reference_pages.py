@@ -34,6 +34,7 @@ from drystone.l20_trust.keys.peers.api import PeersApi
 from drystone.l25_deployer.api import AcceptedRisk, DependencyFinding, DeployerApi, PathStep
 from drystone.l35_mesh.limits.api import HeldApi, LimitsApi
 from drystone.l35_mesh.observed.api import ObservedApi
+from drystone.l50_orchestrator.running.api import OrchestratorApi
 from faults.step_scenarios import reached
 
 MADE = "<!-- Made from the code: pytest tests/docs --update -->"
@@ -158,6 +159,7 @@ APIS: dict[str, type[Api]] = {
     "deployer": DeployerApi,
     "keys": KeysApi,
     "peers": PeersApi,
+    "orchestrator": OrchestratorApi,
     "limits": LimitsApi,
     "held-limits": HeldApi,
     "observed": ObservedApi,

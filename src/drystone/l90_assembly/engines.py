@@ -25,10 +25,12 @@ from drystone.l25_deployer.local.resources.postgres import PostgresDatabases
 from drystone.l25_deployer.local.resources.volume import Volumes
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from drystone.l35_mesh.limits.engine import LimiterEngine
+from drystone.l50_orchestrator.running.engine import OrchestratorEngine
 from drystone.l90_assembly.elsewhere import objects_url
 from drystone.l90_assembly.keys import KeyParts, key_parts
 from drystone.l90_assembly.limits import limiter_of
 from drystone.l90_assembly.observed import numbers_to
+from drystone.l90_assembly.orchestrator import orchestrator_engine
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.home import Home
@@ -50,6 +52,7 @@ class Engines(msgspec.Struct, frozen=True):
     cache: ExternalCache | None
     keys: KeyParts
     limiter: LimiterEngine
+    orchestrator: OrchestratorEngine
 
 
 def engines_of(home: Home, settings: Settings, log: Log) -> Engines:
@@ -87,9 +90,10 @@ def engines_of(home: Home, settings: Settings, log: Log) -> Engines:
         log.info("engine", engine=event.engine, kind=event.kind.value, detail=event.detail)
 
     keys, limiter = key_parts(home), limiter_of(home, settings)
-    others = (*keys.servers, limiter, *filter(None, (cache,)))
+    orchestrator = orchestrator_engine(home, database, lambda: supervisor)
+    others = (*keys.servers, limiter, orchestrator, *filter(None, (cache,)))
     supervisor = Supervisor((envoy, database, store, *others), report=report)
-    return Engines(supervisor, ads, envoy, database, store, cache, keys, limiter)
+    return Engines(supervisor, ads, envoy, database, store, cache, keys, limiter, orchestrator)
 
 
 def provisioner_of(home: Home, settings: Settings, engines: Engines) -> Provisioner:

@@ -25,6 +25,7 @@ DESCRIPTORS = (
     "drystone.l35_mesh.limits",
     SIGNIN,
     "drystone.l35_mesh.migration",
+    "drystone.l50_orchestrator",
     PROGRAM,
 )
 """Packages of the platform's own services, each with a ``service.yaml``."""

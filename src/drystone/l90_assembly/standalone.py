@@ -30,6 +30,7 @@ from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Postgres
 from drystone.l35_mesh.limits.holding import Holding
 from drystone.l35_mesh.signin.words import NAME as SIGNIN
+from drystone.l50_orchestrator.running.engine import NAME as ORCHESTRATOR
 from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l90_assembly.elsewhere import engines_elsewhere
 from drystone.l90_assembly.engines import engines_of, provisioner_of
@@ -38,6 +39,7 @@ from drystone.l90_assembly.limits import LIMITS, further_for_limits, limits_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part, together
 from drystone.l90_assembly.migration import MIGRATION, migration_part, migrations_of
 from drystone.l90_assembly.observed import counted_by, observed_of
+from drystone.l90_assembly.orchestrator import orchestrator_part, switch_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
 from drystone.l90_assembly.signin import Gates, signin_at_edge, signin_of, signin_part
 from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from drystone.l35_mesh.observed.service import Observed
     from drystone.l35_mesh.sidecar.fleet import Fleet
     from drystone.l35_mesh.sidecar.following import Following
+    from drystone.l50_orchestrator.running.switch import Switch
     from drystone.l90_assembly.runtimes import Trials
 
 ENGINES, DEPLOYER = 10, 25
@@ -87,6 +90,7 @@ class Standalone(msgspec.Struct, frozen=True):
         migrations: Services that move.
         view: The view of the dependency model.
         signin: Where people and builds sign in.
+        orchestrator: Turns the orchestrator on and off.
     """
 
     deployer: Deployer
@@ -105,6 +109,7 @@ class Standalone(msgspec.Struct, frozen=True):
     migrations: Migrations
     view: OnDemand
     signin: OnDemand
+    orchestrator: Switch
 
     async def statistics(self, pattern: str) -> bytes:
         """Return what every proxy has counted; those that do not answer now are left out, but for the edge.
@@ -246,6 +251,7 @@ async def assemble(
     own = platform_descriptors()
     view = view_of(home, settings, log, environ)
     signin = signin_of(home, log, environ)
+    switch = switch_of(home, engines.orchestrator, engines.supervisor, clock)
     parts = {
         **_parts(engines.supervisor, engines.ads, machine, services),
         "keys": keys_part(engines.keys, keys, peers, engines.supervisor),
@@ -254,6 +260,7 @@ async def assemble(
         LIMITS: limits_part(holding, engines.limiter, services),
         VIEW: view_part(view),
         SIGNIN: signin_part(signin),
+        ORCHESTRATOR: orchestrator_part(switch, engines.orchestrator, engines.supervisor),
     }
     platform = Platform(
         waves=[[parts[name] for name in wave] for wave in recovery_order(own)],
@@ -295,6 +302,7 @@ async def assemble(
         migrations=migrations,
         view=view,
         signin=signin,
+        orchestrator=switch,
     )
 
 

@@ -172,10 +172,18 @@ class Supervisor:
         Raises:
             EngineNotFound: There is no such engine.
         """
+        await self.stop(name)
+        self._engines.pop(name, None)
+
+    async def stop(self, name: str) -> None:
+        """Stop an engine, which can be ensured again.
+
+        Raises:
+            EngineNotFound: There is no such engine.
+        """
         engine = self[name]
         await self._let_go(name)
         await self._stop(engine)
-        self._engines.pop(name, None)
 
     async def forget(self, name: str) -> None:
         """Stop watching an engine and forget it; it goes on, for another ``Engine`` to take it over.

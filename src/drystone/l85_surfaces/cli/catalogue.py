@@ -255,6 +255,23 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ),
         ),
     ),
+    "Release together with others": (
+        Group(
+            "orchestrator",
+            "The orchestrator, which decides about everyone's releases: on, off, state.",
+            (
+                Command("orchestrator on", "orchestrator:turn_on", ("drystone orchestrator on",)),
+                Command(
+                    "orchestrator off", "orchestrator:turn_off", ("drystone orchestrator off",)
+                ),
+                Command(
+                    "orchestrator status",
+                    "orchestrator:state",
+                    ("drystone orchestrator status", "drystone orchestrator status --json"),
+                ),
+            ),
+        ),
+    ),
     "Understand what depends on what": (DEPENDENCIES,),
     "Tools": (
         Command(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from drystone.l35_mesh.limits.api import HeldApi
     from drystone.l35_mesh.migration.api import MigrationApi
     from drystone.l35_mesh.observed.api import ObservedApi
+    from drystone.l50_orchestrator.running.api import OrchestratorApi
 
 A = TypeVar("A", bound="Api")
 
@@ -85,6 +86,13 @@ def traffic_migration(folder: Path) -> AbstractAsyncContextManager[MigrationApi]
     from drystone.l35_mesh.migration.api import MigrationApi  # noqa: PLC0415 - loads the contract
 
     return _answering(folder, MigrationApi)
+
+
+def orchestrator_switch(folder: Path) -> AbstractAsyncContextManager[OrchestratorApi]:
+    """Connect to what turns the orchestrator of a home on, as :func:`platform` does to its deployer."""
+    from drystone.l50_orchestrator.running.api import OrchestratorApi  # noqa: PLC0415 - loads the contract
+
+    return _answering(folder, OrchestratorApi)
 
 
 @asynccontextmanager

@@ -1,0 +1,90 @@
+"""The orchestrator of one machine: a process of its own, with tables of its own in the platform's PostgreSQL."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from drystone.l00_kernel.atomic import read_if_exists, write_atomically
+from drystone.l25_deployer.local.startup import ADOPTED, Part
+from drystone.l50_orchestrator.running.engine import NAME, OrchestratorEngine
+from drystone.l50_orchestrator.running.switch import Switch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drystone.l00_kernel.clock import Clock
+    from drystone.l00_kernel.home import Home
+    from drystone.l10_engines.postgres.access import DatabaseAccess
+    from drystone.l10_engines.postgres.server import PostgresEngine
+    from drystone.l10_engines.supervision.supervisor import Supervisor
+
+LAYER = 50
+PROGRAM = "drystone.l90_assembly.orchestrator_program"
+"""Its module, which the agent never imports."""
+
+CONNECTIONS = 24
+_SECRET = "orchestrator-database"  # noqa: S105 - a file's name
+_SWITCH = "orchestrator.json"
+
+
+def orchestrator_engine(
+    home: Home, postgres: PostgresEngine, supervisor: Callable[[], Supervisor]
+) -> OrchestratorEngine:
+    """Return the process of a home's orchestrator, not started yet.
+
+    Args:
+        home: Whose.
+        postgres: Holds its tables.
+        supervisor: Returns what keeps both.
+    """
+
+    async def database() -> DatabaseAccess:
+        from drystone.l10_engines.postgres.schemas import provision  # noqa: PLC0415 - loads the client
+
+        await supervisor().ensure(postgres.name)
+        password = _password(home)
+        return await provision(postgres.admin(), NAME, connections=CONNECTIONS, password=password)
+
+    return OrchestratorEngine(
+        home.engines / NAME,
+        socket=home.socket(f"{NAME}.sock"),
+        module=PROGRAM,
+        home=home.path,
+        database=database,
+    )
+
+
+def _password(home: Home) -> str:
+    path = home.secrets / _SECRET
+    known = read_if_exists(path)
+    if known is None:
+        known = secrets.token_urlsafe(32).encode()
+        write_atomically(path, known)
+    return known.decode()
+
+
+def switch_of(
+    home: Home, engine: OrchestratorEngine, supervisor: Supervisor, clock: Clock
+) -> Switch:
+    """Return what turns the orchestrator of a home on and off."""
+    return Switch(home.path / _SWITCH, engine, supervisor, clock)
+
+
+def orchestrator_part(switch: Switch, engine: OrchestratorEngine, supervisor: Supervisor) -> Part:
+    """Say how the orchestrator comes up: with the platform, where somebody turned it on."""
+
+    async def start() -> str:
+        before = engine.status().pid
+        await supervisor.ensure(NAME)
+        return ADOPTED if before is not None and engine.status().pid == before else ""
+
+    wanted = switch.wanted
+    return Part(
+        NAME,
+        LAYER,
+        start,
+        supervisor[NAME].stop,
+        is_needed=wanted is not None and wanted.is_on,
+        is_running=lambda: engine.status().pid is not None,
+    )

@@ -1,0 +1,71 @@
+"""The orchestrator: one process per home that knows everyone's services, and what becomes of their releases.
+
+::
+
+    python -m drystone.l90_assembly.orchestrator_program --home DIR --socket PATH --database FILE --memory BYTES
+
+It keeps everything in PostgreSQL, asks the agent of the home to carry things out, and may die at any moment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from drystone.l00_kernel.clock import SystemClock
+from drystone.l00_kernel.home import Home
+from drystone.l10_engines.postgres.access import DatabaseAccess
+from drystone.l10_engines.postgres.database import Database
+from drystone.l50_orchestrator.running.engine import NAME
+from drystone.l90_assembly.agent_socket import listening, server_of
+from drystone.l90_assembly.lines import LineLog
+from drystone.l90_assembly.orchestrated import orchestrated
+
+MOST_SESSIONS = 20
+"""Of PostgreSQL, at once; the role may have some more, for those who listen."""
+
+
+def main(words: Sequence[str]) -> None:
+    """Serve until this process is told to end (TERM, INT)."""
+    parser = argparse.ArgumentParser(prog="python -m drystone.l90_assembly.orchestrator_program")
+    parser.add_argument("--home", type=Path, required=True, help="whose services")
+    parser.add_argument("--socket", type=Path, required=True, help="where to answer")
+    parser.add_argument("--database", type=Path, required=True, help="file with the way to it")
+    parser.add_argument("--memory", type=int, required=True, help="bytes of data at most")
+    given = parser.parse_args(words)
+    resource.setrlimit(resource.RLIMIT_DATA, (given.memory, given.memory))
+    access = msgspec.json.decode(given.database.read_bytes(), type=DatabaseAccess)
+    uvloop.run(_serve(Home.open(given.home), given.socket, access))
+
+
+async def _serve(home: Home, socket: Path, access: DatabaseAccess) -> None:
+    clock = SystemClock()
+    log = LineLog(sys.stderr, clock)
+    leaving = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, leaving.set)
+    database = Database(access, NAME, most=MOST_SESSIONS)
+    try:
+        async with orchestrated(home, database, clock=clock, log=log) as app:
+            server = server_of(app)
+            with listening(socket) as listener:
+                serving = asyncio.create_task(server.serve(sockets=[listener]))
+                await leaving.wait()
+                server.should_exit = True
+                await serving
+    finally:
+        await database.close()
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    main(sys.argv[1:])
