@@ -160,5 +160,7 @@ async def _stop(part: Part) -> StartupStep:
         PART_STOPPED.reach()
     except PlatformError as e:
         return StartupStep(part.layer, part.name, "failed", text=str(e))
+    except Exception as e:  # noqa: BLE001 - a mistake of ours; the others are to end all the same
+        return StartupStep(part.layer, part.name, "failed", text=f"broke off: {e!r}")
     seconds = round(time.monotonic() - begun, 3)
     return StartupStep(part.layer, part.name, "ready", seconds, "stopped")
