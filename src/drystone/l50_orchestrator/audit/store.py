@@ -1,0 +1,172 @@
+"""Every statement on the entries of the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+
+import msgspec
+
+from drystone.l10_engines.postgres.access import DatabaseAccess
+from drystone.l10_engines.postgres.database import Database, Row, Session
+from drystone.l10_engines.postgres.migrating import migrate, steps_of
+from drystone.l50_orchestrator.audit.domain import BEGINNING, Entry
+
+PART = "audit"
+_AT_ONCE = 1000
+_SPACE = 0x6175  # keeps this advisory lock apart from others
+
+LOCK = "SELECT pg_advisory_xact_lock(%(space)s, hashtext(current_schema()))"
+
+HEAD = """
+SELECT last.number, last.hash, clock_timestamp()
+  FROM (SELECT) AS one
+  LEFT JOIN LATERAL (SELECT number, hash FROM audit_entry ORDER BY number DESC LIMIT 1) AS last ON true
+"""
+
+APPEND = """
+INSERT INTO audit_entry (number, at, actor, kind, behind, glass, action, subject, fields, previous, hash)
+VALUES (%(number)s, %(at)s, %(actor)s, %(kind)s, %(behind)s, %(glass)s, %(action)s, %(subject)s, %(fields)s,
+        %(previous)s, %(hash)s)
+"""
+
+HASH = "SELECT hash FROM audit_entry WHERE number = %(number)s"
+
+READ = """
+SELECT number, at, actor, kind, behind, glass, action, subject, fields, previous, hash
+  FROM audit_entry WHERE number > %(after)s ORDER BY number LIMIT %(most)s
+"""
+
+LIST = """
+SELECT number, at, actor, kind, behind, glass, action, subject, fields, previous, hash
+  FROM audit_entry
+ WHERE (%(actor)s::text IS NULL OR actor = %(actor)s OR behind = %(actor)s)
+   AND (%(subject)s::text IS NULL OR subject = %(subject)s)
+   AND (%(action)s::text IS NULL OR action = %(action)s)
+   AND (%(prefix)s::text IS NULL OR starts_with(action, %(prefix)s))
+   AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
+   AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
+   AND (%(before)s::bigint IS NULL OR number < %(before)s)
+ ORDER BY number DESC
+ LIMIT %(most)s
+"""
+
+SEAL = """
+DO $$
+DECLARE
+    keeper  text := left('keeper_' || current_schema(), 63);
+    service text;
+BEGIN
+    SELECT r.rolname INTO service
+      FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = 'audit_entry'::regclass;
+    IF service = keeper THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = keeper) THEN
+        EXECUTE format('CREATE ROLE %I NOLOGIN', keeper);
+    END IF;
+    -- Whoever owns a schema may drop what is in it.
+    EXECUTE format('ALTER SCHEMA %I OWNER TO %I', current_schema(), keeper);
+    EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', current_schema(), service);
+    EXECUTE format('ALTER TABLE audit_entry OWNER TO %I', keeper);
+    EXECUTE format('ALTER FUNCTION audit_entry_stays() OWNER TO %I', keeper);
+    EXECUTE format('REVOKE ALL ON audit_entry FROM %I', service);
+    EXECUTE format('GRANT SELECT, INSERT ON audit_entry TO %I', service);
+END
+$$
+"""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which entries are asked for; None is everything."""
+
+    actor: str | None = None
+    subject: str | None = None
+    action: str | None = None
+    prefix: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+
+
+async def prepare(database: Database) -> None:
+    """Make the table, or bring it to the present.
+
+    Raises:
+        MigrationsDiverged: It was made by another version.
+        DatabaseUnavailable: The server cannot do it now.
+    """
+    await migrate(database, PART, steps_of(__package__))
+
+
+async def seal(admin: DatabaseAccess, database: Database) -> None:
+    """Take the entries from the role that writes them: it may add and read them, and no longer change or drop them. Idempotent.
+
+    They and the schema then belong to a role that nobody can log in as. A later step of this part's migrations is carried out by
+    an administrator.
+
+    Args:
+        admin: A superuser.
+        database: The service's own, after :func:`prepare`.
+
+    Raises:
+        DatabaseUnavailable: The server cannot do it now.
+        StatementRefused: ``admin`` may not do it.
+    """
+    inside = msgspec.structs.replace(admin, database=database.access.database)
+    own = Database(inside, database.schema, most=1)
+    try:
+        async with own.session() as session, session.transaction():
+            await session.run_script(SEAL)
+    finally:
+        await own.close()
+
+
+async def append(session: Session, new: Entry) -> Entry:
+    """Write an entry at the end; it with its number, moment and hashes.
+
+    Until the transaction ends nobody else appends, so that the numbers have no gaps.
+
+    Args:
+        session: In a transaction.
+        new: Its number, moment and hashes are not looked at.
+    """
+    # By itself: the next statement must see what was committed while this one waited.
+    await session.fetch(LOCK, space=_SPACE)
+    ((number, previous, now),) = await session.fetch(HEAD)
+    entry = msgspec.structs.replace(
+        new, number=(number or 0) + 1, at=now.astimezone(UTC), previous=previous or BEGINNING
+    )
+    entry = msgspec.structs.replace(entry, hash=entry.hashed())
+    await session.fetch(APPEND, **msgspec.structs.asdict(entry))
+    return entry
+
+
+async def head(database: Database) -> tuple[int, str]:
+    """Return number and hash of the last entry; 0 and :data:`BEGINNING` when there is none."""
+    ((number, last, _),) = await database.fetch(HEAD)
+    return (number, last) if number else (0, BEGINNING)
+
+
+async def hash_of(database: Database, number: int) -> str | None:
+    """Return the hash that an entry has in the table; None when it is not there."""
+    rows = await database.fetch(HASH, number=number)
+    return str(rows[0][0]) if rows else None
+
+
+async def read(database: Database) -> AsyncGenerator[list[Entry], None]:
+    """Yield all entries in the order of their numbers, some at a time."""
+    after = -(2**63)
+    while rows := await database.fetch(READ, after=after, most=_AT_ONCE):
+        yield [_entry(row) for row in rows]
+        after = rows[-1][0]
+
+
+async def find(database: Database, wanted: Wanted, most: int) -> list[Entry]:
+    """Return entries, the latest first."""
+    rows = await database.fetch(LIST, **msgspec.structs.asdict(wanted), most=most)
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(*row)
