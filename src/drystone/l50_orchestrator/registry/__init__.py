@@ -1,0 +1,1 @@
+"""Who owns which service, and where services may run."""
