@@ -13,6 +13,7 @@ from drystone.l10_engines.postgres.database import Database
 from drystone.l50_orchestrator.ports import Actor
 from drystone.l50_orchestrator.registry import errors, store
 from drystone.l50_orchestrator.registry.api import EnvironmentSaid, ServiceSaid, TargetSaid
+from drystone.l50_orchestrator.registry.looked_up import RegisteredPlaces
 from drystone.l50_orchestrator.registry.names import MOST_UNUSED
 from drystone.l50_orchestrator.registry.service import PlatformRegistry
 from drystone.testing.orchestrator import RefuseAll, TableBook, TheseTeams
@@ -175,6 +176,21 @@ async def test_an_environment_that_there_is_not_is_told_with_those_that_there_ar
         await stand.registry.environment("pord")
     with pytest.raises(errors.EnvironmentNotFound, match="there are: prod"):
         await stand.registry.environment("x\x00")
+
+
+async def test_the_gate_learns_whose_a_service_is_and_what_an_environment_is(
+    stand: Stand,
+) -> None:
+    places = RegisteredPlaces(stand.database)
+    await stand.register(ADA, "orders", "commerce")
+    await stand.registry.retire(ADA, service="orders")
+    await stand.environment("prod", EnvironmentSaid("prod"))
+    assert await places.team_of("orders") == "commerce"
+    assert await places.type_of("prod") == "prod"
+    assert [one.name for one in await stand.registry.every_environment()] == ["prod"]
+    for unknown in ("x", "", "\x00", "' OR true --"):
+        assert await places.team_of(unknown) is None
+        assert await places.type_of(unknown) is None
 
 
 async def test_a_team_hoards_no_names(stand: Stand) -> None:

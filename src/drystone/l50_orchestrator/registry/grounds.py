@@ -51,9 +51,9 @@ class Grounds:
             EnvironmentNotFound: The message lists those that there are.
         """
         name = visible(name)
-        rows = await self._database.fetch(store.FIND_ENVIRONMENT, name=name)
-        if rows:
-            return Environment(*rows[0])
+        found = await store.find_environment(self._database, name)
+        if found is not None:
+            return found
         known = sorted(await store.environments(self._database))
         near = nearest(name, known)
         if near:

@@ -128,6 +128,10 @@ class PlatformRegistry(RegistryApi, Registry):
     async def environment(self, name: str) -> Environment:
         return await self._grounds.environment(name)
 
+    @override
+    async def every_environment(self) -> list[Environment]:
+        return [view.environment for view in await self._grounds.environments()]
+
     # Services
 
     async def all_services(self, ctx: Context) -> list[Registered]:

@@ -234,6 +234,12 @@ async def put_service(session: Session, service: Registered) -> None:
     )
 
 
+async def find_environment(database: Database, name: str) -> Environment | None:
+    """Return an environment."""
+    rows = await database.fetch(FIND_ENVIRONMENT, name=name)
+    return Environment(*rows[0]) if rows else None
+
+
 async def environments(session: Session | Database) -> dict[str, tuple[Environment, int]]:
     """Return all environments by name, each with how many services run there."""
     rows = await session.fetch(ENVIRONMENTS)
