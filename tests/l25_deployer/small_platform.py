@@ -295,11 +295,15 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         await ads.stop()
 
 
-async def ask(port: int, host: str, path: str = "/") -> str:
+async def ask(
+    port: int, host: str, path: str = "/", *, headers: Mapping[str, str] | None = None
+) -> str:
     """Send a request to the edge and return the status and the body."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n"
+        writer.write(head.encode())
         async with asyncio.timeout(10):
             answer = (await reader.read()).decode()
     finally:

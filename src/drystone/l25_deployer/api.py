@@ -13,6 +13,7 @@ from typing import ClassVar
 from drystone.l00_kernel.contract import Api, Context, Page, call
 from drystone.l00_kernel.shortage import DiskFull
 from drystone.l25_deployer import errors
+from drystone.l25_deployer.held_words import Arm, CanaryView, Outcome, Signals
 from drystone.l25_deployer.words import (
     AbsenceView,
     AcceptedRisk,
@@ -40,7 +41,9 @@ from drystone.l25_deployer.words import (
 __all__ = [
     "AbsenceView",
     "AcceptedRisk",
+    "Arm",
     "CameUp",
+    "CanaryView",
     "DependencyFinding",
     "DependencyModel",
     "DeployerApi",
@@ -49,6 +52,7 @@ __all__ = [
     "HistoryEvent",
     "InstanceView",
     "LogRecord",
+    "Outcome",
     "PathStep",
     "PlanChange",
     "PlanView",
@@ -58,6 +62,7 @@ __all__ = [
     "ResourceView",
     "ServiceSummary",
     "ServiceView",
+    "Signals",
     "Source",
     "StartupStep",
 ]
@@ -75,6 +80,8 @@ class DeployerApi(Api):
         errors.DeployInProgress,
         errors.NothingToRollBackTo,
         errors.NothingToAbort,
+        errors.CanaryHeld,
+        errors.NoCanary,
         errors.DeployFailed,
         errors.DeployAborted,
         errors.NoInstance,
@@ -120,6 +127,8 @@ class DeployerApi(Api):
         version: str | None = None,
         confirm: list[str] | None = None,
         wait: bool = True,
+        key: str | None = None,
+        hold: bool = False,
     ) -> AsyncIterator[Progress]:
         """Deploy a descriptor. The old release serves until the new one has proved itself.
 
@@ -130,8 +139,14 @@ class DeployerApi(Api):
             version: What to call the release; a number that counts up when omitted.
             confirm: Names of resources whose data may be deleted.
             wait: Wait for another operation on the same service; otherwise refuse.
+            key: 1 to 200 printable characters. Under one key a deploy happens once: a repeat waits for the first and tells what
+                became of it.
+            hold: Bring the release up beside the one that serves, and give it no requests until they are shifted to it. Where
+                nothing serves yet, it serves at once.
 
         Raises:
+            CanaryHeld: A release is held already.
+            Invalid: The key has other characters; or what is to be held is a cutover.
             DescriptorRefused: The descriptor has mistakes.
             PlanRefused: Data would be deleted and the resource's name was not given.
             DeployInProgress: Another operation runs and ``wait`` is false.
@@ -142,18 +157,122 @@ class DeployerApi(Api):
 
     @call("POST", "/v1/environments/{environment}/services/{service}/rollback")
     @abc.abstractmethod
-    def rollback(self, ctx: Context, *, environment: str, service: str) -> AsyncIterator[Progress]:
+    def rollback(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        release: int | None = None,
+        key: str | None = None,
+    ) -> AsyncIterator[Progress]:
         """Return to the release that served before: code, configuration and resources' settings.
+
+        A release that is held is withdrawn; unless another one than the one that serves is named, nothing else happens.
+
+        Args:
+            ctx: Who asks.
+            environment: Where.
+            service: Which.
+            release: Number of a release that is kept and has served; the one before when omitted.
+            key: See :meth:`deploy`.
 
         Raises:
             ServiceNotFound: It is not deployed there.
-            NothingToRollBackTo: No earlier release is kept.
+            ReleaseNotFound: The release is not kept.
+            NothingToRollBackTo: No earlier release is kept, or the one that was named never served.
+        """
+
+    @call("GET", "/v1/environments/{environment}/services/{service}/outcome")
+    @abc.abstractmethod
+    async def outcome(self, ctx: Context, *, environment: str, service: str, key: str) -> Outcome:
+        """Tell what became of a deploy or rollback that was given a key; ``unknown`` where there is no such service."""
+
+    @call("POST", "/v1/environments/{environment}/services/{service}/shift")
+    @abc.abstractmethod
+    async def shift(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        key: str,
+        share: float,
+        cohort: str = "request",
+        header: str | None = None,
+    ) -> None:
+        """Give a held release a share of the requests; returns when the proxy parts them so.
+
+        Whoever was on it stays on it while the share grows, in every cohort but ``request``.
+
+        Args:
+            ctx: Who asks.
+            environment: Where.
+            service: Which.
+            key: Of the deploy with the hold.
+            share: 0 to 1, in steps of a hundredth of a percent; 0 and 1 are exact.
+            cohort: What stays on one release: ``user`` (by ``x-drystone-user``, or ``x-user-id``), ``tenant`` (by
+                ``x-drystone-tenant``, or ``x-tenant-id``), ``visitor`` (by a cookie that the edge sets) or ``request``
+                (nothing). Who cannot be told from others is given to either release by chance.
+            header: Name of a header, in lower case, in which a request chooses ``canary`` while that gets any, or ``stable``.
+
+        Raises:
+            ServiceNotFound: It is not deployed there.
+            NoCanary: Nothing is held under this key.
+            Invalid: There is no such share, cohort or header.
+        """
+
+    @call("POST", "/v1/environments/{environment}/services/{service}/settle")
+    @abc.abstractmethod
+    def settle(
+        self, ctx: Context, *, environment: str, service: str, key: str
+    ) -> AsyncIterator[Progress]:
+        """Give a held release all requests, for good. A repeat under the same key tells that it serves.
+
+        Raises:
+            ServiceNotFound: It is not deployed there.
+            NoCanary: Nothing is held under this key.
+            DeployFailed: It is not healthy; it stays held.
+            DeployAborted: It was aborted before the switch; it stays held.
+        """
+
+    @call("POST", "/v1/environments/{environment}/services/{service}/withdraw")
+    @abc.abstractmethod
+    def withdraw(
+        self, ctx: Context, *, environment: str, service: str, key: str, reason: str
+    ) -> AsyncIterator[Progress]:
+        """Take a held release away: the one before serves, with its resources' settings. A repeat does nothing.
+
+        A deploy with this key that is in progress is aborted.
+
+        Args:
+            ctx: Who asks.
+            environment: Where.
+            service: Which.
+            key: Of the deploy with the hold.
+            reason: Why, for the record of the release and the history; never a secret.
+
+        Raises:
+            ServiceNotFound: It is not deployed there.
+            NoCanary: It was settled.
+        """
+
+    @call("GET", "/v1/environments/{environment}/services/{service}/signals")
+    @abc.abstractmethod
+    async def signals(self, ctx: Context, *, environment: str, service: str, key: str) -> Signals:
+        """Tell what both releases answered since the new one is held.
+
+        Raises:
+            ServiceNotFound: It is not deployed there.
+            NoCanary: Nothing is held under this key.
         """
 
     @call("POST", "/v1/environments/{environment}/services/{service}/abort")
     @abc.abstractmethod
     async def abort(self, ctx: Context, *, environment: str, service: str) -> str:
         """Stop the operation in progress; returns what serves now, in words.
+
+        Where none is and a release is held, that is withdrawn.
 
         Raises:
             NothingToAbort: No operation is in progress.

@@ -35,6 +35,14 @@ class NothingToRollBackTo(Conflict):
     """The service has no earlier release that is kept."""
 
 
+class CanaryHeld(Conflict):
+    """A release is tried beside the one that serves; settle or withdraw it first."""
+
+
+class NoCanary(Conflict):
+    """No release is held under this key."""
+
+
 class NothingToAbort(Conflict):
     """No operation on this service is in progress."""
 

@@ -153,7 +153,9 @@ class Intake:
             findings=tuple(placed(one, written) for one in found.findings),
         )
 
-    def release(self, wanted: Wanted, source: Source, number: int, by: str) -> ReleaseRecord:
+    def release(
+        self, wanted: Wanted, source: Source, number: int, by: str, key: str | None = None
+    ) -> ReleaseRecord:
         """Make the record of a new release."""
         return ReleaseRecord(
             number=number,
@@ -164,6 +166,7 @@ class Intake:
             file=source.file,
             stacks=wanted.stacks,
             isolation=self.runtime_for(wanted.stacks),
+            key=key,
         )
 
     def runtime_for(self, stacks: Stacks) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,12 @@ from typing_extensions import override
 import drystone
 from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.contract import Context, Page, make_cursor, read_cursor
-from drystone.l00_kernel.errors import Invalid, PlatformError, Unavailable
+from drystone.l00_kernel.errors import Invalid
 from drystone.l00_kernel.shortage import full_disks
 from drystone.l05_graph.forms.survey_text import dump
 from drystone.l10_engines.proxy.settings import bound_by, files_here
 from drystone.l25_deployer.api import (
     DependencyModel,
-    DeployerApi,
     ExecOutput,
     HistoryEvent,
     LogRecord,
@@ -33,8 +32,9 @@ from drystone.l25_deployer.api import (
 )
 from drystone.l25_deployer.errors import NothingToAbort, PlanRefused
 from drystone.l25_deployer.exposure import of_networks, of_platform
+from drystone.l25_deployer.held_releases import HeldReleases
 from drystone.l25_deployer.intake import Intake, require_allowed
-from drystone.l25_deployer.local import operations, views
+from drystone.l25_deployer.local import held, operations, views
 from drystone.l25_deployer.local.ahead import look_ahead
 from drystone.l25_deployer.local.following import read_logs
 from drystone.l25_deployer.local.live_dependencies import LiveDependencies
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from drystone.l25_deployer.local.platform import Platform
 
 
-class Deployer(DeployerApi):
+class Deployer(HeldReleases):
     """Deploys services on this machine.
 
     Args:
@@ -70,15 +70,12 @@ class Deployer(DeployerApi):
         platform: Platform,
         dependencies: LiveDependencies,
     ) -> None:
+        super().__init__(services=services, platform=platform)
         self._home = home
-        self._services = services
         self._intake = intake
-        self._platform = platform
         self._dependencies = dependencies
         self._machine = services.machine
         self._since: datetime = self._machine.clock.now()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._is_stopping = False
 
     @override
     async def status(self, ctx: Context) -> PlatformStatus:
@@ -130,10 +127,7 @@ class Deployer(DeployerApi):
 
     @override
     async def stop(self, ctx: Context) -> AsyncIterator[StartupStep]:
-        self._is_stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._operating.stop()
         async for step in self._platform.stop():
             yield step
 
@@ -158,13 +152,21 @@ class Deployer(DeployerApi):
         version: str | None = None,
         confirm: list[str] | None = None,
         wait: bool = True,
+        key: str | None = None,
+        hold: bool = False,
     ) -> AsyncIterator[Progress]:
+        held.require_key(key)
         await self._platform.is_open.wait()
         taken = self._intake.take(source, environment, version or "1")
         kept = self._services.get(environment, taken.service)
         by = ctx.caller.name
 
         async def work(tell: Teller) -> None:
+            if held.is_known(kept.record, key):
+                held.report(kept, key, tell)
+                return
+            held.require_none(kept.record)
+            held.require_holdable(kept, taken.stacks, hold=hold)
             with tell.step("check", source.file) as found:
                 number = kept.record.next_release
                 tell.release = number
@@ -181,35 +183,60 @@ class Deployer(DeployerApi):
                     tell.info("check", f"accepted, not acted on yet: {notice}")
                 for sentence in view.exposed:
                     tell.info("check", f"not isolated: {sentence}")
-            release = self._intake.release(wanted, source, number, by)
+            release = self._intake.release(wanted, source, number, by, key)
             await operations.deploy(
-                kept, release, tell, folder=wanted.folder, by=by, confirmed=confirmed
+                kept,
+                release,
+                tell,
+                folder=wanted.folder,
+                by=by,
+                confirmed=confirmed,
+                holds=hold,
             )
 
-        async for progress in self._operate(kept, work, wait=wait):
+        operation = kept.record.operation
+        repeats = key is not None and operation is not None and operation.key == key
+        async for progress in self._operating.operate(kept, work, wait=wait or repeats):
             yield progress
 
     @override
     async def rollback(
-        self, ctx: Context, *, environment: str, service: str
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        release: int | None = None,
+        key: str | None = None,
     ) -> AsyncIterator[Progress]:
+        held.require_key(key)
         await self._platform.is_open.wait()
         kept = self._services.existing(environment, service)
+        by = ctx.caller.name
 
         async def work(tell: Teller) -> None:
-            if kept.record.trail:
-                earlier = kept.release(kept.record.trail[-1])
+            if held.is_known(kept.record, key):
+                held.report(kept, key, tell)
+                return
+            if await held.withdraw_for_rollback(kept, tell, by=by, number=release, key=key):
+                return
+            number = kept.record.trail[-1] if release is None and kept.record.trail else release
+            if number is not None:
+                earlier = kept.release(number)
                 for text in _all_of(self._dependencies.check(earlier.stacks)):
                     tell.info("check", text)
-            await operations.roll_back(kept, tell, by=ctx.caller.name)
+            await operations.roll_back(kept, tell, by=by, number=release, key=key)
 
-        async for progress in self._operate(kept, work):
+        async for progress in self._operating.operate(kept, work):
             yield progress
 
     @override
     async def abort(self, ctx: Context, *, environment: str, service: str) -> str:
         kept = self._services.existing(environment, service)
         task = kept.task
+        if task is None and kept.record.canary is not None:
+            await self._withdraw_aborted(kept, ctx.caller.name)
+            return operations.serving(kept)
         if task is None:
             raise NothingToAbort(f"nothing is being done to {kept.name}")
         task.cancel()
@@ -234,7 +261,7 @@ class Deployer(DeployerApi):
             self._refuse_if_needed(kept)
             await operations.destroy(kept, tell, with_data=with_data, by=ctx.caller.name)
 
-        async for progress in self._operate(kept, work):
+        async for progress in self._operating.operate(kept, work):
             yield progress
 
     @override
@@ -324,48 +351,6 @@ class Deployer(DeployerApi):
                 f"{', '.join(users)} cannot run without {kept.name} (a hard dependency):"
                 " destroy it first, or make its dependency soft"
             )
-
-    async def _operate(
-        self,
-        kept: KeptService,
-        work: Callable[[Teller], Awaitable[None]],
-        *,
-        wait: bool = True,
-    ) -> AsyncIterator[Progress]:
-        """Run an operation in a task of its own and yield its progress.
-
-        An operation that has begun goes on when the caller leaves; one that waits for its turn gives it up.
-        """
-        if self._is_stopping:
-            raise Unavailable("the platform is stopping; start it again with `drystone up`")
-        queue: asyncio.Queue[Progress | None] = asyncio.Queue()
-        tell = Teller(queue.put_nowait, self._machine.clock)
-
-        async def run() -> None:
-            try:
-                await operations.exclusively(kept, tell, lambda: work(tell), wait=wait)
-            finally:
-                kept.users -= 1
-                self._services.drop_if_empty(kept)
-                queue.put_nowait(None)
-
-        kept.users += 1
-        task = asyncio.create_task(run(), name=f"operate on {kept.name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._over)
-        try:
-            while (progress := await queue.get()) is not None:
-                yield progress
-        finally:
-            if not task.done() and kept.task is not task:
-                task.cancel()  # it still waits for its turn, and nobody waits for it any more
-        await task
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, PlatformError):
-            self._machine.log.error("operation failed", error=error, task=task.get_name())
 
 
 def _all_of(verdict: Verdict) -> Iterator[str]:

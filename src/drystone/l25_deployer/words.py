@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from drystone.l25_deployer.held_words import CanaryView
+
 
 class Source(msgspec.Struct, frozen=True):
     """A descriptor as its author has it.
@@ -91,7 +93,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         at: When.
         step: The step's name, stable for machines: ``wait``, ``check``, ``plan``, ``resources``, ``build``,
-            ``migrate``, ``start``, ``health``, ``warm-up``, ``smoke``, ``switch``, ``drain``, ``stop``, ``done``.
+            ``migrate``, ``start``, ``health``, ``warm-up``, ``smoke``, ``hold``, ``switch``, ``drain``, ``stop``, ``done``.
         state: Whether the step began, ended or failed, or a line of information.
         text: The same for people.
         seconds: How long the step took, once it ended.
@@ -239,6 +241,8 @@ class ServiceView(msgspec.Struct, frozen=True):
     problems: list[str]
     sidecar: Literal["node", "instance"] = "node"
     """Where its sidecar runs: in the proxy of the host, or in a process that it has alone."""
+    canary: CanaryView | None = None
+    """What is tried beside the release that serves."""
 
 
 class HistoryEvent(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -23,6 +23,7 @@ from drystone.l25_deployer.api import (
     HistoryEvent,
     InstanceView,
     LogRecord,
+    Outcome,
     PlanChange,
     PlanView,
     PlatformStatus,
@@ -31,12 +32,14 @@ from drystone.l25_deployer.api import (
     ResourceView,
     ServiceSummary,
     ServiceView,
+    Signals,
     Source,
     StartupStep,
 )
 from drystone.l25_deployer.errors import (
     DeployAborted,
     DeployFailed,
+    NoCanary,
     NoInstance,
     NothingToAbort,
     NothingToRollBackTo,
@@ -166,17 +169,19 @@ class SmallPlatform(DeployerApi):
         version: str | None = None,
         confirm: list[str] | None = None,
         wait: bool = True,
+        key: str | None = None,
+        hold: bool = False,
     ) -> AsyncIterator[Progress]:
         wanted = yaml.safe_load(source.text)
-        key = (environment, wanted["service"])
-        service = self.services_now.get(key) or Deployed(wanted["service"], environment)
+        place = (environment, wanted["service"])
+        service = self.services_now.get(place) or Deployed(wanted["service"], environment)
         number = len(service.versions) + 1
-        if key in self.aborting:
+        if place in self.aborting:
             yield _progress("wait", "began", "for another deploy")
-            while key in self.aborting:  # noqa: ASYNC110 - a stand-in may poll
+            while place in self.aborting:  # noqa: ASYNC110 - a stand-in may poll
                 await asyncio.sleep(0.01)
             yield _progress("wait", "ended", "it has ended", 0.1)
-        aborted = self.aborting[key] = asyncio.Event()
+        aborted = self.aborting[place] = asyncio.Event()
         try:
             if wanted.get("x-outcome") == "silent":
                 await aborted.wait()
@@ -197,18 +202,24 @@ class SmallPlatform(DeployerApi):
             service.versions.append(version or str(number))
             service.active = number
             service.resources = tuple(wanted.get("resources", ()))
-            self.services_now[key] = service
+            self.services_now[place] = service
             self._note(service, "deploy", f"release {number} serves")
             yield Progress(
                 BEGAN, "done", "ended", f"{service.name} {service.versions[-1]} serves in {environment}",
                 1.25, number, self._summary(service).url,
             )  # fmt: skip
         finally:
-            del self.aborting[key]
+            del self.aborting[place]
 
     @override
     async def rollback(
-        self, ctx: Context, *, environment: str, service: str
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        release: int | None = None,
+        key: str | None = None,
     ) -> AsyncIterator[Progress]:
         found = self._find(environment, service)
         if found.active < 2:
@@ -217,6 +228,41 @@ class SmallPlatform(DeployerApi):
         self._note(found, "rollback", f"release {found.active} serves again")
         yield _progress("switch", "ended", f"release {found.active} takes the traffic", 0.01)
         yield _progress("done", "ended", _serves(found), 0.05)
+
+    @override
+    async def outcome(self, ctx: Context, *, environment: str, service: str, key: str) -> Outcome:
+        return Outcome("unknown")
+
+    @override
+    async def shift(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        key: str,
+        share: float,
+        cohort: str = "request",
+        header: str | None = None,
+    ) -> None:
+        raise NoCanary("nothing is held here")
+
+    @override
+    async def settle(
+        self, ctx: Context, *, environment: str, service: str, key: str
+    ) -> AsyncIterator[Progress]:
+        raise NoCanary("nothing is held here")
+        yield
+
+    @override
+    async def withdraw(
+        self, ctx: Context, *, environment: str, service: str, key: str, reason: str
+    ) -> AsyncIterator[Progress]:
+        yield _progress("done", "info", "nothing is held here")
+
+    @override
+    async def signals(self, ctx: Context, *, environment: str, service: str, key: str) -> Signals:
+        raise NoCanary("nothing is held here")
 
     @override
     async def abort(self, ctx: Context, *, environment: str, service: str) -> str:

@@ -17,9 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drystone.l10_engines.proxy.edge_away import away_cluster, away_endpoints
+from drystone.l10_engines.proxy.edge_canary import canary_cluster, canary_endpoints
 from drystone.l10_engines.proxy.edge_clusters import (
     MOST_CONNECTIONS,
     away_name,
+    canary_name,
     cluster,
     cluster_name,
     endpoints,
@@ -34,6 +36,7 @@ from drystone.l10_engines.proxy.edge_mirror import (
     copies_cluster,
     copies_name,
 )
+from drystone.l10_engines.proxy.edge_moves import WHOLE
 from drystone.l10_engines.proxy.edge_own import (
     OwnService,
     check_own,
@@ -48,6 +51,8 @@ from drystone.l10_engines.proxy.edge_routes import (
     service_host,
 )
 from drystone.l10_engines.proxy.edge_services import (
+    Canary,
+    Cohort,
     EdgeService,
     Pool,
     check_host,
@@ -60,6 +65,9 @@ from drystone.l10_engines.proxy.snapshot import Snapshot
 
 __all__ = [
     "INDEX_HOSTS",
+    "WHOLE",
+    "Canary",
+    "Cohort",
     "EdgeService",
     "Endpoint",
     "OwnService",
@@ -180,6 +188,7 @@ def ways_to_instances(
         connections: How many there may be to the instances of one service.
     """
     spoken = [(service, protocol) for service in services for protocol in protocols_of(service)]
+    tried = [(service, service.canary) for service in services if service.canary]
     moving = [(service, service.move) for service in services if service.move]
     mirrored = [(s, move, move.mirror) for s, move in moving if move.mirror]
     return Snapshot(
@@ -188,12 +197,14 @@ def ways_to_instances(
                 cluster_name(s.name, protocol): cluster(s.name, protocol, connections, s.network)
                 for s, protocol in spoken
             },
+            **{canary_name(s.name): canary_cluster(s, one, connections) for s, one in tried},
             **{away_name(s.name): away_cluster(s, move, connections) for s, move in moving},
             **{copies_name(s.name): copies_cluster(s, mirror) for s, _, mirror in mirrored},
             **{alone_name(s.name): alone_cluster(s, move, connections) for s, move, _ in mirrored},
         },
         endpoints={
             **{cluster_name(s.name, protocol): endpoints(s, protocol) for s, protocol in spoken},
+            **{canary_name(s.name): canary_endpoints(s, one) for s, one in tried},
             **{away_name(s.name): away_endpoints(s, move, edge) for s, move in moving},
             **{alone_name(s.name): alone_endpoints(s, move, edge) for s, move, _ in mirrored},
         },

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from drystone.l10_engines.proxy.edge_canary import parted
 from drystone.l10_engines.proxy.edge_clusters import (
     HTTP_OPTIONS,
     away_name,
     cluster,
     endpoints,
     protocols_of,
-    shares_of,
 )
 from drystone.l10_engines.proxy.edge_endpoints import Endpoint, Protocol
 from drystone.l10_engines.proxy.edge_moves import HOP, WHOLE, Encryption, Move
@@ -128,7 +128,7 @@ def _host(at: Endpoint, *, name: str | None, encrypted: bool = False) -> dict[st
 
 def destination(service: EdgeService) -> dict[str, Any]:
     """Return the part of a ``RouteAction`` that says where requests go by their shares."""
-    here = shares_of(service)
+    here = parted(service)
     move = service.move
     if move is None or move.share == 0:
         if len(here) == 1:

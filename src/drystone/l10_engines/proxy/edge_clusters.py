@@ -59,13 +59,22 @@ def cluster_name(service: str, protocol: Protocol) -> str:
 def cluster_names(service: str) -> frozenset[str]:
     """Name every cluster that a service may have."""
     return frozenset(
-        (away_name(service), *(cluster_name(service, protocol) for protocol in _PROTOCOLS))
+        (
+            away_name(service),
+            canary_name(service),
+            *(cluster_name(service, protocol) for protocol in _PROTOCOLS),
+        )
     )
 
 
 def away_name(service: str) -> str:
     """Name the cluster of the other side of a service that moves."""
     return f"{service}:away"
+
+
+def canary_name(service: str) -> str:
+    """Name the cluster of a release of a service that is tried beside the one that serves."""
+    return f"{service}:canary"
 
 
 def protocols_of(service: EdgeService) -> tuple[Protocol, ...]:

@@ -15,6 +15,7 @@ from drystone.l10_engines.proxy.edge_away import (
     destination,
     destination_away,
 )
+from drystone.l10_engines.proxy.edge_canary import Way, chosen, hashed
 from drystone.l10_engines.proxy.edge_clusters import seconds
 from drystone.l10_engines.proxy.edge_mirror import COPIED_METHODS, NOT_A_COPY, copying
 from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService
@@ -87,11 +88,12 @@ def service_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
     if again:
         kinds.insert(-1, ([any_method(tuple(again))], RETRY_IDEMPOTENT, service.timeout))
     routes = []
-    for matched, where in ways_of(service):
+    for matched, where, more in ways_of(service):
         for headers, retry_on, silence in kinds:
             if headers == [safe]:
-                routes += _copied(service, matched, where)
-            routes.append(_route(service, [*matched, *headers], retry_on, silence, where))
+                routes += _copied(service, matched, where, more)
+            route = _route(service, [*matched, *headers], retry_on, silence, where)
+            routes.append({**route, **more})
     return Shared({"name": service.name, "domains": list(domains), "routes": routes})
 
 
@@ -106,28 +108,36 @@ _Kind: TypeAlias = tuple[list[Config], Sequence[str], timedelta]
 """Headers of a kind of request, when it is sent again, and how long its answer may be silent."""
 
 
-def ways_of(service: EdgeService) -> list[tuple[list[Config], Config]]:
+def ways_of(service: EdgeService) -> list[Way]:
     """Return where requests go, by headers; the first that match decide."""
     move = service.move
+    by_hash = hashed(service.canary, destination(service))
     if move is None:
-        return [([], destination(service))]
-    ways: list[tuple[list[Config], Config]] = [
-        ([comes_back(move)], destination(msgspec.structs.replace(service, move=None)))
+        return [*chosen(service), *by_hash]
+    stays = msgspec.structs.replace(service, move=None)
+    ways: list[Way] = [
+        ([comes_back(move), *matched], where, more)
+        for matched, where, more in (
+            *chosen(stays),
+            *hashed(service.canary, destination(stays)),
+        )
     ]
     for rule in move.rules:
         named = {"name": rule.header, "string_match": {"exact": rule.value}}
-        ways.append(([named], destination_away(service, move)))
-    return [*ways, ([], destination(service))]
+        ways.append(([named], destination_away(service, move), {}))
+    return [*ways, *chosen(service), *by_hash]
 
 
-def _copied(service: EdgeService, matched: list[Config], where: Config) -> list[Config]:
+def _copied(
+    service: EdgeService, matched: list[Config], where: Config, more: Config
+) -> list[Config]:
     """Return the route of requests of which copies are sent, if there are any on this way."""
     move = service.move
-    if move is None or move.mirror is None or matched == [comes_back(move)]:
+    if move is None or move.mirror is None or comes_back(move) in matched:
         return []
     headers = [*matched, any_method(COPIED_METHODS), NOT_A_COPY]
     where = {**where, **copying(service, move, move.mirror)}
-    return [_route(service, headers, RETRY_SAFE, service.timeout, where)]
+    return [{**_route(service, headers, RETRY_SAFE, service.timeout, where), **more}]
 
 
 def _route(
@@ -146,13 +156,15 @@ def _route(
             # idle timeout counts from the last byte in either direction, and so limits silence.
             "timeout": "0s",
             "idle_timeout": seconds(silence),
-            "retry_policy": _retry_policy(tuple(retry_on), moves=service.move is not None),
+            "retry_policy": _retry_policy(
+                tuple(retry_on), has_sides=service.move is not None or service.canary is not None
+            ),
         },
     }
 
 
 @lru_cache
-def _retry_policy(retry_on: tuple[str, ...], *, moves: bool) -> Config:
+def _retry_policy(retry_on: tuple[str, ...], *, has_sides: bool) -> Config:
     return Shared(
         {
             "retry_on": ",".join(retry_on),
@@ -168,7 +180,7 @@ def _retry_policy(retry_on: tuple[str, ...], *, moves: bool) -> Config:
             ],
             "host_selection_retry_max_attempts": 5,
             "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
-            **({"retry_priority": OTHER_SIDE} if moves else {}),
+            **({"retry_priority": OTHER_SIDE} if has_sides else {}),
         }
     )
 

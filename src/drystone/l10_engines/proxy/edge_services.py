@@ -7,16 +7,19 @@ from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from drystone.l10_engines.proxy.edge_endpoints import Endpoint, Protocol, check_endpoint
-from drystone.l10_engines.proxy.edge_moves import Move, check_move
+from drystone.l10_engines.proxy.edge_moves import WHOLE, Move, check_move
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,126}[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _METHOD = re.compile(r"[A-Z]([A-Z-]{0,30}[A-Z])?")
+_HEADER = re.compile(r"[a-z][a-z0-9-]{0,63}")
+_SALT = re.compile(r"[a-z0-9-]{1,64}")
 _LONGEST = timedelta(days=1)
 _MOST_WEIGHT = 1_000_000
 
@@ -41,6 +44,28 @@ class Pool(msgspec.Struct, frozen=True):
     protocol: Protocol = "http1"
 
 
+Cohort: TypeAlias = Literal["request", "user", "tenant", "visitor"]
+"""What stays on one release while requests are parted; of requests, nothing does."""
+
+
+class Canary(msgspec.Struct, frozen=True, kw_only=True):
+    """A release that is tried beside the one that serves.
+
+    Attributes:
+        pool: Its instances; the weight counts for nothing.
+        share: Of the requests, in hundredths of a percent.
+        cohort: What stays on one release. Who cannot be told from others is given to either by chance.
+        header: Header in lower case in which a request chooses ``canary`` or ``stable``; none can when None.
+        salt: Another one parts others; small letters, digits and -.
+    """
+
+    pool: Pool
+    share: int = 0
+    cohort: Cohort = "request"
+    header: str | None = None
+    salt: str = "canary"
+
+
 class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
     """One service behind the edge.
 
@@ -56,6 +81,7 @@ class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
         internal_port: A loopback port at which it answers to any host name, for services of this host.
         network: File of the network namespace in which its instances listen; that of the host when None.
         move: Where else requests go, while it moves.
+        canary: What is tried beside the pools, and gets its share of what they would.
     """
 
     name: str
@@ -67,6 +93,7 @@ class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
     internal_port: int | None = None
     network: Path | None = None
     move: Move | None = None
+    canary: Canary | None = None
 
 
 def check_services(services: Iterable[EdgeService]) -> None:
@@ -120,6 +147,7 @@ def _check_service(service: EdgeService) -> None:
         if not _METHOD.fullmatch(method):
             raise InvalidProxyConfig(f"{name} names {method!r}, which is not an HTTP method")
     _check_pools(service)
+    _check_canary(service.canary, service)
     if service.move is not None:
         check_move(service.move, name)
         here = {endpoint for pool in service.pools for endpoint in pool.endpoints}
@@ -127,6 +155,22 @@ def _check_service(service: EdgeService) -> None:
             raise InvalidProxyConfig(
                 f"{name} cannot move to port {taken.pop().port}: its instances here listen there"
             )
+
+
+def _check_canary(canary: Canary | None, service: EdgeService) -> None:
+    if canary is None:
+        return
+    if not 0 <= canary.share <= WHOLE:
+        raise InvalidProxyConfig(
+            f"the share of the canary of {service.name} lies outside 0 to {WHOLE} (100 %)"
+        )
+    if canary.header is not None and not _HEADER.fullmatch(canary.header):
+        raise InvalidProxyConfig(
+            f"{canary.header!r} cannot choose a release of {service.name}: use lower-case letters, digits and -"
+        )
+    if not _SALT.fullmatch(canary.salt):
+        raise InvalidProxyConfig(f"{canary.salt!r} cannot part the requests of {service.name}")
+    _check_pools(msgspec.structs.replace(service, pools=(*service.pools, canary.pool)))
 
 
 def _check_pools(service: EdgeService) -> None:

@@ -58,7 +58,7 @@ async def finish(kept: KeptService, tell: Teller, note_end: Callable[[], None]) 
                 await _try(kept.publish(), "what the release before declared is still open", tell)
         await _remove_unwanted(kept, active, tell)
     note_end()
-    kept.note(operation=None)
+    kept.note(operation=None, ended=kept.record.with_end("serving"))
     places.CONCLUDED.reach()
     prune(kept)
     kept.tend()
@@ -123,7 +123,16 @@ async def undo(
         kept.give_ports_back(failed)  # those that it was given before it could start
     if not stays_warm and not going_back:
         kept.retire_keys(number)
-    state = "warm" if stays_warm else "stopped" if going_back else "failed"
+    withdrawn = operation is not None and operation.kind == "withdraw"
+    state = (
+        "warm"
+        if stays_warm
+        else "stopped"
+        if going_back
+        else "withdrawn"
+        if withdrawn
+        else "failed"
+    )
     kept.note_release(msgspec.structs.replace(failed, state=state, failure=reason))
     places.UNDO_WRITTEN.reach()
     for name in operation.fresh if operation is not None else ():
@@ -138,7 +147,10 @@ async def undo(
         await _try(_start_again(kept, previous, tell), "the old release is not as before", tell)
     places.UNDO_SERVES.reach()
     note_end()
-    kept.note(operation=None)
+    kept.note(
+        operation=None,
+        ended=kept.record.with_end("withdrawn" if withdrawn else "failed", reason),
+    )
     places.UNDONE.reach()
     if previous is None or failed.stacks.environment != previous.stacks.environment:
         # While it was begun, what it declares was open: its ways out, and a proxy of its own before the service.
@@ -184,9 +196,13 @@ def prune(kept: KeptService) -> None:
     keep = active.stacks.route.keep if active else FAILED_KEPT
     back = record.trail[-keep:] if keep else ()
     needed = {record.active, *back, *record.warm}
+    if record.canary is not None:
+        needed.add(record.canary.release)
     # As they are, which on a full disk is not yet what it says of them.
     every = [kept.release(release.number) for release in kept.releases()]
-    failed = [r.number for r in every if r.state == "failed" and r.number not in needed]
+    failed = [
+        r.number for r in every if r.state in {"failed", "withdrawn"} and r.number not in needed
+    ]
     needed.update(sorted(failed)[-max(1, keep) :])
     kept.note(trail=back)
     places.TRAIL_CUT.reach()

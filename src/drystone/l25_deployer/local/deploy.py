@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from drystone.l25_deployer.builds.artifacts import Artifact
     from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.records import Operation
     from drystone.l25_deployer.local.running import RunningRelease
     from drystone.l25_deployer.local.telling import Teller
 
@@ -211,8 +212,11 @@ class Deploy:
             except PlatformError as e:
                 self._tell.info("switch", f"the edge has not followed yet, it will: {e}")
 
-    def commit(self) -> None:
+    def commit(self, settling: Operation | None = None) -> None:
         """Write that the new release serves: the point of no return.
+
+        Args:
+            settling: The operation that begins with it, of a release that was held.
 
         Raises:
             DiskFull: There is no room to write it; nothing was decided, and everything can be undone.
@@ -220,17 +224,20 @@ class Deploy:
         kept, number = self._kept, self.release.number
         going_back = kept.record.operation is not None and kept.record.operation.kind == "rollback"
         trail, old = kept.record.trail, self._previous
-        if going_back:
+        if going_back and number in trail:
             trail = trail[: trail.index(number)]
         elif old is not None:
-            trail = (*(n for n in trail if n != old.number), old.number)
+            trail = (*(n for n in trail if n not in {old.number, number}), old.number)
         warm = {n: w for n, w in kept.record.warm.items() if n != number}
         if old is not None and old.number in kept.running:
             keep_warm = self.release.stacks.route.keep_warm
             warm[old.number] = Warmth.lasting(keep_warm, kept.machine.clock)
         self._keep(state="active")
         places.SWITCH_BEGUN.reach()
-        kept.save(active=number, trail=trail, warm=warm)
+        changes: dict[str, object] = {"active": number, "trail": trail, "warm": warm}
+        if settling is not None:
+            changes |= {"operation": settling, "canary": None}
+        kept.save(**changes)
         places.SWITCHED.reach()
 
 

@@ -23,12 +23,15 @@ from drystone.l00_kernel.shortage import DiskFull, needs_room
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
+from drystone.l25_deployer.local.tally import Tally
 
 LINE_BEGUN = FaultPoint(
     "history.line.begun", "a line is about to be added to a history", writes=True
 )
 LINE_WRITTEN = FaultPoint("history.line.written", "a line was added to a history")
 RELEASE_REMOVED = FaultPoint("prune.release.removed", "the record of an old release is gone")
+
+TALLY = "tally.json"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _T = TypeVar("_T")
@@ -125,6 +128,24 @@ class Documents:
         shutil.rmtree(folder / "releases", ignore_errors=True)
         with needs_room(folder):
             (folder / "service.json").unlink(missing_ok=True)
+
+    def tally(self, record: ServiceRecord) -> Tally | None:
+        """Return what was counted of a rollout, if that can be read."""
+        try:
+            return _decode(self._folder(*record.key) / TALLY, Tally)
+        except (OSError, UnreadableDocument):
+            return None
+
+    def save_tally(self, record: ServiceRecord, tally: Tally) -> None:
+        """Replace what was counted, so that the death of the agent does not undo it; that of the machine may."""
+        path = self._folder(*record.key) / TALLY
+        beside = path.with_suffix(".new")
+        beside.write_bytes(msgspec.json.encode(tally))
+        beside.replace(path)
+
+    def forget_tally(self, record: ServiceRecord) -> None:
+        """Remove what was counted."""
+        (self._folder(*record.key) / TALLY).unlink(missing_ok=True)
 
     def append_history(self, environment: str, service: str, event: HistoryEvent) -> None:
         """Add one line to the history and put it on the disk."""

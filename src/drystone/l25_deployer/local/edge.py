@@ -12,6 +12,7 @@ import msgspec
 
 from drystone.l10_engines.proxy.admin import Outcomes
 from drystone.l10_engines.proxy.edge import (
+    Canary,
     EdgeService,
     OwnService,
     Pool,
@@ -19,6 +20,7 @@ from drystone.l10_engines.proxy.edge import (
 )
 from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS, cluster_names
 from drystone.l10_engines.proxy.settings import connections_here
+from drystone.l10_engines.proxy.times import read_times, times_pattern
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.edge_moves import Move
@@ -40,12 +42,26 @@ class Routing(msgspec.Struct, frozen=True):
         pools: The instances of each release, with its share; a share of 0 only finishes what it has.
         timeout: How long the edge waits for an answer.
         network: The network in which the instances listen; that of the host when None.
+        canary: What is tried beside the pools.
     """
 
     hosts: tuple[str, ...]
     pools: tuple[Pool, ...]
     timeout: timedelta
     network: Path | None = None
+    canary: Canary | None = None
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What proxies show of the requests to a service.
+
+    Attributes:
+        hosts: What has become of attempts at an address, by the proxy, the cluster and address, and the port.
+        times: How many answers took no longer than each of Envoy's bounds, and all of them last, by proxy and cluster.
+    """
+
+    hosts: dict[tuple[int, str, int], Outcomes]
+    times: dict[tuple[int, str], tuple[int, ...]]
 
 
 class Edge:
@@ -143,6 +159,24 @@ class Edge:
                     here += counted
         return here, there
 
+    async def counted(self, service: str) -> Counted:
+        """Return what the proxies have counted of attempts at a service's instances, and of times, since each of them runs.
+
+        Raises:
+            ProxyUnavailable: One does not answer.
+        """
+        hosts: dict[tuple[int, str, int], Outcomes] = {}
+        times: dict[tuple[int, str], tuple[int, ...]] = {}
+        names = sorted(cluster_names(service))
+        for number, envoy in enumerate(self._before(service)):
+            for cluster in names:
+                for (address, port), found in (await envoy.outcomes(cluster)).items():
+                    hosts[number, f"{cluster} {address}:{port}", port] = found
+            answer = await envoy.statistics(times_pattern(names))
+            for cluster, spread in read_times(answer, names).items():
+                times[number, cluster] = spread
+        return Counted(hosts, times)
+
     def _before(self, service: str) -> Sequence[Envoy]:
         """Return the proxies that send requests to a service's instances."""
         own = self._mesh.own_proxies.get(service)
@@ -192,6 +226,7 @@ class Edge:
                     internal_port=self._mesh.own_port(name),
                     network=routing.network,
                     move=self._move(name, routing),
+                    canary=routing.canary,
                 )
                 for name, routing in self._routings.items()
             )
@@ -213,7 +248,8 @@ class Edge:
     def _move(self, service: str, routing: Routing) -> Move | None:
         """Return where else requests go; nowhere while an instance of this side has got the other side's port."""
         move = self._moves.get(service)
-        taken = {endpoint for pool in routing.pools for endpoint in pool.endpoints}
+        pools = (*routing.pools, *([routing.canary.pool] if routing.canary else []))
+        taken = {endpoint for pool in pools for endpoint in pool.endpoints}
         return None if move is None or taken & set(move.addresses) else move
 
     async def require_kept(self) -> None:

@@ -16,7 +16,6 @@ import msgspec
 from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l10_engines.proxy.edge import Endpoint, Pool, Protocol
 from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.errors import ReleaseNotFound
 from drystone.l25_deployer.local import places
@@ -25,26 +24,26 @@ from drystone.l25_deployer.local.blueprints import (
     blueprints,
     with_keys,
 )
-from drystone.l25_deployer.local.edge import Routing
+from drystone.l25_deployer.local.counting import Counting
 from drystone.l25_deployer.local.instances import KeptInstance, State
-from drystone.l25_deployer.local.meshed_service import MeshedService
 from drystone.l25_deployer.local.provisioning import address_values
-from drystone.l25_deployer.local.readiness import made_startable, running_ones
+from drystone.l25_deployer.local.readiness import made_startable
 from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
+from drystone.l25_deployer.local.routed_service import RoutedService
 from drystone.l25_deployer.local.running import RunningRelease
-from drystone.l25_deployer.stacks.model import WEB, StaticArtifact, Volume
+from drystone.l25_deployer.stacks.model import StaticArtifact, Volume
 
 if TYPE_CHECKING:
     from drystone.l10_engines.runtimes.port import InstanceSpec
     from drystone.l25_deployer.local.machine import Machine
 
-FULL_SHARE = 100
 RETRY_AFTER = timedelta(seconds=5)
+_ILL = {State.UNHEALTHY, State.BACKING_OFF}
 KEPT_FOR_HELP = 8
 """Files of the reserve that starting instances leave to what frees a full disk: an undo, a rollback, a removal."""
 
 
-class KeptService(MeshedService):
+class KeptService(RoutedService):
     """A service that the agent looks after.
 
     Args:
@@ -62,12 +61,19 @@ class KeptService(MeshedService):
         self.problems: list[str] = []
         self._tending: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[None]] = set()
+        self.counting = Counting(self)
 
     @property
     def active(self) -> RunningRelease | None:
         """The release that takes the traffic, if its instances are looked after."""
         number = self.record.active
         return self.running.get(number) if number is not None else None
+
+    @property
+    def canary(self) -> RunningRelease | None:
+        """The release that is tried beside it, if its instances are looked after."""
+        held = self.record.canary
+        return self.running.get(held.release) if held is not None else None
 
     @override
     def _remember(self, release: ReleaseRecord) -> ReleaseRecord:
@@ -197,71 +203,16 @@ class KeptService(MeshedService):
             if one.port is not None:
                 self.machine.ports.give_back(one.port)
 
-    # The route
-
-    async def look(self) -> None:
-        """Find out which instances of the active release run, without looking after them yet.
-
-        The ports of those that do not run may be anybody's: after a restart of the machine, or where a copy of
-        the home runs beside the original.
-        """
-        release = self.active_release()
-        if release is not None:
-            self._seen = await running_ones(self.machine, release)
-        await self.choose_network()
-
-    def routing(self) -> Routing | None:
-        """Return how the edge should route this service; None when nothing of it serves.
-
-        While the active release is not looked after yet, its record tells where those of its instances are that
-        :meth:`look` found. Releases that are kept warm get no new requests and may finish those they have.
-        """
-        release = self.active_release()
-        if release is None:
-            return None
-        pools = [self._pool(release.number, FULL_SHARE)]
-        pools += [self._pool(n, 0) for n in self.record.warm if n in self.running]
-        stack = release.stacks.environment
-        return Routing(
-            hosts=stack.hosts,
-            pools=tuple(pool for pool in pools if pool.endpoints),
-            timeout=stack.timeout,
-            network=self.network,
-        )
-
-    def _pool(self, number: int, share: int) -> Pool:
-        running = self.running.get(number)
-        recorded = () if running else self.release(number).instances
-        found = (one.port for one in recorded if one.port and one.id in self._seen)
-        ports = running.ports if running else found
-        web = self.release(number).stacks.deployment.groups.get(WEB)
-        protocol: Protocol = (web and web.protocol) or "http1"  # static files have no group
-        return Pool(f"release-{number}", share, tuple(Endpoint(port) for port in ports), protocol)
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """The names under which the edge answers for it now; none when it only works."""
-        routing = self.machine.edge.routing(self.name)
-        return routing.hosts if routing and routing.pools else ()
-
-    async def publish(self) -> None:
-        """Make the edge route as the record says; returns once it does."""
-        await self.machine.edge.route(self.name, self.routing())
-
-    async def stand_down(self) -> None:
-        """Let the edge send nothing more to the service; requests under way go on."""
-        routing = self.routing()
-        if routing is not None:
-            pools = tuple(msgspec.structs.replace(pool, weight=0) for pool in routing.pools)
-            routing = msgspec.structs.replace(routing, pools=pools)
-        await self.machine.edge.route(self.name, routing)
-
     def _instance_changed(self, one: KeptInstance, text: str) -> None:
         active = self.active
+        canary = self.canary
         mine = active is not None and one in active.instances
+        mine = mine or (canary is not None and one in canary.instances)
         ended = one.state is State.BACKING_OFF and _is_power_of_two(one.restarts + 1)
         if ended or (mine and one.state is State.UNHEALTHY):
             self.write_history(one.state.value, f"{one.blueprint.spec.id} {text}")
+        if canary is not None and one in canary.instances and one.state in _ILL:
+            self.counting.tell(f"{one.blueprint.spec.id} is {one.state}: {text}")
         if mine:
             task = asyncio.get_running_loop().create_task(self._publish_quietly())
             self._publishing.add(task)
@@ -341,6 +292,7 @@ class KeptService(MeshedService):
         """Stop looking after the service; all that runs goes on."""
         if self._tending is not None:
             self._tending.cancel()
+        await self.counting.leave()
         await asyncio.gather(*(running.leave() for running in self.running.values()))
 
     async def suspend(self) -> None:
@@ -348,14 +300,21 @@ class KeptService(MeshedService):
         async with self.lock:
             if self._tending is not None:
                 self._tending.cancel()
+            await self.counting.leave()
             for number in list(self.running):
-                state: ReleaseState = "active" if number == self.record.active else "stopped"
-                await self.end_release(number, state)
+                await self.end_release(number, self._resting_state(number))
             if self.record.warm:
                 self.note(warm={})
             places.SUSPEND_ENDED.reach()
             await self.machine.provisioner.suspend(self.record)
             places.SUSPENDED.reach()
+
+    def _resting_state(self, number: int) -> ReleaseState:
+        """Return what a release is called of which the platform ended the instances as it stopped."""
+        if number == self.record.active:
+            return "active"
+        held = self.record.canary
+        return "canary" if held is not None and number == held.release else "stopped"
 
 
 def _is_power_of_two(number: int) -> bool:

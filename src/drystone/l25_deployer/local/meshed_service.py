@@ -66,7 +66,8 @@ class MeshedService(WrittenService):
     def member(self) -> Member:
         """Return the service as a mesh needs to know it."""
         begun = self.record.operation.release if self.record.operation else None
-        numbers = dict.fromkeys((self.record.active, *self.running, *self.record.warm, begun))
+        held = self.record.canary.release if self.record.canary else None
+        numbers = dict.fromkeys((self.record.active, *self.running, *self.record.warm, begun, held))
         releases = []
         for number in filter(None, numbers):
             with suppress(ReleaseNotFound, UnreadableDocument):  # nothing of it can be started

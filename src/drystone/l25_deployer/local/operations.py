@@ -18,6 +18,8 @@ from drystone.l25_deployer.errors import (
 from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.conclusion import finish, remove_resource, undo
 from drystone.l25_deployer.local.deploy import Deploy
+from drystone.l25_deployer.local.ending import to_the_end
+from drystone.l25_deployer.local.held import follow_hold, hold, note_served
 from drystone.l25_deployer.local.records import Operation, ReleaseRecord, ServiceRecord
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ async def deploy(
     folder: Path,
     by: str,
     confirmed: frozenset[str] = frozenset(),
+    holds: bool = False,
 ) -> None:
     """Deploy a new release; the lock is held.
 
@@ -95,6 +98,7 @@ async def deploy(
         folder: The descriptor's folder.
         by: Who asked.
         confirmed: Resources that may go with their data.
+        holds: Whether it gets no traffic yet; without a release that serves it gets all.
 
     Raises:
         DiskFull: There is too little room for it; nothing has begun.
@@ -111,7 +115,12 @@ async def deploy(
         if name not in wanted and (name in confirmed or not resource.protect)
     )
     now = kept.machine.clock.now()
-    operation = Operation("deploy", release.number, now, by, fresh, unwanted, existing)
+    if holds and kept.record.active is None:
+        tell.info("hold", "nothing serves that it could wait beside: it serves at once")
+        holds = False
+    operation = Operation(
+        "deploy", release.number, now, by, fresh, unwanted, existing, key=release.key, holds=holds
+    )
     kept.documents.save_release(kept.record, release)
     places.DEPLOY_RELEASE.reach()
     kept.save(next_release=release.number + 1, operation=operation)
@@ -132,31 +141,61 @@ def require_room(kept: KeptService) -> None:
         raise DiskFull("\n".join([*full, "then deploy again; nothing has changed"]))
 
 
-async def roll_back(kept: KeptService, tell: Teller, *, by: str) -> None:
-    """Return to the release that served before; the lock is held.
+async def roll_back(
+    kept: KeptService,
+    tell: Teller,
+    *,
+    by: str,
+    number: int | None = None,
+    key: str | None = None,
+) -> None:
+    """Return to the release that served before, or to another one that is kept; the lock is held.
 
     Raises:
         NothingToRollBackTo: No earlier release is kept.
+        ReleaseNotFound: The one that was named is not kept.
         DeployFailed: The earlier release does not come up any more.
     """
     active = kept.active_release()
-    if active is None or not kept.record.trail:
+    if active is not None and number == active.number:
+        tell.release = number
+        note_served(kept, key, number)
+        tell.info("done", f"{kept.name} serves release {number} already")
+        return
+    release = _earlier(kept, number)
+    if active is None or release is None:
         raise NothingToRollBackTo(
             f"{kept.name} has no earlier release that is kept; deploy the version that you want"
         )
-    release = kept.release(kept.record.trail[-1])
     tell.release = release.number
     existing = kept.record.eternal
     fresh = tuple(name for name in release.stacks.eternal.resources if name not in existing)
-    operation = Operation(
-        "rollback", release.number, kept.machine.clock.now(), by, fresh, before=existing
-    )
+    now = kept.machine.clock.now()
+    operation = Operation("rollback", release.number, now, by, fresh, before=existing, key=key)
     kept.save(operation=operation)
     places.ROLLBACK_WRITTEN.reach()
     text = f"from release {active.number} (version {active.version})"
     kept.write_history("rollback began", text, by=by, release=release)
     places.ROLLBACK_TOLD.reach()
     await _carry_out(kept, Deploy(kept, release, tell, None), tell, event="rollback", by=by)
+
+
+def _earlier(kept: KeptService, number: int | None) -> ReleaseRecord | None:
+    """Return the release to go back to.
+
+    Raises:
+        ReleaseNotFound: The one that was named is not kept.
+        NothingToRollBackTo: It never served.
+    """
+    if number is None:
+        return kept.release(kept.record.trail[-1]) if kept.record.trail else None
+    release = kept.release(number)
+    if number not in kept.record.trail and release.state not in {"warm", "stopped"}:
+        raise NothingToRollBackTo(
+            f"release {number} of {kept.name} never served ({release.state}); these did:"
+            f" {', '.join(map(str, kept.record.trail)) or 'none'}"
+        )
+    return release
 
 
 async def _carry_out(kept: KeptService, way: Deploy, tell: Teller, *, event: str, by: str) -> None:
@@ -171,14 +210,25 @@ async def _carry_out(kept: KeptService, way: Deploy, tell: Teller, *, event: str
         await kept.machine.edge.until_ready()
         places.EDGE_READY.reach()
         await way.bring_up()
-        way.commit()
+        holds = kept.record.operation is not None and kept.record.operation.holds
+        if holds:
+            hold(kept, way.release)
+        else:
+            way.commit()
     except (PlatformError, OSError, asyncio.CancelledError) as e:
         aborted = isinstance(e, asyncio.CancelledError)
         reason = _reason(kept, e)
         note_end = partial(note, "aborted" if aborted else "failed", reason)
-        await _to_the_end(undo(kept, release.number, reason, tell, note_end))
+        await to_the_end(undo(kept, release.number, reason, tell, note_end))
         raise _verdict(kept, e, reason) from e
-    await _to_the_end(
+    if holds:
+        await to_the_end(
+            follow_hold(kept, tell, partial(note, "held", f"version {release.version}"))
+        )
+        active = kept.record.active
+        tell.info("done", f"release {release.number} is held beside release {active}, which serves")
+        return
+    await to_the_end(
         _conclude(kept, way, tell, partial(note, "done", f"version {release.version}"))
     )
     url = kept.machine.url(kept.hosts[0]) if kept.hosts else None
@@ -218,18 +268,6 @@ def _reason(kept: KeptService, cause: BaseException) -> str:
     return "\n".join([said, *(sentence for sentence in full if sentence not in said)])
 
 
-async def _to_the_end(work: Awaitable[None]) -> None:
-    """Run something that must not be left half done, whoever cancels this task meanwhile."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise
-    task.result()
-
-
 async def destroy(kept: KeptService, tell: Teller, *, with_data: frozenset[str], by: str) -> None:
     """Remove the service; the lock is held. Resources whose names are not given keep their data.
 
@@ -244,7 +282,7 @@ async def destroy(kept: KeptService, tell: Teller, *, with_data: frozenset[str],
     )
     kept.save(operation=operation)
     places.DESTROY_WRITTEN.reach()
-    await _to_the_end(finish_destroy(kept, tell))
+    await to_the_end(finish_destroy(kept, tell))
 
 
 async def finish_destroy(kept: KeptService, tell: Teller) -> None:
@@ -282,7 +320,7 @@ def _left(kept: KeptService) -> str:
 
 def _forget(kept: KeptService) -> None:
     """Remove the releases, but first their names, so that no record ever names what is not there."""
-    kept.note(active=None, trail=(), warm={})
+    kept.note(active=None, trail=(), warm={}, canary=None)
     places.NAMES_FORGOTTEN.reach()
     record = kept.record
     keys = kept.machine.keys

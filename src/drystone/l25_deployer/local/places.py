@@ -64,6 +64,22 @@ SWITCHED = FaultPoint(
     "the point of no return: the record names the new release, the edge does not",
 )
 FOLLOWED = FaultPoint("switch.edge.published", "requests go to the new release")
+HOLD_BEGUN = FaultPoint("hold.release.written", "the new release calls itself held, in vain yet")
+HELD = FaultPoint("hold.record.written", "the record names the held release and no operation")
+HELD_TOLD = FaultPoint("hold.end.told", "the history knows that the release is held")
+HELD_PUBLISHED = FaultPoint("hold.edge.published", "the edge knows the held release")
+HELD_AGAIN = FaultPoint("recover.canary.taken", "the held release runs again")
+SHIFT_WRITTEN = FaultPoint("shift.record.written", "the record has another share than the edge")
+SHIFTED = FaultPoint("shift.edge.published", "requests are parted by the new share")
+SETTLE_TOLD = FaultPoint("settle.beginning.told", "the history knows that the settling began")
+WITHDRAW_WRITTEN = FaultPoint(
+    "withdraw.operation.written", "the record names the withdrawal and holds nothing"
+)
+WITHDRAW_TOLD = FaultPoint("withdraw.beginning.told", "the history knows that the withdrawal began")
+WITHDRAW_CLOSED = FaultPoint("withdraw.edge.published", "the held release gets nothing new")
+WITHDRAW_DRAINED = FaultPoint(
+    "withdraw.requests.answered", "the held release has answered what it had"
+)
 WOKEN = FaultPoint("finish.workers.woken", "workers of the release that serves run")
 RESTED = FaultPoint("finish.workers.rested", "workers of the release that is kept warm are gone")
 WARM_WRITTEN = FaultPoint("finish.warm.written", "the earlier release calls itself warm")

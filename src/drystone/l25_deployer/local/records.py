@@ -21,9 +21,13 @@ import msgspec
 
 from drystone.l00_kernel.clock import Clock
 from drystone.l10_engines.processes.identity import boot_id
+from drystone.l10_engines.proxy.edge import Cohort
 from drystone.l25_deployer.stacks.model import Resource, Stacks
 
-ReleaseState = Literal["preparing", "active", "warm", "stopped", "failed"]
+ReleaseState = Literal["preparing", "active", "canary", "warm", "stopped", "failed", "withdrawn"]
+
+MOST_ENDED = 50
+"""How many operations that had a key are remembered for each service."""
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -37,15 +41,65 @@ class Operation(msgspec.Struct, frozen=True):
         fresh: Resources that did not exist before it; they go when it fails.
         unwanted: Resources that go with their data when it succeeds, as was confirmed.
         before: Resources that existed before it, with the settings that they get back when it fails.
+        key: By which whoever asked knows it again.
+        holds: Whether the release is to get no traffic yet.
+        reason: Why a canary is withdrawn.
+        asked: Key of another operation that ends with this one.
     """
 
-    kind: Literal["deploy", "rollback", "destroy"]
+    kind: Literal["deploy", "rollback", "destroy", "settle", "withdraw"]
     release: int | None
     since: datetime
     by: str
     fresh: tuple[str, ...] = ()
     unwanted: tuple[str, ...] = ()
     before: dict[str, Resource] = {}
+    key: str | None = None
+    holds: bool = False
+    reason: str = ""
+    asked: str | None = None
+
+
+class Canary(msgspec.Struct, frozen=True):
+    """A release that runs beside the one that serves, until it is settled or withdrawn.
+
+    Attributes:
+        release: Its number.
+        key: Of the deploy that brought it up.
+        since: When it was up.
+        share: Of the requests that it gets, 0 to 1.
+        cohort: What stays on one release.
+        header: In which a request chooses ``canary`` or ``stable``; none can when None.
+        fresh: See :class:`Operation`; these hold for the deploy that has not ended.
+        unwanted: See there.
+        before: See there.
+    """
+
+    release: int
+    key: str
+    since: datetime
+    share: float = 0.0
+    cohort: Cohort = "request"
+    header: str | None = None
+    fresh: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
+    before: dict[str, Resource] = {}
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How an operation ended that had a key.
+
+    Attributes:
+        key: Of the operation.
+        release: The release that it was about.
+        state: What became of that.
+        detail: Why; empty where it serves.
+    """
+
+    key: str
+    release: int
+    state: Literal["serving", "failed", "withdrawn"]
+    detail: str = ""
 
 
 class Warmth(msgspec.Struct, frozen=True):
@@ -90,6 +144,8 @@ class ServiceRecord(msgspec.Struct, frozen=True):
         eternal: Resources that exist, by name, with the settings last applied.
         operation: What is in progress.
         is_apart: Whether its instances have a network of their own.
+        canary: What is tried beside the release that takes the traffic.
+        ended: Operations that had keys, the latest last.
     """
 
     service: str
@@ -101,6 +157,24 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     eternal: dict[str, Resource] = {}
     operation: Operation | None = None
     is_apart: bool = False
+    canary: Canary | None = None
+    ended: tuple[Ended, ...] = ()
+
+    def with_end(
+        self, state: Literal["serving", "failed", "withdrawn"], detail: str = ""
+    ) -> tuple[Ended, ...]:
+        """Return the operations that have ended, with the one in progress among them if it has a key."""
+        operation = self.operation
+        if operation is None:
+            return self.ended
+        new = []
+        if operation.key is not None and operation.release is not None:
+            new.append(Ended(operation.key, operation.release, state, detail))
+        if operation.asked is not None and self.active is not None:
+            new.append(Ended(operation.asked, self.active, "serving"))
+        keys = {one.key for one in new}
+        others = [one for one in self.ended if one.key not in keys]
+        return (*others, *new)[-MOST_ENDED:]
 
     @property
     def key(self) -> tuple[str, str]:
@@ -140,7 +214,8 @@ class ReleaseRecord(msgspec.Struct, frozen=True):
         isolation: Name of the runtime that runs it.
         instances: What runs, or ran.
         state: Where it stands.
-        failure: Why it failed.
+        failure: Why it failed, or was withdrawn.
+        key: Of the deploy that made it, if that had one.
     """
 
     number: int
@@ -158,6 +233,7 @@ class ReleaseRecord(msgspec.Struct, frozen=True):
     instances: tuple[InstanceRecord, ...] = ()
     state: ReleaseState = "preparing"
     failure: str | None = None
+    key: str | None = None
 
     def artifact_folders(self) -> frozenset[str]:
         """Return the names of the stored folders that it needs."""

@@ -12,16 +12,17 @@ from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
 from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.conclusion import finish, undo
 from drystone.l25_deployer.local.documents import UnreadableDocument
+from drystone.l25_deployer.local.held import finish_withdraw, withdraw
 from drystone.l25_deployer.local.operations import finish_destroy
 from drystone.l25_deployer.local.templates import ValueUnknown
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.kept_service import KeptService
-    from drystone.l25_deployer.local.records import Operation, ReleaseRecord
+    from drystone.l25_deployer.local.records import Canary, Operation, ReleaseRecord
     from drystone.l25_deployer.local.running import RunningRelease
     from drystone.l25_deployer.local.telling import Teller
 
-_ENDS = ("done", "failed", "aborted", "undone")
+_ENDS = ("done", "failed", "aborted", "undone", "held")
 """How an operation that began can end, as the history says."""
 
 
@@ -50,28 +51,37 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
     places.RECOVER_FOUND.reach()
     operation = record.operation
     if operation is not None and operation.kind == "destroy":
-        if record.active is not None:
-            await _find_again(kept, record.active)
+        held = record.canary.release if record.canary is not None else None
+        for number in filter(None, (record.active, held)):
+            await _find_again(kept, number)
         await finish_destroy(kept, tell)
         return True
-    for number in _unfinished(kept):
-        # What is to be undone ends first: the two releases of a cutover never run together.
-        if number not in kept.record.warm:
-            await kept.end_release(number)
+    for number in _to_end(kept):
+        await kept.end_release(number)
     places.RECOVER_ENDED.reach()
     adopted = record.active is None or await _take_up(kept, record.active)
     places.RECOVER_TAKEN.reach()
+    if record.canary is not None:
+        await _hold_again(kept, record.canary, tell)
+    await _conclude(kept, operation, tell)
+    places.RECOVERED.reach()
+    return adopted
+
+
+async def _conclude(kept: KeptService, operation: Operation | None, tell: Teller) -> None:
+    """Finish an operation that an earlier life of the agent began, or undo it."""
     if operation is None:
         kept.tend()
-    elif operation.release is None or operation.release == record.active:
+    elif operation.release is None or operation.release == kept.record.active:
         text = "finished after the platform had stopped in the middle of it"
         await finish(kept, tell, partial(_note_once, kept, operation, "done", text))
+    elif operation.kind == "withdraw":
+        note_end = partial(_note_once, kept, operation, "done", operation.reason)
+        await finish_withdraw(kept, operation, tell, note_end)
     else:
         reason = "the platform stopped in the middle of it"
         note_end = partial(_note_once, kept, operation, "undone", reason)
         await undo(kept, operation.release, reason, tell, note_end)
-    places.RECOVERED.reach()
-    return adopted
 
 
 def _note_once(kept: KeptService, operation: Operation, what: str, text: str) -> None:
@@ -106,6 +116,14 @@ def _unfinished(kept: KeptService) -> tuple[int, ...]:
     return () if number is None or number == kept.record.active else (number,)
 
 
+def _to_end(kept: KeptService) -> tuple[int, ...]:
+    """Return what ends before the release that serves is taken up: the two releases of a cutover never run together."""
+    operation = kept.record.operation
+    if operation is not None and operation.kind == "withdraw":
+        return ()  # it may still have requests to answer
+    return tuple(number for number in _unfinished(kept) if number not in kept.record.warm)
+
+
 async def _take_up(kept: KeptService, number: int) -> bool:
     """Adopt the instances of the release that serves, and start those that do not run."""
     if number in kept.running:
@@ -117,6 +135,24 @@ async def _take_up(kept: KeptService, number: int) -> bool:
         await running.leave()  # the next attempt adopts what was started
         kept.running.pop(number)
         raise
+
+
+async def _hold_again(kept: KeptService, held: Canary, tell: Teller) -> None:
+    """Adopt the instances of what is held, and start those that do not run; what cannot be started is withdrawn."""
+    release = kept.release(held.release)
+    events = kept.documents.history(kept.record.environment, kept.record.service)
+    if not any(e.event == "deploy held" and e.at >= held.since for e in events):
+        kept.write_history("deploy held", f"version {release.version}", release=release)
+    if held.release in kept.running:
+        return
+    try:
+        running = _known_again(kept, await kept.made_startable(release))
+    except PlatformError as e:
+        await withdraw(kept, tell, reason=f"it cannot be started again: {e}", by="platform")
+        return
+    await running.serve()
+    kept.counting.begin()
+    places.HELD_AGAIN.reach()
 
 
 async def _find_again(kept: KeptService, number: int) -> None:

@@ -161,6 +161,11 @@ class RunningRelease:
         resting = [one for one in self.instances if one.state is State.STOPPED]
         await _together(one.persist() for one in resting)
 
+    async def serve(self) -> None:
+        """Start the instances that serve and do not run, and look after them until they do; workers rest."""
+        serving = [one for one in self.instances if one.blueprint.port is not None]
+        await _together(one.persist() for one in serving if one.state is State.STOPPED)
+
     async def end(self) -> None:
         """End every instance, the workers with the rest."""
         await _together(one.end() for one in self.instances)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drystone.l25_deployer.api import (
+    CanaryView,
     EngineView,
     InstanceView,
     ReleaseView,
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from drystone.l25_deployer.local.records import ReleaseRecord
     from drystone.l25_deployer.local.running import RunningRelease
     from drystone.l25_deployer.stacks.model import Resource
+
+
+_DOING = {
+    "deploy": "deploying",
+    "rollback": "rolling-back",
+    "destroy": "destroying",
+    "settle": "settling",
+    "withdraw": "withdrawing",
+}
 
 
 def summary(kept: KeptService) -> ServiceSummary:
@@ -42,9 +52,7 @@ def summary(kept: KeptService) -> ServiceSummary:
 
 def _state(kept: KeptService, running: RunningRelease | None) -> str:
     if kept.record.operation is not None:
-        return {"deploy": "deploying", "rollback": "rolling-back", "destroy": "destroying"}[
-            kept.record.operation.kind
-        ]
+        return _DOING[kept.record.operation.kind]
     if kept.record.active is None:
         return "not deployed"
     if running is None:
@@ -66,6 +74,7 @@ def _instances(running: RunningRelease | None) -> str:
 def view(kept: KeptService) -> ServiceView:
     """Return everything about a service."""
     record = kept.record
+    held = record.canary
     active = kept.active_release()
     dependencies = active.stacks.environment.dependencies if active else {}
     return ServiceView(
@@ -93,6 +102,9 @@ def view(kept: KeptService) -> ServiceView:
         runtime=active.isolation if active else "",
         problems=problems(kept),
         sidecar="instance" if kept.name in kept.machine.mesh.own_proxies else "node",
+        canary=None
+        if held is None
+        else CanaryView(held.release, held.key, held.share, held.cohort, held.header, held.since),
     )
 
 
@@ -101,8 +113,8 @@ def problems(kept: KeptService) -> list[str]:
     found = [*kept.problems, *kept.machine.edge.problems(kept.name)]
     if kept.owed:
         found.append(f"what happened last is not written down yet: {kept.owed.reason}")
-    running = kept.active
-    for one in running.instances if running else ():
+    running = [release for release in (kept.active, kept.canary) if release is not None]
+    for one in (one for release in running for one in release.instances):
         if one.memory_kills:
             found.append(
                 f"{one.blueprint.spec.id}: {one.memory_kills} of its processes were killed at its memory"

@@ -138,7 +138,8 @@ class WrittenService:
         """Return the ids of all instances that may run, as the records say."""
         record = self.record
         unfinished = record.operation.release if record.operation else None
-        numbers = {record.active, unfinished, *record.warm} - {None}
+        held = record.canary.release if record.canary else None
+        numbers = {record.active, unfinished, held, *record.warm} - {None}
         return {
             one.id
             for release in self.releases()

@@ -21,7 +21,7 @@ _RETRY = re.compile(
 )
 _EDGE = re.compile(rf"cluster\.to/(?P<target>{_SERVICE})(?:_beside)?\.(?P<what>.+)")
 _INBOUND = re.compile(rf"http\.inbound/(?P<target>{_SERVICE})\.(?P<what>.+)")
-_SERVED = re.compile(rf"cluster\.(?P<target>{_SERVICE})(?:_http2|_away)?\.(?P<what>.+)")
+_SERVED = re.compile(rf"cluster\.(?P<target>{_SERVICE})(?:_http2|_away|_canary)?\.(?P<what>.+)")
 _OUTSIDE = re.compile(
     rf"cluster\.egress/(?P<source>{_SERVICE})>(?P<target>[A-Za-z0-9.:_*\[\]-]{{1,260}})\.(?P<what>upstream_cx_.+)"
 )
@@ -31,7 +31,7 @@ _REQUESTS = r"(downstream|upstream)_rq_([1-5]xx|time|active|retry)"
 WANTED = (
     rf"^(http\.(outbound|inbound)/[^>]+(>[^>]+)?\.({_REQUESTS}|rbac\.(shadow_)?denied|jwt_authn\.denied)"
     r"|cluster\.outbound/[^>]+>[^>]+\.upstream_rq_retry"
-    rf"|cluster\.(to/)?[a-z][a-z0-9-]*\.[a-z0-9-]+(_http2|_away|_beside)?\.{_REQUESTS}"
+    rf"|cluster\.(to/)?[a-z][a-z0-9-]*\.[a-z0-9-]+(_http2|_away|_canary|_beside)?\.{_REQUESTS}"
     r"|cluster\.egress/.+\.upstream_cx_(total|active|connect_fail|(rx|tx)_bytes_total))$"
 )
 """A regular expression of RE2 for :meth:`~drystone.l10_engines.proxy.admin.Admin.statistics`."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LOOKS = 12
 """Requests that are sent to find out who answers; more than there can be instances."""
 
-ENDINGS = ("done", "failed", "aborted", "undone")
+ENDINGS = ("done", "failed", "aborted", "undone", "held")
 """How an operation can end, as its history says."""
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from drystone.l25_deployer.api import HistoryEvent, ServiceSummary, ServiceView
+    from drystone.l25_deployer.api import CanaryView, HistoryEvent, ServiceSummary, ServiceView
     from drystone.l35_mesh.observed.api import Refusals
 
 FACT_WIDTH = 14
@@ -96,6 +96,8 @@ def service(
         "sidecar": _SIDECARS[view.sidecar],
         "dependencies": ", ".join(view.dependencies) or "none",
     }
+    if view.canary:
+        facts["held"] = _held(view.canary)
     if view.operation:
         facts["in progress"] = view.operation
     for label, text in facts.items():
@@ -107,6 +109,12 @@ def service(
     yield from _instances(view, now, paint, width)
     yield from _releases(view, now, paint, width)
     yield from _resources(view, paint, width)
+
+
+def _held(canary: CanaryView) -> str:
+    by = "" if canary.cohort == "request" else f", by {canary.cohort}"
+    header = f"; '{canary.header}' chooses" if canary.header else ""
+    return f"release {canary.release} with {canary.share * 100:.4g} % of the requests{by}{header}"
 
 
 def _refused(refused: Refusals, service: str, paint: Paint) -> Iterator[str]:

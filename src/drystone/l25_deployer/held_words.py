@@ -1,0 +1,78 @@
+"""What callers are told of releases that are tried beside the one that serves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+
+class CanaryView(msgspec.Struct, frozen=True):
+    """A release that is tried beside the one that serves.
+
+    Attributes:
+        release: Its number.
+        key: Of the deploy that brought it up; by it, it is shifted, settled or withdrawn.
+        share: Of the requests that it gets, 0 to 1.
+        cohort: What stays on one release: ``request`` (nothing), ``user``, ``tenant`` or ``visitor``.
+        header: In which a request chooses ``canary`` or ``stable``; none can when None.
+        since: When it was up.
+    """
+
+    release: int
+    key: str
+    share: float
+    cohort: str
+    header: str | None
+    since: datetime
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of an operation that was given a key.
+
+    Attributes:
+        state: ``unknown`` where none with this key ever began, or too long ago.
+        release: Number of the release that it is about; 0 where there is none.
+        detail: Why it failed or was withdrawn, or where it stands; empty where it serves.
+    """
+
+    state: Literal["unknown", "running", "holding", "serving", "failed", "withdrawn"]
+    release: int = 0
+    detail: str = ""
+
+
+class Arm(msgspec.Struct, frozen=True):
+    """What one of two releases answered since the other one is tried.
+
+    Attributes:
+        requests: Attempts that the proxy made to let it answer.
+        errors: Answers of 5xx, and attempts that got none.
+        times: How many answers took so long: one number for each class that the bounds of the signals part.
+        restarts: Ends of its instances that nobody wanted.
+        log_errors: Lines of its logs at the level error or above.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    times: tuple[int, ...] = ()
+    restarts: int = 0
+    log_errors: int = 0
+
+
+class Signals(msgspec.Struct, frozen=True):
+    """Both releases, as they were counted since the new one is tried.
+
+    Attributes:
+        at: Since when, in seconds.
+        stable: The release that serves.
+        canary: The one that is tried.
+        bounds: Upper bounds in seconds of all classes of ``times`` but the last, rising.
+        events: Words of the latest things that went wrong with the new one, the latest last; nothing secret.
+    """
+
+    at: float
+    stable: Arm
+    canary: Arm
+    bounds: tuple[float, ...] = ()
+    events: tuple[str, ...] = ()

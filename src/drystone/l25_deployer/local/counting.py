@@ -1,0 +1,164 @@
+"""Counts what the release that serves and the one that is tried do, for whoever decides about the rollout.
+
+What is counted are attempts of proxies at instances: one that failed counts although another release then gave the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.proxy.edge_clusters import canary_name
+from drystone.l10_engines.runtimes.logs import LogFile
+from drystone.l10_engines.runtimes.port import LOG_NAME
+from drystone.l25_deployer.held_words import Signals
+from drystone.l25_deployer.local.instances import State
+from drystone.l25_deployer.local.tally import BOUNDS, Reading, Tally
+
+if TYPE_CHECKING:
+    from drystone.l25_deployer.local.edge import Counted
+    from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.records import Canary, ReleaseRecord
+    from drystone.l25_deployer.local.running import RunningRelease
+
+EVERY = timedelta(seconds=1)
+"""How often counters are read: what a proxy had counted since is lost when it ends."""
+
+_SPOKEN = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b")
+_STRUCTURED = re.compile(
+    r'"(?:level|severity|levelname)"\s*:\s*"(?:error|fatal|critical)"', re.IGNORECASE
+)
+
+
+class Counting:
+    """Counts for one service, while it holds a release.
+
+    Args:
+        kept: The service.
+    """
+
+    def __init__(self, kept: KeptService) -> None:
+        self._kept = kept
+        self._reading = asyncio.Lock()
+        self._tally: Tally | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._places: dict[str, int] = {}
+        """How far each log was read, by instance."""
+        self._errors: dict[str, int] = {}
+        """Lines at the level error, by instance, since this agent reads."""
+
+    def begin(self) -> None:
+        """Count from now on, for as long as something is held."""
+        if self._task is None or self._task.done():
+            name = f"count {self._kept.name}"
+            self._task = asyncio.get_running_loop().create_task(self._go_on(), name=name)
+
+    async def leave(self) -> None:
+        """Stop counting; the next agent goes on."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def tell(self, text: str) -> None:
+        """Take note of something that went wrong with what is held."""
+        held = self._kept.record.canary
+        if held is not None:
+            now = self._kept.machine.clock.now()
+            self._tally = self._begun(held).told(f"{now:%H:%M:%S} {text}"[:500])
+
+    async def signals(self, held: Canary) -> Signals:
+        """Return what was counted up to now.
+
+        Raises:
+            PlatformError: A proxy does not answer.
+        """
+        tally = await self._read(held)
+        at = (self._kept.machine.clock.now() - held.since).total_seconds()
+        return Signals(max(0.0, at), tally.stable, tally.canary, BOUNDS, tally.events)
+
+    async def _go_on(self) -> None:
+        while (held := self._kept.record.canary) is not None:
+            with suppress(PlatformError, OSError):  # the next reading shows it all
+                await self._read(held)
+            await asyncio.sleep(EVERY.total_seconds())
+        self._tally = None
+        with suppress(OSError):
+            self._kept.documents.forget_tally(self._kept.record)
+
+    async def _read(self, held: Canary) -> Tally:
+        async with self._reading:
+            before = self._begun(held)
+            counted = await self._kept.machine.edge.counted(self._kept.name)
+            stable = await self._of(self._kept.active_release(), counted, is_canary=False)
+            canary = await self._of(self._kept.release(held.release), counted, is_canary=True)
+            before = self._begun(held)  # something may have been told meanwhile
+            tally = before.after(stable, canary, is_first=not before.read)
+            failed = tally.canary.errors - before.canary.errors
+            if failed and before.read:
+                tried = tally.canary.requests - before.canary.requests
+                now = self._kept.machine.clock.now()
+                tally = tally.told(f"{now:%H:%M:%S} {failed} of {tried} attempts at it failed")
+            if tally != before:
+                with suppress(OSError):  # on a full disk it is kept in memory
+                    self._kept.documents.save_tally(self._kept.record, tally)
+            self._tally = tally
+            return tally
+
+    def _begun(self, held: Canary) -> Tally:
+        tally = self._tally or self._kept.documents.tally(self._kept.record)
+        is_same = tally is not None and (tally.key, tally.since) == (held.key, held.since)
+        return tally if tally is not None and is_same else Tally(held.key, held.since)
+
+    async def _of(
+        self, release: ReleaseRecord | None, counted: Counted, *, is_canary: bool
+    ) -> Reading:
+        if release is None:
+            return Reading()
+        ports = {one.port for one in release.instances if one.port is not None}
+        hosts = {
+            f"{proxy} {at}": n for (proxy, at, port), n in counted.hosts.items() if port in ports
+        }
+        tried = canary_name(self._kept.name)
+        times = {
+            f"{proxy} {cluster}": spread
+            for (proxy, cluster), spread in counted.times.items()
+            if (cluster == tried) == is_canary
+        }
+        running = self._kept.running.get(release.number)
+        return Reading(
+            answered={at: n.answered for at, n in hosts.items()},
+            failed={at: n.failed for at, n in hosts.items()},
+            times=times,
+            restarts=_ends(running),
+            log_errors=await asyncio.to_thread(self._logged, release),
+        )
+
+    def _logged(self, release: ReleaseRecord) -> dict[str, int]:
+        """Count lines at the level error, from where each log was when its reading began."""
+        for one in release.instances:
+            log = LogFile(self._kept.machine.instances / one.id / LOG_NAME)
+            with suppress(OSError):
+                if one.id not in self._places:
+                    self._places[one.id], self._errors[one.id] = log.span()[1], 0
+                for line in log.lines(self._places[one.id]):
+                    if line.is_complete:
+                        self._places[one.id] = line.end
+                        self._errors[one.id] += is_error(line.text)
+        return {one.id: self._errors.get(one.id, 0) for one in release.instances}
+
+
+def is_error(line: str) -> bool:
+    """Tell whether a line of a log is at the level error or above: it says so in a field, or in capitals."""
+    return bool(_STRUCTURED.search(line) or _SPOKEN.search(line))
+
+
+def _ends(running: RunningRelease | None) -> dict[str, int]:
+    """Count ends that nobody wanted; one that has not started again yet counts already."""
+    return {
+        one.blueprint.spec.id: one.restarts + (one.state is State.BACKING_OFF)
+        for one in (running.instances if running else ())
+    }
