@@ -1,0 +1,328 @@
+"""The tables of releases, in the words of the rest."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+
+from drystone.l10_engines.postgres.database import Database, Row, Session
+from drystone.l10_engines.postgres.migrating import migrate, steps_of
+from drystone.l50_orchestrator.ports import Actor, Signals
+from drystone.l50_orchestrator.releases import statements
+from drystone.l50_orchestrator.releases.admission import Approval, Interval
+from drystone.l50_orchestrator.releases.api import ApprovalView, Happened, State
+from drystone.l50_orchestrator.releases.errors import ReleaseUnknown
+from drystone.l50_orchestrator.releases.records import Asked, Record
+from drystone.l50_orchestrator.rollout.machine import State as Rollout
+
+T = TypeVar("T")
+
+MOST_TEXT = 20_000
+"""Characters of one event; a failure brings the last lines of a log."""
+
+_MOST_UNPACKED = 64 * 1024 * 1024
+_EVENTS = 1000
+
+
+async def prepare(database: Database) -> list[str]:
+    """Make the tables, or bring them to the present version; names of the steps that took."""
+    return await migrate(database, "releases", steps_of("drystone.l50_orchestrator.releases"))
+
+
+def pack(value: object) -> bytes:
+    """Write a value as compressed JSON."""
+    return zlib.compress(msgspec.json.encode(value), 1)
+
+
+def unpack(body: bytes, kind: type[T]) -> T:
+    """Read what :func:`pack` wrote."""
+    whole = zlib.decompressobj().decompress(body, _MOST_UNPACKED)
+    return msgspec.json.decode(whole, type=kind)
+
+
+async def number_for(session: Session, environment: str, service: str) -> int:
+    """Return the next number, and hold the place until the transaction ends."""
+    where = {"environment": environment, "service": service}
+    rows = await session.fetch(statements.NEXT_NUMBER, **where)
+    if not rows:
+        await session.fetch(statements.ENSURE_PLACE, **where)
+        rows = await session.fetch(statements.NEXT_NUMBER, **where)
+    return int(rows[0][0])
+
+
+async def insert(session: Session, asked: Asked, number: int) -> None:
+    """Write down what was asked for."""
+    actor = asked.actor
+    await session.fetch(
+        statements.INSERT,
+        id=asked.id,
+        environment=asked.environment,
+        service=asked.service,
+        number=number,
+        kind=asked.kind,
+        origin=asked.origin,
+        team=asked.team,
+        version=asked.version,
+        message=asked.message,
+        author=actor.name,
+        behind=actor.behind,
+        kind_of=actor.kind,
+        teams=sorted(actor.teams),
+        roles=sorted(asked.roles),
+        file=asked.file,
+        folder=asked.folder,
+        descriptor=asked.descriptor,
+        confirm=list(asked.confirm),
+        rest=list(asked.rest),
+        expected=asked.expected,
+        returns_to=asked.returns_to,
+    )
+
+
+async def keep_descriptor(session: Session, digest: str, text: str) -> None:
+    """Keep a descriptor's text. Idempotent."""
+    await session.fetch(statements.KEEP_DESCRIPTOR, digest=digest, body=pack(text))
+
+
+async def put(session: Session, release: str, name: str, value: object) -> None:
+    """Keep something large of a release."""
+    await session.fetch(statements.PUT_DOCUMENT, release=release, name=name, body=pack(value))
+
+
+async def find(session: Session, id_: str) -> Record | None:
+    """Return a release; None where there is none."""
+    rows = await session.fetch(statements.ONE, id=id_)
+    return _record(rows[0]) if rows else None
+
+
+async def interval(session: Session, record: Record, environment: str) -> tuple[Interval, ...]:
+    """Return when the same as a release served in an environment."""
+    rows = await session.fetch(
+        statements.SERVED_THERE,
+        environment=environment,
+        service=record.asked.service,
+        origin=record.asked.origin,
+        descriptor=record.asked.descriptor,
+        version=record.asked.version,
+    )
+    return tuple(Interval(since, until) for since, until in rows)
+
+
+async def end(
+    session: Session, id_: str, state: State, why: str, *, at_target: int, artefact: str
+) -> bool:
+    """End a release; whether it had not ended."""
+    given = {"state": state, "why": why, "at_target": at_target, "artefact": artefact}
+    return bool(await session.fetch(statements.END, id=id_, **given))
+
+
+async def serves(session: Session, environment: str, service: str, release: str) -> None:
+    """Note that a release serves from now on."""
+    where = {"environment": environment, "service": service}
+    await session.fetch(statements.SERVES_NO_MORE, **where)
+    await session.fetch(statements.SERVES_NOW, release=release, **where)
+
+
+async def note_events(
+    session: Session, release: str, events: Sequence[tuple[timedelta, str, str, str]]
+) -> None:
+    """Write down what happened: how long ago, step, state and text of each."""
+    await session.fetch(
+        statements.ADD_EVENT,
+        release=release,
+        ages=[age for age, _, _, _ in events],
+        steps=[step for _, step, _, _ in events],
+        states=[state for _, _, state, _ in events],
+        texts=[text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MOST_TEXT] for *_, text in events],
+    )
+
+
+async def approvals(session: Session, release: str) -> tuple[Approval, ...]:
+    """Return who said what."""
+    rows = await session.fetch(statements.WORDS, release=release)
+    return tuple(
+        Approval(by, frozenset(teams), agrees, said) for by, teams, agrees, said, _ in rows
+    )
+
+
+async def orders(session: Session, release: str, after: int) -> list[tuple[int, str, str]]:
+    """Return number, verb and author of the orders behind a number."""
+    rows = await session.fetch(statements.ORDERS, release=release, after=after)
+    return [(number, verb, author) for number, verb, author in rows]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A rollout as it is kept between two looks.
+
+    Attributes:
+        state: Of the machine.
+        seen: The last reading of the target's counts.
+        orders: Number of the last order that was taken.
+        at: How long ago it was begun, by the database's clock.
+    """
+
+    state: Rollout
+    seen: Signals
+    orders: int
+    at: timedelta
+
+
+class Reader:
+    """Reads what is recorded, each time in a session of its own.
+
+    Args:
+        database: Where the tables are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, id_: str) -> Record:
+        """Return a release by its id, or by ``<environment>/<service>/<number>``.
+
+        Raises:
+            ReleaseUnknown: There is none.
+        """
+        environment, _, rest = id_.partition("/")
+        service, _, number = rest.partition("/")
+        async with self._database.session() as session:
+            if number.isdecimal() and len(number) < 10:
+                rows = await session.fetch(
+                    statements.BY_NUMBER,
+                    environment=environment,
+                    service=service,
+                    number=int(number),
+                )
+                id_ = rows[0][0] if rows else id_
+            found = await find(session, id_)
+        if found is None:
+            raise ReleaseUnknown(f"there is no release {id_[:100]!r}; `history` lists all")
+        return found
+
+    async def history(self, *, below: int, most: int, **chosen: object) -> list[Record]:
+        """Return releases, the latest first."""
+        rows = await self._database.fetch(statements.HISTORY, below=below, most=most, **chosen)
+        return [_record(row) for row in rows]
+
+    async def document(self, release: str, name: str, kind: type[T]) -> T | None:
+        """Return something large of a release; None where it has none."""
+        rows = await self._database.fetch(statements.DOCUMENT, release=release, name=name)
+        return unpack(rows[0][0], kind) if rows else None
+
+    async def descriptor(self, digest: str) -> str:
+        """Return a descriptor's text; empty where none is kept."""
+        rows = await self._database.fetch(statements.DESCRIPTOR, digest=digest)
+        return unpack(rows[0][0], str) if rows else ""
+
+    async def events(self, release: str, after: int) -> list[Happened]:
+        """Return what happened, from behind a number on, at most some of it."""
+        rows = await self._database.fetch(
+            statements.EVENTS, release=release, after=after, most=_EVENTS
+        )
+        return [Happened(*row) for row in rows]
+
+    async def words(self, release: str) -> list[ApprovalView]:
+        """Return who said what, and when."""
+        rows = await self._database.fetch(statements.WORDS, release=release)
+        return [ApprovalView(by, agrees, said, at) for by, _, agrees, said, at in rows]
+
+    async def serving(self, environment: str, service: str) -> str | None:
+        """Return the id of the release that serves."""
+        rows = await self._database.fetch(
+            statements.SERVES, environment=environment, service=service
+        )
+        return rows[0][0] if rows else None
+
+    async def all_serving(self, environment: str) -> dict[str, tuple[str, int]]:
+        """Return, by service, id and number at the target of what serves."""
+        rows = await self._database.fetch(statements.ALL_SERVE, environment=environment)
+        return {service: (id_, number) for service, id_, number in rows}
+
+    async def kept(self, environment: str, service: str, most: int) -> list[str]:
+        """Return ids of the last releases that served, the latest first; a way back counts as what it returned to."""
+        rows = await self._database.fetch(
+            statements.KEPT, environment=environment, service=service, most=most
+        )
+        return [row[0] for row in rows]
+
+    async def open_of(self, environment: str, service: str) -> list[str]:
+        """Return ids of those that have not ended, the earliest first."""
+        rows = await self._database.fetch(
+            statements.OPEN_OF, environment=environment, service=service
+        )
+        return [row[0] for row in rows]
+
+    async def known(self, ids: list[str]) -> frozenset[str]:
+        """Return those ids that are on record."""
+        rows = await self._database.fetch(statements.KNOWN, ids=ids)
+        return frozenset(row[0] for row in rows)
+
+    async def rollout(self, release: str) -> Kept | None:
+        """Return a rollout; None where none was begun."""
+        rows = await self._database.fetch(statements.ROLLOUT, release=release)
+        if not rows:
+            return None
+        state, seen, taken, at = rows[0]
+        return Kept(unpack(state, Rollout), unpack(seen, Signals), taken, at)
+
+    async def now(self) -> datetime:
+        """Return the present by the database's clock."""
+        rows = await self._database.fetch(statements.NOW)
+        return rows[0][0]  # type: ignore[no-any-return]
+
+
+def _record(row: Row) -> Record:
+    (
+        id_,
+        environment,
+        service,
+        kind,
+        origin,
+        team,
+        version,
+        message,
+        author,
+        behind,
+        kind_of,
+        teams,
+        roles,
+        *rest,
+    ) = row
+    file, folder, descriptor, confirm, following, expected, returns_to, *how = rest
+    seq, number, state, why, artefact, at_target, before, asked_at, ended_at, is_serving = how
+    asked = Asked(
+        id=id_,
+        environment=environment,
+        service=service,
+        kind=kind,
+        origin=origin,
+        team=team,
+        version=version,
+        message=message,
+        actor=Actor(author, kind_of, frozenset(teams), behind),
+        roles=frozenset(roles),
+        file=file,
+        folder=folder,
+        descriptor=descriptor,
+        confirm=tuple(confirm),
+        rest=tuple(following),
+        expected=expected,
+        returns_to=returns_to,
+    )
+    values: dict[str, Any] = {
+        "seq": seq,
+        "number": number,
+        "state": state,
+        "why": why,
+        "artefact": artefact,
+        "at_target": at_target,
+        "before": before,
+        "asked_at": asked_at,
+        "ended_at": ended_at,
+        "is_serving": is_serving,
+    }
+    return Record(asked=asked, **values)
