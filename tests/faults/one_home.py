@@ -46,6 +46,8 @@ while True:
 """Answers with its release, and badly at ``/broken``."""
 
 KEEP_WARM = "keep_warm: 10m"
+CHOOSES = "x-release"
+"""Header in which a request chooses a release while one is held."""
 
 
 def descriptor(
@@ -88,6 +90,7 @@ class OneHome:
         self.port = free_port()
         self.name = name
         self.versions = 0
+        self.deploys = 0
         self.agent: subprocess.Popen[str] | None = None
 
     # Agents
@@ -147,16 +150,60 @@ class OneHome:
         resources: str = "",
         deploy: str = KEEP_WARM,
         smoke: str = "/",
+        *,
+        hold: bool = False,
     ) -> list[str]:
-        """Deploy the service, with changed code; return the steps."""
+        """Deploy the service, with changed code; return the steps. What is held is withdrawn before."""
+        await self.let_go(api)
         wanted = resources or self.kind.base
         text = descriptor(
             self.name, self.kind, self._image, resources=wanted, deploy=deploy, smoke=smoke
         )
+        self.deploys += 1
         told = api.deploy(
-            ASKING, source=source(text, self.changed_source()), environment=ENVIRONMENT
+            ASKING,
+            source=source(text, self.changed_source()),
+            environment=ENVIRONMENT,
+            key=f"deploy-{self.deploys}" if hold else None,
+            hold=hold,
         )
         return [progress.step async for progress in told]
+
+    def _key(self) -> str:
+        """Return the key of what is held, or was; one that never was where nothing was."""
+        record = self.record()
+        if record is not None and record.canary is not None:
+            return record.canary.key
+        return record.ended[-1].key if record is not None and record.ended else "none"
+
+    async def shift(self, api: DeployerApi, share: float) -> None:
+        """Give what is held a share of the requests."""
+        await api.shift(
+            ASKING,
+            environment=ENVIRONMENT,
+            service=self.name,
+            key=self._key(),
+            share=share,
+            header=CHOOSES,
+        )
+
+    async def settle(self, api: DeployerApi) -> None:
+        """Give what is held all requests."""
+        steps = api.settle(ASKING, environment=ENVIRONMENT, service=self.name, key=self._key())
+        _ = [step async for step in steps]
+
+    async def let_go(self, api: DeployerApi) -> None:
+        """Withdraw what is held, if anything is."""
+        record = self.record()
+        if record is not None and record.canary is not None:
+            steps = api.withdraw(
+                ASKING,
+                environment=ENVIRONMENT,
+                service=self.name,
+                key=self._key(),
+                reason="another one comes",
+            )
+            _ = [step async for step in steps]
 
     async def destroy(self, api: DeployerApi, confirm: Iterable[str]) -> None:
         """Remove the service with some of its data."""
@@ -220,7 +267,7 @@ async def hold(one: OneHome, api: DeployerApi, serves: int | None) -> None:
     else:
         assert view is not None
         assert view.summary.release == serves
-        assert await ask(one.port, f"{one.name}.dev.localhost") == f"200 release {serves}"
+        await _hold_answers(one, serves)
         _hold_records(one, view)
     _hold_ends(one.history())
     await _hold_leavings(one, view)
@@ -244,13 +291,28 @@ async def _settled(one: OneHome, api: DeployerApi) -> ServiceView | None:
         await asyncio.sleep(0.02)
 
 
+async def _hold_answers(one: OneHome, serves: int) -> None:
+    """What serves answers, and so does what is held, for those who choose it."""
+    record = one.record()
+    held = record.canary if record is not None else None
+    chosen = {"stable": serves}
+    if held is not None and held.share:
+        chosen["canary"] = held.release
+    host = f"{one.name}.dev.localhost"
+    for side, number in chosen.items():
+        answer = await ask(one.port, host, headers={CHOOSES: side} if held is not None else {})
+        assert answer == f"200 release {number}"
+
+
 def _hold_records(one: OneHome, view: ServiceView) -> None:
     record = one.record()
     assert record is not None
     releases = {release.number: release for release in one.releases()}
     assert record.operation is None
     assert record.active is not None
-    assert record.eternal == releases[record.active].stacks.eternal.resources
+    serving = releases[record.active].stacks.eternal.resources
+    held = releases[record.canary.release].stacks.eternal.resources if record.canary else {}
+    assert record.eternal == serving | held
     volumes = one.home / "volumes/dev" / one.name
     wanted = {name for name, wish in record.eternal.items() if isinstance(wish, Volume)}
     assert {path.name for path in volumes.glob("*")} == wanted
@@ -259,7 +321,9 @@ def _hold_records(one: OneHome, view: ServiceView) -> None:
     assert states.pop(record.active) == "active"
     for number in record.warm:
         assert states.pop(number) == "warm"
-    assert set(states.values()) <= {"stopped", "failed"}, states
+    if record.canary is not None:
+        assert states.pop(record.canary.release) == "canary"
+    assert set(states.values()) <= {"stopped", "failed", "withdrawn"}, states
     assert set(record.trail) <= set(releases)
 
 

@@ -77,6 +77,7 @@ async def serving(one: OneHome, *, warm: bool = True) -> None:
         record = one.record()
         if record is None or record.active is None or record.operation is not None:
             await one.deploy(api)
+        await one.let_go(api)
         record = one.record()
         if not warm:
             await one.deploy(api, deploy="keep_warm: 0s")
@@ -121,9 +122,17 @@ async def gone_with_data_left(one: OneHome) -> None:
 
 def dead_at(fault: str, act: Work) -> Work:
     """Prepare an agent's death in the midst of an operation."""
+    return _dead_at(serving, fault, act)
 
+
+def dead_at_held(fault: str, act: Work) -> Work:
+    """Prepare an agent's death in the midst of an operation on what is held."""
+    return _dead_at(held, fault, act)
+
+
+def _dead_at(before: Work, fault: str, act: Work) -> Work:
     async def prepare(one: OneHome) -> None:
-        await serving(one)
+        await before(one)
         one.kill()
         agent = one.start(f"{fault}:kill")
         until_it_listens(agent, one.home)
@@ -137,6 +146,40 @@ def dead_at(fault: str, act: Work) -> Work:
 async def deploy(one: OneHome) -> None:
     async with one.up() as api:
         await one.deploy(api, one.kind.next)
+
+
+async def held(one: OneHome) -> None:
+    """Let a release be held beside the one that serves, with a part of the requests."""
+    await serving(one)
+    async with one.up() as api:
+        await one.deploy(api, one.kind.next, hold=True)
+        await one.shift(api, 0.5)
+
+
+async def deploy_held(one: OneHome) -> None:
+    async with one.up() as api:
+        await one.deploy(api, one.kind.next, hold=True)
+
+
+async def shift(one: OneHome) -> None:
+    async with one.up() as api:
+        await one.shift(api, 0.75)
+
+
+async def settle(one: OneHome) -> None:
+    async with one.up() as api:
+        await one.settle(api)
+
+
+async def withdraw(one: OneHome) -> None:
+    async with one.up() as api:
+        await one.let_go(api)
+
+
+async def stopped_while_held(one: OneHome) -> None:
+    await held(one)
+    async with one.up() as api:
+        await one.stop(api)
 
 
 async def deploy_cutover(one: OneHome) -> None:
@@ -179,6 +222,10 @@ FAILS_CUTOVER = Twin("cutover", "warm-up.requests.done")
 ONTO_DATA = Twin("first deploy", "smoke.tests.passed", "build.place.made")
 # No service has been looked at by then: its state is that of the death before.
 ADOPTS = Twin("adoption", "up.parts.started")
+
+
+# Nothing but the operation's record says that it is to be held.
+HOLDS = Twin("deploy", "warm-up.requests.done")
 
 
 def with_engine(kind: Kind, *about: str) -> tuple[Scenario, ...]:
@@ -238,6 +285,16 @@ SCENARIOS = (
         "recovery of an unrecorded start", dead_at("start.process.found", deploy), twin=ADOPTS
     ),
     Scenario("down", serving, down),
+    Scenario("deploy with a hold", serving, deploy_held, twin=HOLDS),
+    Scenario("shift", held, shift),
+    Scenario("settle", held, settle),
+    Scenario("withdraw", held, withdraw),
+    Scenario("adoption of what is held", held, twin=ADOPTS),
+    Scenario("up with what is held", stopped_while_held, twin=ADOPTS),
+    Scenario(
+        "recovery of a withdrawal", dead_at_held("withdraw.edge.published", withdraw), twin=ADOPTS
+    ),
+    Scenario("recovery of a settling", dead_at_held(SWITCH, settle), twin=ADOPTS),
     *with_engine(POSTGRES, "postgres.", *OF_DATA),
     *with_engine(BUCKET, "objects.", *OF_DATA),
     *with_engine(CONTAINER, *OF_INSTANCES),

@@ -42,6 +42,7 @@ class Operating:
         work: Callable[[Teller], Awaitable[None]],
         *,
         wait: bool = True,
+        key: str | None = None,
     ) -> AsyncIterator[Progress]:
         """Run an operation in a task of its own and yield its progress.
 
@@ -54,7 +55,7 @@ class Operating:
 
         async def run() -> None:
             try:
-                await operations.exclusively(kept, tell, lambda: work(tell), wait=wait)
+                await operations.exclusively(kept, tell, lambda: work(tell), wait=wait, key=key)
             finally:
                 kept.users -= 1
                 self._services.drop_if_empty(kept)

@@ -194,9 +194,7 @@ class Deployer(HeldReleases):
                 holds=hold,
             )
 
-        operation = kept.record.operation
-        repeats = key is not None and operation is not None and operation.key == key
-        async for progress in self._operating.operate(kept, work, wait=wait or repeats):
+        async for progress in self._operating.operate(kept, work, wait=wait, key=key):
             yield progress
 
     @override

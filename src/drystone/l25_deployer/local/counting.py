@@ -51,11 +51,15 @@ class Counting:
         self._errors: dict[str, int] = {}
         """Lines at the level error, by instance, since this agent reads."""
 
-    def begin(self) -> None:
-        """Count from now on, for as long as something is held."""
-        if self._task is None or self._task.done():
-            name = f"count {self._kept.name}"
-            self._task = asyncio.get_running_loop().create_task(self._go_on(), name=name)
+    async def begin(self) -> None:
+        """Count from now on, for as long as something is held; or go on, where an earlier agent counted."""
+        await self.leave()
+        held = self._kept.record.canary
+        if held is not None:
+            with suppress(PlatformError, OSError):  # then the next reading is the first
+                await self._read(held)
+        name = f"count {self._kept.name}"
+        self._task = asyncio.get_running_loop().create_task(self._go_on(), name=name)
 
     async def leave(self) -> None:
         """Stop counting; the next agent goes on."""

@@ -170,7 +170,7 @@ async def follow_hold(kept: KeptService, tell: Teller, note_end: Callable[[], No
     with tell.step("hold", "it gets no requests yet"):
         await _publish(kept, tell)
     places.HELD_PUBLISHED.reach()
-    kept.counting.begin()
+    await kept.counting.begin()
 
 
 async def shift(

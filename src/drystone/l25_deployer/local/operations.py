@@ -35,6 +35,7 @@ async def exclusively(
     work: Callable[[], Awaitable[None]],
     *,
     wait: bool = True,
+    key: str | None = None,
 ) -> None:
     """Run an operation when no other one runs on the service.
 
@@ -43,6 +44,7 @@ async def exclusively(
         tell: Hears when it has to wait, and for what.
         work: The operation.
         wait: Whether to wait at all.
+        key: Of the operation; it waits in any case for one that has the same.
 
     Raises:
         DeployInProgress: Another operation runs and ``wait`` is false.
@@ -52,7 +54,9 @@ async def exclusively(
             await kept.recovered.wait()
     if kept.lock.locked():
         busy = describe(kept)
-        if not wait:
+        running = kept.record.operation
+        is_repeat = key is not None and running is not None and running.key == key
+        if not wait and not is_repeat:
             raise DeployInProgress(
                 f"{busy}; wait for it, or stop it with"
                 f" `drystone abort {kept.record.service} --env {kept.record.environment}`"

@@ -151,7 +151,7 @@ async def _hold_again(kept: KeptService, held: Canary, tell: Teller) -> None:
         await withdraw(kept, tell, reason=f"it cannot be started again: {e}", by="platform")
         return
     await running.serve()
-    kept.counting.begin()
+    await kept.counting.begin()
     places.HELD_AGAIN.reach()
 
 
