@@ -191,7 +191,12 @@ class InstanceView(msgspec.Struct, frozen=True):
 
 
 class ReleaseView(msgspec.Struct, frozen=True):
-    """One version of the service in this environment."""
+    """One version of the service in this environment.
+
+    Attributes:
+        artifact: Digest of what it runs.
+        key: Of the deploy that brought it; empty where that had none.
+    """
 
     number: int
     version: str
@@ -199,6 +204,7 @@ class ReleaseView(msgspec.Struct, frozen=True):
     created: datetime
     by: str
     artifact: str
+    key: str = ""
 
 
 class ResourceView(msgspec.Struct, frozen=True):

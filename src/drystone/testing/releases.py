@@ -24,7 +24,7 @@ from drystone.testing.orchestrator import AllowAll, TableBook
 
 ENVIRONMENTS = (
     Environment("dev", "dev", target="sim"),
-    Environment("staging", "staging", target="sim", after="dev"),
+    Environment("staging", "staging", target="sim"),
     Environment("prod", "prod", target="sim", after="staging"),
 )
 

@@ -33,6 +33,7 @@ QUICK = WorkerSettings(
     poll=timedelta(milliseconds=200),
     hold=timedelta(milliseconds=5),
     patience=100,
+    grace=timedelta(milliseconds=300),
 )
 FAST = Pace(look=timedelta(milliseconds=20), orders=timedelta(milliseconds=10))
 

@@ -163,7 +163,13 @@ def _release(kept: KeptService, release: ReleaseRecord) -> ReleaseView:
     elif state == "active":
         state = "warm" if release.number in kept.record.warm else "stopped"
     return ReleaseView(
-        release.number, release.version, state, release.created, release.by, release.artifact
+        number=release.number,
+        version=release.version,
+        state=state,
+        created=release.created,
+        by=release.by,
+        artifact=release.artifact,
+        key=release.key or "",
     )
 
 

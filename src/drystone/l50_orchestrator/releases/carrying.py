@@ -7,6 +7,7 @@ target, and where a rollout stands is in its own table. So another process goes 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
@@ -14,9 +15,17 @@ import msgspec
 from drystone.l00_kernel.errors import PlatformError, Unavailable
 from drystone.l10_engines.postgres.database import Session
 from drystone.l10_engines.workflows.attempts import Step
-from drystone.l10_engines.workflows.errors import StepFailed, WaitTimedOut
+from drystone.l10_engines.workflows.errors import (
+    StepFailed,
+    TooManySignals,
+    WaitTimedOut,
+    WorkflowHasEnded,
+    WorkflowNotFound,
+)
 from drystone.l10_engines.workflows.model import Retries
 from drystone.l10_engines.workflows.run import Definition, Run
+from drystone.l10_engines.workflows.worker import WorkerSettings
+from drystone.l10_engines.workflows.workflows import Workflows
 from drystone.l25_deployer.api import PlanView, Source
 from drystone.l50_orchestrator.ports import Action, Change, Finding
 from drystone.l50_orchestrator.releases import admission, statements, store
@@ -31,6 +40,10 @@ from drystone.l50_orchestrator.releases.terms import Terms
 
 STUBBORN = Retries(times=1_000_000, first=timedelta(milliseconds=200), most=timedelta(minutes=1))
 """For what must come to an end: a target that is away comes back some day, and somebody sees that it is away."""
+
+WORKING = WorkerSettings(concurrency=500, patience=100, grace=timedelta(seconds=1))
+"""For a worker that carries releases out: a rollout holds a place as long as it lasts, is given away at once when the worker stops, and
+may outlive many workers before it comes to its next step."""
 
 WORD = "word"
 """The signal that says that something of a waiting release has changed."""
@@ -72,7 +85,13 @@ class Carrier:
         self.definition: Definition[str, str] = Definition(
             name="release", version=1, takes=str, gives=str, run=self._carry
         )
+        self._workflows = Workflows(parts.database)
         self._ending = Ending(parts, self.definition)
+
+    async def wake(self, id_: str) -> None:
+        """Let a release that waits look again now; one that does not wait finds every change by itself."""
+        with suppress(WorkflowHasEnded, WorkflowNotFound, TooManySignals):
+            await self._workflows.signal(id_, WORD, payload=True)
 
     async def _carry(self, run: Run, id_: str) -> str:
         try:
@@ -261,21 +280,23 @@ class Carrier:
             terms = await self._terms(record)
             is_back = record.asked.kind == "rollback"
             is_held = bool(terms and terms.rollout) or bool(record.asked.expected)
-            return await (await self._bringing(record)).up(
+            up = await (await self._bringing(record)).up(
                 None if is_back else await self._source(record),
                 hold=is_held and not is_back,
                 base=judged.base,
                 back_to=judged.back_to,
             )
+            if up.state == "serving":  # nothing served that it could have been held beside
+                return msgspec.structs.replace(up, detail=_other(record, up))
+            return up
 
         return bring
 
     def _roll(self, id_: str, up: Brought) -> Callable[[Step], Awaitable[str]]:
         async def roll(_: Step) -> str:
             record = await self._reader.record(id_)
-            expected = record.asked.expected
-            if expected and up.artefact and up.artefact != expected:
-                return f"what was built is {up.artefact}, and not {expected} as in the environment before: its folder has changed"
+            if said := _other(record, up):
+                return said
             terms = await self._terms(record)
             if terms is None or terms.rollout is None:
                 return "promoted"
@@ -308,6 +329,14 @@ class Carrier:
     async def _source(self, record: Record) -> Source:
         text = await self._reader.descriptor(record.asked.descriptor)
         return Source(text, record.asked.file, record.asked.folder)
+
+
+def _other(record: Record, up: Brought) -> str:
+    """Say that another artefact was built than the one that was promoted; nothing when it is the same."""
+    expected = record.asked.expected
+    if not expected or up.artefact in {"", expected}:
+        return ""
+    return f"what was built is {up.artefact}, and not {expected} as in the environment before: its folder has changed"
 
 
 def _at_once(up: Brought) -> Ended:

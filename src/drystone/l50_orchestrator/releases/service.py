@@ -8,18 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from datetime import datetime
 
 from typing_extensions import override
 
 from drystone.l00_kernel.contract import Context, Page, make_cursor, read_cursor
-from drystone.l10_engines.workflows.errors import (
-    TooManySignals,
-    WorkflowHasEnded,
-    WorkflowNotFound,
-)
-from drystone.l10_engines.workflows.workflows import Workflows
 from drystone.l25_deployer.api import PlanView, Source
 from drystone.l50_orchestrator.ports import Action, Actor, Finding
 from drystone.l50_orchestrator.releases import differences, statements, store, views
@@ -34,7 +27,7 @@ from drystone.l50_orchestrator.releases.api import (
     Verb,
 )
 from drystone.l50_orchestrator.releases.asking import Asking, Wish
-from drystone.l50_orchestrator.releases.carrying import WORD, Carrier
+from drystone.l50_orchestrator.releases.carrying import Carrier
 from drystone.l50_orchestrator.releases.choosing import Choosing
 from drystone.l50_orchestrator.releases.errors import (
     NoApprovalAsked,
@@ -67,7 +60,6 @@ class Releases(ReleasesApi):
         self._parts = parts
         self._reader = Reader(parts.database)
         self._choosing = Choosing(self._reader, parts.registry)
-        self._workflows = Workflows(parts.database)
         self.carrier = Carrier(parts)
         self._asking = Asking(parts, self.carrier.definition)
 
@@ -176,7 +168,7 @@ class Releases(ReleasesApi):
             await store.note_events(session, asked.id, [(views.NOW, "approval", "info", told)])
             action = "release.approved" if agrees else "release.rejected"
             await self._asking.note(session, actor, action, asked)
-        await self._tell(asked.id)
+        await self.carrier.wake(asked.id)
         return await self._summary(asked.id)
 
     # Looking things up
@@ -296,13 +288,8 @@ class Releases(ReleasesApi):
             told = f"{verb} by {actor.name}{f': {message}' if message else ''}; {said}"
             await store.note_events(session, id_, [(views.NOW, "order", "info", told)])
             await self._asking.note(session, actor, f"release.{verb}", now.asked)
-        await self._tell(id_)
+        await self.carrier.wake(id_)
         return Answer(id_, now.state, said)
-
-    async def _tell(self, id_: str) -> None:
-        """Wake a release that waits; one that does not finds the change by itself."""
-        with suppress(WorkflowHasEnded, WorkflowNotFound, TooManySignals):
-            await self._workflows.signal(id_, WORD, payload=True)
 
     async def _may_deploy(self, ctx: Context, service: str, environment: str) -> Actor:
         """Ask for what a deploy needs: of a new name, to register it; the right to deploy it is asked for once it has an owner."""

@@ -1,0 +1,182 @@
+"""A platform's deployer as a target: in this process, over a socket, or over the network.
+
+The deployer names what happens once by a key, and so does the orchestrator; what this driver adds is that a service that is not there is
+nothing to be surprised at, and that people who ask are named in the deployer's own records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from typing_extensions import override
+
+from drystone.l00_kernel.context import Caller, Context
+from drystone.l25_deployer import held_words
+from drystone.l25_deployer.api import DeployerApi, PlanView, Progress, ReleaseView, Source
+from drystone.l25_deployer.errors import NoCanary, ServiceNotFound
+from drystone.l50_orchestrator.ports import Arm, Outcome, Present, Signals, Target
+
+_ASKING = Caller("orchestrator")
+_PAGE = 500
+_ACTIVE = "active"
+
+
+class DeployerTarget(Target):
+    """Runs releases by a deployer.
+
+    Args:
+        deployer: Of the platform that is the target. Who reaches it by a client gives that its credentials; here nothing is secret.
+    """
+
+    def __init__(self, deployer: DeployerApi) -> None:
+        self._deployer = deployer
+
+    @override
+    async def plan(self, ctx: Context, source: Source, environment: str, version: str) -> PlanView:
+        return await self._deployer.plan(
+            _named(ctx), source=source, environment=environment, version=version
+        )
+
+    @override
+    async def deploy(
+        self,
+        ctx: Context,
+        key: str,
+        source: Source,
+        environment: str,
+        version: str,
+        *,
+        hold: bool,
+        confirm: tuple[str, ...] = (),
+    ) -> AsyncIterator[Progress]:
+        async for one in self._deployer.deploy(
+            _named(ctx),
+            source=source,
+            environment=environment,
+            version=version,
+            confirm=list(confirm),
+            key=key,
+            hold=hold,
+        ):
+            yield one
+
+    @override
+    async def outcome(self, environment: str, service: str, key: str) -> Outcome:
+        found = await self._deployer.outcome(
+            _context(), environment=environment, service=service, key=key
+        )
+        releases = await self._releases(environment, service) if found.release else []
+        digest = next((one.artifact for one in releases if one.number == found.release), "")
+        return Outcome(found.state, found.release, found.detail, digest)
+
+    @override
+    async def present(self, environment: str, service: str | None = None) -> list[Present]:
+        names = [service] if service is not None else await self._names(environment)
+        return [
+            Present(name, one.number, one.version, one.key, one.artifact)
+            for name in names
+            for one in await self._releases(environment, name)
+            if one.state == _ACTIVE
+        ]
+
+    @override
+    async def shift(
+        self,
+        environment: str,
+        service: str,
+        key: str,
+        *,
+        share: float,
+        cohort: str,
+        header: str | None,
+    ) -> None:
+        await self._deployer.shift(
+            _context(),
+            environment=environment,
+            service=service,
+            key=key,
+            share=share,
+            cohort=cohort,
+            header=header,
+        )
+
+    @override
+    async def settle(
+        self, ctx: Context, environment: str, service: str, key: str
+    ) -> AsyncIterator[Progress]:
+        async for one in self._deployer.settle(
+            _named(ctx), environment=environment, service=service, key=key
+        ):
+            yield one
+
+    @override
+    async def withdraw(
+        self, ctx: Context, environment: str, service: str, key: str, reason: str
+    ) -> AsyncIterator[Progress]:
+        try:
+            async for one in self._deployer.withdraw(
+                _named(ctx), environment=environment, service=service, key=key, reason=reason
+            ):
+                yield one
+        except (ServiceNotFound, NoCanary):
+            return  # it was never there, or has been settled: the outcome tells which
+
+    @override
+    async def signals(self, environment: str, service: str, key: str) -> Signals:
+        found = await self._deployer.signals(
+            _context(), environment=environment, service=service, key=key
+        )
+        return Signals(
+            at=timedelta(seconds=found.at),
+            stable=_arm(found.stable),
+            canary=_arm(found.canary),
+            bounds=tuple(timedelta(seconds=bound) for bound in found.bounds),
+            events=found.events,
+        )
+
+    @override
+    async def roll_back(
+        self, ctx: Context, key: str, environment: str, service: str, release: int
+    ) -> AsyncIterator[Progress]:
+        async for one in self._deployer.rollback(
+            _named(ctx), environment=environment, service=service, release=release, key=key
+        ):
+            yield one
+
+    async def _releases(self, environment: str, service: str) -> list[ReleaseView]:
+        try:
+            view = await self._deployer.show(_context(), environment=environment, service=service)
+        except ServiceNotFound:
+            return []
+        return view.releases
+
+    async def _names(self, environment: str) -> list[str]:
+        names, cursor = [], None
+        while True:
+            page = await self._deployer.services(
+                _context(), environment=environment, cursor=cursor, limit=_PAGE
+            )
+            names += [one.service for one in page.items]
+            cursor = page.next
+            if cursor is None:
+                return names
+
+
+def _context() -> Context:
+    return Context(_ASKING)
+
+
+def _named(ctx: Context) -> Context:
+    """Return a context in the name of whoever asked, without their deadline: what has begun is brought to its end."""
+    return Context(Caller(ctx.caller.name))
+
+
+def _arm(arm: held_words.Arm) -> Arm:
+    return Arm(
+        requests=arm.requests,
+        errors=min(arm.errors, arm.requests),
+        times=arm.times,
+        restarts=arm.restarts,
+        log_errors=arm.log_errors,
+    )
