@@ -35,6 +35,7 @@ from benchmarks.mesh_switches import mesh_switches
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
 from benchmarks.recovery import recoveries
+from benchmarks.registry import registrations
 from benchmarks.rollout.tables import rollout_blast, rollout_equal, rollout_outage, rollout_worse
 from benchmarks.scale import many, memory, registered
 from benchmarks.stand import NAME, SERVER, bare_start, remove, seconds, spread, stand, table
@@ -212,6 +213,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "peers-recovery": recoveries,
     "peers-edge": edge,
     "peers-workflows": workflows,
+    "registry": registrations,
     "edge-parts": edge_parts,
     "mesh": mesh,
     "mesh-switches": mesh_switches,
