@@ -132,6 +132,10 @@ class Places(abc.ABC):
     async def type_of(self, environment: str) -> str | None:
         """Return the type of an environment; None where there is none of this name."""
 
+    @abc.abstractmethod
+    async def owned_by(self, team: str) -> int:
+        """Return how many services a team owns."""
+
 
 class Environment(msgspec.Struct, frozen=True):
     """Somewhere services run.

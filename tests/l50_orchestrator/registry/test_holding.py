@@ -183,7 +183,9 @@ async def test_the_gate_learns_whose_a_service_is_and_what_an_environment_is(
 ) -> None:
     places = RegisteredPlaces(stand.database)
     await stand.register(ADA, "orders", "commerce")
+    assert [await places.owned_by(team) for team in ("commerce", "money", "\x00")] == [1, 0, 0]
     await stand.registry.retire(ADA, service="orders")
+    assert await places.owned_by("commerce") == 0
     await stand.environment("prod", EnvironmentSaid("prod"))
     assert await places.team_of("orders") == "commerce"
     assert await places.type_of("prod") == "prod"

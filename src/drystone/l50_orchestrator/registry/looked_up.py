@@ -36,3 +36,7 @@ class RegisteredPlaces(Places):
             return None
         found = await store.find_environment(self._database, environment)
         return None if found is None else found.type
+
+    @override
+    async def owned_by(self, team: str) -> int:
+        return 0 if "\x00" in team else await store.count_owned(self._database, team)

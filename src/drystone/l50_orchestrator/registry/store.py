@@ -80,6 +80,8 @@ ON CONFLICT (name) DO UPDATE
        since = EXCLUDED.since, by = EXCLUDED.by, retired_at = NULL
 """
 FORGET_PAST = "UPDATE registry_service SET ran_at = NULL, gone_at = NULL WHERE name = %(name)s"
+OWNED = "SELECT count(*) FROM registry_service WHERE team = %(team)s AND retired_at IS NULL"
+
 SET_TEAM = "UPDATE registry_service SET team = %(team)s WHERE name = %(name)s"
 RETIRE = "UPDATE registry_service SET retired_at = %(now)s WHERE name = %(name)s"
 
@@ -218,6 +220,11 @@ async def neighbours(
         for other, owner, tier, *moments in rows
         if not Holding(*moments).is_free(now)
     ]
+
+
+async def count_owned(database: Database, team: str) -> int:
+    """Count services of a team that are not retired."""
+    return int((await database.fetch(OWNED, team=team))[0][0])
 
 
 async def count_unused(session: Session, team: str, name: str, since: datetime) -> int:

@@ -1,0 +1,1 @@
+"""People, teams, roles and tokens, and the one place that decides who may do what."""
