@@ -181,7 +181,8 @@ async def test_an_environment_that_there_is_not_is_told_with_those_that_there_ar
 async def test_the_gate_learns_whose_a_service_is_and_what_an_environment_is(
     stand: Stand,
 ) -> None:
-    places = RegisteredPlaces(stand.database)
+    places = RegisteredPlaces(stand.database, stand.clock)
+    assert await places.owned_by("commerce") == 0
     await stand.register(ADA, "orders", "commerce")
     assert [await places.owned_by(team) for team in ("commerce", "money", "\x00")] == [1, 0, 0]
     await stand.registry.retire(ADA, service="orders")
@@ -190,7 +191,12 @@ async def test_the_gate_learns_whose_a_service_is_and_what_an_environment_is(
     assert await places.team_of("orders") == "commerce"
     assert await places.type_of("prod") == "prod"
     assert [one.name for one in await stand.registry.every_environment()] == ["prod"]
+    await stand.register(ADA, "others", "commerce")
+    assert await places.owned_by("commerce") == 1
+    await stand.pass_days(90)
+    assert await places.team_of("orders") is None
     for unknown in ("x", "", "\x00", "' OR true --"):
+        assert await places.owned_by(unknown) == 0
         assert await places.team_of(unknown) is None
         assert await places.type_of(unknown) is None
 

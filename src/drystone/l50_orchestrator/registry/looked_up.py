@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from drystone.l00_kernel.clock import Clock, SystemClock
 from drystone.l50_orchestrator.ports import Places
 from drystone.l50_orchestrator.registry import store
 
@@ -14,21 +15,26 @@ if TYPE_CHECKING:
 
 
 class RegisteredPlaces(Places):
-    """Owners of services, retired ones included, and types of environments.
+    """Owners of services and types of environments.
+
+    A service whose name is held counts, retired or not; one whose name is free for others is nobody's.
 
     Args:
         database: The orchestrator's schema, whose tables of the registry are there.
+        clock: The time.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock | None = None) -> None:
         self._database = database
+        self._clock = clock or SystemClock()
 
     @override
     async def team_of(self, service: str) -> str | None:
         if "\x00" in service:
             return None
         kept = await store.find_service(self._database, service)
-        return None if kept is None else kept.service.team
+        is_held = kept is not None and not kept.holding.is_free(self._clock.now())
+        return kept.service.team if kept is not None and is_held else None
 
     @override
     async def type_of(self, environment: str) -> str | None:

@@ -71,7 +71,7 @@ class Naming:
         now = self._clock.now()
         kept = await store.find_service(session, name)
         if kept is None or kept.service.team != team or kept.holding.retired is not None:
-            self._check_holder(kept, name, team, now)
+            self.check_holder(kept, name, team, now)
             if actor.kind != "platform" and team not in actor.teams:
                 raise NotInTeam(
                     f"{actor.name} is not in the team '{team}', so that '{name}' cannot be registered by this deploy: let"
@@ -110,7 +110,7 @@ class Naming:
         name, team, now = wanted.name, wanted.team, wanted.since
         await store.lock_names(session)
         kept = await store.hold_service(session, name)
-        self._check_holder(kept, name, team, now)
+        self.check_holder(kept, name, team, now)
         is_own = kept is not None and kept.service.team == team
         if kept is not None and is_own and kept.holding.retired is None:
             return await self._update(session, actor, kept, wanted)
@@ -150,7 +150,12 @@ class Naming:
         )
 
     @staticmethod
-    def _check_holder(kept: Kept | None, name: str, team: str, now: datetime) -> None:
+    def check_holder(kept: Kept | None, name: str, team: str, now: datetime) -> None:
+        """Refuse a name that another team holds.
+
+        Raises:
+            NameTaken: It does; the message says until when.
+        """
         if kept is None or kept.service.team == team or kept.holding.is_free(now):
             return
         free = kept.holding.free_from

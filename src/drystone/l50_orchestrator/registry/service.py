@@ -18,16 +18,12 @@ from drystone.l10_engines.postgres.migrating import migrate, steps_of
 from drystone.l50_orchestrator.ports import Action, Actor, Environment, Registered, Registry
 from drystone.l50_orchestrator.registry import names, store
 from drystone.l50_orchestrator.registry.api import (
-    EnvironmentSaid,
-    EnvironmentView,
-    RegistryApi,
     ServiceSaid,
     ServiceView,
-    TargetSaid,
-    TargetView,
 )
 from drystone.l50_orchestrator.registry.errors import (
     EnvironmentNotFound,
+    NameTaken,
     NameTooClose,
     NothingOffered,
     NotInTeam,
@@ -37,6 +33,7 @@ from drystone.l50_orchestrator.registry.errors import (
     TooManyUnused,
 )
 from drystone.l50_orchestrator.registry.grounds import Grounds
+from drystone.l50_orchestrator.registry.managing import Managing
 from drystone.l50_orchestrator.registry.naming import Naming, check_words
 
 if TYPE_CHECKING:
@@ -44,11 +41,14 @@ if TYPE_CHECKING:
     from drystone.l50_orchestrator.ports import Book, Gate, Teams
     from drystone.l50_orchestrator.registry.store import Kept
 
+_NEW = "(new)"
+"""No service can have this name: who may register it may register for a team, whatever the name."""
+
 OFFER_LASTS = timedelta(days=14)
 LARGEST_PAGE = 500
 
 
-class PlatformRegistry(RegistryApi, Registry):
+class PlatformRegistry(Managing, Registry):
     """Services, their owners, and where they may run.
 
     Args:
@@ -72,12 +72,11 @@ class PlatformRegistry(RegistryApi, Registry):
         reserved: frozenset[str] = names.RESERVED,
         simulated_allowed: bool = False,
     ) -> None:
+        super().__init__(gate, Grounds(database, book, simulated_allowed=simulated_allowed))
         self._database = database
-        self._gate = gate
         self._book = book
         self._clock = clock or SystemClock()
         self._naming = Naming(teams, book, self._clock, reserved)
-        self._grounds = Grounds(database, book, simulated_allowed=simulated_allowed)
 
     async def prepare(self) -> None:
         """Make the tables, or bring them to the present version. Idempotent.
@@ -182,12 +181,12 @@ class PlatformRegistry(RegistryApi, Registry):
         if "\x00" not in service:
             view = await store.show_service(self._database, service, self._clock.now())
         if view is None:
-            raise await self._unknown(service)
+            raise await self._unknown(self._database, service)
         return view
 
     @override
     async def register(self, ctx: Context, *, service: str, said: ServiceSaid) -> ServiceView:
-        actor = await self._gate.require(ctx, Action.REGISTER)
+        actor = await self._may_register(ctx, service, said.team)
         check_words(said.description, said.links)
         is_admin = not _is_of(actor, said.team)
         if is_admin:
@@ -236,7 +235,7 @@ class PlatformRegistry(RegistryApi, Registry):
 
     @override
     async def take(self, ctx: Context, *, service: str) -> ServiceView:
-        actor = await self._gate.require(ctx, Action.REGISTER)
+        actor = await self._gate.require(ctx, Action.REGISTER, service=_NEW)
         names.check_form(service, frozenset())
         view = await store.show_service(self._database, service, self._clock.now())
         if view is not None and view.offered_to and not _is_of(actor, view.offered_to):
@@ -275,7 +274,7 @@ class PlatformRegistry(RegistryApi, Registry):
         async with self._changing() as session:
             kept = await store.hold_service(session, service) if "\x00" not in service else None
             if kept is None:
-                raise await self._unknown(service)
+                raise await self._unknown(session, service)
             if kept.holding.retired is None:
                 runs = [row[0] for row in await session.fetch(store.WHERE_IT_RUNS, service=service)]
                 if runs:
@@ -287,41 +286,25 @@ class PlatformRegistry(RegistryApi, Registry):
                 await self._note(session, actor, "service.retired", service, team=kept.service.team)
             return await self._view(session, service)
 
-    # Environments and targets
-
-    @override
-    async def environments(self, ctx: Context) -> list[EnvironmentView]:
-        await self._gate.require(ctx, Action.SEE)
-        return await self._grounds.environments()
-
-    @override
-    async def set_environment(
-        self, ctx: Context, *, environment: str, said: EnvironmentSaid
-    ) -> EnvironmentView:
-        actor = await self._gate.require(ctx, Action.ADMINISTER, environment=environment)
-        return await self._grounds.set_environment(actor, environment, said)
-
-    @override
-    async def remove_environment(self, ctx: Context, *, environment: str) -> None:
-        actor = await self._gate.require(ctx, Action.ADMINISTER, environment=environment)
-        await self._grounds.remove_environment(actor, environment)
-
-    @override
-    async def targets(self, ctx: Context) -> list[TargetView]:
-        await self._gate.require(ctx, Action.SEE)
-        return await self._grounds.targets()
-
-    @override
-    async def set_target(self, ctx: Context, *, target: str, said: TargetSaid) -> TargetView:
-        actor = await self._gate.require(ctx, Action.ADMINISTER)
-        return await self._grounds.set_target(actor, target, said)
-
-    @override
-    async def remove_target(self, ctx: Context, *, target: str) -> None:
-        actor = await self._gate.require(ctx, Action.ADMINISTER)
-        await self._grounds.remove_target(actor, target)
-
     # Parts of the above
+
+    async def _may_register(self, ctx: Context, service: str, team: str) -> Actor:
+        """Return who registers, or says something else of a service.
+
+        Raises:
+            NameTaken: It is another team's; told to those who may see what there is.
+        """
+        await self._gate.require(ctx, Action.SEE)
+        names.check_form(service, frozenset())
+        try:
+            return await self._gate.require(ctx, Action.REGISTER, service=service)
+        except Denied as e:
+            kept = await store.find_service(self._database, service)
+            try:
+                self._naming.check_holder(kept, service, team, self._clock.now())
+            except NameTaken as taken:
+                raise taken from e
+            raise
 
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[Session]:
@@ -336,17 +319,18 @@ class PlatformRegistry(RegistryApi, Registry):
         """
         kept = await store.hold_service(session, name) if "\x00" not in name else None
         if kept is None or kept.holding.retired is not None:
-            raise await self._unknown(name)
+            raise await self._unknown(session, name)
         return kept
 
     async def _view(self, session: Session, name: str) -> ServiceView:
         view = await store.show_service(session, name, self._clock.now())
         if view is None:
-            raise await self._unknown(name)
+            raise await self._unknown(session, name)
         return view
 
-    async def _unknown(self, name: str) -> ServiceNotRegistered:
-        known = [row[0] for row in await self._database.fetch(store.NAMES)]
+    @staticmethod
+    async def _unknown(where: Session | Database, name: str) -> ServiceNotRegistered:
+        known = [row[0] for row in await where.fetch(store.NAMES)]
         near = nearest(name, known)
         advice = f"did you mean '{near}'?" if near else "its first deploy registers it"
         return ServiceNotRegistered(
