@@ -1,0 +1,1 @@
+"""What may be deployed: policies over plans, named exceptions from them, and times in which nothing changes."""

@@ -1,0 +1,181 @@
+"""What policies see of a change: its ``input``, written out in full.
+
+A field that is left out is undefined in Rego, and a rule on it refuses nothing. So everything has its place here, null where there
+is nothing, and a policy that asks for what is in no type of this module is refused before it is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from drystone.l10_engines.policies.reading import Shape
+from drystone.l25_deployer.stacks.model import Stacks
+from drystone.l50_orchestrator.guardrails.errors import JudgedUnreadable
+from drystone.l50_orchestrator.ports import Change, Environment
+
+_NOTED = re.compile(r"line ([0-9]+): ([^:]+): (.*)", re.DOTALL)
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who wants a change."""
+
+    name: str
+    kind: str
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """A field that changes; the line is 0 where the descriptor says nothing of it."""
+
+    stack: str
+    path: str
+    action: str
+    old: str | None
+    new: str | None
+    line: int
+    consequence: str
+
+
+class Dependency(msgspec.Struct, frozen=True):
+    """What the check of the dependencies found.
+
+    Attributes:
+        accepted: Whether somebody takes the risk, for a time.
+        line: 0 where it is not known.
+    """
+
+    rule: str
+    severity: str
+    refuses: bool
+    subject: str
+    sentence: str
+    advice: str
+    line: int
+    accepted: bool
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What a change would do."""
+
+    changes: tuple[Changed, ...]
+    refused: tuple[str, ...]
+    notes: tuple[str, ...]
+    exposed: tuple[str, ...]
+    findings: tuple[Dependency, ...]
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """A key that the descriptor has and nothing acts on yet: owner.oncall, tags, backups."""
+
+    path: str
+    line: int
+    sentence: str
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What policies know as ``input``.
+
+    Attributes:
+        service: Which.
+        environment: Where.
+        team: Who owns it.
+        actor: Who wants it.
+        kind: ``deploy``, ``rollback`` or ``promotion``.
+        at: When, in UTC (RFC 3339); the only time that a policy knows.
+        stacks: The five compiled stacks.
+        plan: What changes.
+        noted: What the descriptor says that is not in the stacks.
+        lines: By field (``environment.public``), the line of the descriptor that changes it.
+    """
+
+    service: str
+    environment: Environment
+    team: str
+    actor: Actor
+    kind: str
+    at: str
+    stacks: Stacks
+    plan: Planned
+    noted: tuple[Noted, ...]
+    lines: dict[str, int]
+
+
+def judged(change: Change) -> Judged:
+    """Return what policies see of a change.
+
+    Raises:
+        JudgedUnreadable: Its stacks are not those of this version.
+    """
+    try:
+        stacks = msgspec.convert(change.stacks, Stacks)
+    except msgspec.ValidationError as e:
+        raise JudgedUnreadable(
+            f"the stacks of {change.environment.name}/{change.service} cannot be judged: {e}"
+        ) from e
+    plan = change.plan
+    return Judged(
+        service=change.service,
+        environment=change.environment,
+        team=change.team,
+        actor=Actor(change.actor.name, change.actor.kind),
+        kind=change.kind,
+        at=change.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        stacks=stacks,
+        plan=Planned(
+            changes=tuple(
+                Changed(c.stack, c.path, c.action, c.old, c.new, c.line or 0, c.consequence)
+                for c in plan.changes
+            ),
+            refused=tuple(plan.refused),
+            notes=tuple(plan.notes),
+            exposed=tuple(plan.exposed),
+            findings=tuple(
+                Dependency(
+                    rule=f.rule,
+                    severity=f.severity,
+                    refuses=f.refuses,
+                    subject=f.subject,
+                    sentence=f.sentence,
+                    advice=f.advice,
+                    line=f.line or 0,
+                    accepted=f.accepted is not None,
+                )
+                for f in plan.findings
+            ),
+        ),
+        noted=tuple(_noted(line) for line in plan.not_yet),
+        lines={f"{c.stack}.{c.path}": c.line for c in plan.changes if c.line},
+    )
+
+
+def _noted(text: str) -> Noted:
+    match = _NOTED.fullmatch(text)
+    return Noted(match[2], int(match[1]), match[3]) if match else Noted("", 0, text)
+
+
+@cache
+def known() -> Shape:
+    """Return what ``input`` may hold, for the reader of policies."""
+    return _shape(msgspec.inspect.type_info(Judged))
+
+
+def _shape(kind: Any) -> Shape:
+    match kind:
+        case msgspec.inspect.StructType():
+            found = {field.encode_name: _shape(field.type) for field in kind.fields}
+            return found | ({kind.tag_field: None} if kind.tag_field else {})
+        case msgspec.inspect.DictType():
+            return {"*": _shape(kind.value_type)}
+        case msgspec.inspect.UnionType():
+            shapes = [_shape(one) for one in kind.types]
+            merged: dict[str, Shape] = {}
+            for shape in shapes:
+                if isinstance(shape, Mapping):
+                    merged |= shape
+            return merged or None
+        case _:
+            return None
