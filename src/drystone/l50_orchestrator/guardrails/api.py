@@ -213,7 +213,6 @@ class GuardrailsApi(Api):
         errors.ExceptionHasEnded,
         errors.SamePerson,
         errors.FreezeUnfit,
-        errors.FreezeNotFound,
         errors.JudgementNotFound,
         errors.JudgedUnreadable,
     )
@@ -245,11 +244,11 @@ class GuardrailsApi(Api):
 
     @call("DELETE", "/v1/policies/{name}")
     @abc.abstractmethod
-    async def remove_policy(self, ctx: Context, *, name: str) -> PolicyView:
-        """Remove a policy; one of the house is switched off instead, by its mode.
+    async def remove_policy(self, ctx: Context, *, name: str) -> None:
+        """Remove a policy; one that is not there is removed already.
 
         Raises:
-            PolicyNotFound: There is none of one's own.
+            PolicyRefused: It is one of the house, which is switched off instead, by its mode.
         """
 
     @call("PUT", "/v1/policies/{name}/mode")
@@ -321,12 +320,8 @@ class GuardrailsApi(Api):
 
     @call("DELETE", "/v1/exceptions/{name}")
     @abc.abstractmethod
-    async def end_exception(self, ctx: Context, *, name: str) -> ExceptionView:
-        """End an exception.
-
-        Raises:
-            ExceptionNotFound: There is none.
-        """
+    async def end_exception(self, ctx: Context, *, name: str) -> None:
+        """End an exception; one that is not there has ended already."""
 
     @call("GET", "/v1/freezes")
     @abc.abstractmethod
@@ -344,9 +339,5 @@ class GuardrailsApi(Api):
 
     @call("DELETE", "/v1/freezes/{name}")
     @abc.abstractmethod
-    async def lift(self, ctx: Context, *, name: str) -> FreezeView:
-        """Lift a freeze.
-
-        Raises:
-            FreezeNotFound: There is none.
-        """
+    async def lift(self, ctx: Context, *, name: str) -> None:
+        """Lift a freeze; one that is not there is lifted already."""

@@ -37,10 +37,6 @@ class FreezeUnfit(Invalid):
     """A freeze cannot be like this."""
 
 
-class FreezeNotFound(NotFound):
-    """There is no freeze of this name."""
-
-
 class JudgementNotFound(NotFound):
     """No judgement of this number is kept any more."""
 

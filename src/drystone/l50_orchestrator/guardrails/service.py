@@ -34,7 +34,6 @@ from drystone.l50_orchestrator.guardrails.errors import (
     ExceptionHasEnded,
     ExceptionNotFound,
     ExceptionUnfit,
-    FreezeNotFound,
     FreezeUnfit,
     JudgementNotFound,
     PolicyNotFound,
@@ -129,6 +128,9 @@ class Guardrails(GuardrailsApi):
             )
         async with self._database.session() as session, session.transaction():
             store = Store(session)
+            before = {policy.name: policy for policy in await read_policies(session)}.get(name)
+            if before is not None and before.said == said:
+                return before
             await store.put_policy(name, said, actor.name, self._clock.now())
             if len(await store.policies()) > domain.MOST_POLICIES:
                 raise PolicyRefused(
@@ -140,25 +142,19 @@ class Guardrails(GuardrailsApi):
 
     async def _check(self, name: str, said: PolicySaid) -> None:
         domain.checked_name(name, PolicyRefused)
-        if any(policy.name == name for policy in house_policies()):
-            raise PolicyRefused(
-                f"'{name}' is a policy of the house: set its mode, or give yours another name"
-            )
+        _require_own(name)
         try:
             await self._evaluator.check(Module(name, said.text))
         except PolicyUnfit as e:
             raise PolicyRefused(e.message) from e
 
     @override
-    async def remove_policy(self, ctx: Context, *, name: str) -> PolicyView:
+    async def remove_policy(self, ctx: Context, *, name: str) -> None:
         actor = await self._gate.require(ctx, Action.ADMINISTER)
+        _require_own(name)
         async with self._database.session() as session, session.transaction():
-            view = await self._known(session, name)
-            if view.is_house:
-                raise PolicyNotFound(f"'{name}' is a policy of the house: set its mode to 'off'")
-            await Store(session).remove_policy(name)
-            await self._book.note(session, actor, "policy.removed", f"policy/{name}")
-        return view
+            if await Store(session).remove_policy(name):
+                await self._book.note(session, actor, "policy.removed", f"policy/{name}")
 
     @override
     async def set_mode(self, ctx: Context, *, name: str, mode: Mode, reason: str) -> PolicyView:
@@ -166,7 +162,9 @@ class Guardrails(GuardrailsApi):
         if mode != "refuse" and not reason.strip():
             raise Invalid(f"say why '{name}' is to refuse nothing: the audit log keeps it")
         async with self._database.session() as session, session.transaction():
-            await self._known(session, name)
+            before = await self._known(session, name)
+            if (before.mode, before.reason) == (mode, reason):
+                return before
             await Store(session).set_mode(name, mode, reason, actor.name, self._clock.now())
             await self._book.note(
                 session, actor, "policy.mode", f"policy/{name}", mode=mode, reason=reason
@@ -291,14 +289,16 @@ class Guardrails(GuardrailsApi):
         return domain.exception_view(asked, today)
 
     @override
-    async def end_exception(self, ctx: Context, *, name: str) -> ExceptionView:
+    async def end_exception(self, ctx: Context, *, name: str) -> None:
         async with self._database.session() as session, session.transaction():
             store = Store(session)
-            asked = await self._asked(store, name)
+            asked = await store.exception(name)
+            if asked is None:
+                await self._gate.require(ctx, Action.SEE)
+                return
             actor = await self._require_about(ctx, asked)
             await store.end_exception(name)
             await self._note(session, actor, "exception.ended", asked)
-        return domain.exception_view(asked, self._today())
 
     async def _asked(self, store: Store, name: str) -> Asked:
         asked = await store.exception(name)
@@ -339,6 +339,8 @@ class Guardrails(GuardrailsApi):
         frozen = Frozen(name, domain.checked_freeze(said), actor.name)
         async with self._database.session() as session, session.transaction():
             store = Store(session)
+            if frozen in await store.freezes():
+                return domain.freeze_view(frozen, self._clock.now())
             await store.put_freeze(frozen)
             if len(await store.freezes()) > domain.MOST_FREEZES:
                 raise FreezeUnfit(f"there are {domain.MOST_FREEZES} freezes already: lift some")
@@ -355,16 +357,18 @@ class Guardrails(GuardrailsApi):
         return domain.freeze_view(frozen, self._clock.now())
 
     @override
-    async def lift(self, ctx: Context, *, name: str) -> FreezeView:
+    async def lift(self, ctx: Context, *, name: str) -> None:
         actor = await self._gate.require(ctx, Action.FREEZE)
         async with self._database.session() as session, session.transaction():
-            store = Store(session)
-            frozen = next((one for one in await store.freezes() if one.name == name), None)
-            if frozen is None:
-                raise FreezeNotFound(f"there is no freeze {name[:60]!r}")
-            await store.lift(name)
-            await self._book.note(session, actor, "freeze.lifted", f"freeze/{name}")
-        return domain.freeze_view(frozen, self._clock.now())
+            if await Store(session).lift(name):
+                await self._book.note(session, actor, "freeze.lifted", f"freeze/{name}")
+
+
+def _require_own(name: str) -> None:
+    if any(policy.name == name for policy in house_policies()):
+        raise PolicyRefused(
+            f"'{name}' is a policy of the house: set its mode, or give yours another name"
+        )
 
 
 def _checked_limit(limit: int) -> int:

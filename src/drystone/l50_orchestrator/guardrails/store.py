@@ -76,7 +76,7 @@ PUT_FREEZE = """
 INSERT INTO guard_freeze (name, said, by) VALUES (%(name)s, %(said)s, %(by)s)
     ON CONFLICT (name) DO UPDATE SET said = excluded.said, by = excluded.by
 """
-LIFT = "DELETE FROM guard_freeze WHERE name = %(name)s"
+LIFT = "DELETE FROM guard_freeze WHERE name = %(name)s RETURNING name"
 
 NOTE_JUDGEMENT = """
 INSERT INTO guard_judgement (service, environment, at, change, findings)
@@ -190,9 +190,9 @@ class Store:
             PUT_FREEZE, name=frozen.name, said=_text(frozen.said), by=frozen.by
         )
 
-    async def lift(self, name: str) -> None:
-        """Forget a freeze."""
-        await self._session.fetch(LIFT, name=name)
+    async def lift(self, name: str) -> bool:
+        """Forget a freeze; False when there is none."""
+        return bool(await self._session.fetch(LIFT, name=name))
 
     async def note_judgement(self, change: Change, findings: list[Finding]) -> None:
         """Keep a change with what was said of it, and forget those before the latest."""

@@ -14,7 +14,7 @@ deny contains {"text": text, "line": line} if {
     some name, group in input.stacks.deployment.groups
     group.serves
     group.instances < 2
-    line := object.get(input.lines, sprintf("deployment.groups.%s.instances", [name]), 0)
+    line := object.get(input.lines, sprintf("deployment.groups.%s.instances", [name]), object.get(input.lines, sprintf("deployment.groups.%s", [name]), 0))
     text := sprintf("tier %d needs at least 2 instances, and '%s' has %d: write 'scale: {min: 2}'", [input.stacks.environment.tier, name, group.instances])
 }
 
