@@ -33,6 +33,9 @@ QUICK_KILLS = {
     ("cutover", "cutover.old.ended"),
     ("warm rollback", "switch.edge.published"),
     ("down", "down.releases.ended"),
+    ("deploy with a hold", "hold.end.told"),
+    ("settle", "switch.release.written"),
+    ("withdraw", "withdraw.edge.published"),
 }
 QUICK_FAILURES = {
     ("cutover", "start.folder.begun"),

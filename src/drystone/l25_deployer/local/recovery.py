@@ -143,6 +143,8 @@ async def _hold_again(kept: KeptService, held: Canary, tell: Teller) -> None:
     events = kept.documents.history(kept.record.environment, kept.record.service)
     if not any(e.event == "deploy held" and e.at >= held.since for e in events):
         kept.write_history("deploy held", f"version {release.version}", release=release)
+    if release.state != "canary":  # a settling had begun, in vain
+        release = kept.note_release(msgspec.structs.replace(release, state="canary"))
     if held.release in kept.running:
         return
     try:

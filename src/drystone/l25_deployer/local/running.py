@@ -162,9 +162,12 @@ class RunningRelease:
         await _together(one.persist() for one in resting)
 
     async def serve(self) -> None:
-        """Start the instances that serve and do not run, and look after them until they do; workers rest."""
+        """Start the instances that serve and do not run, and look after them until they do; workers that still run end."""
         serving = [one for one in self.instances if one.blueprint.port is not None]
         await _together(one.persist() for one in serving if one.state is State.STOPPED)
+        for one in self.instances:
+            if one.blueprint.port is None and await one.find():
+                await one.end()
 
     async def end(self) -> None:
         """End every instance, the workers with the rest."""

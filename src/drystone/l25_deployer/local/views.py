@@ -160,6 +160,8 @@ def _release(kept: KeptService, release: ReleaseRecord) -> ReleaseView:
     state = release.state
     if release.number == kept.record.active:
         state = "active"
+    elif kept.record.canary is not None and release.number == kept.record.canary.release:
+        state = "canary"
     elif state == "active":
         state = "warm" if release.number in kept.record.warm else "stopped"
     return ReleaseView(
