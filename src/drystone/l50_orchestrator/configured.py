@@ -33,8 +33,8 @@ class Reference(msgspec.Struct, frozen=True):
 class Configured(abc.ABC, Generic[B]):
     """One kind of the orchestrator's state, as it stands in files: a mapping from names to items.
 
-    ``present`` and the files speak of the same values: what :meth:`put` was given, :meth:`present` returns, so that
-    applying the same files again finds nothing to do.
+    ``present`` and the files speak of the same values: what :meth:`put` was given, :meth:`present` returns, both as
+    :meth:`canonical` has them, so that applying the same files again finds nothing to do.
 
     Attributes:
         kind: The key in the files, a plural: ``teams``.
@@ -48,9 +48,13 @@ class Configured(abc.ABC, Generic[B]):
     names: ClassVar[Any] = Name
     built_in: ClassVar[frozenset[str]] = frozenset()
 
-    def references(self, item: B) -> tuple[Reference, ...]:
+    def references(self, name: str, item: B) -> tuple[Reference, ...]:
         """Return what an item needs: it is put after that, and removed before it."""
         return ()
+
+    def canonical(self, item: B) -> B:
+        """Return an item in the one form in which items are compared: what has no order sorted, what stands twice once."""
+        return item
 
     @abc.abstractmethod
     async def present(self, ctx: Context) -> Mapping[str, B]:

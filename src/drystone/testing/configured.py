@@ -60,7 +60,7 @@ class InMemory(Configured[B]):
     @override
     async def put(self, ctx: Context, name: str, item: B) -> None:
         self._check(name)
-        for ref in self.references(item):
+        for ref in self.references(name, item):
             if ref.kind in self._everything and ref.name not in self._everything[ref.kind].items:
                 raise Conflict(f"{self.kind}/{name} needs {ref.kind}/{ref.name}")
         if self.items.get(name) != item:
@@ -72,7 +72,9 @@ class InMemory(Configured[B]):
         self._check(name)
         for kind in self._everything.values():
             for other, item in kind.items.items():
-                if (self.kind, name) in [(ref.kind, ref.name) for ref in kind.references(item)]:
+                if (self.kind, name) in [
+                    (ref.kind, ref.name) for ref in kind.references(other, item)
+                ]:
                     raise Conflict(f"{kind.kind}/{other} needs {self.kind}/{name}")
         if self.items.pop(name, None) is not None:
             self.changes.append(("remove", name))
@@ -96,7 +98,7 @@ class GrantsInMemory(InMemory[GrantBlock]):
     schema = GrantBlock
 
     @override
-    def references(self, item: GrantBlock) -> tuple[Reference, ...]:
+    def references(self, name: str, item: GrantBlock) -> tuple[Reference, ...]:
         found = [Reference("teams", item.team, ("team",))]
         if item.service is not None:
             found.append(Reference("services", item.service, ("service",)))

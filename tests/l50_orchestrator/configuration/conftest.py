@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,14 +15,36 @@ from drystone.testing.conformance.engines import started
 from drystone.testing.orchestrator import TableBook
 from drystone.testing.reaches import REACHES, reach
 from l50_orchestrator.configuration.stand import OPENED, Parts, make
+from l50_orchestrator.configuration.whole import Whole
+
+_NUMBERS = itertools.count(1)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def access() -> AsyncIterator[DatabaseAccess]:
+async def server() -> AsyncIterator[Postgres]:
     async with started(lambda home: Postgres("postgres", home / "postgres")) as engine:
-        yield await provision(
-            engine.admin(), "orchestrator", connections=100, password="not so secret"
-        )
+        yield engine
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def access(server: Postgres) -> DatabaseAccess:
+    return await provision(
+        server.admin(), "orchestrator", connections=100, password="not so secret"
+    )
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def whole(server: Postgres) -> AsyncIterator[Whole]:
+    """Real parts in a schema of their own."""
+    name = f"whole_{next(_NUMBERS)}"
+    access = await provision(server.admin(), name, connections=30, password="not so secret")
+    database = Database(access, name, most=4)
+    try:
+        whole = Whole(database)
+        await whole.prepare()
+        yield whole
+    finally:
+        await database.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

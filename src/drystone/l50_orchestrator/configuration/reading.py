@@ -149,7 +149,8 @@ class _Reading:
         if not isinstance(values, dict) or not isinstance(entry.node, Tree):
             return
         for name, item in values.items():
-            self._item((kind, name), item, entry.node.entries[name], file)
+            whole = configured.canonical(item)
+            self._item((kind, name), whole, entry.node.entries[name], file)
 
     def _item(self, key: Key, item: Block, entry: Entry, file: str) -> None:
         first = self.placed.get(key)
@@ -183,7 +184,7 @@ def _shape(configured: Configured[Any]) -> Named:
 def _circles(wanted: Wanted, kinds: Kinds) -> list[Problem]:
     """Find items that need each other."""
     graph = {
-        key: {(ref.kind, ref.name) for ref in kinds[key[0]].references(one.item)}
+        key: {(ref.kind, ref.name) for ref in kinds[key[0]].references(key[1], one.item)}
         for key, one in wanted.placed.items()
     }
     try:
@@ -209,7 +210,7 @@ def dangling(wanted: Wanted, there: Iterable[Key], kinds: Kinds) -> list[Problem
         known.setdefault(kind, set()).add(name)
     problems = []
     for key, one in sorted(wanted.placed.items()):
-        for ref in kinds[key[0]].references(one.item):
+        for ref in kinds[key[0]].references(key[1], one.item):
             if ref.name in known.get(ref.kind, ()) or ref.kind not in kinds:
                 continue
             span = (at(one.node, ref.path) or (one.key, one.node))[1].span

@@ -18,6 +18,9 @@ _NAMED_ALL = 3
 """So many removals are confirmed by their names; more by their number and a digest."""
 
 
+_ACTIONS = ("create", "change", "remove")
+
+
 class Step(msgspec.Struct, frozen=True):
     """One thing to do.
 
@@ -83,28 +86,32 @@ def _ordered(steps: Mapping[Key, Step], kinds: Kinds) -> list[Step]:
                 if one in steps and steps[one].item is None:
                     before[one].add(key)
     try:
-        return [steps[key] for key in _sorted(before)]
+        return [steps[key] for key in _sorted(before, steps)]
     except CycleError:
         found = _sorted(
-            {key: needed for key, needed in puts.items() if steps[key].item is not None}
+            {key: needed for key, needed in puts.items() if steps[key].item is not None}, steps
         )
         gone = sorted(key for key, step in steps.items() if step.item is None)
         return [steps[key] for key in (*found, *gone)]
 
 
-def _sorted(before: Mapping[Key, set[Key]]) -> list[Key]:
+def _sorted(before: Mapping[Key, set[Key]], steps: Mapping[Key, Step]) -> list[Key]:
+    """Sort keys by what comes before them, and else what is made before what is changed, and that before what goes.
+
+    So nobody loses a right before somebody else has it.
+    """
     sorter = TopologicalSorter(before)
     sorter.prepare()
     found: list[Key] = []
     while sorter.is_active():
-        ready = sorted(sorter.get_ready())
+        ready = sorted(sorter.get_ready(), key=lambda key: (_ACTIONS.index(steps[key].action), key))
         found += ready
         sorter.done(*ready)
     return found
 
 
 def _needs(key: Key, item: Block, kinds: Kinds) -> list[Key]:
-    return [(ref.kind, ref.name) for ref in kinds[key[0]].references(item)]
+    return [(ref.kind, ref.name) for ref in kinds[key[0]].references(key[1], item)]
 
 
 def words(steps: Sequence[Step]) -> str:

@@ -106,7 +106,7 @@ class ConfiguredEnvironments(Configured[EnvironmentBlock]):
         self._registry = registry
 
     @override
-    def references(self, item: EnvironmentBlock) -> tuple[Reference, ...]:
+    def references(self, name: str, item: EnvironmentBlock) -> tuple[Reference, ...]:
         target = Reference("targets", item.target, ("target",))
         if item.after is None:
             return (target,)
@@ -152,7 +152,7 @@ class ConfiguredServices(Configured[ServiceBlock]):
         self._registry = registry
 
     @override
-    def references(self, item: ServiceBlock) -> tuple[Reference, ...]:
+    def references(self, name: str, item: ServiceBlock) -> tuple[Reference, ...]:
         return (Reference("teams", item.team, ("team",)),)
 
     @override

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from drystone.l50_orchestrator.ports import Book, Gate, Teams
     from drystone.l50_orchestrator.registry.store import Kept
 
-_NEW = "(new)"
-"""No service can have this name: who may register it may register for a team, whatever the name."""
+_NEW = "drystone"
+"""Nobody can register this name: who may as far as the gate goes, may register what nobody has, for a team."""
 
 OFFER_LASTS = timedelta(days=14)
 LARGEST_PAGE = 500

@@ -1,0 +1,126 @@
+"""Files say who there is, what they may do and what there is; and the real gate decides who may apply them."""
+
+from __future__ import annotations
+
+import pytest
+
+from drystone.l00_kernel.contract import Caller, Context
+from drystone.l00_kernel.errors import Denied
+from drystone.l50_orchestrator.configuration import errors
+from drystone.l50_orchestrator.configuration.api import Applied
+from drystone.l50_orchestrator.registry.api import ServiceSaid
+from drystone.l50_orchestrator.registry.errors import NameTaken, NameTooClose, NotInTeam
+from l50_orchestrator.configuration.stand import applied, files
+from l50_orchestrator.configuration.whole import Whole
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+OWNER = Context(Caller("operator", frozenset({"admin"})))
+ROOT, ADA, BOB, EVE, ZOE = (Context(Caller(n)) for n in ("root", "ada", "bob", "eve", "zoe"))
+
+PEOPLE = "people: {root: '', ada: Ada L., bob: {called: Bob}, eve: {}, zoe: {}}"
+TEAMS = """
+teams:
+  commerce: {description: Sells., maintainers: [ada], members: [bob, ada, bob]}
+  money: [eve]
+"""
+GRANTS = """
+grants:
+  person:root: [{role: admin}]
+  team:money: [{role: deployer, over: 'team:money'}]
+  team:commerce:
+    - {role: owner, over: service:orders, place: environment:dev}
+    - {role: deployer, over: 'team:commerce', place: type:dev}
+    - {role: viewer}
+"""
+PLACES = "environments: {dev: {type: dev}, prod: {type: prod, after: dev}}"
+SERVICES = "services: {orders: commerce, payments: money}"
+ALL = (SERVICES, GRANTS, PLACES, TEAMS, PEOPLE)
+
+
+async def test_everything_is_applied_once(whole: Whole) -> None:
+    await applied(whole.configuration, *ALL, ctx=OWNER)
+    assert await applied(whole.configuration, *ALL, ctx=OWNER) == [Applied("finished")]
+    other = TEAMS.replace("members: [bob, ada, bob]", "members: [bob]")
+    assert (await whole.configuration.plan(ROOT, files=files(other))).steps == ()
+
+
+async def test_what_is_not_in_the_files_goes_when_it_is_confirmed(whole: Whole) -> None:
+    await applied(whole.configuration, *ALL, ctx=OWNER)
+    fewer = (
+        "people: {root: '', ada: ''}",
+        "teams: {commerce: {maintainers: [ada]}}",
+        "grants: {person:root: [{role: admin}], team:commerce: [{role: viewer}]}",
+        PLACES,
+        "services: {orders: commerce}",
+    )
+    plan = await whole.configuration.plan(ROOT, files=files(*fewer), prune=True)
+    await applied(whole.configuration, *fewer, prune=True, confirm=plan.words, ctx=ROOT)
+    after = await whole.configuration.plan(ROOT, files=files(*fewer), prune=True)
+    assert after.steps == ()
+    with pytest.raises(Denied):
+        await whole.registry.services(EVE)
+
+
+async def test_the_last_admin_stays_whatever_the_files_say(whole: Whole) -> None:
+    await applied(whole.configuration, *ALL, ctx=OWNER)
+    with pytest.raises(errors.ApplyStopped, match="nobody would be left"):
+        await applied(
+            whole.configuration,
+            "grants: {person:root: [{role: viewer}]}",
+            ctx=ROOT,
+        )
+    handed_over = "grants: {person:root: [{role: viewer}], person:zoe: [{role: admin}]}"
+    await applied(whole.configuration, handed_over, ctx=ROOT)
+    assert (await whole.configuration.plan(ZOE, files=files(handed_over))).steps == ()
+
+
+async def test_who_is_no_admin_changes_no_more_by_a_file_than_by_hand(whole: Whole) -> None:
+    await applied(whole.configuration, *ALL, ctx=OWNER)
+    await applied(whole.configuration, TEAMS.replace("Sells.", "Sells more."), ctx=ADA)
+    for text in (
+        "people: {mallory: ''}",
+        "grants: {person:ada: [{role: admin}]}",
+        "environments: {dev: {type: dev, keep: 9}}",
+        "services: {payments: commerce}",
+        "teams: {money: [ada, eve]}",
+    ):
+        with pytest.raises(errors.ApplyStopped):
+            await applied(whole.configuration, text, ctx=ADA)
+        with pytest.raises(Denied):
+            await applied(whole.configuration, text, ctx=Context(Caller("nobody")))
+
+
+async def test_mistakes_about_people_and_roles_have_their_places(whole: Whole) -> None:
+    with pytest.raises(errors.FilesRefused) as refusal:
+        await applied(whole.configuration, TEAMS.replace("[eve]", "[eve, adda]"), PEOPLE, ctx=OWNER)
+    assert "0.yaml:4:10: teams.money.members: 'adda' is none of the people" in str(refusal.value)
+    wrong = (
+        "grants:\n  ada: [{role: boss}]\n  team:x: [{role: viewer, over: orders}]\n  team:y: []\n"
+    )
+    with pytest.raises(errors.FilesRefused) as refusal:
+        await applied(whole.configuration, wrong, ctx=OWNER)
+    for place in ("0.yaml:2:3", "0.yaml:2:16", "0.yaml:3:33", "0.yaml:4:11"):
+        assert place in str(refusal.value)
+    with pytest.raises(errors.FilesRefused, match="'x' is none of the teams"):
+        await applied(whole.configuration, "grants: {team:x: [{role: viewer}]}", ctx=OWNER)
+
+
+async def test_members_register_for_their_own_team_alone(whole: Whole) -> None:
+    await applied(whole.configuration, PLACES, TEAMS, PEOPLE, ctx=OWNER)
+    registry = whole.registry
+    await registry.register(BOB, service="orders", said=ServiceSaid("commerce"))
+    with pytest.raises(NotInTeam):
+        await registry.register(EVE, service="stock", said=ServiceSaid("commerce"))
+    with pytest.raises(NameTaken):
+        await registry.register(EVE, service="orders", said=ServiceSaid("money"))
+    with pytest.raises(NameTooClose):
+        await registry.register(EVE, service="or-ders", said=ServiceSaid("money"))
+    with pytest.raises(Denied):
+        await registry.register(ZOE, service="stock", said=ServiceSaid("commerce"))
+    with pytest.raises(Denied):
+        await registry.offer(EVE, service="orders", team="money")
+    await registry.offer(OWNER, service="orders", team="money")
+    with pytest.raises(NotInTeam):
+        await registry.take(BOB, service="orders")
+    assert (await registry.take(EVE, service="orders")).service.team == "money"
