@@ -32,6 +32,7 @@ from benchmarks.mesh_limits import mesh_limits
 from benchmarks.mesh_scale import mesh_scale
 from benchmarks.mesh_sidecars import mesh_sidecars
 from benchmarks.mesh_switches import mesh_switches
+from benchmarks.orchestrator import orchestrator
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
 from benchmarks.recovery import recoveries
@@ -215,6 +216,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "peers-workflows": workflows,
     "registry": registrations,
     "edge-parts": edge_parts,
+    "orchestrator": orchestrator,
     "mesh": mesh,
     "mesh-switches": mesh_switches,
     "mesh-limits": mesh_limits,

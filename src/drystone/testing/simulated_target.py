@@ -81,7 +81,6 @@ class Run(msgspec.Struct):
     version: str
     key: str
     artefact: str
-    text: str = ""
 
 
 class Kept(msgspec.Struct):
@@ -163,7 +162,7 @@ class SimulatedTarget(Target):
                 if self.faults.get(version) == "other":
                     code += environment
                 digest = f"sha256:{hashlib.sha256(code.encode()).hexdigest()}"
-                one.releases.append(Run(operation.release, version, key, digest, source.text))
+                one.releases.append(Run(operation.release, version, key, digest))
                 self._save()
             if self.faults.get(version) == "away":
                 del self.faults[version]

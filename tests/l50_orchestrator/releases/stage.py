@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from drystone.l00_kernel.context import Caller, Context
 from drystone.l10_engines.postgres.access import DatabaseAccess
 from drystone.l10_engines.postgres.database import Database
+from drystone.l10_engines.postgres.errors import DatabaseUnavailable
 from drystone.l10_engines.workflows.worker import Worker, WorkerSettings
 from drystone.l10_engines.workflows.workflows import Workflows, prepare
 from drystone.l25_deployer.api import Source
@@ -127,9 +128,11 @@ class Stage:
     ) -> ReleaseView:
         """Wait until a condition holds of a release."""
         async with asyncio.timeout(limit):
-            while not condition(view := await self.releases.show(ADA, release=id_)):  # noqa: ASYNC110 - another task changes it
+            while True:
+                with suppress(DatabaseUnavailable):
+                    if condition(view := await self.releases.show(ADA, release=id_)):
+                        return view
                 await asyncio.sleep(0.01)
-        return view
 
     async def ended(self, id_: str) -> ReleaseSummary:
         """Wait until a release has ended."""

@@ -238,7 +238,6 @@ class ReleasesApi(Api):
     name: ClassVar[str] = "releases"
     errors = (
         errors.ReleaseUnknown,
-        errors.DescriptorTooLarge,
         errors.RequestUnfit,
         errors.NothingServes,
         errors.NothingBefore,
@@ -277,8 +276,7 @@ class ReleasesApi(Api):
             confirm: Names of resources whose data may be deleted.
 
         Raises:
-            DescriptorRefused: The descriptor has mistakes; the message has all of them.
-            DescriptorTooLarge: It is larger than a release may be.
+            DescriptorRefused: The descriptor has mistakes, of which the message has all, or more than a mebibyte.
             Denied: The caller may not, or the service is another team's.
             NotFound: There is no such environment, or no such team.
         """

@@ -20,7 +20,7 @@ from drystone.l50_orchestrator.releases.errors import CannotBePromoted, Promotio
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.records import Asked, Record
 from drystone.l50_orchestrator.releases.store import Reader
-from drystone.l50_orchestrator.releases.terms import Terms, digest_of, terms_of
+from drystone.l50_orchestrator.releases.terms import Terms, digest_of, kept_by, terms_of
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.contract import Context
@@ -113,6 +113,7 @@ class Asking:
                     descriptor=digest,
                     confirm=confirm,
                     rest=rest,
+                    keep=kept_by(terms, place),
                 )
                 await add(session, self._start, asked, terms, number)
                 await self.note(session, wish.actor, "release.asked", asked)
@@ -143,6 +144,7 @@ class Asking:
             confirm=(),
             rest=tuple(one.name for one in places[1:]),
             expected=brought.artefact,
+            keep=kept_by(terms, place),
             returns_to="",
         )
         async with self._parts.database.session() as session, session.transaction():
@@ -187,7 +189,7 @@ class Asking:
         return wanted.id
 
     async def adopt(
-        self, wish: Wish, found: Present, environment: str, *, team: str, is_known: bool
+        self, wish: Wish, found: Present, environment: str, *, team: str, keep: int, is_known: bool
     ) -> str:
         """Write down what serves at a target; the id under which it is known."""
         id_ = found.key if found.key and not is_known else secrets.token_hex(10)
@@ -207,6 +209,7 @@ class Asking:
                 file="",
                 folder="",
                 descriptor="",
+                keep=keep,
             )
             await store.insert(session, asked, number)
             why = "it served at the target, and the record did not know it"

@@ -16,7 +16,7 @@ import msgspec
 from drystone.l00_kernel.errors import PlatformError, Unavailable
 from drystone.l10_engines.postgres.database import Database
 from drystone.l25_deployer.api import Progress, Source
-from drystone.l50_orchestrator.ports import Outcome, Signals, Target
+from drystone.l50_orchestrator.ports import Outcome, Present, Signals, Target
 from drystone.l50_orchestrator.releases import looking, statements, store
 from drystone.l50_orchestrator.releases.parts import Pace
 from drystone.l50_orchestrator.releases.records import Record
@@ -42,6 +42,18 @@ class Brought(msgspec.Struct, frozen=True):
     release: int = 0
     artefact: str = ""
     detail: str = ""
+
+
+class Rolled(msgspec.Struct, frozen=True):
+    """How a rollout ended.
+
+    Attributes:
+        phase: ``promoted``, ``rolled-back`` or ``aborted``; anything else says why it was not even begun.
+        why: Why it ended so.
+    """
+
+    phase: str
+    why: str = ""
 
 
 class Bringing:
@@ -91,7 +103,7 @@ class Bringing:
             return Brought("failed", detail=said)
         return _brought(outcome, said)
 
-    async def roll(self, plan: Plan) -> machine.Phase:
+    async def roll(self, plan: Plan) -> Rolled:
         """Part the traffic step by step, until the rollout is over; how it ended.
 
         Raises:
@@ -116,7 +128,7 @@ class Bringing:
             told = len(state.turns)
             await self._telling.flush()
             if state.is_over:
-                return state.phase
+                return Rolled(state.phase, state.why)
             if state.wanted != brought:
                 await self._shift(state.wanted)
                 brought = state.wanted
@@ -268,7 +280,11 @@ class Bringing:
 
 async def mark(target: Target, environment: str, service: str) -> str:
     """Write down what serves at a target, so that it can be told whether something else does later."""
-    found = await target.present(environment, service)
+    return mark_of(await target.present(environment, service), service)
+
+
+def mark_of(found: list[Present], service: str) -> str:
+    """Return the mark of what a target says."""
     return " ".join(f"{one.release}:{one.key}" for one in found if one.service == service)
 
 

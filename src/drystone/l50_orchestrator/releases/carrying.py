@@ -27,11 +27,11 @@ from drystone.l10_engines.workflows.run import Definition, Run
 from drystone.l10_engines.workflows.worker import WorkerSettings
 from drystone.l10_engines.workflows.workflows import Workflows
 from drystone.l25_deployer.api import PlanView, Source
-from drystone.l50_orchestrator.ports import Action, Change, Finding
+from drystone.l50_orchestrator.ports import Action, Change, Environment, Finding
 from drystone.l50_orchestrator.releases import admission, statements, store
 from drystone.l50_orchestrator.releases.admission import Facts, Next
-from drystone.l50_orchestrator.releases.bringing import Bringing, Brought, mark
-from drystone.l50_orchestrator.releases.ending import Ended, Ending
+from drystone.l50_orchestrator.releases.bringing import Bringing, Brought, Rolled, mark_of
+from drystone.l50_orchestrator.releases.ending import Ended, Ending, Follows
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.records import Record
 from drystone.l50_orchestrator.releases.store import Reader
@@ -44,6 +44,9 @@ STUBBORN = Retries(times=1_000_000, first=timedelta(milliseconds=200), most=time
 WORKING = WorkerSettings(concurrency=500, patience=100, grace=timedelta(seconds=1))
 """For a worker that carries releases out: a rollout holds a place as long as it lasts, is given away at once when the worker stops, and
 may outlive many workers before it comes to its next step."""
+
+_MOST_READ = 64
+"""Of how many releases the terms are remembered; each may have megabytes."""
 
 WORD = "word"
 """The signal that says that something of a waiting release has changed."""
@@ -62,14 +65,16 @@ class Judged(msgspec.Struct, frozen=True):
     Attributes:
         refused: Why it is not; empty when it is.
         base: What serves at the target.
-        before: Id of the release that serves by the record.
         back_to: Of a way back: the target's number of the release that is to serve again.
+        next: Whether it may be brought up now.
+        goes_on: Whether something may follow by itself when it serves.
     """
 
     refused: str = ""
     base: str = ""
-    before: str = ""
     back_to: int = 0
+    next: Next = Next("go")
+    goes_on: bool = False
 
 
 class Carrier:
@@ -86,6 +91,7 @@ class Carrier:
             name="release", version=1, takes=str, gives=str, run=self._carry
         )
         self._workflows = Workflows(parts.database)
+        self._read: dict[str, Terms | None] = {}
         self._ending = Ending(parts, self.definition)
 
     async def wake(self, id_: str) -> None:
@@ -96,54 +102,62 @@ class Carrier:
     async def _carry(self, run: Run, id_: str) -> str:
         try:
             ended = await self._to_its_end(run, id_)
+            if ended.state == "served" and ended.goes_on:
+                follows = await run.step(
+                    "what follows",
+                    self._what_follows(id_),
+                    returns=list[Follows],
+                    retries=STUBBORN,
+                )
+                ended = msgspec.structs.replace(ended, follows=follows)
         except StepFailed as e:
             # What a step met was nothing that passes. Whether the target has begun is not known, so it takes back.
-            said = await run.step(
-                "take back", self._take_back(id_, str(e)), returns=Brought, retries=STUBBORN
-            )
+            back = self._take_back(id_, str(e))
+            said = await run.step("take back", back, returns=Brought, retries=STUBBORN)
             ended = _after_failure(said, str(e))
 
         async def record(session: Session, _: Step) -> str:
             return await self._ending.end(session, id_, ended)
 
-        return await run.transact("record", record, returns=str, retries=STUBBORN)
+        state = await run.transact("record", record, returns=str, retries=STUBBORN)
+        self._read.pop(id_, None)
+        return state
 
     async def _to_its_end(self, run: Run, id_: str) -> Ended:
         judged = await self._admit(run, id_)
         if isinstance(judged, Ended):
             return judged
+        goes_on = judged.goes_on
         up = await run.step("bring up", self._bring(id_, judged), returns=Brought, retries=STUBBORN)
         if up.state != "holding":
-            return _at_once(up)
-        phase = await run.step("roll out", self._roll(id_, up), returns=str, retries=STUBBORN)
-        if phase == "promoted":
+            return msgspec.structs.replace(_at_once(up), goes_on=goes_on)
+        rolled = await run.step("roll out", self._roll(id_, up), returns=Rolled, retries=STUBBORN)
+        if rolled.phase == "promoted":
             done = await run.step("settle", self._settle(id_), returns=Brought, retries=STUBBORN)
             if done.state != "holding":
-                return Ended("served" if done.state == "serving" else "failed", done.detail, done)
-            phase = f"the target will not give it all traffic: {done.detail}"
-        back = self._take_back(id_, phase)
+                why = done.detail or rolled.why
+                return Ended("served" if done.state == "serving" else "failed", why, done, goes_on)
+            rolled = Rolled(f"the target will not give it all traffic: {done.detail}")
+        back = self._take_back(id_, rolled.why or rolled.phase)
         away = await run.step("withdraw", back, returns=Brought, retries=STUBBORN)
-        return _withdrawn(phase, away)
+        return _withdrawn(rolled, away)
 
     async def _admit(self, run: Run, id_: str) -> Judged | Ended:
         """Wait until it may be brought up; how it ended where it never may."""
         judged = await run.step("judge", self._judge(id_), returns=Judged, retries=STUBBORN)
-        waited = False
-        while not judged.refused:
-            said = await run.step("weigh", self._weigh(id_), returns=Next, retries=STUBBORN)
-            if said.what == "end":
-                return Ended(said.state, said.why)
-            if said.what == "go":
-                break
+        if judged.refused:
+            return Ended("refused", judged.refused)
+        said, waited = judged.next, False
+        while said.what == "wait":
             waited = True
-            try:
+            with suppress(WaitTimedOut):
                 await run.wait(WORD, carries=bool, within=said.within)
-            except WaitTimedOut:
-                continue
+            said = await run.step("weigh", self._weigh(id_), returns=Next, retries=STUBBORN)
+        if said.what == "end":
+            return Ended(said.state, said.why)
         if waited:  # rights, policies and what serves may have changed meanwhile
-            judged = await run.step(
-                "judge again", self._judge(id_), returns=Judged, retries=STUBBORN
-            )
+            again = self._judge(id_)
+            judged = await run.step("judge again", again, returns=Judged, retries=STUBBORN)
         return Ended("refused", judged.refused) if judged.refused else judged
 
     # Steps
@@ -162,21 +176,25 @@ class Carrier:
                     f"the target serves version {version}, of which the record knows nothing, as after a restore of its"
                     " database: look at `disagreements`, and adopt it or roll back at the target first"
                 )
-            before = await self._reader.serving(asked.environment, asked.service) or ""
-            refused = await self._refused(record, environment.name)
+            refused = await self._refused(record, environment)
             async with self._parts.database.session() as session:
-                await session.fetch(statements.SET_BEFORE, id=id_, before=before)
+                await session.fetch(statements.SET_BEFORE, id=id_)
             if refused:
                 return Judged(refused)
-            base = await mark(target, asked.environment, asked.service)
             back = await self._reader.record(asked.returns_to) if asked.returns_to else None
-            return Judged("", base, before, back.at_target if back is not None else 0)
+            terms = await self._terms(record)
+            return Judged(
+                base=mark_of(present, asked.service),
+                back_to=back.at_target if back is not None else 0,
+                next=await self._weighed(record),
+                goes_on=bool(asked.rest) or (terms is not None and terms.goes_on),
+            )
 
         return judge
 
-    async def _refused(self, record: Record, name: str) -> str:
+    async def _refused(self, record: Record, environment: Environment) -> str:
         """Return why a release is refused, by rights, plan or policies; empty when it is not."""
-        asked, parts = record.asked, self._parts
+        asked, parts, name = record.asked, self._parts, environment.name
         try:
             actor = await parts.gate.require(
                 record.context(), _ACTIONS[asked.kind], service=asked.service, environment=name
@@ -185,7 +203,6 @@ class Carrier:
             raise
         except PlatformError as e:
             return e.message
-        environment = await parts.registry.environment(name)
         terms = await self._terms(record)
         if asked.kind == "rollback":
             view = PlanView(asked.service, name, asked.file, [], [], [], [], [], "")
@@ -203,14 +220,10 @@ class Carrier:
             environment=environment,
             team=asked.team,
             actor=actor,
-            kind="promotion"
-            if asked.kind == "promotion"
-            else "rollback"
-            if asked.kind == "rollback"
-            else "deploy",
+            kind="deploy" if asked.kind == "adopted" else asked.kind,
             stacks=terms.stacks if terms is not None else {},
             plan=view,
-            at=await self._reader.now(),
+            at=record.now,
         )
         findings = await parts.guard.judge(change)
         await self._keep(record, view, findings)
@@ -225,38 +238,39 @@ class Carrier:
 
     async def _keep(self, record: Record, view: PlanView, findings: list[Finding]) -> None:
         telling = Telling(self._parts.database, record.asked.id)
-        async with self._parts.database.session() as session, session.transaction():
-            await store.put(session, record.asked.id, "plan", view)
-            await store.put(session, record.asked.id, "findings", findings)
+        async with self._parts.database.session() as session:
+            await store.put(session, record.asked.id, plan=view, findings=findings)
         for one in findings:
             telling.add("admit", "info", f"{one.effect}: {one.policy}: {one.text}")
         await telling.flush()
 
     def _weigh(self, id_: str) -> Callable[[Step], Awaitable[Next]]:
         async def weigh(_: Step) -> Next:
-            record = await self._reader.record(id_)
-            said = admission.weigh(await self._facts(record))
-            if said.what == "wait" and said.why != record.why:
-                async with self._parts.database.session() as session:
-                    await session.fetch(statements.SET_STATE, id=id_, state="waiting", why=said.why)
-                await Telling(self._parts.database, id_).say("wait", "info", said.why)
-            return said
+            return await self._weighed(await self._reader.record(id_))
 
         return weigh
+
+    async def _weighed(self, record: Record) -> Next:
+        id_, said = record.asked.id, admission.weigh(await self._facts(record))
+        if said.what == "wait" and said.why != record.why:
+            async with self._parts.database.session() as session:
+                await session.fetch(statements.SET_STATE, id=id_, state="waiting", why=said.why)
+            await Telling(self._parts.database, id_).say("wait", "info", said.why)
+        return said
 
     async def _facts(self, record: Record) -> Facts:
         asked, terms = record.asked, await self._terms(record)
         async with self._parts.database.session() as session:
-            rows = await session.fetch(statements.NOW)
             given = await store.orders(session, asked.id, 0)
-            words = await store.approvals(session, asked.id)
+            is_asked = terms is not None and bool(terms.approve)
+            words = await store.approvals(session, asked.id) if is_asked else ()
             after = terms.after if terms is not None else ""
             there = await store.interval(session, record, after) if after else ()
         ends = [(verb, by) for _, verb, by in given if verb == "abort"]
         pauses = [(verb, by) for _, verb, by in given if verb in {"pause", "resume"}]
         order, by = (ends or pauses or [("", "")])[-1]
         facts = Facts(
-            now=rows[0][0],
+            now=record.now,
             asked_at=record.asked_at,
             is_way_back=terms is None or asked.kind == "rollback",
             order=order,  # type: ignore[arg-type]
@@ -292,14 +306,14 @@ class Carrier:
 
         return bring
 
-    def _roll(self, id_: str, up: Brought) -> Callable[[Step], Awaitable[str]]:
-        async def roll(_: Step) -> str:
+    def _roll(self, id_: str, up: Brought) -> Callable[[Step], Awaitable[Rolled]]:
+        async def roll(_: Step) -> Rolled:
             record = await self._reader.record(id_)
             if said := _other(record, up):
-                return said
+                return Rolled(said)
             terms = await self._terms(record)
             if terms is None or terms.rollout is None:
-                return "promoted"
+                return Rolled("promoted")
             return await (await self._bringing(record)).roll(terms.rollout)
 
         return roll
@@ -309,6 +323,12 @@ class Carrier:
             return await (await self._bringing(await self._reader.record(id_))).settle()
 
         return settle
+
+    def _what_follows(self, id_: str) -> Callable[[Step], Awaitable[list[Follows]]]:
+        async def what_follows(_: Step) -> list[Follows]:
+            return await self._ending.what_follows(await self._reader.record(id_))
+
+        return what_follows
 
     def _take_back(self, id_: str, reason: str) -> Callable[[Step], Awaitable[Brought]]:
         async def take_back(_: Step) -> Brought:
@@ -324,7 +344,12 @@ class Carrier:
 
     async def _terms(self, record: Record) -> Terms | None:
         """Return what a release's descriptor says of it; None where no descriptor is on record."""
-        return await self._reader.document(record.asked.id, "terms", Terms)
+        id_ = record.asked.id
+        if id_ not in self._read:
+            while len(self._read) >= _MOST_READ:
+                self._read.pop(next(iter(self._read)))
+            self._read[id_] = await self._reader.document(id_, "terms", Terms)
+        return self._read[id_]
 
     async def _source(self, record: Record) -> Source:
         text = await self._reader.descriptor(record.asked.descriptor)
@@ -352,15 +377,16 @@ def _at_once(up: Brought) -> Ended:
             return Ended("failed", up.detail, up)
 
 
-def _withdrawn(phase: str, away: Brought) -> Ended:
+def _withdrawn(rolled: Rolled, away: Brought) -> Ended:
     """Return the end of what was held and is not wanted."""
+    why = rolled.why or rolled.phase
     if away.state == "serving":
-        return Ended("served", f"it was to be withdrawn ({phase}), and serves all the same", away)
-    match phase:
+        return Ended("served", f"it was to be withdrawn ({why}), and serves all the same", away)
+    match rolled.phase:
         case "rolled-back" | "aborted":
-            return Ended(phase, "", away)
+            return Ended(rolled.phase, why, away)
         case _:
-            return Ended("failed", phase, away)
+            return Ended("failed", why, away)
 
 
 def _after_failure(said: Brought, why: str) -> Ended:

@@ -13,7 +13,6 @@ from drystone.l50_orchestrator.releases.errors import (
 )
 from drystone.l50_orchestrator.releases.records import Record
 from drystone.l50_orchestrator.releases.store import Reader
-from drystone.l50_orchestrator.releases.terms import Terms
 
 
 class Choosing:
@@ -95,7 +94,7 @@ class Choosing:
                 )
             before = await self._reader.record(lasting.before)
             back = await self._reader.record(before.lasting)
-        kept = await self.kept(environment, service, back)
+        kept = await self._reader.kept([(environment, service)])
         if back.asked.id not in kept or not back.at_target:
             names = [(await self._reader.record(one)).number for one in kept]
             raise ReleaseNotKept(
@@ -103,15 +102,3 @@ class Choosing:
                 " deploy its descriptor"
             )
         return back
-
-    async def kept(self, environment: str, service: str, one: Record) -> list[str]:
-        """Return ids of the releases that are kept, the latest first: as many as the environment or the descriptor says."""
-        terms = await self._reader.document(one.asked.id, "terms", Terms)
-        most = terms.keep if terms is not None else None
-        if most is None:
-            try:
-                most = (await self._registry.environment(environment)).keep
-            except NotFound:
-                most = 0
-        # The one that serves is not among those that one can go back to, and so not counted.
-        return await self._reader.kept(environment, service, most + 1)

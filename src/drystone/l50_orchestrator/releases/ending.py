@@ -18,9 +18,23 @@ from drystone.l50_orchestrator.releases.errors import ReleaseUnknown
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.records import Asked, Record
 from drystone.l50_orchestrator.releases.store import Reader
-from drystone.l50_orchestrator.releases.terms import Terms, terms_of
+from drystone.l50_orchestrator.releases.terms import Terms, kept_by, terms_of
 
 _NO_TIME = timedelta()
+
+
+class Follows(msgspec.Struct, frozen=True):
+    """What follows a release by itself when it serves.
+
+    Attributes:
+        environment: Where.
+        rest: What follows after that.
+        is_region: Whether it is the next region, for which the first one has waited.
+    """
+
+    environment: Environment
+    rest: tuple[str, ...] = ()
+    is_region: bool = False
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -30,11 +44,15 @@ class Ended(msgspec.Struct, frozen=True):
         state: In which state.
         why: Why.
         up: What the target told of it.
+        goes_on: Whether something may follow.
+        follows: What does.
     """
 
     state: State
     why: str = ""
     up: Brought | None = None
+    goes_on: bool = False
+    follows: list[Follows] = []
 
 
 class Ending:
@@ -50,15 +68,36 @@ class Ending:
         self._reader = Reader(parts.database)
         self._start = Start(Workflows(parts.database), definition)
 
+    async def what_follows(self, record: Record) -> list[Follows]:
+        """Return what follows a release: the next region, and environments whose descriptor asks for it."""
+        asked, registry = record.asked, self._parts.registry
+        if asked.kind == "rollback":
+            return []
+        found = []
+        if asked.rest:
+            name, *rest = asked.rest
+            found.append(Follows(await registry.environment(name), tuple(rest), is_region=True))
+        text = await self._reader.descriptor(asked.descriptor)
+        for environment in await registry.every_environment():
+            if environment.name in {*asked.rest, asked.environment}:
+                continue
+            terms = self._terms(record, text, environment)
+            if terms.after == asked.environment and terms.soak is not None:
+                found.append(Follows(environment))
+        return found
+
     async def end(self, session: Session, id_: str, ended: Ended) -> str:
-        """Write down how a release ended; the state in which it is. Everything is in the session's transaction."""
+        """Write down how a release ended; the state in which it is.
+
+        Everything is in the session's transaction, and nothing waits for another session: as many ends at once as there
+        are sessions would wait for each other.
+        """
         record = await store.find(session, id_)
         if record is None:
             raise ReleaseUnknown(f"the release {id_} has gone")
         up = ended.up or Brought("failed")
-        why = ended.why or await self._why(record)
         is_new = await store.end(
-            session, id_, ended.state, why, at_target=up.release, artefact=up.artefact
+            session, id_, ended.state, ended.why, at_target=up.release, artefact=up.artefact
         )
         if not is_new:
             return record.state
@@ -66,9 +105,9 @@ class Ending:
         if ended.state == "served":
             await store.serves(session, asked.environment, asked.service, id_)
             await self._parts.registry.appeared(session, asked.service, asked.environment)
-            if asked.kind != "rollback":
-                await self._go_on(session, record, up.artefact)
-        first = why.partition("\n")[0]
+            for one in ended.follows:
+                await self._go_on(session, record, one, up.artefact)
+        first = ended.why.partition("\n")[0]
         word = ended.state if not first else f"{ended.state}: {first}"
         await store.note_events(session, id_, [(_NO_TIME, "end", "info", word)])
         await self._parts.book.note(
@@ -83,52 +122,32 @@ class Ending:
         )
         return ended.state
 
-    async def _why(self, record: Record) -> str:
-        kept = await self._reader.rollout(record.asked.id)
-        return kept.state.why if kept is not None else ""
-
-    async def _go_on(self, session: Session, record: Record, artefact: str) -> None:
-        """Begin the release in the next region, and in environments whose descriptor asks for it."""
-        text = await self._reader.descriptor(record.asked.descriptor)
-        if record.asked.rest:
-            name, *rest = record.asked.rest
-            environment = await self._parts.registry.environment(name)
-            terms = self._terms(record, text, environment)
-            agreed = msgspec.structs.replace(terms, approve=(), after="", soak=None)
-            following = self._following(record, environment, tuple(rest), artefact)
-            await self._add(session, following, agreed)
-        if "soak" not in text:
-            return
-        for environment in await self._parts.registry.every_environment():
-            terms = self._terms(record, text, environment)
-            is_next = terms.after == record.asked.environment and terms.soak is not None
-            if is_next and environment.name not in record.asked.rest:
-                following = self._following(record, environment, (), artefact)
-                await self._add(session, following, terms)
+    async def _go_on(
+        self, session: Session, record: Record, follows: Follows, artefact: str
+    ) -> None:
+        """Begin a release that follows."""
+        asked, place = record.asked, follows.environment
+        terms = self._terms(record, await store.descriptor(session, asked.descriptor), place)
+        if follows.is_region:
+            terms = msgspec.structs.replace(terms, approve=(), after="", soak=None)
+        seed = f"{asked.id}>{place.name}".encode()
+        following = msgspec.structs.replace(
+            asked,
+            id=hashlib.sha256(seed).hexdigest()[:20],
+            environment=place.name,
+            kind="promotion",
+            message=f"follows {record.name}: {asked.message}"[:1000],
+            confirm=(),
+            rest=follows.rest,
+            expected=artefact,
+            keep=kept_by(terms, place),
+        )
+        number = await store.number_for(session, place.name, asked.service)
+        await add(session, self._start, following, terms, number)
 
     def _terms(self, record: Record, text: str, environment: Environment) -> Terms:
         asked = record.asked
         return terms_of(text, file=asked.file, environment=environment, version=asked.version)
-
-    def _following(
-        self, record: Record, environment: Environment, rest: tuple[str, ...], artefact: str
-    ) -> Asked:
-        asked = record.asked
-        seed = f"{asked.id}>{environment.name}".encode()
-        return msgspec.structs.replace(
-            asked,
-            id=hashlib.sha256(seed).hexdigest()[:20],
-            environment=environment.name,
-            kind="promotion",
-            message=f"follows {record.name}: {asked.message}"[:1000],
-            confirm=(),
-            rest=rest,
-            expected=artefact,
-        )
-
-    async def _add(self, session: Session, asked: Asked, terms: Terms) -> None:
-        number = await store.number_for(session, asked.environment, asked.service)
-        await add(session, self._start, asked, terms, number)
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -157,6 +176,6 @@ async def add(
     """
     await store.insert(session, asked, number)
     if terms is not None:
-        await store.put(session, asked.id, "terms", terms)
+        await store.put(session, asked.id, terms=terms)
     queue = f"{asked.environment}/{asked.service}"
     await start.workflows.start_within(session, start.definition, asked.id, asked.id, queue=queue)

@@ -9,10 +9,6 @@ class ReleaseUnknown(NotFound):
     """There is no such release."""
 
 
-class DescriptorTooLarge(Invalid):
-    """The descriptor has more bytes than a release may have."""
-
-
 class RequestUnfit(Invalid):
     """What was asked of a release cannot be."""
 

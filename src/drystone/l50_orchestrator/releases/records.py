@@ -33,6 +33,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         confirm: Resources whose data may be deleted.
         rest: Environments that follow by themselves.
         expected: Digest of the artefact that it must run; empty where any will do.
+        keep: How many releases can be gone back to while it serves.
         returns_to: Of a way back: id of the release of this place that is to serve again; empty for others.
     """
 
@@ -52,6 +53,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     confirm: tuple[str, ...] = ()
     rest: tuple[str, ...] = ()
     expected: str = ""
+    keep: int = 0
     returns_to: str = ""
 
 
@@ -70,6 +72,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         asked_at: When it was asked for.
         ended_at: When it ended.
         is_serving: Whether it serves now.
+        now: When it was read; a time of the database, as all of these.
     """
 
     asked: Asked
@@ -83,6 +86,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     asked_at: datetime
     ended_at: datetime | None
     is_serving: bool
+    now: datetime
 
     @property
     def name(self) -> str:

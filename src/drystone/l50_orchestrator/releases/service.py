@@ -39,7 +39,6 @@ from drystone.l50_orchestrator.releases.records import Record
 from drystone.l50_orchestrator.releases.store import Reader
 from drystone.l50_orchestrator.releases.terms import (
     Terms,
-    require_size,
     service_in,
 )
 
@@ -77,7 +76,6 @@ class Releases(ReleasesApi):
         confirm: list[str] | None = None,
     ) -> ReleaseSummary:
         _require_words(message)
-        require_size(source.text)
         places = await self._choosing.places(environment)
         service = await asyncio.to_thread(service_in, source.text, source.file)
         actor = await self._may_deploy(ctx, service, places[0].name)
@@ -226,12 +224,11 @@ class Releases(ReleasesApi):
     ) -> AsyncIterator[Happened]:
         id_ = (await self._visible(ctx, release)).asked.id
         while True:
-            has_ended = (await self._reader.record(id_)).has_ended
-            while found := await self._reader.events(id_, after):
-                for one in found:
-                    yield one
-                after = found[-1].number
-            if has_ended:
+            found, is_all = await self._reader.events(id_, after)
+            for one in found:
+                yield one
+                after = one.number
+            if is_all:
                 return
             ctx.check()
             await asyncio.sleep(_FOLLOW_S)
@@ -267,6 +264,7 @@ class Releases(ReleasesApi):
             found,
             environment,
             team=owner.team if owner is not None else "",
+            keep=where.keep,
             is_known=found.key in known,
         )
         return await self._summary(id_)
@@ -309,11 +307,8 @@ class Releases(ReleasesApi):
 
     async def _kept_of(self, records: list[Record]) -> frozenset[str]:
         """Return those of the releases that somebody can return to."""
-        found: set[str] = set()
-        latest = {(one.asked.environment, one.asked.service): one for one in reversed(records)}
-        for (environment, service), one in latest.items():
-            found.update(await self._choosing.kept(environment, service, one))
-        return frozenset(found)
+        places = {(one.asked.environment, one.asked.service) for one in records}
+        return frozenset(await self._reader.kept(places))
 
     async def _summary(self, id_: str) -> ReleaseSummary:
         record = await self._reader.record(id_)
@@ -337,7 +332,7 @@ class Releases(ReleasesApi):
             at_target=record.at_target,
             before=record.before,
             rest=list(record.asked.rest),
-            steps=await reader.events(id_, 0),
+            steps=(await reader.events(id_, 0))[0],
             rollout=views.rollout(kept.state) if kept is not None else None,
         )
 

@@ -12,26 +12,27 @@ UPDATE place SET numbers = numbers + 1 WHERE environment = %(environment)s AND s
 
 INSERT = """
 INSERT INTO release (id, environment, service, number, kind, origin, team, version, message, author, behind, kind_of, teams,
-                     roles, file, folder, descriptor, confirm, rest, expected, returns_to)
+                     roles, file, folder, descriptor, confirm, rest, expected, returns_to, keep)
 VALUES (%(id)s, %(environment)s, %(service)s, %(number)s, %(kind)s, %(origin)s, %(team)s, %(version)s, %(message)s, %(author)s,
         %(behind)s, %(kind_of)s, %(teams)s, %(roles)s, %(file)s, %(folder)s, %(descriptor)s, %(confirm)s, %(rest)s, %(expected)s,
-        %(returns_to)s)
+        %(returns_to)s, %(keep)s)
 """
 KEEP_DESCRIPTOR = """
 INSERT INTO descriptor (digest, body) VALUES (%(digest)s, %(body)s) ON CONFLICT DO NOTHING
 """
 DESCRIPTOR = "SELECT body FROM descriptor WHERE digest = %(digest)s"
 
-PUT_DOCUMENT = """
-INSERT INTO document (release, name, body) VALUES (%(release)s, %(name)s, %(body)s)
+PUT_DOCUMENTS = """
+INSERT INTO document (release, name, body)
+SELECT %(release)s, g.name, g.body FROM unnest(%(names)s::text[], %(bodies)s::bytea[]) AS g (name, body)
     ON CONFLICT (release, name) DO UPDATE SET body = EXCLUDED.body
 """
 DOCUMENT = "SELECT body FROM document WHERE release = %(release)s AND name = %(name)s"
 
 ONE = """
 SELECT r.id, r.environment, r.service, r.kind, r.origin, r.team, r.version, r.message, r.author, r.behind, r.kind_of, r.teams,
-       r.roles, r.file, r.folder, r.descriptor, r.confirm, r.rest, r.expected, r.returns_to, r.seq, r.number, r.state, r.why, r.artefact,
-       r.at_target, r.before, r.asked_at, r.ended_at, s.release IS NOT NULL
+       r.roles, r.file, r.folder, r.descriptor, r.confirm, r.rest, r.expected, r.returns_to, r.keep, r.seq, r.number, r.state, r.why, r.artefact,
+       r.at_target, r.before, r.asked_at, r.ended_at, s.release IS NOT NULL, clock_timestamp()
   FROM release r
   LEFT JOIN serving s ON s.environment = r.environment AND s.service = r.service AND s.until IS NULL AND s.release = r.id
  WHERE r.id = %(id)s
@@ -41,8 +42,8 @@ SELECT id FROM release WHERE environment = %(environment)s AND service = %(servi
 """
 HISTORY = """
 SELECT r.id, r.environment, r.service, r.kind, r.origin, r.team, r.version, r.message, r.author, r.behind, r.kind_of, r.teams,
-       r.roles, r.file, r.folder, r.descriptor, r.confirm, r.rest, r.expected, r.returns_to, r.seq, r.number, r.state, r.why, r.artefact,
-       r.at_target, r.before, r.asked_at, r.ended_at, s.release IS NOT NULL
+       r.roles, r.file, r.folder, r.descriptor, r.confirm, r.rest, r.expected, r.returns_to, r.keep, r.seq, r.number, r.state, r.why, r.artefact,
+       r.at_target, r.before, r.asked_at, r.ended_at, s.release IS NOT NULL, clock_timestamp()
   FROM release r
   LEFT JOIN serving s ON s.environment = r.environment AND s.service = r.service AND s.until IS NULL AND s.release = r.id
  WHERE r.seq < %(below)s
@@ -66,7 +67,12 @@ SELECT id FROM release
 SET_STATE = """
 UPDATE release SET state = %(state)s, why = %(why)s WHERE id = %(id)s AND ended_at IS NULL
 """
-SET_BEFORE = "UPDATE release SET before = %(before)s WHERE id = %(id)s AND ended_at IS NULL"
+SET_BEFORE = """
+UPDATE release AS r SET before = coalesce(s.release, '')
+  FROM release AS o
+  LEFT JOIN serving s ON s.environment = o.environment AND s.service = o.service AND s.until IS NULL
+ WHERE r.id = %(id)s AND o.id = r.id AND r.ended_at IS NULL
+"""
 END = """
 UPDATE release
    SET state = %(state)s, why = %(why)s, at_target = %(at_target)s, artefact = %(artefact)s, ended_at = clock_timestamp()
@@ -97,15 +103,21 @@ SELECT s.since, s.until
  ORDER BY s.since
 """
 KEPT = """
-SELECT id
-  FROM (SELECT coalesce(nullif(r.returns_to, ''), r.id) AS id, max(s.since) AS last
-          FROM serving s JOIN release r ON r.id = s.release
-         WHERE s.environment = %(environment)s AND s.service = %(service)s
-         GROUP BY 1) AS every
- ORDER BY last DESC
- LIMIT %(most)s
+SELECT k.id
+  FROM unnest(%(environments)s::text[], %(services)s::text[]) AS p (environment, service)
+ CROSS JOIN LATERAL (
+       SELECT e.id, row_number() OVER (ORDER BY e.last DESC) AS place
+         FROM (SELECT coalesce(nullif(r.returns_to, ''), r.id) AS id, max(s.since) AS last
+                 FROM serving s JOIN release r ON r.id = s.release
+                WHERE s.environment = p.environment AND s.service = p.service
+                GROUP BY 1) AS e
+       ) AS k
+ WHERE k.place <= 1 + (SELECT r.keep FROM serving s JOIN release r ON r.id = s.release
+                        WHERE s.environment = p.environment AND s.service = p.service AND s.until IS NULL)
+ ORDER BY p.environment, p.service, k.place
 """
-NOW = "SELECT clock_timestamp()"
+"""The one that serves is not among those that one can go back to, and so not counted."""
+
 KNOWN = "SELECT id FROM release WHERE id = ANY(%(ids)s::text[])"
 
 ADD_EVENT = """
@@ -116,11 +128,15 @@ SELECT %(release)s, clock_timestamp() - g.age, g.step, g.state, g.text
  ORDER BY g.place
 """
 EVENTS = """
-SELECT number, at, step, state, text FROM event
- WHERE release = %(release)s AND number > %(after)s
- ORDER BY number
- LIMIT %(most)s
+SELECT r.ended_at IS NOT NULL, e.number, e.at, e.step, e.state, e.text
+  FROM release r
+  LEFT JOIN LATERAL (
+       SELECT * FROM event WHERE release = r.id AND number > %(after)s ORDER BY number LIMIT %(most)s
+       ) AS e ON true
+ WHERE r.id = %(release)s
+ ORDER BY e.number
 """
+"""Whether it has ended is of the same moment as the events, so that who reads both has all of them."""
 GIVE_ORDER = """
 INSERT INTO steering (release, verb, author, message) VALUES (%(release)s, %(verb)s, %(author)s, %(message)s) RETURNING number
 """

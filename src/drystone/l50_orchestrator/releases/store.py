@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -80,6 +80,7 @@ async def insert(session: Session, asked: Asked, number: int) -> None:
         rest=list(asked.rest),
         expected=asked.expected,
         returns_to=asked.returns_to,
+        keep=asked.keep,
     )
 
 
@@ -88,9 +89,20 @@ async def keep_descriptor(session: Session, digest: str, text: str) -> None:
     await session.fetch(statements.KEEP_DESCRIPTOR, digest=digest, body=pack(text))
 
 
-async def put(session: Session, release: str, name: str, value: object) -> None:
-    """Keep something large of a release."""
-    await session.fetch(statements.PUT_DOCUMENT, release=release, name=name, body=pack(value))
+async def put(session: Session, release: str, **documents: object) -> None:
+    """Keep what is large of a release, by name."""
+    await session.fetch(
+        statements.PUT_DOCUMENTS,
+        release=release,
+        names=list(documents),
+        bodies=[pack(one) for one in documents.values()],
+    )
+
+
+async def descriptor(session: Session, digest: str) -> str:
+    """Return a descriptor's text; empty where none is kept."""
+    rows = await session.fetch(statements.DESCRIPTOR, digest=digest)
+    return unpack(rows[0][0], str) if rows else ""
 
 
 async def find(session: Session, id_: str) -> Record | None:
@@ -215,15 +227,16 @@ class Reader:
 
     async def descriptor(self, digest: str) -> str:
         """Return a descriptor's text; empty where none is kept."""
-        rows = await self._database.fetch(statements.DESCRIPTOR, digest=digest)
-        return unpack(rows[0][0], str) if rows else ""
+        async with self._database.session() as session:
+            return await descriptor(session, digest)
 
-    async def events(self, release: str, after: int) -> list[Happened]:
-        """Return what happened, from behind a number on, at most some of it."""
+    async def events(self, release: str, after: int) -> tuple[list[Happened], bool]:
+        """Return what happened, from behind a number on, at most some of it; and whether that is all that ever will."""
         rows = await self._database.fetch(
             statements.EVENTS, release=release, after=after, most=_EVENTS
         )
-        return [Happened(*row) for row in rows]
+        found = [Happened(*row) for _, *row in rows if row[0] is not None]
+        return found, bool(rows and rows[0][0]) and len(found) < _EVENTS
 
     async def words(self, release: str) -> list[ApprovalView]:
         """Return who said what, and when."""
@@ -242,10 +255,15 @@ class Reader:
         rows = await self._database.fetch(statements.ALL_SERVE, environment=environment)
         return {service: (id_, number) for service, id_, number in rows}
 
-    async def kept(self, environment: str, service: str, most: int) -> list[str]:
-        """Return ids of the last releases that served, the latest first; a way back counts as what it returned to."""
+    async def kept(self, places: Collection[tuple[str, str]]) -> list[str]:
+        """Return ids of the releases of some environments and services that are kept; of each, the one that serves first.
+
+        As many are kept as the one that serves says. A way back counts as what it returned to.
+        """
         rows = await self._database.fetch(
-            statements.KEPT, environment=environment, service=service, most=most
+            statements.KEPT,
+            environments=[environment for environment, _ in places],
+            services=[service for _, service in places],
         )
         return [row[0] for row in rows]
 
@@ -269,11 +287,6 @@ class Reader:
         state, seen, taken, at = rows[0]
         return Kept(unpack(state, Rollout), unpack(seen, Signals), taken, at)
 
-    async def now(self) -> datetime:
-        """Return the present by the database's clock."""
-        rows = await self._database.fetch(statements.NOW)
-        return rows[0][0]  # type: ignore[no-any-return]
-
 
 def _record(row: Row) -> Record:
     (
@@ -292,8 +305,8 @@ def _record(row: Row) -> Record:
         roles,
         *rest,
     ) = row
-    file, folder, descriptor, confirm, following, expected, returns_to, *how = rest
-    seq, number, state, why, artefact, at_target, before, asked_at, ended_at, is_serving = how
+    file, folder, descriptor, confirm, following, expected, returns_to, keep, *how = rest
+    seq, number, state, why, artefact, at_target, before, asked_at, ended_at, is_serving, now = how
     asked = Asked(
         id=id_,
         environment=environment,
@@ -312,6 +325,7 @@ def _record(row: Row) -> Record:
         rest=tuple(following),
         expected=expected,
         returns_to=returns_to,
+        keep=keep,
     )
     values: dict[str, Any] = {
         "seq": seq,
@@ -324,5 +338,6 @@ def _record(row: Row) -> Record:
         "asked_at": asked_at,
         "ended_at": ended_at,
         "is_serving": is_serving,
+        "now": now,
     }
     return Record(asked=asked, **values)

@@ -14,11 +14,8 @@ from drystone.l25_deployer.errors import DescriptorRefused
 from drystone.l25_deployer.stacks.compile import compile_stacks
 from drystone.l50_orchestrator.ports import Environment
 from drystone.l50_orchestrator.releases import windows
-from drystone.l50_orchestrator.releases.errors import DescriptorTooLarge, RequestUnfit
+from drystone.l50_orchestrator.releases.errors import RequestUnfit
 from drystone.l50_orchestrator.rollout.plan import WEIGHTS, Cohort, Plan, Step, Watch, checked
-
-MOST_BYTES = 5 * 1024 * 1024
-"""Of a descriptor's text; real ones have thousands."""
 
 HEADER = "x-drystone-release"
 """The request header by which somebody chooses a side of a rollout: ``canary`` or ``stable``."""
@@ -38,6 +35,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         windows: When it may be brought up; always where there are none.
         approve: People and teams who must agree, each.
         keep: How many releases are kept to go back to; None where the environment says.
+        regions: Whether regions of one type follow one another.
+        goes_on: Whether the descriptor may ask for a promotion by itself, in whatever environment.
         stacks: The five compiled stacks, as JSON objects.
     """
 
@@ -53,25 +52,12 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     keep: int | None
     stacks: dict[str, Any]
     regions: Literal["one-by-one", "all"] = "one-by-one"
+    goes_on: bool = False
 
 
 def digest_of(text: str) -> str:
     """Return the digest under which a descriptor is kept."""
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def require_size(text: str) -> None:
-    """Refuse what is too large to be kept with every release.
-
-    Raises:
-        DescriptorTooLarge: The message says by how much.
-    """
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > MOST_BYTES:
-        raise DescriptorTooLarge(
-            f"the descriptor has {size:,} bytes; a release keeps at most {MOST_BYTES:,}: move data that it holds into files"
-            " of its folder"
-        )
 
 
 def service_in(text: str, file: str) -> str:
@@ -90,13 +76,11 @@ def terms_of(text: str, *, file: str, environment: Environment, version: str) ->
     """Read a descriptor for an environment.
 
     Raises:
-        DescriptorTooLarge: It has more than :data:`MOST_BYTES`.
         DescriptorRefused: It has mistakes; the message has all of them.
         RequestUnfit: A window cannot be read.
         PlanUnfit: The rollout cannot be carried out so.
         Invalid: The version is none.
     """
-    require_size(text)
     merged = resolve(read(text, file=file), environment.type, environment.region or None)
     found, deploy = merged.descriptor, merged.descriptor.deploy
     stacks = compile_stacks(merged, version=version)
@@ -117,7 +101,13 @@ def terms_of(text: str, *, file: str, environment: Environment, version: str) ->
         keep=deploy.keep if merged.positions.of(("deploy", "keep")) else None,
         stacks=built,
         regions=deploy.regions,
+        goes_on="soak" in text,
     )
+
+
+def kept_by(terms: Terms, environment: Environment) -> int:
+    """Return how many releases can be gone back to: as the descriptor says, or else the environment."""
+    return environment.keep if terms.keep is None else terms.keep
 
 
 def _rollout(deploy: Deploy, available: float | None) -> Plan:

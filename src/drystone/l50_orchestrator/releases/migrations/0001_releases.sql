@@ -28,6 +28,8 @@ CREATE TABLE release (
     descriptor  text        NOT NULL,
     confirm     text[]      NOT NULL DEFAULT '{}',
     rest        text[]      NOT NULL DEFAULT '{}',
+    -- How many releases can be gone back to while this one serves.
+    keep        integer     NOT NULL DEFAULT 0,
     state       text        NOT NULL DEFAULT 'queued'
                 CHECK (state IN ('queued', 'waiting', 'starting', 'rolling', 'settling', 'withdrawing',
                                  'served', 'failed', 'refused', 'aborted', 'rolled-back')),
