@@ -99,6 +99,10 @@ class Carrier:
         with suppress(WorkflowHasEnded, WorkflowNotFound, TooManySignals):
             await self._workflows.signal(id_, WORD, payload=True)
 
+    async def close(self) -> None:
+        """Close what is idle of the database; what is under way goes on elsewhere."""
+        await self._parts.database.close()
+
     async def _carry(self, run: Run, id_: str) -> str:
         try:
             ended = await self._to_its_end(run, id_)
