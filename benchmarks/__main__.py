@@ -23,6 +23,7 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
+from benchmarks.access import decisions
 from benchmarks.edge import edge
 from benchmarks.edge_parts import edge_parts
 from benchmarks.in_flight import deploys_in_flight
@@ -214,6 +215,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "peers-recovery": recoveries,
     "peers-edge": edge,
     "peers-workflows": workflows,
+    "access": decisions,
     "registry": registrations,
     "edge-parts": edge_parts,
     "orchestrator": orchestrator,

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import product
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -41,6 +42,8 @@ from drystone.l50_orchestrator.access.issuing import MOST_TOKENS
 from drystone.l50_orchestrator.access.refusals import OF_ALL, OF_ONE, WINDOW, Bound
 from drystone.l50_orchestrator.access.views import TokenSaid
 from drystone.l50_orchestrator.audit.errors import SecretInEntry
+from drystone.l50_orchestrator.audit.heads import Heads
+from drystone.l50_orchestrator.audit.service import Audits, ChainedBook
 from drystone.l50_orchestrator.ports import Action
 from drystone.testing.reaches import REACHES, reach
 from l50_orchestrator.access.ground import (
@@ -766,3 +769,33 @@ async def test_the_socket_is_the_platform_unless_a_token_is_sent(ground: Ground)
     assert (await authenticate(bearer(made.token))).name == f"token:{made.view.id}"
     with pytest.raises(TokenMistyped):
         await authenticate({"authorization": "Bearer x"})
+
+
+async def test_the_log_shows_owners_what_was_done_to_their_service_and_no_more(
+    ground: Ground, tmp_path: Path
+) -> None:
+    book = ChainedBook()
+    audits = Audits(
+        ground.database,
+        gate=ground.gate,
+        book=book,
+        heads=Heads(tmp_path / "audit-heads"),
+        clock=ground.clock,
+    )
+    made = await ground.access.break_glass(BOB, reason="the database is full")
+    actor = await ground.gate.require(BOB, Action.DEPLOY, service="orders", environment="prod-eu")
+    async with ground.database.session() as session, session.transaction():
+        await book.note(session, actor, "release.deployed", "prod-eu/orders", release=3)
+    await ground.access.end_glass(BOB, number=made.number)
+    (entry,) = (await audits.entries(ADA, subject="prod-eu/orders")).items
+    assert (entry.actor, entry.glass) == ("bob", made.number)
+    for who, subject in (
+        (BOB, "prod-eu/orders"),
+        (EVE, "prod-eu/orders"),
+        (ADA, "prod-eu/billing"),
+        (ADA, "team/commerce"),
+        (ADA, None),
+    ):
+        with pytest.raises(NotAllowed):
+            await audits.entries(who, subject=subject)
+    assert (await audits.verify(ROOT)).is_whole

@@ -68,5 +68,10 @@ class Ground:
                 await session.fetch(statement)
 
 
+def make(access: str, schema: str, file: str) -> Audits:
+    """Make it in another process."""
+    return audits(Database(msgspec.json.decode(access, type=DatabaseAccess), schema), Path(file))
+
+
 def audits(database: Database, file: Path) -> Audits:
     return Audits(database, gate=AllowByRole(), book=BOOK, heads=Heads(file), clock=SystemClock())

@@ -15,7 +15,7 @@ from drystone.l00_kernel.context import Caller, Context
 from drystone.l00_kernel.errors import Denied, Invalid
 from drystone.l10_engines.postgres.errors import StatementRefused
 from drystone.l50_orchestrator.audit import store
-from drystone.l50_orchestrator.audit.api import Verdict
+from drystone.l50_orchestrator.audit.api import AuditApi, Verdict
 from drystone.l50_orchestrator.audit.domain import BEGINNING
 from drystone.l50_orchestrator.audit.errors import (
     EntryUnfit,
@@ -25,7 +25,8 @@ from drystone.l50_orchestrator.audit.errors import (
     SecretInEntry,
 )
 from drystone.l50_orchestrator.ports import Actor
-from l50_orchestrator.audit.ground import ADA, BOOK, CTX, Ground, audits
+from drystone.testing.reaches import REACHES, Reach, reach
+from l50_orchestrator.audit.ground import ADA, BOOK, CTX, Ground, audits, make
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -348,7 +349,20 @@ async def test_who_may_not_read_the_log_does_not(ground: Ground) -> None:
         await ground.audits.accept_restored(stranger, reason="x")
 
 
-async def test_another_process_reads_the_same(ground: Ground) -> None:
-    await ground.fill(3)
-    other = audits(ground.database, ground.file)
-    assert await other.verify(CTX) == await ground.audits.verify(CTX)
+@pytest.mark.parametrize("how", REACHES)
+async def test_the_log_is_read_the_same_in_every_reach(ground: Ground, how: Reach) -> None:
+    for number in range(5):
+        await ground.note("release.deployed", release=number)
+    await ground.audits.checkpoint()
+    where = msgspec.json.encode(ground.access).decode()
+    # Here the ground closes what it made; a process of its own ends.
+    maker = make if how == "alone" else (lambda *_: audits(ground.database, ground.file))
+    async with reach(how, AuditApi, maker, where, ground.name, str(ground.file)) as api:
+        first = await api.entries(CTX, most=3)
+        second = await api.entries(CTX, most=3, cursor=first.next)
+        assert [e.number for e in (*first.items, *second.items)] == [5, 4, 3, 2, 1]
+        assert await api.verify(CTX) == await ground.audits.verify(CTX)
+        with pytest.raises(NothingRestored):
+            await api.accept_restored(CTX, reason="nothing is gone")
+        with pytest.raises(Denied):
+            await api.verify(Context(Caller("eve")))
