@@ -20,11 +20,10 @@ from drystone.l50_orchestrator.audit.api import AuditApi, EntryView, Problem, Ve
 from drystone.l50_orchestrator.audit.domain import Entry, Head, Walk
 from drystone.l50_orchestrator.audit.errors import EntryUnfit, NothingRestored, NotMended
 from drystone.l50_orchestrator.audit.heads import Heads
-from drystone.l50_orchestrator.audit.store import Wanted
+from drystone.l50_orchestrator.audit.store import Unnumbered, Wanted
 from drystone.l50_orchestrator.ports import Action, Actor, Book, Gate
 
 _MOST = 1000
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ChainedBook(Book):
@@ -37,9 +36,7 @@ class ChainedBook(Book):
         text = domain.checked(action, subject, fields)
         await store.append(
             session,
-            Entry(
-                number=0,
-                at=_NEVER,
+            Unnumbered(
                 actor=actor.name,
                 kind=actor.kind,
                 behind=actor.behind,
@@ -47,7 +44,6 @@ class ChainedBook(Book):
                 action=action,
                 subject=subject,
                 fields=text,
-                previous="",
             ),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
@@ -14,20 +14,10 @@ from drystone.l50_orchestrator.audit.domain import BEGINNING, Entry
 
 PART = "audit"
 _AT_ONCE = 1000
-_SPACE = 0x6175  # keeps this advisory lock apart from others
-
-LOCK = "SELECT pg_advisory_xact_lock(%(space)s, hashtext(current_schema()))"
-
-HEAD = """
-SELECT last.number, last.hash, clock_timestamp()
-  FROM (SELECT) AS one
-  LEFT JOIN LATERAL (SELECT number, hash FROM audit_entry ORDER BY number DESC LIMIT 1) AS last ON true
-"""
+HEAD = "SELECT number, hash FROM audit_entry ORDER BY number DESC LIMIT 1"
 
 APPEND = """
-INSERT INTO audit_entry (number, at, actor, kind, behind, glass, action, subject, fields, previous, hash)
-VALUES (%(number)s, %(at)s, %(actor)s, %(kind)s, %(behind)s, %(glass)s, %(action)s, %(subject)s, %(fields)s,
-        %(previous)s, %(hash)s)
+SELECT audit_append(%(actor)s, %(kind)s, %(behind)s, %(glass)s, %(action)s, %(subject)s, %(fields)s)
 """
 
 HASH = "SELECT hash FROM audit_entry WHERE number = %(number)s"
@@ -71,10 +61,24 @@ BEGIN
     EXECUTE format('ALTER TABLE audit_entry OWNER TO %I', keeper);
     EXECUTE format('ALTER FUNCTION audit_entry_stays() OWNER TO %I', keeper);
     EXECUTE format('REVOKE ALL ON audit_entry FROM %I', service);
-    EXECUTE format('GRANT SELECT, INSERT ON audit_entry TO %I', service);
+    EXECUTE format('GRANT SELECT ON audit_entry TO %I', service);
+    EXECUTE format('ALTER FUNCTION audit_append OWNER TO %I', keeper);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION audit_append TO %I', service);
 END
 $$
 """
+
+
+class Unnumbered(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entry says before it has its place; see :class:`~drystone.l50_orchestrator.audit.domain.Entry`."""
+
+    actor: str
+    kind: str
+    behind: str
+    glass: int
+    action: str
+    subject: str
+    fields: str
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -100,7 +104,7 @@ async def prepare(database: Database) -> None:
 
 
 async def seal(admin: DatabaseAccess, database: Database) -> None:
-    """Take the entries from the role that writes them: it may add and read them, and no longer change or drop them. Idempotent.
+    """Take the entries from the role that writes them: it may read them, and add one at the end, and nothing else. Idempotent.
 
     They and the schema then belong to a role that nobody can log in as. A later step of this part's migrations is carried out by
     an administrator.
@@ -122,30 +126,23 @@ async def seal(admin: DatabaseAccess, database: Database) -> None:
         await own.close()
 
 
-async def append(session: Session, new: Entry) -> Entry:
-    """Write an entry at the end; it with its number, moment and hashes.
+async def append(session: Session, new: Unnumbered) -> int:
+    """Write an entry at the end; its number.
 
     Until the transaction ends nobody else appends, so that the numbers have no gaps.
 
     Args:
         session: In a transaction.
-        new: Its number, moment and hashes are not looked at.
+        new: What it says.
     """
-    # By itself: the next statement must see what was committed while this one waited.
-    await session.fetch(LOCK, space=_SPACE)
-    ((number, previous, now),) = await session.fetch(HEAD)
-    entry = msgspec.structs.replace(
-        new, number=(number or 0) + 1, at=now.astimezone(UTC), previous=previous or BEGINNING
-    )
-    entry = msgspec.structs.replace(entry, hash=entry.hashed())
-    await session.fetch(APPEND, **msgspec.structs.asdict(entry))
-    return entry
+    ((number,),) = await session.fetch(APPEND, **msgspec.structs.asdict(new))
+    return int(number)
 
 
 async def head(database: Database) -> tuple[int, str]:
     """Return number and hash of the last entry; 0 and :data:`BEGINNING` when there is none."""
-    ((number, last, _),) = await database.fetch(HEAD)
-    return (number, last) if number else (0, BEGINNING)
+    rows = await database.fetch(HEAD)
+    return (rows[0][0], rows[0][1]) if rows else (0, BEGINNING)
 
 
 async def hash_of(database: Database, number: int) -> str | None:

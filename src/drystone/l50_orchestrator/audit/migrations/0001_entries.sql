@@ -30,3 +30,37 @@ CREATE TRIGGER audit_entry_stays_whole BEFORE TRUNCATE ON audit_entry
     FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_stays();
 
 REVOKE UPDATE, DELETE, TRUNCATE ON audit_entry FROM CURRENT_USER;
+
+-- The function below works with the rights of its owner: it must not find a table of the caller's in the place of this one, and
+-- tables of the session come first unless they are named.
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
+-- The only way to add an entry: its number, moment and hashes are not the caller's to say. Whoever waits for the lock sees what was
+-- committed meanwhile, since each statement of a volatile function looks anew.
+CREATE FUNCTION audit_append(
+    new_actor text, new_kind text, new_behind text, new_glass bigint, new_action text, new_subject text, new_fields text
+) RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    place  bigint      := 1;
+    before text        := repeat('0', 64);
+    moment timestamptz;
+    own    text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(24949, hashtext(current_schema()));
+    SELECT e.number + 1, e.hash INTO place, before FROM audit_entry e ORDER BY e.number DESC LIMIT 1;
+    IF NOT FOUND THEN
+        place := 1;
+        before := repeat('0', 64);
+    END IF;
+    moment := clock_timestamp();
+    SELECT encode(sha256(convert_to(string_agg(octet_length(convert_to(t, 'UTF8')) || ':' || t || ',', '' ORDER BY n), 'UTF8')), 'hex')
+      INTO own
+      FROM unnest(ARRAY['drystone-audit-1', place::text, to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                        new_actor, new_kind, new_behind, new_glass::text, new_action, new_subject, new_fields, before])
+           WITH ORDINALITY AS u (t, n);
+    INSERT INTO audit_entry (number, at, actor, kind, behind, glass, action, subject, fields, previous, hash)
+    VALUES (place, moment, new_actor, new_kind, new_behind, new_glass, new_action, new_subject, new_fields, before, own);
+    RETURN place;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION audit_append FROM PUBLIC;
