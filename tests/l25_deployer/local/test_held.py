@@ -45,7 +45,10 @@ MORE_VOLUMES = "resources: {notes: {type: volume}, photos: {type: volume, protec
 BROKEN = "deploy: {smoke: [GET /bad]}\nenv: {FAILS: '1'}"
 FAILING = SERVER.replace(
     "    body =",
-    """    if asked == ["/bad"] and os.environ.get("FAILS"):
+    """    if asked == ["/slow"]:
+        print("begun", flush=True)
+        time.sleep(0.7)
+    if asked == ["/bad"] and os.environ.get("FAILS"):
         print('{"level": "error", "text": "it is bad"}', flush=True)
         connection.sendall(b"HTTP/1.1 500 Bad\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
         connection.close()
@@ -392,6 +395,19 @@ async def test_no_request_fails_while_the_share_changes_fifty_times(at: At) -> N
 
     assert failed == []
     assert len(answers) == 3
+
+
+@pytest.mark.parametrize("ends", ["settle", "withdraw"])
+async def test_a_request_that_the_canary_has_begun_is_answered_by_it(at: At, ends: str) -> None:
+    number = await at.hold("k1")
+    await at.shift("k1", 0.5, header="x-release")
+    slow = asyncio.create_task(ask(at.port, HOST, "/slow", headers={"x-release": "canary"}))
+    (instance,) = at.p.kept().running[number].instances
+    await until(lambda: "begun" in instance.log.read_text(), "the canary has it")
+    await (at.settle("k1") if ends == "settle" else at.withdraw("k1"))
+
+    assert (await slow).startswith("200 ")
+    assert (await slow).endswith(f"release {number}")
 
 
 async def test_what_dies_while_it_is_tried_costs_nobody_an_answer_and_is_seen(at: At) -> None:
