@@ -6,10 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drystone.l25_deployer.api import LogRecord, PlanChange, PlanView
+from drystone.l25_deployer.api import (
+    CanaryView,
+    LogRecord,
+    PlanChange,
+    PlanView,
+    ServiceSummary,
+    ServiceView,
+)
 from drystone.l85_surfaces.cli.commands.logs import LogPage
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Piece, Style
 from drystone.l85_surfaces.cli.views.plan import plan
+from drystone.l85_surfaces.cli.views.services import service
 from drystone.l85_surfaces.cli.views.tables import GAP, table
 from drystone.l85_surfaces.cli.views.times import age, taken
 from drystone.l85_surfaces.cli.watching import changes
@@ -117,3 +125,15 @@ def test_a_change_is_told_once_with_what_was_before() -> None:
         "new in dev  deploying",
         "old in dev  serving 3 → gone",
     ]
+
+
+def test_what_is_held_is_shown_with_its_share() -> None:
+    summary = ServiceSummary("orders", "dev", "shop", "serving", "1", 6, "1/1", None)
+    held = CanaryView(7, "k1", 0.125, "user", "x-release", NOW)
+    view = ServiceView(summary, [], [], [], [], None, "processes", [], canary=held)
+
+    said = "\n".join(service(view, now=NOW))
+
+    assert "release 7 with 12.5 % of the requests, by user; 'x-release' chooses" in " ".join(
+        said.split()
+    )
