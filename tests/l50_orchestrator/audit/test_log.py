@@ -10,10 +10,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from typing_extensions import override
 
+from drystone.l00_kernel.clock import ManualClock
 from drystone.l00_kernel.context import Caller, Context
 from drystone.l00_kernel.errors import Denied, Invalid
-from drystone.l10_engines.postgres.errors import StatementRefused
+from drystone.l00_kernel.ports import Field, Level, NullLog
+from drystone.l10_engines.postgres.errors import DatabaseUnavailable, StatementRefused
 from drystone.l50_orchestrator.audit import store
 from drystone.l50_orchestrator.audit.api import AuditApi, Verdict
 from drystone.l50_orchestrator.audit.domain import BEGINNING
@@ -24,7 +27,9 @@ from drystone.l50_orchestrator.audit.errors import (
     NotMended,
     SecretInEntry,
 )
+from drystone.l50_orchestrator.audit.service import EVERY, Audits
 from drystone.l50_orchestrator.ports import Actor
+from drystone.testing.orchestrator import AllowByRole
 from drystone.testing.reaches import REACHES, Reach, reach
 from l50_orchestrator.audit.ground import ADA, BOOK, CTX, Ground, audits, make
 
@@ -384,3 +389,63 @@ async def test_the_log_is_read_the_same_in_every_reach(ground: Ground, how: Reac
             await api.accept_restored(CTX, reason="nothing is gone")
         with pytest.raises(Denied):
             await api.verify(Context(Caller("eve")))
+
+
+async def test_a_writer_whose_connection_ends_lets_the_next_one_go_and_leaves_no_gap(
+    ground: Ground,
+) -> None:
+    await ground.note("a.first")
+
+    async def cut_off() -> None:
+        async with ground.database.session() as session, session.transaction():
+            await BOOK.note(session, ADA, "a.lost", "prod/orders")
+            ((pid,),) = await session.fetch("SELECT pg_backend_pid()")
+            waiting = asyncio.create_task(ground.note("a.second"))
+            await ground.superuser.fetch("SELECT pg_terminate_backend(%(pid)s)", pid=pid)
+            await waiting
+            await session.fetch("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailable):
+        await cut_off()
+    found = (await ground.audits.entries(CTX)).items
+    assert [(e.number, e.action) for e in found] == [(2, "a.second"), (1, "a.first")]
+    assert (await ground.audits.verify(CTX)).is_whole
+
+
+class Heard(NullLog):
+    def __init__(self) -> None:
+        self.events: list[tuple[Level, object]] = []
+
+    @override
+    def write(
+        self, level: Level, event: str, *, error: BaseException | None = None, **fields: Field
+    ) -> None:
+        self.events.append((level, fields.get("fault")))
+
+
+async def test_who_watches_writes_heads_down_and_tells_of_a_restored_database(
+    ground: Ground,
+) -> None:
+    clock, log = ManualClock(), Heard()
+    audits_ = Audits(
+        ground.database, gate=AllowByRole(), book=BOOK, heads=ground.heads, clock=clock
+    )
+
+    async def rests() -> None:
+        async with asyncio.timeout(30):
+            while not clock.sleepers:  # noqa: ASYNC110 - what is waited for is a server
+                await asyncio.sleep(0.01)
+
+    await ground.fill(3)
+    watching = asyncio.create_task(audits_.watch(log))
+    await rests()
+    assert [head.number for head in ground.heads.read()] == [3]
+    await ground.tamper("DELETE FROM audit_entry WHERE number = 3")
+    await clock.advance(EVERY)
+    await rests()
+    await ground.tamper("ALTER TABLE audit_entry RENAME TO away")
+    await clock.advance(EVERY)
+    await rests()
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert log.events == [("error", "cut"), ("warning", None)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from typing_extensions import override
@@ -12,8 +12,8 @@ from typing_extensions import override
 from drystone.l00_kernel.clock import Clock
 from drystone.l00_kernel.context import Context
 from drystone.l00_kernel.contract.page import Page, make_cursor, read_cursor
-from drystone.l00_kernel.errors import Invalid
-from drystone.l00_kernel.ports import Field
+from drystone.l00_kernel.errors import Invalid, PlatformError
+from drystone.l00_kernel.ports import Field, Log
 from drystone.l10_engines.postgres.database import Database, Session
 from drystone.l50_orchestrator.audit import domain, store
 from drystone.l50_orchestrator.audit.api import AuditApi, EntryView, Problem, Verdict
@@ -22,6 +22,9 @@ from drystone.l50_orchestrator.audit.errors import EntryUnfit, NothingRestored, 
 from drystone.l50_orchestrator.audit.heads import Heads
 from drystone.l50_orchestrator.audit.store import Unnumbered, Wanted
 from drystone.l50_orchestrator.ports import Action, Actor, Book, Gate
+
+EVERY = timedelta(minutes=5)
+"""How long it takes until a head is written down again."""
 
 _MOST = 1000
 
@@ -172,6 +175,25 @@ class Audits(AuditApi):
                 head = Head(number, own, self._clock.now())
                 await asyncio.to_thread(self._heads.append, head)
             return None
+
+    async def watch(self, log: Log, every: timedelta = EVERY) -> None:
+        """Write heads down until this is cancelled, and tell the log when the database is not the one that it was.
+
+        Args:
+            log: Hears what is wrong; the same as long as it lasts.
+            every: How long it takes until the next head.
+        """
+        while True:
+            try:
+                problem = await self.checkpoint()
+            except PlatformError as e:
+                log.warning("the head of the audit log cannot be written down", error=e)
+            else:
+                if problem is not None:
+                    log.error(
+                        "the audit log is not what it was", fault=problem.fault, text=problem.text
+                    )
+            await self._clock.sleep(every)
 
     @override
     async def accept_restored(self, ctx: Context, *, reason: str) -> Verdict:
