@@ -29,6 +29,7 @@ from drystone.l00_kernel.errors import Invalid
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.settings_tables import (
     CacheSettings,
+    ConsoleSettings,
     DependenciesSettings,
     KeysSettings,
     LimitsSettings,
@@ -89,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cache: CacheSettings = CacheSettings()
     proxy: ProxySettings = ProxySettings()
     dependencies: DependenciesSettings = DependenciesSettings()
+    console: ConsoleSettings = ConsoleSettings()
     keys: KeysSettings = KeysSettings()
     limits: LimitsSettings = LimitsSettings()
     signin: SigninSettings = SigninSettings()

@@ -88,6 +88,16 @@ class DependenciesSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
 
 
+class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The operations page.
+
+    Attributes:
+        idle_minutes: When nobody has looked for so long, it ends; it comes back with the next request.
+    """
+
+    idle_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
+
+
 class KeysSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Service keys.
 

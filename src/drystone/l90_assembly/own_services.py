@@ -12,6 +12,7 @@ from drystone.l25_deployer.dependencies.model import (
     start_problems,
 )
 from drystone.l25_deployer.descriptor import Descriptor, read
+from drystone.l90_assembly.console import PACKAGE as CONSOLE
 from drystone.l90_assembly.signin import PROGRAM as SIGNIN
 from drystone.l90_assembly.view import PROGRAM
 
@@ -27,6 +28,7 @@ DESCRIPTORS = (
     "drystone.l35_mesh.migration",
     "drystone.l50_orchestrator",
     PROGRAM,
+    CONSOLE,
 )
 """Packages of the platform's own services, each with a ``service.yaml``."""
 

@@ -32,6 +32,7 @@ from drystone.l35_mesh.limits.holding import Holding
 from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l50_orchestrator.running.engine import NAME as ORCHESTRATOR
 from drystone.l90_assembly.audit import HistoryAudit
+from drystone.l90_assembly.console import CONSOLE, console_at_edge, console_of, console_part
 from drystone.l90_assembly.elsewhere import engines_elsewhere
 from drystone.l90_assembly.engines import engines_of, provisioner_of
 from drystone.l90_assembly.keys import addresses_of, keys_of, keys_part, peers_of
@@ -90,6 +91,7 @@ class Standalone(msgspec.Struct, frozen=True):
         migrations: Services that move.
         view: The view of the dependency model.
         signin: Where people and builds sign in.
+        console: The operations page.
         orchestrator: Turns the orchestrator on and off.
     """
 
@@ -109,6 +111,7 @@ class Standalone(msgspec.Struct, frozen=True):
     migrations: Migrations
     view: OnDemand
     signin: OnDemand
+    console: OnDemand
     orchestrator: Switch
 
     async def statistics(self, pattern: str) -> bytes:
@@ -132,6 +135,7 @@ class Standalone(msgspec.Struct, frozen=True):
         await self.observed.stop()
         await self.view.stop()
         await self.signin.stop()
+        await self.console.stop()
         await self.supervisor.detach()
         await self.fleet.leave()
         await self.envoy.detach()
@@ -218,7 +222,11 @@ async def assemble(
             access_log=home.access_log,
             mesh=mesh.node,
             ensure=partial(engines.supervisor.ensure, engines.envoy.name),
-            own=(view_at_edge(home), signin_at_edge(home, settings)),
+            own=(
+                view_at_edge(home),
+                signin_at_edge(home, settings),
+                console_at_edge(home, settings),
+            ),
         ),
         mesh=mesh.node,
         clock=clock,
@@ -251,6 +259,7 @@ async def assemble(
     own = platform_descriptors()
     view = view_of(home, settings, log, environ)
     signin = signin_of(home, log, environ)
+    console = console_of(home, settings, log, environ)
     switch = switch_of(home, engines.orchestrator, engines.supervisor, clock)
     parts = {
         **_parts(engines.supervisor, engines.ads, machine, services),
@@ -260,12 +269,16 @@ async def assemble(
         LIMITS: limits_part(holding, engines.limiter, services),
         VIEW: view_part(view),
         SIGNIN: signin_part(signin),
+        CONSOLE: console_part(console),
         ORCHESTRATOR: orchestrator_part(switch, engines.orchestrator, engines.supervisor),
     }
     platform = Platform(
         waves=[[parts[name] for name in wave] for wave in recovery_order(own)],
         services=services,
-        engines=lambda: [*engines.supervisor.statuses(), view.status(), signin.status()],
+        engines=lambda: [
+            *engines.supervisor.statuses(),
+            *(one.status() for one in (view, signin, console)),
+        ],
         on_stopped=on_stopped,
         presence=Presence(
             home.run / "presence.json",
@@ -302,6 +315,7 @@ async def assemble(
         migrations=migrations,
         view=view,
         signin=signin,
+        console=console,
         orchestrator=switch,
     )
 

@@ -139,8 +139,12 @@ def edge_snapshot(
             check_host(one.host, one.name)
             hosts.append(own_host(one))
     if index:
-        more = [route for one in own for route in own_routes(one)]
-        hosts.append(index_host(index, index_page(ordered, port, own), more))
+        # The first route that fits decides, and everything fits those of the root.
+        in_turn = sorted(own, key=lambda one: one.is_root)
+        more = [route for one in in_turn for route in own_routes(one)]
+        has_root = any(one.is_root for one in own)
+        page = None if has_root else index_page(ordered, port, own)
+        hosts.append(index_host(index, page, more))
     ways = ways_to_instances(
         ordered,
         edge=Endpoint(port, _reached_at(address)),

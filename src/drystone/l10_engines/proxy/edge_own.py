@@ -34,12 +34,14 @@ class OwnService(msgspec.Struct, frozen=True, kw_only=True):
         socket: Where it listens.
         host: A name at which it answers alone, whatever the path; it has none when None. Cookies that it sets there go to
             nobody else.
+        is_root: Whether it answers, in place of the index and at the same hosts, whatever no other of them does. One may.
     """
 
     name: str
     title: str
     socket: Path
     host: str | None = None
+    is_root: bool = False
 
 
 def check_own(own: Sequence[OwnService], others: Sequence[str]) -> None:
@@ -57,6 +59,8 @@ def check_own(own: Sequence[OwnService], others: Sequence[str]) -> None:
         if one.name in taken:
             raise InvalidProxyConfig(f"two services are called {one.name}; rename one")
         taken.add(one.name)
+    if len(roots := [one.name for one in own if one.is_root]) > 1:
+        raise InvalidProxyConfig(f"{' and '.join(roots)} cannot both answer in place of the index")
 
 
 def own_cluster(one: OwnService) -> Config:
@@ -103,6 +107,11 @@ def own_host(one: OwnService) -> Config:
 def own_routes(one: OwnService) -> list[Config]:
     """Return the routes to one, and the one to its path with the slash at the end."""
     path = f"/{one.name}"
+    if one.is_root:
+        return [
+            _route(one, [any_method(SAFE_METHODS)], _RETRY_SAFE, prefix="/"),
+            _route(one, [], RETRY_OTHERS, prefix="/"),
+        ]
     return [
         {"name": one.name, "match": {"path": path}, "redirect": {"path_redirect": f"{path}/"}},
         _route(one, [any_method(SAFE_METHODS)], _RETRY_SAFE),

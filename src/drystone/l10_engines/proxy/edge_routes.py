@@ -185,14 +185,18 @@ def _retry_policy(retry_on: tuple[str, ...], *, has_sides: bool) -> Config:
     )
 
 
-def index_host(hosts: Sequence[str], page: str, more: Sequence[Config] = ()) -> dict[str, Any]:
+def index_host(
+    hosts: Sequence[str], page: str | None, more: Sequence[Config] = ()
+) -> dict[str, Any]:
     """Return the ``VirtualHost`` that answers its root with a page.
 
     Args:
         hosts: Its domains.
-        page: HTML.
+        page: HTML; None where one of the others answers.
         more: Its other routes.
     """
+    if page is None:
+        return {"name": "*index", "domains": list(hosts), "routes": list(more)}
     index = {
         "name": "index",
         "match": {"path": "/"},

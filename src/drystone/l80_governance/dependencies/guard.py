@@ -21,17 +21,19 @@ class Guarded:
 
     Args:
         app: Gets the requests.
+        hosts: The names, without ports.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, *, hosts: frozenset[str] = HOSTS) -> None:
         self._app = app
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, or refuse it (ASGI 3)."""
         if scope["type"] != "http":
             return
         headers = dict(scope["headers"])
-        if _name(headers.get(b"host", b"").decode("latin-1")) not in HOSTS:
+        if _name(headers.get(b"host", b"").decode("latin-1")) not in self._hosts:
             await _refuse(send, 421, b"This host does not answer here; use localhost.\n")
         elif b"transfer-encoding" in headers or not _is_small(headers.get(b"content-length", b"0")):
             await _refuse(

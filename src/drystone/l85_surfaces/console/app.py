@@ -1,0 +1,46 @@
+"""The operations page as a web application; it stands at the root of a host."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from drystone.l80_governance.dependencies.guard import HOSTS, Guarded
+from drystone.l85_surfaces.console.people import Nobody, People
+from drystone.l85_surfaces.console.platform import Platform
+from drystone.l85_surfaces.console.site import Endpoint, Site
+
+
+def application(platform: Platform, people: People | None = None) -> Guarded:
+    """Make the application.
+
+    Args:
+        platform: What it shows.
+        people: Who may change something; nobody when None.
+    """
+    people = people or Nobody()
+    site = Site(platform, people)
+    one = "/services/{environment}/{service}"
+    pages: dict[str, tuple[Endpoint, str]] = {
+        "/": (site.services, "services"),
+        one: (site.service, "services"),
+        f"{one}/logs": (site.logs, "services"),
+        "/releases/{id}": (site.release, "services"),
+        "/approvals": (site.approvals, "approvals"),
+        "/audit": (site.audit, "audit"),
+    }
+    app = Starlette(
+        routes=[
+            *(
+                Route(path, site.page(each, entry), methods=["GET"])
+                for path, (each, entry) in pages.items()
+            ),
+            Route(f"{one}/logs/follow", site.safely(site.follow), methods=["GET"]),
+            Route("/assets/{name}", site.safely(site.send_static), methods=["GET"]),
+            Route(f"{one}/roll-back", site.safely(site.roll_back, "services"), methods=["POST"]),
+            Route("/releases/{id}/{verb}", site.safely(site.act, "services"), methods=["POST"]),
+            Route("/{rest:path}", site.safely(site.missing), methods=["GET", "POST"]),
+        ]
+    )
+    app.router.redirect_slashes = False
+    return Guarded(app, hosts=HOSTS | ({people.host} if people.host else set()))
