@@ -65,6 +65,19 @@ async def test_a_target_that_is_away_for_a_moment_delays_and_changes_nothing(sta
     assert (ended.state, len(one.releases)) == ("served", 1)
 
 
+async def test_a_release_whose_target_is_away_says_so_and_goes_on_when_it_is_back(
+    stage: Stage,
+) -> None:
+    stage.target.is_away = True
+    asked = await stage.releases.deploy(ADA, source=source(), environment="dev", version="1")
+    async with stage.worker():
+        view = await stage.until(asked.id, lambda one: bool(one.summary.why))
+        assert "the simulated target is away; it is tried again" in view.summary.why
+        stage.target.is_away = False
+        ended = await stage.ended(asked.id)
+    assert (ended.state, ended.why) == ("served", "")
+
+
 async def test_one_service_has_one_release_at_a_time_in_the_order_of_the_wishes(
     stage: Stage,
 ) -> None:

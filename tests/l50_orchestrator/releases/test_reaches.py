@@ -29,9 +29,14 @@ from l50_orchestrator.releases.stage import ADA, BOB, SCHEMA, Stage, source
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+MADE: list[Database] = []
+"""What was opened in this process, to be closed."""
+
+
 def make(access: str) -> Releases:
     """Make the service on a database; what it adds is carried out by a worker of the test."""
     database = Database(msgspec.json.decode(access, type=DatabaseAccess), SCHEMA)
+    MADE.append(database)
     return Releases(parts_on(database, SimulatedTarget()))
 
 
@@ -40,8 +45,8 @@ async def api(request: pytest.FixtureRequest, stage: Stage) -> AsyncIterator[Rel
     access = msgspec.json.encode(stage.database.access).decode()
     async with reach(request.param, ReleasesApi, make, access) as one:
         yield one
-        if isinstance(one, Releases):
-            await one.carrier.close()
+    while MADE:
+        await MADE.pop().close()
 
 
 async def test_a_release_is_asked_for_followed_and_shown(api: ReleasesApi, stage: Stage) -> None:

@@ -10,11 +10,17 @@ import pytest
 from typing_extensions import override
 
 from drystone.l00_kernel.contract import loopback
+from drystone.l00_kernel.errors import NotFound
+from drystone.l00_kernel.ports import Field
+from drystone.l10_engines.postgres.database import Session
 from drystone.l10_engines.postgres.server import Postgres
-from drystone.l50_orchestrator.ports import Outcome
+from drystone.l50_orchestrator.ports import Actor, Environment, Outcome
 from drystone.l50_orchestrator.releases import statements
 from drystone.l50_orchestrator.releases.api import ReleasesApi
 from drystone.l50_orchestrator.releases.errors import NothingToAdopt
+from drystone.l50_orchestrator.releases.service import Releases
+from drystone.testing.orchestrator import TableBook
+from drystone.testing.releases import TheseEnvironments
 from drystone.testing.simulated_target import SimulatedTarget
 from l50_orchestrator.releases.stage import ADA, BOB, Stage, source
 
@@ -197,3 +203,51 @@ async def test_a_descriptor_of_just_under_a_mebibyte_is_kept_small_and_whole(
     assert (await stage.releases.show(ADA, release=asked.id)).descriptor == text.text
     rows = await stage.database.fetch("SELECT sum(length(body)) FROM descriptor")
     assert rows[0][0] < 200_000
+
+
+async def test_a_release_whose_environment_is_gone_ends_as_failed(stage: Stage) -> None:
+    asked = await stage.releases.deploy(ADA, source=source(), environment="dev", version="1")
+    stage.reset(None, Environment("elsewhere", "dev"))
+    async with stage.worker():
+        ended = await stage.ended(asked.id)
+    assert ended.state == "failed"
+    assert "no environment 'dev'" in ended.why
+
+
+async def test_what_the_registry_does_not_take_in_serves_all_the_same(stage: Stage) -> None:
+    class Forgetful(TheseEnvironments):
+        @override
+        async def appeared(self, session: Session, service: str, environment: str) -> None:
+            await session.fetch("SELECT 1")
+            raise NotFound("gone")
+
+    stage.reset()
+    stage.releases = Releases(msgspec.structs.replace(stage.parts, registry=Forgetful()))
+    async with stage.worker():
+        ended = await stage.deploy(version="1")
+    view = await stage.releases.show(ADA, release=ended.id)
+    assert (ended.state, stage.serves()) == ("served", "1")
+    assert "the registry does not take it in: gone" in [one.text for one in view.steps]
+
+
+async def test_an_end_that_the_audit_log_does_not_take_is_written_when_it_does(
+    stage: Stage,
+) -> None:
+    class Broken(TableBook):
+        times = 2
+
+        @override
+        async def note(
+            self, session: Session, actor: Actor, action: str, subject: str, **fields: Field
+        ) -> None:
+            if action == "release.served" and self.times:
+                self.times -= 1
+                raise NotFound("no log")
+            await super().note(session, actor, action, subject, **fields)
+
+    stage.reset()
+    stage.releases = Releases(msgspec.structs.replace(stage.parts, book=Broken()))
+    async with stage.worker():
+        ended = await stage.deploy(version="1")
+    noted = [one.action for one in await TableBook.noted(stage.database)]
+    assert (ended.state, noted.count("release.served")) == ("served", 1)

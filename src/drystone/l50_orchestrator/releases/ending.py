@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import msgspec
 
+from drystone.l00_kernel.errors import PlatformError, Unavailable
 from drystone.l10_engines.postgres.database import Session
 from drystone.l10_engines.workflows.run import Definition
 from drystone.l10_engines.workflows.workflows import Workflows
@@ -104,7 +105,7 @@ class Ending:
         asked = record.asked
         if ended.state == "served":
             await store.serves(session, asked.environment, asked.service, id_)
-            await self._parts.registry.appeared(session, asked.service, asked.environment)
+            await self._appeared(session, asked)
             for one in ended.follows:
                 await self._go_on(session, record, one, up.artefact)
         first = ended.why.partition("\n")[0]
@@ -121,6 +122,17 @@ class Ending:
             why=first[:500],
         )
         return ended.state
+
+    async def _appeared(self, session: Session, asked: Asked) -> None:
+        """Tell the registry. What it cannot take in is told, and changes nothing of what serves."""
+        try:
+            async with session.transaction():
+                await self._parts.registry.appeared(session, asked.service, asked.environment)
+        except Unavailable:
+            raise
+        except PlatformError as e:
+            said = f"the registry does not take it in: {e.message}"
+            await store.note_events(session, asked.id, [(_NO_TIME, "end", "failed", said)])
 
     async def _go_on(
         self, session: Session, record: Record, follows: Follows, artefact: str

@@ -78,8 +78,13 @@ class Releases(ReleasesApi):
         _require_words(message)
         places = await self._choosing.places(environment)
         service = await asyncio.to_thread(service_in, source.text, source.file)
-        actor = await self._may_deploy(ctx, service, places[0].name)
-        wish = Wish.of(ctx, actor, message)
+        actors = [
+            await self._parts.gate.require(
+                ctx, Action.DEPLOY, service=service, environment=one.name
+            )
+            for one in places
+        ]
+        wish = Wish.of(ctx, actors[0], message)
         id_ = await self._asking.deploy(
             wish, source, places, version=version, confirm=tuple(confirm or ())
         )
@@ -288,14 +293,6 @@ class Releases(ReleasesApi):
             await self._asking.note(session, actor, f"release.{verb}", now.asked)
         await self.carrier.wake(id_)
         return Answer(id_, now.state, said)
-
-    async def _may_deploy(self, ctx: Context, service: str, environment: str) -> Actor:
-        """Ask for what a deploy needs: of a new name, to register it; the right to deploy it is asked for once it has an owner."""
-        if await self._parts.registry.service(service) is None:
-            return await self._parts.gate.require(ctx, Action.REGISTER, service=service)
-        return await self._parts.gate.require(
-            ctx, Action.DEPLOY, service=service, environment=environment
-        )
 
     async def _visible(self, ctx: Context, release: str) -> Record:
         record = await self._reader.record(release)

@@ -67,6 +67,7 @@ SELECT id FROM release
 SET_STATE = """
 UPDATE release SET state = %(state)s, why = %(why)s WHERE id = %(id)s AND ended_at IS NULL
 """
+SET_WHY = "UPDATE release SET why = %(why)s WHERE id = %(id)s AND ended_at IS NULL"
 SET_BEFORE = """
 UPDATE release AS r SET before = coalesce(s.release, '')
   FROM release AS o
