@@ -90,11 +90,9 @@ class Says(Guard):
 
     def __init__(self, *findings: Finding) -> None:
         self.findings = list(findings)
-        self.judged: list[Change] = []
 
     @override
     async def judge(self, change: Change) -> list[Finding]:
-        self.judged.append(change)
         return list(self.findings)
 
 
