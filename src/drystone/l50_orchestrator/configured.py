@@ -46,7 +46,7 @@ class Configured(abc.ABC, Generic[B]):
     kind: ClassVar[str]
     schema: ClassVar[type[Block]]
     names: ClassVar[Any] = Name
-    built_in: ClassVar[frozenset[str]] = frozenset()
+    built_in: frozenset[str] = frozenset()
 
     def references(self, name: str, item: B) -> tuple[Reference, ...]:
         """Return what an item needs: it is put after that, and removed before it."""

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from drystone.l10_engines.policies.evaluator import Evaluator
 from drystone.l10_engines.postgres.access import DatabaseAccess
 from drystone.l10_engines.postgres.database import Database
 from drystone.l10_engines.postgres.schemas import provision
 from drystone.l10_engines.postgres.server import Postgres
 from drystone.l50_orchestrator.configuration.api import ConfigurationApi
+from drystone.l50_orchestrator.guardrails.judged import known
 from drystone.testing.conformance.engines import started
 from drystone.testing.orchestrator import TableBook
 from drystone.testing.reaches import REACHES, reach
@@ -33,14 +35,21 @@ async def access(server: Postgres) -> DatabaseAccess:
     )
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def evaluator() -> AsyncIterator[Evaluator]:
+    one = Evaluator(known())
+    yield one
+    await one.stop()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def whole(server: Postgres) -> AsyncIterator[Whole]:
+async def whole(server: Postgres, evaluator: Evaluator) -> AsyncIterator[Whole]:
     """Real parts in a schema of their own."""
     name = f"whole_{next(_NUMBERS)}"
     access = await provision(server.admin(), name, connections=30, password="not so secret")
     database = Database(access, name, most=4)
     try:
-        whole = Whole(database)
+        whole = Whole(database, evaluator)
         await whole.prepare()
         yield whole
     finally:

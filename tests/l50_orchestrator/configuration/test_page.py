@@ -5,14 +5,19 @@ from __future__ import annotations
 import pytest
 
 from docs.pages import pages
+from drystone.l00_kernel.contract import Caller, Context
 from drystone.l50_orchestrator.configuration import errors
 from drystone.l50_orchestrator.configuration.api import File
 from l50_orchestrator.configuration.stand import ROOT, Parts, applied
+from l50_orchestrator.configuration.whole import Whole
+
+OWNER = Context(Caller("operator", frozenset({"admin"})))
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 (PAGE,) = (page for page in pages() if page.path.endswith("how-to/configuration-in-git.md"))
-FILES = [File(block.title, block.text) for block in PAGE.blocks if block.title]
+ALL = [File(block.title, block.text) for block in PAGE.blocks if block.title]
+FILES = [file for file in ALL if file.path != "people.yaml"]
 SHOWN = [block.text.strip() for block in PAGE.blocks if block.language == "text"]
 
 
@@ -21,6 +26,20 @@ async def test_the_files_are_applied(parts: Parts) -> None:
     said = [one async for one in parts.configuration.apply(ROOT, files=FILES)]
     assert said[-1].number == 6
     assert (await parts.configuration.plan(ROOT, files=FILES)).steps == ()
+
+
+async def test_all_of_them_are_applied_to_real_parts(whole: Whole) -> None:
+    said = [one async for one in whole.configuration.apply(OWNER, files=ALL)]
+    assert said[-1].number == 11
+    assert (await whole.configuration.plan(OWNER, files=ALL)).steps == ()
+
+
+async def test_every_kind_stands_on_the_page(whole: Whole) -> None:
+    kinds = whole.configuration._kinds.values()
+    assert len(kinds) == 10
+    for one in kinds:
+        (row,) = (line for line in PAGE.text.splitlines() if line.startswith(f"| `{one.kind}` |"))
+        assert row.count("`") > 2
 
 
 async def test_the_mistake_is_shown_as_the_page_shows_it(parts: Parts) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from drystone.l00_kernel.contract import Caller, Context
 from drystone.l00_kernel.errors import Denied
 from drystone.l50_orchestrator.configuration import errors
 from drystone.l50_orchestrator.configuration.api import Applied
+from drystone.l50_orchestrator.guardrails.house_policies import house_policies
 from drystone.l50_orchestrator.registry.api import ServiceSaid
 from drystone.l50_orchestrator.registry.errors import NameTaken, NameTooClose, NotInTeam
 from l50_orchestrator.configuration.stand import applied, files
@@ -35,7 +38,31 @@ grants:
 """
 PLACES = "environments: {dev: {type: dev}, prod: {type: prod, after: dev}}"
 SERVICES = "services: {orders: commerce, payments: money}"
-ALL = (SERVICES, GRANTS, PLACES, TEAMS, PEOPLE)
+TODAY = datetime.now(UTC).date()
+GUARDRAILS = f"""
+policies:
+  no-fridays:
+    description: Nobody deploys what is called friday.
+    team: commerce
+    since: 2026-01-01
+    types: [prod, staging]
+    text: |
+      package drystone.no_fridays
+      import rego.v1
+      deny contains {{"text": "not this one"}} if input.service == "friday"
+    cases:
+      - {{name: another day, input: {{service: monday}}}}
+      - {{name: that day, input: {{service: friday}}, deny: [not this one]}}
+house-policies:
+  HOUSE: {{mode: warn, reason: we begin next year}}
+freezes:
+  new-year: {{start: 2027-12-20T18:00, end: 2028-01-03T08:00, zone: Europe/Berlin, reason: holidays, types: [prod]}}
+exceptions:
+  hotfix:
+    {{policy: freeze/new-year, service: orders, environment: prod, reason: repairs, owner: ada, until: {TODAY + timedelta(30)}}}
+  friday: {{policy: no-fridays, service: orders, type: prod, reason: tests, owner: ada, until: {TODAY + timedelta(30)}}}
+""".replace("HOUSE", house_policies()[0].name)
+ALL = (GUARDRAILS, SERVICES, GRANTS, PLACES, TEAMS, PEOPLE)
 
 
 async def test_everything_is_applied_once(whole: Whole) -> None:
@@ -53,6 +80,7 @@ async def test_what_is_not_in_the_files_goes_when_it_is_confirmed(whole: Whole) 
         "grants: {person:root: [{role: admin}], team:commerce: [{role: viewer}]}",
         PLACES,
         "services: {orders: commerce}",
+        "policies: {}\nhouse-policies: {}\nexceptions: {}\nfreezes: {}",
     )
     plan = await whole.configuration.plan(ROOT, files=files(*fewer), prune=True)
     await applied(whole.configuration, *fewer, prune=True, confirm=plan.words, ctx=ROOT)
@@ -60,6 +88,24 @@ async def test_what_is_not_in_the_files_goes_when_it_is_confirmed(whole: Whole) 
     assert after.steps == ()
     with pytest.raises(Denied):
         await whole.registry.services(EVE)
+
+
+async def test_an_exception_in_a_file_counts_when_somebody_else_allows_it(whole: Whole) -> None:
+    await applied(whole.configuration, *ALL, ctx=OWNER)
+    asked = (await whole.guardrails.exceptions(ROOT)).items
+    assert [(one.name, one.state) for one in asked] == [("friday", "asked"), ("hotfix", "asked")]
+    await whole.guardrails.allow_exception(ROOT, name="friday", said=asked[0].said)
+    assert await applied(whole.configuration, *ALL, ctx=OWNER) == [Applied("finished")]
+    assert (await whole.guardrails.exceptions(ROOT)).items[0].state == "counts"
+
+
+async def test_a_policy_that_fails_its_cases_stops_the_apply(whole: Whole) -> None:
+    wrong = GUARDRAILS.replace("{service: friday}", "{service: sunday}")
+    with pytest.raises(
+        errors.ApplyStopped, match=r"(?s)create policies/no-fridays failed: .*that day"
+    ):
+        await applied(whole.configuration, wrong, *ALL[1:], ctx=OWNER)
+    await applied(whole.configuration, *ALL, ctx=OWNER)
 
 
 async def test_the_last_admin_stays_whatever_the_files_say(whole: Whole) -> None:
@@ -84,6 +130,8 @@ async def test_who_is_no_admin_changes_no_more_by_a_file_than_by_hand(whole: Who
         "environments: {dev: {type: dev, keep: 9}}",
         "services: {payments: commerce}",
         "teams: {money: [ada, eve]}",
+        "freezes: {ever: {start: 2027-01-01T00:00, end: 2027-01-02T00:00, reason: rest}}",
+        "policies: {}\nhouse-policies: {other: {mode: 'off', reason: rest}}",
     ):
         with pytest.raises(errors.ApplyStopped):
             await applied(whole.configuration, text, ctx=ADA)

@@ -1,9 +1,10 @@
-"""The real gate, audit log, teams and registry, and files over all of them."""
+"""The real gate, audit log, teams, registry and guardrails, and files over all of them."""
 
 from __future__ import annotations
 
 from drystone.l00_kernel.clock import SystemClock
 from drystone.l00_kernel.ports import NullLog
+from drystone.l10_engines.policies.evaluator import Evaluator
 from drystone.l10_engines.postgres.database import Database
 from drystone.l50_orchestrator.access import store as access_store
 from drystone.l50_orchestrator.access.gate import AccessGate
@@ -17,7 +18,15 @@ from drystone.l50_orchestrator.configuration.of_access import (
     ConfiguredPeople,
     ConfiguredTeams,
 )
+from drystone.l50_orchestrator.configuration.of_guardrails import (
+    ConfiguredExceptions,
+    ConfiguredFreezes,
+    ConfiguredHouse,
+    ConfiguredPolicies,
+)
 from drystone.l50_orchestrator.configuration.service import Configuration
+from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
+from drystone.l50_orchestrator.guardrails.service import Guardrails
 from drystone.l50_orchestrator.registry.configured import (
     ConfiguredEnvironments,
     ConfiguredServices,
@@ -30,7 +39,7 @@ from drystone.l50_orchestrator.registry.service import PlatformRegistry
 class Whole:
     """Parts as they are put together on a platform."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, evaluator: Evaluator) -> None:
         self.database = database
         book, clock, places = ChainedBook(), SystemClock(), RegisteredPlaces(database)
         refusals = Refusals(database, book=book, clock=clock, log=NullLog())
@@ -39,6 +48,14 @@ class Whole:
             database, gate=self.gate, book=book, places=places, clock=clock, log=NullLog()
         )
         self.registry = PlatformRegistry(database, gate=self.gate, book=book, teams=TeamsInTables())
+        self.guardrails = Guardrails(
+            database,
+            gate=self.gate,
+            book=book,
+            guard=PolicyGuard(database, evaluator),
+            evaluator=evaluator,
+            clock=clock,
+        )
         self.configuration = Configuration(
             database,
             [
@@ -48,6 +65,10 @@ class Whole:
                 ConfiguredTargets(self.registry),
                 ConfiguredEnvironments(self.registry),
                 ConfiguredServices(self.registry),
+                ConfiguredPolicies(self.guardrails),
+                ConfiguredHouse(self.guardrails),
+                ConfiguredExceptions(self.guardrails),
+                ConfiguredFreezes(self.guardrails),
             ],
         )
 
@@ -55,3 +76,4 @@ class Whole:
         await prepare_audit(self.database)
         await access_store.prepare(self.database)
         await self.registry.prepare()
+        await self.guardrails.prepare()

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import structs
 from typing_extensions import override
 
-from drystone.l00_kernel.contract import Context, Page
+from drystone.l00_kernel.contract import Context
 from drystone.l25_deployer.descriptor.block import Block, Rule
 from drystone.l25_deployer.descriptor.forms import Text
 from drystone.l50_orchestrator.access.api import AccessApi
 from drystone.l50_orchestrator.access.domain import ALL, Grant, Role
 from drystone.l50_orchestrator.access.errors import NoPerson
+from drystone.l50_orchestrator.configuration.paging import every
 from drystone.l50_orchestrator.configured import Configured, Reference
-
-T = TypeVar("T")
 
 _NAME = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
 _PERSON = r"[a-z][a-z0-9._-]{0,62}"
@@ -107,7 +106,7 @@ class ConfiguredPeople(Configured[PersonBlock]):
 
     @override
     async def present(self, ctx: Context) -> Mapping[str, PersonBlock]:
-        found = _all(lambda cursor: self._access.people(ctx, cursor=cursor, most=_MOST))
+        found = every(lambda cursor: self._access.people(ctx, cursor=cursor, most=_MOST))
         return {one.name: PersonBlock(called=one.called) async for one in found if not one.has_left}
 
     @override
@@ -154,7 +153,7 @@ class ConfiguredTeams(Configured[TeamBlock]):
 
     @override
     async def present(self, ctx: Context) -> Mapping[str, TeamBlock]:
-        found = _all(lambda cursor: self._access.teams(ctx, cursor=cursor, most=_MOST))
+        found = every(lambda cursor: self._access.teams(ctx, cursor=cursor, most=_MOST))
         return {
             one.name: TeamBlock(
                 description=one.description,
@@ -218,7 +217,7 @@ class ConfiguredGrants(Configured[GrantsBlock]):
     @override
     async def present(self, ctx: Context) -> Mapping[str, GrantsBlock]:
         roles = defaultdict[str, list[RoleBlock]](list)
-        async for one in _all(lambda cursor: self._access.grants(ctx, cursor=cursor, most=_MOST)):
+        async for one in every(lambda cursor: self._access.grants(ctx, cursor=cursor, most=_MOST)):
             roles[one.grant.who].append(_role(one.grant))
         return {who: self.canonical(GrantsBlock(roles=tuple(all_))) for who, all_ in roles.items()}
 
@@ -238,7 +237,7 @@ class ConfiguredGrants(Configured[GrantsBlock]):
             await self._access.revoke_grant(ctx, id=id_)
 
     async def _of(self, ctx: Context, who: str) -> dict[RoleBlock, str]:
-        pages = _all(lambda cursor: self._access.grants(ctx, who=who, cursor=cursor, most=_MOST))
+        pages = every(lambda cursor: self._access.grants(ctx, who=who, cursor=cursor, most=_MOST))
         return {_role(one.grant): one.id async for one in pages}
 
 
@@ -250,15 +249,3 @@ def _role(grant: Grant) -> RoleBlock:
     return msgspec.convert(
         {"role": grant.role.value, "over": grant.over, "place": grant.place}, RoleBlock
     )
-
-
-async def _all(page: Callable[[str | None], Awaitable[Page[T]]]) -> AsyncIterator[T]:
-    """Yield the items of all pages."""
-    cursor: str | None = None
-    while True:
-        found = await page(cursor)
-        for item in found.items:
-            yield item
-        cursor = found.next
-        if cursor is None:
-            return
