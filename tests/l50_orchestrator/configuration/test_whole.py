@@ -46,14 +46,14 @@ policies:
     team: commerce
     since: 2026-01-01
     types: [prod, staging]
-    text: |
+    rego: |
       package drystone.no_fridays
       import rego.v1
       deny contains {{"text": "not this one"}} if input.service == "friday"
     cases:
       - {{name: another day, input: {{service: monday}}}}
       - {{name: that day, input: {{service: friday}}, deny: [not this one]}}
-house-policies:
+policy-modes:
   HOUSE: {{mode: warn, reason: we begin next year}}
 freezes:
   new-year: {{start: 2027-12-20T18:00, end: 2028-01-03T08:00, zone: Europe/Berlin, reason: holidays, types: [prod]}}
@@ -80,7 +80,7 @@ async def test_what_is_not_in_the_files_goes_when_it_is_confirmed(whole: Whole) 
         "grants: {person:root: [{role: admin}], team:commerce: [{role: viewer}]}",
         PLACES,
         "services: {orders: commerce}",
-        "policies: {}\nhouse-policies: {}\nexceptions: {}\nfreezes: {}",
+        "policies: {}\npolicy-modes: {}\nexceptions: {}\nfreezes: {}",
     )
     plan = await whole.configuration.plan(ROOT, files=files(*fewer), prune=True)
     await applied(whole.configuration, *fewer, prune=True, confirm=plan.words, ctx=ROOT)
@@ -131,7 +131,7 @@ async def test_who_is_no_admin_changes_no_more_by_a_file_than_by_hand(whole: Who
         "services: {payments: commerce}",
         "teams: {money: [ada, eve]}",
         "freezes: {ever: {start: 2027-01-01T00:00, end: 2027-01-02T00:00, reason: rest}}",
-        "policies: {}\nhouse-policies: {other: {mode: 'off', reason: rest}}",
+        "policies: {}\npolicy-modes: {other: {mode: 'off', reason: rest}}",
     ):
         with pytest.raises(errors.ApplyStopped):
             await applied(whole.configuration, text, ctx=ADA)

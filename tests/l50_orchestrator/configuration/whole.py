@@ -18,13 +18,13 @@ from drystone.l50_orchestrator.configuration.of_access import (
     ConfiguredPeople,
     ConfiguredTeams,
 )
-from drystone.l50_orchestrator.configuration.of_guardrails import (
+from drystone.l50_orchestrator.configuration.service import Configuration
+from drystone.l50_orchestrator.guardrails.configured import (
     ConfiguredExceptions,
     ConfiguredFreezes,
-    ConfiguredHouse,
+    ConfiguredModes,
     ConfiguredPolicies,
 )
-from drystone.l50_orchestrator.configuration.service import Configuration
 from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
 from drystone.l50_orchestrator.guardrails.service import Guardrails
 from drystone.l50_orchestrator.registry.configured import (
@@ -66,7 +66,7 @@ class Whole:
                 ConfiguredEnvironments(self.registry),
                 ConfiguredServices(self.registry),
                 ConfiguredPolicies(self.guardrails),
-                ConfiguredHouse(self.guardrails),
+                ConfiguredModes(self.guardrails),
                 ConfiguredExceptions(self.guardrails),
                 ConfiguredFreezes(self.guardrails),
             ],

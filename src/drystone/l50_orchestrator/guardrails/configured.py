@@ -215,10 +215,10 @@ class ConfiguredExceptions(Configured[ExceptionBlock]):
         self._guardrails = guardrails
 
     @override
-    def references(self, item: ExceptionBlock) -> tuple[Reference, ...]:
+    def references(self, name: str, item: ExceptionBlock) -> tuple[Reference, ...]:
         freeze = item.policy.startswith(FREEZE)
-        name = item.policy.removeprefix(FREEZE)
-        what = Reference("freezes" if freeze else "policies", name, ("policy",))
+        of = item.policy.removeprefix(FREEZE)
+        what = Reference("freezes" if freeze else "policies", of, ("policy",))
         if item.environment is None:
             return (what,)
         return what, Reference("environments", item.environment, ("environment",))
@@ -262,7 +262,7 @@ class ConfiguredFreezes(Configured[FreezeBlock]):
         self._guardrails = guardrails
 
     @override
-    def references(self, item: FreezeBlock) -> tuple[Reference, ...]:
+    def references(self, name: str, item: FreezeBlock) -> tuple[Reference, ...]:
         environments = [Reference("environments", e, ("environments",)) for e in item.environments]
         return (*environments, *(Reference("teams", team, ("teams",)) for team in item.teams))
 
