@@ -427,6 +427,30 @@ async def test_what_dies_while_it_is_tried_costs_nobody_an_answer_and_is_seen(at
     assert seen.stable.restarts == 0
 
 
+async def test_a_proxy_that_is_killed_parts_requests_as_before(at: At) -> None:
+    number = await at.hold("k1")
+    await at.shift("k1", 0.5, cohort="user", header="x-release")
+    users = [{"x-user-id": f"u{i}"} for i in range(20)]
+    before = [await answerer(at.port, one) for one in users]
+    counted = (await at.signals("k1")).canary.requests
+    (pid,) = [status.pid for status in at.p.platform.engines()]
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+    async def answered() -> list[int] | None:
+        try:
+            return [await answerer(at.port, one) for one in users]
+        except (OSError, AssertionError, ValueError, IndexError):
+            return None
+
+    limit = asyncio.get_running_loop().time() + 20
+    while (after := await answered()) is None:
+        assert asyncio.get_running_loop().time() < limit
+        await asyncio.sleep(0.05)
+    assert after == before
+    assert (await at.signals("k1")).canary.requests >= counted + before.count(number)
+
+
 async def test_both_releases_are_counted_from_the_hold_on(at: At) -> None:
     await at.answers(5)
     await at.hold("k1", "env: {FAILS: '1'}")

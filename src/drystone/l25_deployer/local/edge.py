@@ -19,6 +19,7 @@ from drystone.l10_engines.proxy.edge import (
     edge_snapshot,
 )
 from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS, cluster_names
+from drystone.l10_engines.proxy.errors import ProxyUnavailable
 from drystone.l10_engines.proxy.settings import connections_here
 from drystone.l10_engines.proxy.times import read_times, times_pattern
 
@@ -56,8 +57,9 @@ class Counted(msgspec.Struct, frozen=True):
     """What proxies show of the requests to a service.
 
     Attributes:
-        hosts: What has become of attempts at an address, by the proxy, the cluster and address, and the port.
-        times: How many answers took no longer than each of Envoy's bounds, and all of them last, by proxy and cluster.
+        hosts: What has become of attempts at an address, by the process of the proxy, the cluster and address, and the port.
+        times: How many answers took no longer than each of Envoy's bounds, and all of them last, by process and
+            cluster.
     """
 
     hosts: dict[tuple[int, str, int], Outcomes]
@@ -168,13 +170,16 @@ class Edge:
         hosts: dict[tuple[int, str, int], Outcomes] = {}
         times: dict[tuple[int, str], tuple[int, ...]] = {}
         names = sorted(cluster_names(service))
-        for number, envoy in enumerate(self._before(service)):
+        for envoy in self._before(service):
+            number = envoy.status().pid or 0
             for cluster in names:
                 for (address, port), found in (await envoy.outcomes(cluster)).items():
                     hosts[number, f"{cluster} {address}:{port}", port] = found
             answer = await envoy.statistics(times_pattern(names))
             for cluster, spread in read_times(answer, names).items():
                 times[number, cluster] = spread
+            if number != envoy.status().pid:
+                raise ProxyUnavailable(f"{envoy.name} ended while it was asked; ask again")
         return Counted(hosts, times)
 
     def _before(self, service: str) -> Sequence[Envoy]:
