@@ -90,7 +90,7 @@ def engines_of(home: Home, settings: Settings, log: Log) -> Engines:
         log.info("engine", engine=event.engine, kind=event.kind.value, detail=event.detail)
 
     keys, limiter = key_parts(home), limiter_of(home, settings)
-    orchestrator = orchestrator_engine(home, database, lambda: supervisor)
+    orchestrator = orchestrator_engine(home, settings, database, lambda: supervisor)
     others = (*keys.servers, limiter, orchestrator, *filter(None, (cache,)))
     supervisor = Supervisor((envoy, database, store, *others), report=report)
     return Engines(supervisor, ads, envoy, database, store, cache, keys, limiter, orchestrator)

@@ -2,39 +2,202 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from drystone.l00_kernel.contract import Caller, serve
+import msgspec
+
+from drystone.l00_kernel.context import Context
+from drystone.l00_kernel.contract import connect, serve
+from drystone.l00_kernel.errors import PlatformError, Unavailable
+from drystone.l10_engines.on_demand.serving import App
+from drystone.l10_engines.policies.evaluator import Evaluator
+from drystone.l10_engines.workflows.worker import Worker
+from drystone.l10_engines.workflows.workflows import prepare as prepare_workflows
+from drystone.l25_deployer.api import DeployerApi
+from drystone.l50_orchestrator.access import store as access_store
+from drystone.l50_orchestrator.access.gate import AccessGate
+from drystone.l50_orchestrator.access.refusals import Refusals
+from drystone.l50_orchestrator.access.service import Access
+from drystone.l50_orchestrator.access.store import TeamsInTables
+from drystone.l50_orchestrator.audit.heads import Heads
+from drystone.l50_orchestrator.audit.service import Audits, ChainedBook
+from drystone.l50_orchestrator.configuration.service import Configuration
+from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
+from drystone.l50_orchestrator.guardrails.judged import known
+from drystone.l50_orchestrator.guardrails.service import Guardrails
+from drystone.l50_orchestrator.ports import Environment
+from drystone.l50_orchestrator.registry.api import EnvironmentSaid
+from drystone.l50_orchestrator.registry.configured import (
+    ConfiguredEnvironments,
+    ConfiguredServices,
+    ConfiguredTargets,
+)
+from drystone.l50_orchestrator.registry.looked_up import RegisteredPlaces
+from drystone.l50_orchestrator.registry.service import PlatformRegistry
+from drystone.l50_orchestrator.releases import store as releases_store
+from drystone.l50_orchestrator.releases.carrying import WORKING
+from drystone.l50_orchestrator.releases.parts import Parts
+from drystone.l50_orchestrator.releases.service import Releases
+from drystone.l50_orchestrator.targets.deployer import DeployerTarget
+from drystone.l90_assembly.people import people_first
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
-    from drystone.l10_engines.on_demand.serving import App
     from drystone.l10_engines.postgres.database import Database
+    from drystone.l50_orchestrator.ports import Target
+
+HEADS = "audit-heads"
+"""File of the home that says how far the audit log had come, out of reach of whoever can write to the database."""
+
+CHECKPOINT_EVERY = timedelta(minutes=5)
+
+FIRST_ENVIRONMENTS = {
+    "dev": EnvironmentSaid("dev"),
+    "staging": EnvironmentSaid("staging", after="dev"),
+    "prod": EnvironmentSaid("prod", after="staging"),
+}
+"""Those of a platform where nobody has said anything about environments yet."""
+
+
+class Orchestrated(msgspec.Struct, frozen=True):
+    """The orchestrator at work.
+
+    Attributes:
+        app: What answers.
+        working: Carries releases out; it ends when nothing can be carried out any more.
+    """
+
+    app: App
+    working: asyncio.Task[None]
 
 
 @asynccontextmanager
 async def orchestrated(
-    home: Home, database: Database, *, clock: Clock, log: Log
-) -> AsyncIterator[App]:
-    """Bring the tables to the present, and yield what answers; what it has begun ends with the block.
+    home: Home, database: Database, *, sign_in: str, clock: Clock, log: Log
+) -> AsyncIterator[Orchestrated]:
+    """Bring the tables to the present, and begin to work; what was begun ends with the block.
 
     Args:
         home: Whose services; its agent carries out what is decided.
-        database: The orchestrator's tables.
+        database: The orchestrator's tables; those of the audit log are there and sealed.
+        sign_in: Address of the home's sign-in, by which people are known.
         clock: The time.
         log: Where it reports.
 
     Raises:
         Unavailable: The database cannot be reached.
+        MigrationsDiverged: Another version made its tables.
     """
-    me = Caller(getpass.getuser(), frozenset({"admin"}))
+    async with AsyncExitStack() as stack:
+        book, places = ChainedBook(), RegisteredPlaces(database)
+        refusals = Refusals(database, book=book, clock=clock, log=log)
+        gate = AccessGate(database, places=places, refusals=refusals, clock=clock)
+        access = Access(database, gate=gate, book=book, places=places, clock=clock, log=log)
+        heads = Heads(home.path / HEADS)
+        audits = Audits(database, gate=gate, book=book, heads=heads, clock=clock)
+        registry = PlatformRegistry(
+            database, gate=gate, book=book, teams=TeamsInTables(), clock=clock
+        )
+        evaluator, trials = Evaluator(known()), Evaluator(known())
+        stack.push_async_callback(evaluator.stop)
+        stack.push_async_callback(trials.stop)
+        guard = PolicyGuard(database, evaluator)
+        guardrails = Guardrails(
+            database, gate=gate, book=book, guard=guard, evaluator=trials, clock=clock
+        )
+        deployer = await stack.enter_async_context(connect(DeployerApi, uds=home.agent_socket))
+        parts = Parts(
+            database=database,
+            gate=gate,
+            registry=registry,
+            guard=guard,
+            book=book,
+            target=_targets(DeployerTarget(deployer)),
+        )
+        releases = Releases(parts)
+        kinds = (
+            ConfiguredTargets(registry),
+            ConfiguredEnvironments(registry),
+            ConfiguredServices(registry),
+        )
+        configuration = Configuration(database, kinds)
 
-    async def authenticate(_headers: Mapping[str, str]) -> Caller:
-        return me  # only the home's owner can open the socket
+        await access_store.prepare(database)
+        await registry.prepare()
+        await guardrails.prepare()
+        await releases_store.prepare(database)
+        await prepare_workflows(database)
 
-    yield serve(authenticate=authenticate, clock=clock, log=log)
+        by_socket = gate.by_socket(getpass.getuser())
+        authenticate = people_first(home, sign_in, clock, by_socket)
+        await _begin(registry, Context(await by_socket({})))
+        worker = Worker(database, [releases.carrier.definition], settings=WORKING, log=log)
+        working = asyncio.create_task(worker.run(), name="releases")
+        stack.push_async_callback(_given_away, worker, working)
+        watching = asyncio.create_task(_watch(audits, log), name="heads of the audit log")
+        stack.push_async_callback(_ended, watching)
+        app = serve(
+            access,
+            audits,
+            registry,
+            guardrails,
+            releases,
+            configuration,
+            authenticate=authenticate,
+            clock=clock,
+            log=log,
+        )
+        yield Orchestrated(app, working)
+
+
+def _targets(here: Target) -> Callable[[Environment], Target]:
+    """Return what finds the target of an environment."""
+
+    def find(environment: Environment) -> Target:
+        if environment.target != "here":
+            raise Unavailable(
+                f"the target {environment.target!r} of {environment.name} is another platform, to which nothing is"
+                " released yet; bind the environment to 'here'"
+            )
+        return here
+
+    return find
+
+
+async def _begin(registry: PlatformRegistry, ctx: Context) -> None:
+    if not await registry.every_environment():
+        for name, said in FIRST_ENVIRONMENTS.items():
+            await registry.set_environment(ctx, environment=name, said=said)
+
+
+async def _watch(audits: Audits, log: Log) -> None:
+    """Write down now and then how far the audit log has come, and tell when it is another one."""
+    while True:
+        try:
+            problem = await audits.checkpoint()
+            if problem is not None:
+                log.error("audit log", fault=problem.fault, detail=problem.text)
+        except PlatformError as e:
+            log.warning("audit log", error=e)
+        await asyncio.sleep(CHECKPOINT_EVERY.total_seconds())
+
+
+async def _given_away(worker: Worker, working: asyncio.Task[None]) -> None:
+    """Let another worker go on at once with what this one carries out."""
+    if not working.done():
+        worker.stop()
+    with suppress(asyncio.CancelledError):
+        await working
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.atomic import read_if_exists, write_atomically
 from drystone.l25_deployer.local.startup import ADOPTED, Part
+from drystone.l35_mesh.signin.words import address_of
 from drystone.l50_orchestrator.running.engine import NAME, OrchestratorEngine
 from drystone.l50_orchestrator.running.switch import Switch
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
+    from drystone.l00_kernel.settings import Settings
     from drystone.l10_engines.postgres.access import DatabaseAccess
     from drystone.l10_engines.postgres.server import PostgresEngine
     from drystone.l10_engines.supervision.supervisor import Supervisor
@@ -29,30 +31,49 @@ _SWITCH = "orchestrator.json"
 
 
 def orchestrator_engine(
-    home: Home, postgres: PostgresEngine, supervisor: Callable[[], Supervisor]
+    home: Home,
+    settings: Settings,
+    postgres: PostgresEngine,
+    supervisor: Callable[[], Supervisor],
 ) -> OrchestratorEngine:
     """Return the process of a home's orchestrator, not started yet.
 
     Args:
         home: Whose.
+        settings: What its owner decided.
         postgres: Holds its tables.
         supervisor: Returns what keeps both.
     """
 
     async def database() -> DatabaseAccess:
-        from drystone.l10_engines.postgres.schemas import provision  # noqa: PLC0415 - loads the client
-
         await supervisor().ensure(postgres.name)
-        password = _password(home)
-        return await provision(postgres.admin(), NAME, connections=CONNECTIONS, password=password)
+        return await _tables(postgres.admin(), _password(home))
 
     return OrchestratorEngine(
         home.engines / NAME,
         socket=home.socket(f"{NAME}.sock"),
         module=PROGRAM,
         home=home.path,
+        sign_in=address_of(settings),
         database=database,
     )
+
+
+async def _tables(admin: DatabaseAccess, password: str) -> DatabaseAccess:
+    """Make a schema for the orchestrator, in which it can add to the audit log and change nothing of it."""
+    # They load the client of PostgreSQL, which an agent without an orchestrator does without.
+    from drystone.l10_engines.postgres.database import Database  # noqa: PLC0415
+    from drystone.l10_engines.postgres.schemas import provision  # noqa: PLC0415
+    from drystone.l50_orchestrator.audit import store  # noqa: PLC0415
+
+    access = await provision(admin, NAME, connections=CONNECTIONS, password=password)
+    database = Database(access, NAME)
+    try:
+        await store.prepare(database)
+        await store.seal(admin, database)
+    finally:
+        await database.close()
+    return access
 
 
 def _password(home: Home) -> str:

@@ -2,7 +2,7 @@
 
 ::
 
-    python -m drystone.l90_assembly.orchestrator_program --home DIR --socket PATH --database FILE --memory BYTES
+    python -m drystone.l90_assembly.orchestrator_program --home DIR --socket PATH --database FILE --sign-in URL --memory BYTES
 
 It keeps everything in PostgreSQL, asks the agent of the home to carry things out, and may die at any moment.
 """
@@ -40,14 +40,16 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--home", type=Path, required=True, help="whose services")
     parser.add_argument("--socket", type=Path, required=True, help="where to answer")
     parser.add_argument("--database", type=Path, required=True, help="file with the way to it")
+    parser.add_argument("--sign-in", required=True, help="address of the home's sign-in")
     parser.add_argument("--memory", type=int, required=True, help="bytes of data at most")
     given = parser.parse_args(words)
-    resource.setrlimit(resource.RLIMIT_DATA, (given.memory, given.memory))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (given.memory, hard))
     access = msgspec.json.decode(given.database.read_bytes(), type=DatabaseAccess)
-    uvloop.run(_serve(Home.open(given.home), given.socket, access))
+    uvloop.run(_serve(Home.open(given.home), given.socket, access, given.sign_in))
 
 
-async def _serve(home: Home, socket: Path, access: DatabaseAccess) -> None:
+async def _serve(home: Home, socket: Path, access: DatabaseAccess, sign_in: str) -> None:
     clock = SystemClock()
     log = LineLog(sys.stderr, clock)
     leaving = asyncio.Event()
@@ -55,11 +57,14 @@ async def _serve(home: Home, socket: Path, access: DatabaseAccess) -> None:
         asyncio.get_running_loop().add_signal_handler(number, leaving.set)
     database = Database(access, NAME, most=MOST_SESSIONS)
     try:
-        async with orchestrated(home, database, clock=clock, log=log) as app:
-            server = server_of(app)
+        async with orchestrated(home, database, sign_in=sign_in, clock=clock, log=log) as whole:
+            server = server_of(whole.app)
             with listening(socket) as listener:
                 serving = asyncio.create_task(server.serve(sockets=[listener]))
-                await leaving.wait()
+                told = asyncio.create_task(leaving.wait())
+                # When nothing is carried out any more, this process is of no use: another one is started.
+                await asyncio.wait((told, whole.working), return_when=asyncio.FIRST_COMPLETED)
+                told.cancel()
                 server.should_exit = True
                 await serving
     finally:

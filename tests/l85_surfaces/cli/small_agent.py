@@ -14,14 +14,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import uvicorn
+from typing_extensions import override
 
 from drystone.l00_kernel.clock import SystemClock
-from drystone.l00_kernel.contract import ANONYMOUS, Caller, serve
+from drystone.l00_kernel.contract import ANONYMOUS, Caller, Context, serve
 from drystone.l00_kernel.home import Home
 from drystone.l10_engines.proxy.refusal_log import refusals_beside
 from drystone.l20_trust.keys.service import Keys
 from drystone.l35_mesh.observed.landscape import Known, Landscape, Need
 from drystone.l35_mesh.observed.service import Observed
+from drystone.l50_orchestrator.running.api import OrchestratorApi, OrchestratorView
 from l20_trust.key_rings import NoServer, bare_store
 from l85_surfaces.cli.small_limits import SmallLimits
 from l85_surfaces.cli.small_platform import SmallPlatform
@@ -29,6 +31,22 @@ from l85_surfaces.cli.small_platform import SmallPlatform
 LANDSCAPE = Landscape(
     services={"dev/orders": Known(needs={"dev/mail": Need("mail", ("GET /boxes/*",))})}
 )
+
+
+class NoOrchestrator(OrchestratorApi):
+    """Is off, whatever somebody wants."""
+
+    @override
+    async def state(self, ctx: Context) -> OrchestratorView:
+        return OrchestratorView(is_on=False)
+
+    @override
+    async def turn_on(self, ctx: Context) -> OrchestratorView:
+        return OrchestratorView(is_on=False)
+
+    @override
+    async def turn_off(self, ctx: Context) -> OrchestratorView:
+        return OrchestratorView(is_on=False)
 
 
 async def anybody(headers: Mapping[str, str]) -> Caller:
@@ -42,7 +60,7 @@ def server_for(platform: SmallPlatform, folder: Path) -> uvicorn.Server:
     home = Home(folder)
     observed = Observed(refusals_beside(home.access_log), lambda: LANDSCAPE, SystemClock())
     config = uvicorn.Config(
-        serve(platform, keys, observed, SmallLimits(), authenticate=anybody),
+        serve(platform, keys, observed, SmallLimits(), NoOrchestrator(), authenticate=anybody),
         uds=str(Home(folder).agent_socket),
         log_level="error",
         lifespan="off",

@@ -263,13 +263,18 @@ def _digest(fit: Sequence[Loaded]) -> str:
     return hashlib.sha256(msgspec.json.encode(fit)).hexdigest()
 
 
+_UNBOUND = 'ulimit -S -d unlimited 2>/dev/null; exec "$@"'
+"""Its allocator reserves far more than it uses: a bound of this process's data would be one of its addresses."""
+
+
 class _Process:
     """The process and the socket to it."""
 
     def __init__(self, limit: timedelta, memory: int) -> None:
         ours, theirs = socket.socketpair()
         self._lifeline, end = os.pipe()[::-1]
-        command = [sys.executable, "-m", "drystone.l10_engines.policies.worker"]
+        command = ["/bin/sh", "-c", _UNBOUND, "policies"]
+        command += [sys.executable, "-m", "drystone.l10_engines.policies.worker"]
         command += [f"--limit={limit.total_seconds()}", f"--memory={memory}", f"--lifeline={end}"]
         self._popen: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own program
             command,

@@ -12,6 +12,9 @@ from drystone.l00_kernel.contract import Api, Context, call
 from drystone.l00_kernel.shortage import DiskFull
 from drystone.l50_orchestrator.running import errors
 
+AUDIENCE = "platform/orchestrator"
+"""Whom tokens of the sign-in are for, by which it knows people."""
+
 
 class OrchestratorView(msgspec.Struct, frozen=True):
     """The orchestrator of a home.

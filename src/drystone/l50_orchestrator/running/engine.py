@@ -32,8 +32,10 @@ class OrchestratorEngine(LocalEngine):
     Args:
         directory: Its own.
         socket: Where it is to answer.
-        module: What Python runs; it takes ``--home``, ``--socket``, ``--database`` and ``--memory``.
+        module: What Python runs; it takes ``--home``, ``--socket``, ``--database``, ``--sign-in`` and
+            ``--memory``.
         home: Whose.
+        sign_in: Address of its sign-in.
         database: Returns the way to its tables, when they can be reached.
         patience: How long it is waited for.
     """
@@ -48,6 +50,7 @@ class OrchestratorEngine(LocalEngine):
         socket: Path,
         module: str,
         home: Path,
+        sign_in: str,
         database: Callable[[], Awaitable[DatabaseAccess]],
         patience: Patience | None = None,
     ) -> None:
@@ -55,6 +58,7 @@ class OrchestratorEngine(LocalEngine):
         self.socket = socket
         self._module = module
         self._home = home
+        self._sign_in = sign_in
         self._database = database
 
     @override
@@ -69,6 +73,7 @@ class OrchestratorEngine(LocalEngine):
             "home": self._home,
             "socket": self.socket,
             "database": self.directory / ACCESS,
+            "sign-in": self._sign_in,
             "memory": self.memory,
         }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]

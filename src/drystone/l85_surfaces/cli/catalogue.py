@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drystone.l85_surfaces.cli.catalogue_of_releases import RELEASES, SHARING
 from drystone.l85_surfaces.cli.command import Command, Group
 from drystone.l85_surfaces.cli.dependencies.catalogue import DEPENDENCIES
 
@@ -255,23 +256,8 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ),
         ),
     ),
-    "Release together with others": (
-        Group(
-            "orchestrator",
-            "The orchestrator, which decides about everyone's releases: on, off, state.",
-            (
-                Command("orchestrator on", "orchestrator:turn_on", ("drystone orchestrator on",)),
-                Command(
-                    "orchestrator off", "orchestrator:turn_off", ("drystone orchestrator off",)
-                ),
-                Command(
-                    "orchestrator status",
-                    "orchestrator:state",
-                    ("drystone orchestrator status", "drystone orchestrator status --json"),
-                ),
-            ),
-        ),
-    ),
+    "Release": RELEASES,
+    "Share a platform": SHARING,
     "Understand what depends on what": (DEPENDENCIES,),
     "Tools": (
         Command(

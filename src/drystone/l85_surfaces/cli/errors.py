@@ -23,6 +23,22 @@ class NoAnswer(Unavailable):
     """A platform is kept in this home but does not answer."""
 
 
+class OrchestratorOff(Conflict):
+    """The orchestrator of this home is off."""
+
+
+class ReleaseEndedBadly(Conflict):
+    """A release ended otherwise than it was meant to."""
+
+
+class NothingUnderWay(Conflict):
+    """No release can be given orders."""
+
+
+class AuditBroken(Conflict):
+    """The audit log is not what it was."""
+
+
 class AlreadyRunning(Conflict):
     """A platform runs in this home with other settings."""
 

@@ -81,3 +81,22 @@ DeleteData = Annotated[
         help="Name of a resource whose data may be deleted; may be given again.",
     ),
 ]
+Version = Annotated[
+    str | None, Parameter(help="Name of the release. [default: a number that counts up]")
+]
+Wait = Annotated[
+    bool,
+    Parameter(
+        negative="--no-wait",
+        show_default=False,
+        help="Wait for another operation on the service (the default), or refuse.",
+    ),
+]
+Message = Annotated[
+    str,
+    Parameter(
+        name=("--message", "-m"),
+        show_default=False,
+        help="What for; it stands in the record of the orchestrator.",
+    ),
+]

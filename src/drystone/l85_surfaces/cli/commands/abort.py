@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
-from drystone.l85_surfaces.cli.reach import context, environment_of, platform
-from drystone.l85_surfaces.cli.terminal import Terminal
+from drystone.l85_surfaces.cli.commands import apd
+from drystone.l85_surfaces.cli.commands.steering import steer
+from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Message, Service, Shared
+from drystone.l85_surfaces.cli.orchestrated import is_orchestrated
 
 
 async def abort(
-    service: Service, /, *, env: Environment = None, shared: Shared = NOTHING_SAID
+    service: Service,
+    /,
+    *,
+    message: Message = "",
+    env: Environment = None,
+    shared: Shared = NOTHING_SAID,
 ) -> None:
     """Stop the operation in progress on a service.
 
-    Prints what serves now.
+    Prints what serves now. Where the orchestrator is on, it is the release under way that ends, at any point of its rollout.
     """
-    out = Terminal(json=shared.json)
-    environment = environment_of(env, shared.folder)
-    async with platform(shared.folder) as api:
-        serves = await api.abort(context(), environment=environment, service=service)
-    out.line(serves)
-    out.document({"service": service, "environment": environment, "serves": serves})
+    if await is_orchestrated(shared.folder):
+        await steer("abort", service, message, env, shared)
+    else:
+        await apd.abort(service, env=env, shared=shared)

@@ -1,0 +1,206 @@
+"""``drystone registry``, ``environments`` and ``targets``: who owns what, and where it may run."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from drystone.l85_surfaces.cli.errors import Misuse
+from drystone.l85_surfaces.cli.options import NOTHING_SAID, Service, Shared
+from drystone.l85_surfaces.cli.orchestrated import orchestrator
+from drystone.l85_surfaces.cli.parameters import Parameter
+from drystone.l85_surfaces.cli.reach import context
+from drystone.l85_surfaces.cli.terminal import Terminal
+from drystone.l85_surfaces.cli.views import registry as views
+
+if TYPE_CHECKING:
+    from drystone.l50_orchestrator.registry.api import RegistryApi, ServiceView
+
+Team = Annotated[str, Parameter(name=("--team",), metavar="TEAM", help="Name of the team.")]
+Name = Annotated[str, Parameter(help="Its name.")]
+
+
+def _registry(shared: Shared) -> AbstractAsyncContextManager[RegistryApi]:
+    from drystone.l50_orchestrator.registry.api import RegistryApi  # noqa: PLC0415 - loads the contract
+
+    return orchestrator(shared.folder, RegistryApi)
+
+
+async def list_services(
+    search: Annotated[str, Parameter(help="Text in the name or the description.")] = "",
+    /,
+    *,
+    team: Annotated[str | None, Parameter(help="Only of this team.")] = None,
+    tier: Annotated[int | None, Parameter(least=0, help="Only of this tier.")] = None,
+    retired: Annotated[
+        bool, Parameter(show_default=False, help="Those that their teams gave up.")
+    ] = False,
+    shared: Shared = NOTHING_SAID,
+) -> None:
+    """List services with their owners, whether they run or not."""
+    out = Terminal(json=shared.json)
+    found: list[ServiceView] = []
+    async with _registry(shared) as api:
+        cursor = None
+        while True:
+            page = await api.services(
+                context(), team=team, tier=tier, search=search, retired=retired, cursor=cursor
+            )
+            found += page.items
+            cursor = page.next
+            if cursor is None:
+                break
+    out.document(found)
+    if found:
+        out.lines(views.services(found, now=datetime.now(UTC), paint=out.paint, width=out.width))
+    else:
+        out.line("no services")
+
+
+async def show(service: Service, /, *, shared: Shared = NOTHING_SAID) -> None:
+    """Tell who owns a service, and where it runs."""
+    async with _registry(shared) as api:
+        _tell(shared, await api.show(context(), service=service))
+
+
+async def register(
+    service: Service,
+    /,
+    *,
+    team: Team,
+    description: Annotated[str, Parameter(help="What it is for, in a sentence.")] = "",
+    link: Annotated[
+        list[str] | None,
+        Parameter(
+            name=("--link",), metavar="WHAT=URL", help="A page about it; may be given again."
+        ),
+    ] = None,
+    shared: Shared = NOTHING_SAID,
+) -> None:
+    """Register a service for a team before its first deploy, or say something else of it."""
+    from drystone.l50_orchestrator.registry.api import ServiceSaid  # noqa: PLC0415 - loads the contract
+
+    links = {}
+    for one in link or ():
+        what, equals, url = one.partition("=")
+        if not equals:
+            raise Misuse(f"--link {one} is not WHAT=URL, such as runbook=https://…")
+        links[what] = url
+    async with _registry(shared) as api:
+        said = ServiceSaid(team, description, links)
+        _tell(shared, await api.register(context(), service=service, said=said))
+
+
+async def offer(service: Service, /, *, team: Team, shared: Shared = NOTHING_SAID) -> None:
+    """Offer a service to another team, for 14 days; nothing changes until it is taken."""
+    async with _registry(shared) as api:
+        _tell(shared, await api.offer(context(), service=service, team=team))
+
+
+async def take(service: Service, /, *, shared: Shared = NOTHING_SAID) -> None:
+    """Take a service that was offered to a team of your own."""
+    async with _registry(shared) as api:
+        _tell(shared, await api.take(context(), service=service))
+
+
+async def assign(service: Service, /, *, team: Team, shared: Shared = NOTHING_SAID) -> None:
+    """Give a service to another team without asking either; for admins."""
+    async with _registry(shared) as api:
+        _tell(shared, await api.assign(context(), service=service, team=team))
+
+
+async def retire(service: Service, /, *, shared: Shared = NOTHING_SAID) -> None:
+    """Give a service up that runs nowhere. Its name stays its team's for 90 days."""
+    async with _registry(shared) as api:
+        _tell(shared, await api.retire(context(), service=service))
+
+
+async def environments(*, shared: Shared = NOTHING_SAID) -> None:
+    """List environments: their type, where they lie, and which comes after which."""
+    out = Terminal(json=shared.json)
+    async with _registry(shared) as api:
+        found = await api.environments(context())
+    out.document(found)
+    out.lines(views.environments(found, paint=out.paint, width=out.width))
+
+
+async def set_environment(
+    name: Name,
+    /,
+    *,
+    type: Annotated[  # noqa: A002 - what it is called everywhere
+        Literal["local", "dev", "staging", "prod"],
+        Parameter(
+            name=("--type",), help="Which part of `environments` of a descriptor holds there."
+        ),
+    ],
+    region: Annotated[str, Parameter(help="The region it lies in.")] = "",
+    target: Annotated[str, Parameter(help="What carries out its releases.")] = "here",
+    after: Annotated[
+        str, Parameter(metavar="ENV", help="What a release passes before this one.")
+    ] = "",
+    keep: Annotated[int, Parameter(least=1, help="How many releases are kept to go back to.")] = 5,
+    shared: Shared = NOTHING_SAID,
+) -> None:
+    """Make an environment, or change it."""
+    from drystone.l50_orchestrator.registry.api import EnvironmentSaid  # noqa: PLC0415 - loads the contract
+
+    out = Terminal(json=shared.json)
+    said = EnvironmentSaid(type, region, target, after, keep)
+    async with _registry(shared) as api:
+        view = await api.set_environment(context(), environment=name, said=said)
+    out.document(view)
+    out.lines(views.environments([view], paint=out.paint, width=out.width))
+
+
+async def remove_environment(name: Name, /, *, shared: Shared = NOTHING_SAID) -> None:
+    """Remove an environment in which nothing runs."""
+    async with _registry(shared) as api:
+        await api.remove_environment(context(), environment=name)
+    _gone(shared, name)
+
+
+async def targets(*, shared: Shared = NOTHING_SAID) -> None:
+    """List targets: what carries out the releases of environments."""
+    out = Terminal(json=shared.json)
+    async with _registry(shared) as api:
+        found = await api.targets(context())
+    out.document(found)
+    out.lines(views.targets(found, paint=out.paint, width=out.width))
+
+
+async def set_target(
+    name: Name,
+    /,
+    *,
+    url: Annotated[str, Parameter(help="Address of the other platform, https://HOST[:PORT]/.")],
+    shared: Shared = NOTHING_SAID,
+) -> None:
+    """Make a target of another platform, or change where it is."""
+    from drystone.l50_orchestrator.registry.api import TargetSaid  # noqa: PLC0415 - loads the contract
+
+    out = Terminal(json=shared.json)
+    async with _registry(shared) as api:
+        view = await api.set_target(context(), target=name, said=TargetSaid("platform", url))
+    out.document(view)
+    out.lines(views.targets([view], paint=out.paint, width=out.width))
+
+
+async def remove_target(name: Name, /, *, shared: Shared = NOTHING_SAID) -> None:
+    """Remove a target to which no environment is bound."""
+    async with _registry(shared) as api:
+        await api.remove_target(context(), target=name)
+    _gone(shared, name)
+
+
+def _gone(shared: Shared, name: str) -> None:
+    out = Terminal(json=shared.json)
+    out.document({"removed": name})
+    out.line(f"{name} is removed")
+
+
+def _tell(shared: Shared, view: ServiceView) -> None:
+    out = Terminal(json=shared.json)
+    out.document(view)
+    out.lines(views.service(view, paint=out.paint))
