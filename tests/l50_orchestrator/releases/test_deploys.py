@@ -14,6 +14,7 @@ from drystone.l50_orchestrator.releases.errors import (
     NothingBefore,
     ReleaseNotKept,
     ReleaseUnknown,
+    RequestUnfit,
 )
 from drystone.l50_orchestrator.releases.store import Reader
 from drystone.testing.orchestrator import RefuseAll, TableBook
@@ -222,9 +223,19 @@ async def test_a_history_comes_in_pages_and_can_be_chosen_from(stage: Stage) -> 
 
 
 async def test_an_unknown_release_is_told(stage: Stage) -> None:
-    for name in ("nobody", "dev/orders/7", "dev/orders/x", "a/b/c/d", "\u2603"):
+    for name in ("a\0b", "nobody", "dev/orders/7", "dev/orders/x", "a/b/c/d", "\u2603"):
         with pytest.raises(ReleaseUnknown):
             await stage.releases.show(ADA, release=name)
+
+
+async def test_words_that_no_table_takes_are_refused(stage: Stage) -> None:
+    for said, message in (
+        (type(source())(source().text, "a\0", "/srv"), ""),
+        (source(), "\0"),
+        (source(), "x" * 2001),
+    ):
+        with pytest.raises(RequestUnfit):
+            await stage.releases.deploy(ADA, source=said, environment="dev", message=message)
 
 
 async def test_progress_is_followed_to_the_end_and_can_be_taken_up_again(stage: Stage) -> None:

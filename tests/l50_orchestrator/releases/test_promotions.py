@@ -69,6 +69,15 @@ async def test_another_artefact_than_the_one_that_was_tried_is_not_promoted(
     assert await stage.releases.disagreements(ADA, environment="prod") == []
 
 
+async def test_a_cutover_cannot_be_held_and_is_promoted_all_the_same(stage: Stage) -> None:
+    async with stage.worker():
+        for version in ("1", "2"):
+            await deployed(stage, source(deploy="strategy: cutover").text, "staging", version)
+            asked = await stage.releases.promote(ADA, service="orders", to="prod")
+            assert (await stage.ended(asked.id)).state == "served"
+    assert not any(one.hold for one in stage.target.service("prod", "orders").operations.values())
+
+
 async def test_of_two_promotions_at_once_one_is_refused(stage: Stage) -> None:
     async with stage.worker():
         await deployed(stage, source().text, "staging")

@@ -166,7 +166,8 @@ class Carrier:
             record = await self._reader.record(id_)
             terms = await self._judging.terms(record)
             is_back = record.asked.kind == "rollback"
-            is_held = bool(terms and terms.rollout) or bool(record.asked.expected)
+            is_held = terms is not None and terms.can_be_held
+            is_held = is_held and bool((terms and terms.rollout) or record.asked.expected)
             up = await (await self._bringing(record)).up(
                 None if is_back else await self._judging.source(record),
                 hold=is_held and not is_back,

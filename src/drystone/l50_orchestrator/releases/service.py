@@ -43,6 +43,7 @@ from drystone.l50_orchestrator.releases.terms import (
 )
 
 MOST_MESSAGE = 2000
+_MOST_PATHS = 16_384
 _MOST_LISTED = 500
 _MOST_SEQ = 2**62
 _FOLLOW_S = 0.2
@@ -76,6 +77,7 @@ class Releases(ReleasesApi):
         confirm: list[str] | None = None,
     ) -> ReleaseSummary:
         _require_words(message)
+        _require_words("".join((source.file, source.folder, *(confirm or ()))), most=_MOST_PATHS)
         places = await self._choosing.places(environment)
         service = await asyncio.to_thread(service_in, source.text, source.file)
         actors = [
@@ -334,6 +336,6 @@ class Releases(ReleasesApi):
         )
 
 
-def _require_words(message: str) -> None:
-    if len(message) > MOST_MESSAGE or "\0" in message:
-        raise RequestUnfit(f"a message has at most {MOST_MESSAGE} characters, and no NUL")
+def _require_words(words: str, *, most: int = MOST_MESSAGE) -> None:
+    if len(words) > most or "\0" in words:
+        raise RequestUnfit(f"a message or path has at most {most} characters, and no NUL")

@@ -199,6 +199,7 @@ class Reader:
         Raises:
             ReleaseUnknown: There is none.
         """
+        id_ = id_.replace("\0", "")
         environment, _, rest = id_.partition("/")
         service, _, number = rest.partition("/")
         async with self._database.session() as session:

@@ -37,6 +37,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         keep: How many releases are kept to go back to; None where the environment says.
         regions: Whether regions of one type follow one another.
         goes_on: Whether the descriptor may ask for a promotion by itself, in whatever environment.
+        can_be_held: Whether it can run beside the one that serves; a cutover cannot.
         stacks: The five compiled stacks, as JSON objects.
     """
 
@@ -53,6 +54,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     stacks: dict[str, Any]
     regions: Literal["one-by-one", "all"] = "one-by-one"
     goes_on: bool = False
+    can_be_held: bool = True
 
 
 def digest_of(text: str) -> str:
@@ -102,6 +104,7 @@ def terms_of(text: str, *, file: str, environment: Environment, version: str) ->
         stacks=built,
         regions=deploy.regions,
         goes_on="soak" in text,
+        can_be_held=deploy.strategy != "cutover",
     )
 
 
