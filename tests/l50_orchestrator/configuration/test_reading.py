@@ -159,7 +159,7 @@ def test_a_secret_is_refused_and_not_shown(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "teams: {tokens: [ada], secrets: []}\n",
+        "teams: {tokens: [ada], secrets: [], token: {members: [ada]}}\n",
         "teams:\n  password:\n    members: []\n",
         "grants: {a: {team: b, reason: it hands out tokens and secrets}}\n",
         "x-link: https://runbooks.example/token:reset/a@b\n",

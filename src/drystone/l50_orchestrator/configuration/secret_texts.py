@@ -12,7 +12,7 @@ from drystone.l00_kernel.yaml_text.problems import LINE_BREAK, Problem
 
 _HELP = (
     "remove it, and give out a new one, since this one was written down: deploy tokens are made by the platform and shown once,"
-    " secrets of services stand in their secret store"
+    " secrets of services stand in their secret store; where only a name sounds like one, write what it holds as a mapping"
 )
 
 _NAMED = re.compile(
