@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from drystone.l50_orchestrator.ports import Arm, Signals
@@ -78,6 +80,26 @@ async def test_orders_end_what_nothing_is_proven_of(
         again = await stage.releases.steer(BOB, release=asked.id, verb="abort")
     assert again.state == state
     assert stage.serves() == version
+
+
+async def test_of_two_orders_at_once_both_are_taken_and_the_release_ends_once(stage: Stage) -> None:
+    stage.target.traffic = Traffic(rate=0.0)
+    async with stage.worker():
+        await stage.deploy(LATER, version="1")
+        asked = await stage.releases.deploy(
+            ADA, source=source(deploy=LATER), environment="dev", version="2"
+        )
+        await stage.in_state(asked.id, "rolling")
+        await asyncio.gather(
+            stage.releases.steer(BOB, release=asked.id, verb="promote"),
+            stage.releases.steer(ADA, release=asked.id, verb="abort"),
+        )
+        ended = await stage.ended(asked.id)
+    assert (ended.state, stage.serves()) in {("served", "2"), ("aborted", "1")}
+    steps = (await stage.releases.show(ADA, release=asked.id)).steps
+    assert sum(one.step == "order" for one in steps) == 2
+    assert sum(one.step == "end" for one in steps) == 1
+    assert await stage.releases.disagreements(ADA, environment="dev") == []
 
 
 async def test_a_rollback_without_a_number_aborts_what_is_under_way(stage: Stage) -> None:
