@@ -81,7 +81,7 @@ async def test_the_server_prepares_every_statement(ground: Ground) -> None:
     texts = {
         n: t for n, t in vars(store).items() if n.isupper() and str(t).lstrip().startswith(VERBS)
     }
-    assert len(texts) == 30
+    assert len(texts) == 31
     async with ground.database.session() as session:
         for name, text in texts.items():
             numbers = {w: n for n, w in enumerate(dict.fromkeys(NAMED.findall(text)), 1)}
@@ -271,6 +271,19 @@ async def test_a_flood_of_refusals_is_bounded_and_counted(ground: Ground) -> Non
         ("platform", "audit/log", '{"count":30}')
     ]
     assert len(await ground.entries("access.refused")) == OF_ONE + 1
+
+
+async def test_who_is_refused_while_holding_the_end_of_the_log_does_not_wait_for_itself(
+    ground: Ground,
+) -> None:
+    async with asyncio.timeout(30), ground.database.session() as session, session.transaction():
+        root = await ground.gate.require(ROOT, Action.SEE)
+        await ChainedBook().note(session, root, "a.held", "platform")
+        with pytest.raises(NotAllowed):
+            await ground.gate.require(ZOE, Action.DEPLOY, service="orders", environment="dev")
+    await ground.refusals.close()
+    assert await ground.entries("access.refused") == []
+    assert len(await ground.entries("access.refused-more")) == 1
 
 
 async def test_what_was_only_counted_is_written_at_the_end(ground: Ground) -> None:

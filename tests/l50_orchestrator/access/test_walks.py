@@ -67,7 +67,7 @@ async def step(ground: Ground, chance: random.Random, who: str) -> None:
     await chance.choice(deeds)()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))])
 async def test_nobody_comes_to_rights_that_nobody_with_them_gave_and_one_admin_is_always_left(
     ground: Ground, seed: int
 ) -> None:

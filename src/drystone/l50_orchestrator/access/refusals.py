@@ -17,11 +17,15 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.ports import Log
 from drystone.l00_kernel.visible import visible
 from drystone.l10_engines.postgres.database import Database
+from drystone.l50_orchestrator.access import store
 from drystone.l50_orchestrator.ports import Actor, Book
 
 WINDOW = timedelta(minutes=10)
 OF_ONE = 10
 OF_ALL = 100
+
+PATIENCE = "1s"
+"""How long the end of the log is waited for. Somebody may ask in the middle of a transaction that holds it, and would wait for itself."""
 
 _PLATFORM = Actor("platform", "platform")
 _LONGEST = 200
@@ -62,10 +66,9 @@ class Bound:
         self._written.clear()
         return beyond
 
-    @property
-    def has_more(self) -> bool:
-        """Whether some were not written."""
-        return self._beyond > 0
+    def missed(self, count: int = 1) -> None:
+        """Count what was to be written and could not be."""
+        self._beyond += count
 
 
 class Refusals:
@@ -100,7 +103,8 @@ class Refusals:
         if self._bound.admit(actor.name, now):
             name = visible(actor.name[:_LONGEST])
             told = msgspec.structs.replace(actor, name=name)
-            await self._write(told, "access.refused", subject, wanted=action, why=why)
+            if not await self._write(told, "access.refused", subject, wanted=action, why=why):
+                self._bound.missed()
         elif self._task is None or self._task.done():
             self._task = asyncio.create_task(self._later())
 
@@ -116,12 +120,17 @@ class Refusals:
         await self._sum_up(self._bound.over(self._clock.monotonic()))
 
     async def _sum_up(self, beyond: int) -> None:
-        if beyond:
-            await self._write(_PLATFORM, "access.refused-more", "audit/log", count=beyond)
+        if beyond and not await self._write(
+            _PLATFORM, "access.refused-more", "audit/log", count=beyond
+        ):
+            self._bound.missed(beyond)
 
-    async def _write(self, actor: Actor, action: str, subject: str, **fields: str | int) -> None:
+    async def _write(self, actor: Actor, action: str, subject: str, **fields: str | int) -> bool:
         try:
             async with self._database.session() as session, session.transaction():
+                await session.fetch(store.WAIT, patience=PATIENCE)
                 await self._book.note(session, actor, action, subject, **fields)
         except PlatformError as e:
             self._log.error("a refusal is not in the audit log", error=e, actor=actor.name)
+            return False
+        return True

@@ -27,6 +27,8 @@ _SPACE = 0x6163  # keeps this advisory lock apart from others
 
 LOCK = "SELECT pg_advisory_xact_lock(%(space)s, hashtext(current_schema()))"
 
+WAIT = "SELECT set_config('lock_timeout', %(patience)s, true)"
+
 ADMINS = """
 SELECT count(*) FROM access_person p
  WHERE p.left_at IS NULL AND EXISTS (
