@@ -97,7 +97,8 @@ async def _measured(database: Database, seconds: float) -> str:
 
         rows = []
         base = 0.0
-        await _under_load(cheapest, api, 1.0)  # until every connection is open
+        await cheapest(0)  # the process is there
+        await _under_load(cheapest, api, 1.0)  # and its connections are open
         for name, call in [
             ("environments (the baseline)", cheapest),
             ("a page of 100", page),
