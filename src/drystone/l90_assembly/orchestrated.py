@@ -44,6 +44,7 @@ from drystone.l50_orchestrator.releases.carrying import WORKING
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.service import Releases
 from drystone.l50_orchestrator.targets.deployer import DeployerTarget
+from drystone.l90_assembly.on_behalf import on_behalf
 from drystone.l90_assembly.people import people_first
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ async def orchestrated(
         await prepare_workflows(database)
 
         by_socket = gate.by_socket(getpass.getuser())
-        authenticate = people_first(home, sign_in, clock, by_socket)
+        authenticate = on_behalf(people_first(home, sign_in, clock, by_socket))
         await _begin(registry, Context(await by_socket({})))
         worker = Worker(database, [releases.carrier.definition], settings=WORKING, log=log)
         working = asyncio.create_task(worker.run(), name="releases")

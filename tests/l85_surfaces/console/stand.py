@@ -134,8 +134,8 @@ def curve(phase: str = "rising", *, looks: int = 60, slope: float = 0.02) -> Cur
     return Curve(
         points=points,
         turns=(
-            Turn(timedelta(), "rising", 0.01, "begun"),
-            Turn(timedelta(seconds=200), "rising", 0.1, "nothing proven against it at step 1 of 4"),
+            Turn(timedelta(), "begun", "rising", 0.01),
+            Turn(timedelta(seconds=200), "nothing proven against it at step 1 of 4", "rising", 0.1),
         ),
         alarm=math.log(100),
         proof=math.log(20),

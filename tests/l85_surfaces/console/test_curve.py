@@ -26,7 +26,7 @@ turns = st.builds(
     Turn,
     at=st.timedeltas(timedelta(), timedelta(days=90)),
     phase=st.just("rising"),
-    share=st.floats(0, 1),
+    share=st.none() | st.floats(0, 1),
     why=st.just(""),
 )
 curves = st.builds(
@@ -38,7 +38,7 @@ curves = st.builds(
         lambda some: tuple(sorted(some, key=lambda one: one.at))
     ),
     alarm=st.floats(math.log(2), math.log(1e9)),
-    proof=st.floats(math.log(2), math.log(1e9)),
+    proof=st.none() | st.floats(math.log(2), math.log(1e9)),
     phase=st.just("rising"),
     share=st.floats(0, 1),
     at=st.timedeltas(timedelta(), timedelta(days=90)),

@@ -91,7 +91,7 @@ def hostile(word: str) -> dict[str, Page]:
     lines = line(
         word, environment=word, service=word, version=word, kind=word, state=word, by=word, why=word
     )
-    turns = (Turn(curve().at, word, 0.1, word),)
+    turns = (Turn(curve().at, word, word, 0.1),)
     return {
         "services": services(
             Overview(

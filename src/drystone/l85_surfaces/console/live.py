@@ -19,6 +19,7 @@ from drystone.l00_kernel.home import Home
 from drystone.l25_deployer.api import DeployerApi, HistoryEvent, LogRecord, ServiceSummary
 from drystone.l35_mesh.observed.api import CallTimes, ObservedApi
 from drystone.l85_surfaces.console.errors import NotTurnedOn
+from drystone.l85_surfaces.console.orchestrator import Orchestrator
 from drystone.l85_surfaces.console.people import Person
 from drystone.l85_surfaces.console.platform import AuditAsked, Platform
 from drystone.l85_surfaces.console.traffic import traffic
@@ -27,6 +28,7 @@ from drystone.l85_surfaces.console.views import (
     Logs,
     Overview,
     Release,
+    ReleaseLine,
     Rolling,
     Service,
     Verb,
@@ -64,6 +66,7 @@ class LivePlatform(Platform):
     def __init__(self, home: Home, clock: Clock | None = None) -> None:
         self._home = home
         self._clock = clock or SystemClock()
+        self._orchestrator = Orchestrator(home.agent_socket)
         self._changes: dict[Key, _Change] = {}
         self._problems: tuple[float, list[str]] | None = None
 
@@ -75,11 +78,13 @@ class LivePlatform(Platform):
             lines, more = await _services(api, environment, search, cursor)
             changed = await self._changed(api, lines)
             problems = await self._wrong(api)
+        rolling, silent = await self._on_the_way()
         return Overview(
             services=lines,
             changed=changed,
+            rolling=rolling,
             next=more,
-            problems=problems,
+            problems=[*problems, *silent],
             environment=environment,
             search=search,
         )
@@ -122,13 +127,17 @@ class LivePlatform(Platform):
             view = await api.show(_nobody(), environment=environment, service=name)
             history = await api.history(_nobody(), environment=environment, service=name, limit=50)
         log, logged = self._home.access_log, f"{name}.{environment}"
-        canary = view.canary
+        lines, rolling, may_roll_back = await self._recorded(environment, name)
+        if rolling is None and view.canary is not None:
+            rolling = Rolling("", view.canary.share, "held")
         return Service(
             view=view,
             history=history.items,
             traffic=await asyncio.to_thread(traffic, log, logged, self._clock.now()),
             calls=await self._calls(f"{environment}/{name}"),
-            rolling=None if canary is None else Rolling("", canary.share, "held"),
+            rolling=rolling,
+            releases=lines,
+            may_roll_back=may_roll_back,
         )
 
     async def _calls(self, name: str) -> list[CallTimes]:
@@ -180,23 +189,43 @@ class LivePlatform(Platform):
 
     @override
     async def release(self, person: Person | None, id_: str) -> Release:
-        raise NotTurnedOn
+        return await self._orchestrator.release(id_)
 
     @override
     async def approvals(self, person: Person | None) -> list[Waiting]:
-        raise NotTurnedOn
+        return await self._orchestrator.approvals()
 
     @override
     async def audit(self, person: Person | None, asked: AuditAsked) -> Audit:
-        raise NotTurnedOn
+        return await self._orchestrator.audit(person, asked)
 
     @override
     async def act(self, person: Person, id_: str, verb: Verb, reason: str) -> None:
-        raise NotTurnedOn
+        await self._orchestrator.act(person, id_, verb, reason)
 
     @override
     async def roll_back(self, person: Person, environment: str, name: str, reason: str) -> str:
-        raise NotTurnedOn
+        return await self._orchestrator.roll_back(person, environment, name, reason)
+
+    async def _on_the_way(self) -> tuple[Mapping[Key, Rolling], list[str]]:
+        """Return what is on its way, and what keeps the orchestrator from telling."""
+        try:
+            return await self._orchestrator.rolling(), []
+        except NotTurnedOn:
+            return {}, []
+        except PlatformError as e:
+            return {}, [e.message]
+
+    async def _recorded(
+        self, environment: str, name: str
+    ) -> tuple[list[ReleaseLine], Rolling | None, bool]:
+        """Return releases of a service, the one on its way, and whether there is somebody to ask for the way back."""
+        try:
+            lines = await self._orchestrator.releases(environment, name)
+            rolling = await self._orchestrator.rolling(environment, name)
+        except PlatformError:
+            return [], None, False
+        return lines, rolling.get((environment, name)), True
 
     @asynccontextmanager
     async def _agent(self, contract: type[A]) -> AsyncIterator[A]:

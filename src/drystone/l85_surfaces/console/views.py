@@ -166,12 +166,12 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """A change of a rollout, and why."""
+    """A change of a rollout, and why; share and phase where they are known."""
 
     at: timedelta
-    phase: str
-    share: float
     why: str
+    phase: str = ""
+    share: float | None = None
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -191,7 +191,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
         points: In the order of the looks.
         turns: What happened.
         alarm: From here on it is proven bad, a natural logarithm.
-        proof: From here on it is proven good, likewise.
+        proof: From here on it is proven good, likewise; None where that is not known.
         phase: What it does.
         share: Of the traffic that the new release gets now.
         at: How long it has lasted.
@@ -202,7 +202,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     points: tuple[Point, ...]
     turns: tuple[Turn, ...] = ()
     alarm: float
-    proof: float
+    proof: float | None = None
     phase: str
     share: float
     at: timedelta

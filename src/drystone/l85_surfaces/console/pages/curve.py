@@ -122,7 +122,7 @@ def _share_panel(curve: Curve, axes: _Axes) -> list[Html]:
 
 def _shares(curve: Curve) -> list[tuple[float, float]]:
     """Return when the share became what, from turns where they are known: looks come later than they."""
-    changes = [(one.at.total_seconds(), one.share) for one in curve.turns]
+    changes = [(one.at.total_seconds(), one.share) for one in curve.turns if one.share is not None]
     if not changes:
         changes = [(one.at.total_seconds(), one.share) for one in curve.points]
     return changes
@@ -152,7 +152,9 @@ def _line(points: Sequence[Point], axes: _Axes, of: Callable[[Point], float], mo
     return tag("path", d="M" + " L".join(places), class_=f"evidence {mood}")
 
 
-def _bound(axes: _Axes, bound: float, mood: str, word: str) -> list[Html]:
+def _bound(axes: _Axes, bound: float | None, mood: str, word: str) -> list[Html]:
+    if bound is None:
+        return []
     y = f"{axes.power(_power(bound)):.1f}"
     return [
         tag("line", x1=_LEFT, x2=axes.width - _RIGHT, y1=y, y2=y, class_=f"bound {mood}"),
@@ -235,9 +237,11 @@ def _in_words(curve: Curve) -> str:
     )
 
 
-def told(evidence: float, bound: float, what: str) -> str:
+def told(evidence: float, bound: float | None, what: str) -> str:
     """Say an e-value and what it takes to prove something."""
     value = math.exp(min(evidence, math.log(10) * HIGHEST)) if not math.isnan(evidence) else 0.0
+    if bound is None:
+        return f"that it is {what} has an e-value of {value:,.3g}"
     word = "proven" if evidence >= bound else "not proven"
     return f"{word} to be {what} (e-value {value:,.3g} of {math.exp(min(bound, 20)):,.3g})"
 

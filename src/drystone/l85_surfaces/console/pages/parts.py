@@ -12,14 +12,17 @@ from drystone.l85_surfaces.console.pages.layout import short
 from drystone.l85_surfaces.console.people import Person
 
 MOODS: Mapping[str, tuple[str, str]] = {
-    **dict.fromkeys(("serving", "healthy", "done", "ended", "promoted", "ok"), ("good", "✓")),
+    **dict.fromkeys(("serving", "served", "healthy", "done", "ended", "promoted"), ("good", "✓")),
     **dict.fromkeys(
         ("degraded", "unhealthy", "warn", "warning", "held", "paused"), ("careful", "!")
     ),
     **dict.fromkeys(("alarmed", "waiting", "excepted", "backing-off"), ("careful", "!")),
     **dict.fromkeys(("down", "failed", "refuse", "refused", "error", "rejected"), ("bad", "✗")),
-    **dict.fromkeys(("rolled-back", "aborted", "withdrawn"), ("bad", "↺")),
-    **dict.fromkeys(("deploying", "rising", "running", "began", "starting"), ("busy", "↻")),
+    **dict.fromkeys(("rolled-back", "aborted", "withdrawn", "withdrawing"), ("bad", "↺")),
+    **dict.fromkeys(
+        ("deploying", "rising", "rolling", "running", "began", "starting", "settling"),
+        ("busy", "↻"),
+    ),
 }
 """How a state looks, beside its word: of which colour, and with which sign."""
 

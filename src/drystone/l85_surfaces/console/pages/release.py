@@ -196,8 +196,8 @@ def _turns(turns: Sequence[Turn]) -> Html | None:
             "li",
             tag("b", took(one.at)),
             " ",
-            state(one.phase),
-            f" {percent(one.share)}: ",
+            (state(one.phase), " ") if one.phase else None,
+            f"{percent(one.share)}: " if one.share is not None else None,
             prose(one.why),
         )
         for one in turns[:200]
