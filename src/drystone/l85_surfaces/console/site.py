@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from importlib import resources
 from urllib.parse import parse_qsl
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from drystone.l00_kernel.errors import NotFound, PlatformError
+from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.api import LogRecord
 from drystone.l80_governance.dependencies.answers import HEADERS, HTML, Content, answer, content
 from drystone.l80_governance.dependencies.html import Link
@@ -292,17 +292,26 @@ async def _with_heartbeats(records: AsyncIterator[LogRecord]) -> AsyncIterator[L
             async with aclosing(records) as kept:  # type: ignore[type-var]
                 async for record in kept:
                     await lines.put(record)
-        except (NotFound, PlatformError):
-            return
+        except PlatformError:
+            return  # the browser asks again, and is told why
+        finally:
+            with suppress(asyncio.QueueFull):  # then it is seen to be over with the next heartbeat
+                lines.put_nowait(None)
 
     reading = asyncio.create_task(read(), name="follow logs")
     try:
-        while not (reading.done() and lines.empty()):
+        while True:
             try:
                 async with asyncio.timeout(HEARTBEAT.total_seconds()):
-                    yield await lines.get()
+                    record = await lines.get()
             except TimeoutError:
+                if reading.done() and lines.empty():
+                    return
                 yield None
+                continue
+            if record is None:
+                return
+            yield record
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
