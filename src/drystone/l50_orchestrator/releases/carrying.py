@@ -86,9 +86,8 @@ class Carrier:
             try:
                 said = await self._step(run, "take back", back, Brought)
                 ended = _after_failure(said, str(e))
-            except (
-                StepFailed
-            ) as again:  # as when its environment is gone, and so nobody is there to be asked
+            except StepFailed as again:
+                # As when its environment is gone, and so nobody is there to be asked.
                 ended = Ended("failed", f"{e}; it could not be taken back: {again}")
 
         async def record(session: Session, _: Step) -> str:
@@ -110,7 +109,7 @@ class Carrier:
                 return await do(step)
             except Unavailable as e:
                 with suppress(DatabaseUnavailable):
-                    why = f"{name}: {e.message}; it is tried again, at least every minute"
+                    why = f"{name}: {e.message}; it is tried again within a minute"
                     await self._parts.database.fetch(statements.SET_WHY, id=run.id, why=why)
                 raise
 
