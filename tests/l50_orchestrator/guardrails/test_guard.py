@@ -12,6 +12,7 @@ import pytest
 
 from drystone.l10_engines.policies.evaluator import Evaluator
 from drystone.l10_engines.postgres.database import Database
+from drystone.l25_deployer.stacks.model import Stacks
 from drystone.l50_orchestrator.guardrails import store
 from drystone.l50_orchestrator.guardrails.api import FreezeSaid, PolicySaid
 from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
@@ -151,11 +152,22 @@ async def test_a_change_of_five_megabytes_is_refused_with_the_reason(guard: Poli
     assert all("524288 are the most" in one.text for one in found)
 
 
+async def test_a_way_back_is_judged_without_a_plan(guard: PolicyGuard) -> None:
+    """It has stacks on record, and nothing that only a descriptor's plan knows."""
+    tidy = change()
+    bare = msgspec.structs.replace(tidy.plan, not_yet=[], changes=[])
+    stacks = msgspec.to_builtins(msgspec.convert(tidy.stacks, Stacks))
+    back = msgspec.structs.replace(tidy, plan=bare, stacks=stacks, kind="rollback")
+    assert await guard.judge(back) == []
+
+
 async def test_stacks_of_another_version_are_refused(guard: PolicyGuard) -> None:
     small = change()
     for stacks in ({}, {**small.stacks, "environment": {"tier": "all"}}):
         found = await guard.judge(msgspec.structs.replace(small, stacks=stacks))
         assert told(found) == [("guardrails", "refuse")]
+        back = await guard.judge(msgspec.structs.replace(small, stacks=stacks, kind="rollback"))
+        assert told(back) == [("guardrails", "warn")]
 
 
 async def test_many_are_judged_while_policies_change(

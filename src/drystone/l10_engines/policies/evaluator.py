@@ -38,10 +38,10 @@ from drystone.l10_engines.policies.wire import (
 )
 
 LIMIT = timedelta(seconds=2)
-"""How long one policy may take over one document."""
+"""How long one policy may compute over one document: time of a processor, so that a busy machine refuses nothing."""
 
 TOTAL = timedelta(seconds=10)
-"""How long all policies together may take over one document, restarts included."""
+"""How long all policies together may take over one document, restarts included, by the clock."""
 
 MEMORY = 512 << 20
 """What the process may use, in bytes; it takes some 40 MB to begin with."""
@@ -87,7 +87,7 @@ class Evaluator:
 
     Args:
         known: What documents may hold; see :func:`~drystone.l10_engines.policies.reading.checked`.
-        limit: How long one policy may take.
+        limit: How long one policy may compute.
         total: How long all of them may take over one document.
         memory: Bytes that the process may use.
     """
@@ -226,8 +226,13 @@ class Evaluator:
     async def _running(self) -> _Process:
         if self._process is None or self._process.has_ended:
             await self.stop()
-            self._process = await asyncio.to_thread(_Process, self._limit, self._memory)
-            await self._process.open()
+            process = _Process(self._limit, self._memory)
+            try:
+                await process.open()
+            except BaseException:
+                await asyncio.shield(process.end())
+                raise
+            self._process = process
         return self._process
 
     async def _within(self, work: Awaitable[T], seconds: float = _START.total_seconds()) -> T:
@@ -248,7 +253,7 @@ class Evaluator:
             await asyncio.shield(self.stop())
             raise
         code = await self.stop()
-        if is_over or code == -signal.SIGALRM:
+        if is_over or code == -signal.SIGPROF:
             raise _Died(f"it took longer than {self._limit.total_seconds():g} s")
         too_large = f"it used more than {self._memory >> 20} MiB of memory"
         raise _Died(too_large if code == TOO_LARGE else "")
@@ -290,6 +295,7 @@ class _Process:
         os.close(end)
         ours.setblocking(False)
         self._socket = ours
+        self._writer: asyncio.StreamWriter | None = None
         self.known: set[str] = set()
 
     async def open(self) -> None:
@@ -323,6 +329,8 @@ class _Process:
             answers[said.name] = Answer(said.name, rules, said.problem)
 
     async def _say(self, message: msgspec.Struct) -> None:
+        if self._writer is None:
+            raise EOFError
         self._writer.write(framed(message))
         await self._writer.drain()
 
@@ -331,14 +339,18 @@ class _Process:
         return await self._reader.readexactly(LENGTH.unpack(head)[0])
 
     async def end(self) -> int:
-        self._writer.close()
-        # An alarm that has rung says so by the code; what still runs is killed.
+        if self._writer is not None:
+            self._writer.close()
+        else:
+            self._socket.close()
+        # A timer that has rung says so by the code; what still runs is killed.
         with suppress(subprocess.TimeoutExpired):
             await asyncio.to_thread(self._popen.wait, 0.05 if self.has_ended else 0.2)
         if not self.has_ended:
             self._popen.kill()
         code = await asyncio.to_thread(self._popen.wait)
         os.close(self._lifeline)
-        with suppress(OSError):
-            await self._writer.wait_closed()
+        if self._writer is not None:
+            with suppress(OSError):
+                await self._writer.wait_closed()
         return code

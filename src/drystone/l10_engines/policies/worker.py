@@ -1,7 +1,7 @@
 """The process in which policies are evaluated; its standard input and output are a socket to the one who asks.
 
-It holds nothing that could be lost and may be killed at any moment. It ends itself: by the kernel's alarm when one policy takes
-too long (SIGALRM, setitimer(2)), because evaluating is one long call that nothing else can interrupt; when it wants more
+It holds nothing that could be lost and may be killed at any moment. It ends itself: by the kernel's timer when one policy computes
+for too long (SIGPROF, setitimer(2)), because evaluating is one long call that nothing else can interrupt; when it wants more
 memory than it may have; and when the one who asks is gone. The evaluator writes complaints to standard output, so what is said
 goes through a copy of that descriptor, and the original leads nowhere.
 """
@@ -164,7 +164,7 @@ class _Worker:
         problems: dict[str, list[tuple[int, str]]],
     ) -> None:
         """Compile some together; each by itself where one of them does not let them."""
-        signal.setitimer(signal.ITIMER_REAL, self._limit)
+        signal.setitimer(signal.ITIMER_PROF, self._limit)
         try:
             shards.append(_Shard(policies))
         except ValueError as e:
@@ -174,7 +174,7 @@ class _Worker:
             for policy in policies:
                 self._add([policy], shards, problems)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
     def judge(self, asked: Judge) -> None:
         shards = self._sets.get(asked.set)
@@ -182,19 +182,19 @@ class _Worker:
             self._say(Ended(is_known=False))
             return
         self._sets.move_to_end(asked.set)
-        signal.setitimer(signal.ITIMER_REAL, self._limit)
+        signal.setitimer(signal.ITIMER_PROF, self._limit)
         document = regopy.Input(_written(msgspec.json.decode(asked.document)))
         left = set(asked.names)
         for shard in shards:
             names = [name for name in shard.policies if name in left]
             if names:
-                signal.setitimer(signal.ITIMER_REAL, self._limit)
+                signal.setitimer(signal.ITIMER_PROF, self._limit)
                 shard.put(document)
             for name in names:
-                signal.setitimer(signal.ITIMER_REAL, self._limit)
+                signal.setitimer(signal.ITIMER_PROF, self._limit)
                 self._say(shard.answer(shard.policies[name]))
                 left.discard(name)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         self._say(Ended())
 
 
@@ -216,7 +216,9 @@ def _watch(gone: int, most: int) -> None:
 def main() -> None:
     """Answer until the one who asks is gone."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--limit", type=float, required=True, help="seconds for one policy")
+    parser.add_argument(
+        "--limit", type=float, required=True, help="seconds of processor time for one policy"
+    )
     parser.add_argument("--memory", type=int, required=True, help="bytes that it may use")
     parser.add_argument("--lifeline", type=int, required=True, help="descriptor of a pipe")
     given = parser.parse_args()

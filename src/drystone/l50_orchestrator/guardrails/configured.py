@@ -183,6 +183,10 @@ class ConfiguredModes(Configured[PolicyModeBlock]):
         self._guardrails = guardrails
 
     @override
+    def references(self, name: str, item: PolicyModeBlock) -> tuple[Reference, ...]:
+        return (Reference("policies", name, ()),)
+
+    @override
     async def present(self, ctx: Context) -> Mapping[str, PolicyModeBlock]:
         return {
             one.name: PolicyModeBlock(mode=one.mode, reason=one.reason)

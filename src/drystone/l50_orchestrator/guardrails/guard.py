@@ -58,7 +58,8 @@ class PolicyGuard(Guard):
         try:
             seen = judged(change)
         except JudgedUnreadable as e:
-            return [Finding("guardrails", "refuse", e.message)]
+            is_back = change.kind == "rollback"
+            return [Finding("guardrails", "warn" if is_back else "refuse", e.message)]
         tier = seen.stacks.environment.tier
         asked = [
             policy

@@ -2,6 +2,9 @@ package drystone.required_owner
 
 import rego.v1
 
+# A way back comes without a plan, which alone knows what is written.
+written(_) if input.kind == "rollback"
+
 written(path) if {
     some note in input.noted
     note.path == path
