@@ -36,6 +36,7 @@ from benchmarks.mesh_switches import mesh_switches
 from benchmarks.orchestrator import orchestrator
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
+from benchmarks.policies import judgements
 from benchmarks.recovery import recoveries
 from benchmarks.registry import registrations
 from benchmarks.rollout.tables import rollout_blast, rollout_equal, rollout_outage, rollout_worse
@@ -216,6 +217,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "peers-edge": edge,
     "peers-workflows": workflows,
     "access": decisions,
+    "policies": judgements,
     "registry": registrations,
     "edge-parts": edge_parts,
     "orchestrator": orchestrator,

@@ -15,6 +15,7 @@ deny contains {"text": text, "line": line} if {
     some name, value in input.stacks.resources.env
     some part in value
     is_string(part)
+    contains(part, "@")
     regex.match("^(http|redis|postgres|postgresql|amqp|mongodb|ldap|ftp|smtp)://[^/@]*:[^/@]+@", part)
     line := object.get(input.lines, sprintf("resources.env.%s", [name]), 0)
     text := sprintf("%s holds a password and leads where it can be read on the way: make it a secret, and use TLS", [name])
