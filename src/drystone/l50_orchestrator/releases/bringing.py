@@ -28,6 +28,10 @@ from drystone.l50_orchestrator.rollout.machine import Order
 from drystone.l50_orchestrator.rollout.plan import Plan
 
 
+_FIRST = timedelta(seconds=15)
+"""Of a step, in which a rollout is looked at more often."""
+
+
 class Brought(msgspec.Struct, frozen=True):
     """What came of bringing a release up.
 
@@ -124,7 +128,9 @@ class Bringing:
                 state, seen = await self._look(state, seen)
             await self._keep(state, seen, taken)
             for turn in state.turns[told:]:
-                self._telling.add("rollout", "info", f"{turn.share:.4g}: {turn.why}")
+                self._telling.add(
+                    "rollout", "info", f"{100 * turn.share:.3g}% of the traffic: {turn.why}"
+                )
             told = len(state.turns)
             await self._telling.flush()
             if state.is_over:
@@ -132,7 +138,7 @@ class Bringing:
             if state.wanted != brought:
                 await self._shift(state.wanted)
                 brought = state.wanted
-            await self._until_next(taken)
+            await self._until_next(taken, state.held)
 
     async def settle(self) -> Brought:
         """Give it all traffic for good. It still holds, with the reason, where the target will not do that."""
@@ -229,9 +235,16 @@ class Bringing:
             header=wanted.header,
         )
 
-    async def _until_next(self, taken: int) -> None:
-        """Wait until it is time to look, or somebody gave an order."""
+    async def _until_next(self, taken: int, held: timedelta) -> None:
+        """Wait until it is time to look, or somebody gave an order.
+
+        Args:
+            taken: Number of the latest order that was carried out.
+            held: For how long the step has lasted.
+        """
         left = self._pace.look
+        if held < _FIRST:
+            left = min(left, self._pace.first)
         while left > timedelta():
             pause = min(left, self._pace.orders)
             await asyncio.sleep(pause.total_seconds())

@@ -18,10 +18,12 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         look: A rollout.
+        first: A rollout in the first seconds of a step: most of what is wrong shows at once, and to more users than before.
         orders: What people ordered meanwhile.
     """
 
     look: timedelta = timedelta(seconds=3)
+    first: timedelta = timedelta(milliseconds=250)
     orders: timedelta = timedelta(milliseconds=500)
 
 
