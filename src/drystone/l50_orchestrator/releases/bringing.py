@@ -27,7 +27,6 @@ from drystone.l50_orchestrator.rollout.errors import ObservationUnfit
 from drystone.l50_orchestrator.rollout.machine import Order
 from drystone.l50_orchestrator.rollout.plan import Plan
 
-
 _FIRST = timedelta(seconds=15)
 """Of a step, in which a rollout is looked at more often."""
 
