@@ -417,6 +417,12 @@ class Target(abc.ABC):
         """Take a held release away; the one before serves."""
 
     @abc.abstractmethod
+    def destroy(
+        self, ctx: Context, environment: str, service: str, confirm: tuple[str, ...]
+    ) -> AsyncIterator[Progress]:
+        """Remove a service, and the data of the resources that are named; one that is not there is gone already."""
+
+    @abc.abstractmethod
     async def signals(self, environment: str, service: str, key: str) -> Signals:
         """Tell what both releases answered since the held one came up."""
 

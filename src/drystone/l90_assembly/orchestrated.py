@@ -6,16 +6,16 @@ import asyncio
 import getpass
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from drystone.l00_kernel.context import Context
 from drystone.l00_kernel.contract import connect, serve
-from drystone.l00_kernel.errors import PlatformError, Unavailable
+from drystone.l00_kernel.errors import Unavailable
 from drystone.l10_engines.on_demand.serving import App
 from drystone.l10_engines.policies.evaluator import Evaluator
+from drystone.l10_engines.postgres.database import Database
 from drystone.l10_engines.workflows.worker import Worker
 from drystone.l10_engines.workflows.workflows import prepare as prepare_workflows
 from drystone.l25_deployer.api import DeployerApi
@@ -26,7 +26,18 @@ from drystone.l50_orchestrator.access.service import Access
 from drystone.l50_orchestrator.access.store import TeamsInTables
 from drystone.l50_orchestrator.audit.heads import Heads
 from drystone.l50_orchestrator.audit.service import Audits, ChainedBook
+from drystone.l50_orchestrator.configuration.of_access import (
+    ConfiguredGrants,
+    ConfiguredPeople,
+    ConfiguredTeams,
+)
 from drystone.l50_orchestrator.configuration.service import Configuration
+from drystone.l50_orchestrator.guardrails.configured import (
+    ConfiguredExceptions,
+    ConfiguredFreezes,
+    ConfiguredModes,
+    ConfiguredPolicies,
+)
 from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
 from drystone.l50_orchestrator.guardrails.judged import known
 from drystone.l50_orchestrator.guardrails.service import Guardrails
@@ -43,6 +54,7 @@ from drystone.l50_orchestrator.releases import store as releases_store
 from drystone.l50_orchestrator.releases.carrying import WORKING
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.service import Releases
+from drystone.l50_orchestrator.running.engine import NAME
 from drystone.l50_orchestrator.targets.deployer import DeployerTarget
 from drystone.l90_assembly.on_behalf import on_behalf
 from drystone.l90_assembly.people import people_first
@@ -51,13 +63,12 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
-    from drystone.l10_engines.postgres.database import Database
     from drystone.l50_orchestrator.ports import Target
 
 HEADS = "audit-heads"
 """File of the home that says how far the audit log had come, out of reach of whoever can write to the database."""
 
-CHECKPOINT_EVERY = timedelta(minutes=5)
+GATE_SESSIONS = 4
 
 FIRST_ENVIRONMENTS = {
     "dev": EnvironmentSaid("dev"),
@@ -97,9 +108,13 @@ async def orchestrated(
         MigrationsDiverged: Another version made its tables.
     """
     async with AsyncExitStack() as stack:
-        book, places = ChainedBook(), RegisteredPlaces(database)
-        refusals = Refusals(database, book=book, clock=clock, log=log)
-        gate = AccessGate(database, places=places, refusals=refusals, clock=clock)
+        # Who is asked while somebody holds a session of the others' must not wait for one of these.
+        asked = Database(database.access, NAME, most=GATE_SESSIONS)
+        stack.push_async_callback(asked.close)
+        book, places = ChainedBook(), RegisteredPlaces(asked, clock)
+        refusals = Refusals(asked, book=book, clock=clock, log=log)
+        stack.push_async_callback(refusals.close)
+        gate = AccessGate(asked, places=places, refusals=refusals, clock=clock)
         access = Access(database, gate=gate, book=book, places=places, clock=clock, log=log)
         heads = Heads(home.path / HEADS)
         audits = Audits(database, gate=gate, book=book, heads=heads, clock=clock)
@@ -124,9 +139,16 @@ async def orchestrated(
         )
         releases = Releases(parts)
         kinds = (
+            ConfiguredPeople(access),
+            ConfiguredTeams(access),
+            ConfiguredGrants(access),
             ConfiguredTargets(registry),
             ConfiguredEnvironments(registry),
             ConfiguredServices(registry),
+            ConfiguredPolicies(guardrails),
+            ConfiguredModes(guardrails),
+            ConfiguredExceptions(guardrails),
+            ConfiguredFreezes(guardrails),
         )
         configuration = Configuration(database, kinds)
 
@@ -142,7 +164,7 @@ async def orchestrated(
         worker = Worker(database, [releases.carrier.definition], settings=WORKING, log=log)
         working = asyncio.create_task(worker.run(), name="releases")
         stack.push_async_callback(_given_away, worker, working)
-        watching = asyncio.create_task(_watch(audits, log), name="heads of the audit log")
+        watching = asyncio.create_task(audits.watch(log), name="heads of the audit log")
         stack.push_async_callback(_ended, watching)
         app = serve(
             access,
@@ -176,18 +198,6 @@ async def _begin(registry: PlatformRegistry, ctx: Context) -> None:
     if not await registry.every_environment():
         for name, said in FIRST_ENVIRONMENTS.items():
             await registry.set_environment(ctx, environment=name, said=said)
-
-
-async def _watch(audits: Audits, log: Log) -> None:
-    """Write down now and then how far the audit log has come, and tell when it is another one."""
-    while True:
-        try:
-            problem = await audits.checkpoint()
-            if problem is not None:
-                log.error("audit log", fault=problem.fault, detail=problem.text)
-        except PlatformError as e:
-            log.warning("audit log", error=e)
-        await asyncio.sleep(CHECKPOINT_EVERY.total_seconds())
 
 
 async def _given_away(worker: Worker, working: asyncio.Task[None]) -> None:

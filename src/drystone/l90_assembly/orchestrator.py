@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.atomic import read_if_exists, write_atomically
@@ -25,7 +26,7 @@ LAYER = 50
 PROGRAM = "drystone.l90_assembly.orchestrator_program"
 """Its module, which the agent never imports."""
 
-CONNECTIONS = 24
+CONNECTIONS = 40
 _SECRET = "orchestrator-database"  # noqa: S105 - a file's name
 _SWITCH = "orchestrator.json"
 
@@ -63,6 +64,7 @@ async def _tables(admin: DatabaseAccess, password: str) -> DatabaseAccess:
     """Make a schema for the orchestrator, in which it can add to the audit log and change nothing of it."""
     # They load the client of PostgreSQL, which an agent without an orchestrator does without.
     from drystone.l10_engines.postgres.database import Database  # noqa: PLC0415
+    from drystone.l10_engines.postgres.errors import StatementRefused  # noqa: PLC0415
     from drystone.l10_engines.postgres.schemas import provision  # noqa: PLC0415
     from drystone.l50_orchestrator.audit import store  # noqa: PLC0415
 
@@ -70,7 +72,8 @@ async def _tables(admin: DatabaseAccess, password: str) -> DatabaseAccess:
     database = Database(access, NAME)
     try:
         await store.prepare(database)
-        await store.seal(admin, database)
+        with suppress(StatementRefused):  # of a server elsewhere we may be no superuser
+            await store.seal(admin, database)
     finally:
         await database.close()
     return access

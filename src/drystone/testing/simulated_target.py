@@ -286,6 +286,16 @@ class SimulatedTarget(Target):
                 self._serve(one, key, operation)
             yield _told("done", "ended", release)
 
+    @override
+    async def destroy(
+        self, ctx: Context, environment: str, service: str, confirm: tuple[str, ...]
+    ) -> AsyncIterator[Progress]:
+        self._reached()
+        async with self._lock(f"{environment}/{service}"):
+            if self.kept.pop(f"{environment}/{service}", None) is not None:
+                self._save()
+                yield _told("done", "ended", 0)
+
     def _operation(self, one: Kept, key: str, *, hold: bool) -> Operation:
         operation = one.operations.setdefault(key, Operation(hold=hold))
         if operation.state == "running":

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from drystone.l00_kernel.context import Caller, Context
 from drystone.l00_kernel.errors import Denied
+from drystone.l25_deployer.api import Progress
 from drystone.l25_deployer.errors import DescriptorRefused
 from drystone.l50_orchestrator.ports import Finding
 from drystone.l50_orchestrator.releases.errors import (
     NothingBefore,
     ReleaseNotKept,
+    ReleaseUnderWay,
     ReleaseUnknown,
     RequestUnfit,
 )
@@ -248,3 +251,32 @@ async def test_progress_is_followed_to_the_end_and_can_be_taken_up_again(stage: 
         one async for one in stage.releases.follow(ADA, release=asked.id, after=seen[2].number)
     ]
     assert later == seen[3:]
+
+
+def destroyed(stage: Stage, *data: str) -> AsyncIterator[Progress]:
+    return stage.releases.destroy(ADA, environment="dev", service="orders", confirm=list(data))
+
+
+async def test_a_service_that_is_destroyed_serves_nowhere_and_its_record_stays(
+    stage: Stage,
+) -> None:
+    async with stage.worker():
+        await stage.deploy(version="1.0")
+    assert [one.step async for one in destroyed(stage, "db")] == ["done"]
+    assert await stage.target.present("dev", "orders") == []
+    assert (await stage.releases.disagreements(ADA, environment="dev")) == []
+    assert stage.registry.seen == set()
+    (kept,) = (await stage.releases.history(ADA, service="orders")).items
+    assert (kept.state, kept.is_serving) == ("served", False)
+    noted = (await TableBook.noted(stage.database))[-1]
+    assert (noted.action, noted.actor, noted.subject) == ("service.destroyed", "ada", "dev/orders")
+    # What was cut short is asked for again.
+    assert [one async for one in destroyed(stage)] == []
+    async with stage.worker():
+        assert (await stage.deploy(version="2.0")).state == "served"
+
+
+async def test_nothing_is_destroyed_while_a_release_is_under_way(stage: Stage) -> None:
+    asked = await stage.releases.deploy(ADA, source=source(), environment="dev")
+    with pytest.raises(ReleaseUnderWay, match=f"release {asked.id} of orders in dev has not ended"):
+        await anext(destroyed(stage))

@@ -11,7 +11,7 @@ import msgspec
 
 from drystone.l00_kernel.contract import Api, Context, Page, call
 from drystone.l25_deployer import errors as deployer
-from drystone.l25_deployer.api import PlanView, Source
+from drystone.l25_deployer.api import PlanView, Progress, Source
 from drystone.l50_orchestrator.ports import Finding
 from drystone.l50_orchestrator.releases import errors
 from drystone.l50_orchestrator.rollout.errors import PlanUnfit
@@ -247,6 +247,7 @@ class ReleasesApi(Api):
         errors.NoApprovalAsked,
         errors.NotAnApprover,
         errors.NothingToAdopt,
+        errors.ReleaseUnderWay,
         deployer.DescriptorRefused,
         PlanUnfit,
     )
@@ -326,6 +327,25 @@ class ReleasesApi(Api):
         Raises:
             NothingBefore: There is none.
             ReleaseNotKept: The target has removed it.
+        """
+
+    @call("POST", "/v1/environments/{environment}/services/{service}/end")
+    @abc.abstractmethod
+    def destroy(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        confirm: list[str] | None = None,
+        message: str = "",
+    ) -> AsyncIterator[Progress]:
+        """Remove a service from an environment, and the data of the resources that are named; its releases stay on record.
+
+        Cut short, it is asked for again: what is gone already is no mistake.
+
+        Raises:
+            ReleaseUnderWay: One of its releases has not ended.
         """
 
     @call("POST", "/v1/releases/{release}/orders")

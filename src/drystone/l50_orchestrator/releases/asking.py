@@ -220,6 +220,24 @@ class Asking:
             await self.note(session, wish.actor, "release.adopted", asked)
         return id_
 
+    async def gone(
+        self, actor: Actor, environment: str, service: str, data: tuple[str, ...], message: str
+    ) -> None:
+        """Write down that a service runs no more in an environment, and whose data went with it."""
+        where = {"environment": environment, "service": service}
+        async with self._parts.database.session() as session, session.transaction():
+            await session.fetch(statements.SERVES_NO_MORE, **where)
+            if await self._parts.registry.service(service) is not None:
+                await self._parts.registry.disappeared(session, service, environment)
+            await self._parts.book.note(
+                session,
+                actor,
+                "service.destroyed",
+                f"{environment}/{service}",
+                data=", ".join(data),
+                message=message[:500],
+            )
+
     async def note(self, session: Session, actor: Actor, action: str, asked: Asked) -> None:
         """Note something of a release in the audit log."""
         await self._parts.book.note(

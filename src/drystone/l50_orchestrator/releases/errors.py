@@ -41,5 +41,9 @@ class NotAnApprover(Denied):
     """This approval is not one that the release waits for."""
 
 
+class ReleaseUnderWay(Conflict):
+    """A release of the service has not ended."""
+
+
 class NothingToAdopt(Conflict):
     """The record has everything that the target has."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing_extensions import override
 
 from drystone.l00_kernel.contract import Context, Page, make_cursor, read_cursor
-from drystone.l25_deployer.api import PlanView, Source
+from drystone.l25_deployer.api import PlanView, Progress, Source
 from drystone.l50_orchestrator.ports import Action, Actor, Finding
 from drystone.l50_orchestrator.releases import differences, statements, store, views
 from drystone.l50_orchestrator.releases.api import (
@@ -32,6 +32,7 @@ from drystone.l50_orchestrator.releases.choosing import Choosing
 from drystone.l50_orchestrator.releases.errors import (
     NoApprovalAsked,
     NothingToAdopt,
+    ReleaseUnderWay,
     RequestUnfit,
 )
 from drystone.l50_orchestrator.releases.parts import Parts
@@ -133,6 +134,29 @@ class Releases(ReleasesApi):
         back = await self._choosing.to_return_to(environment, service, release)
         wish = Wish.of(ctx, actor, message)
         return await self._summary(await self._asking.return_to(wish, back))
+
+    @override
+    async def destroy(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        confirm: list[str] | None = None,
+        message: str = "",
+    ) -> AsyncIterator[Progress]:
+        _require_words(message)
+        actor = await self._parts.gate.require(
+            ctx, Action.DESTROY, service=service, environment=environment
+        )
+        if under_way := await self._reader.open_of(environment, service):
+            raise ReleaseUnderWay(
+                f"release {under_way[0]} of {service} in {environment} has not ended: wait for it, or abort it first"
+            )
+        target = self._parts.target(await self._parts.registry.environment(environment))
+        async for one in target.destroy(ctx, environment, service, tuple(confirm or ())):
+            yield one
+        await self._asking.gone(actor, environment, service, tuple(confirm or ()), message)
 
     @override
     async def steer(self, ctx: Context, *, release: str, verb: Verb, message: str = "") -> Answer:

@@ -7,6 +7,7 @@ nothing to be surprised at, and that people who ask are named in the deployer's 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 
 from typing_extensions import override
@@ -121,6 +122,16 @@ class DeployerTarget(Target):
                 yield one
         except (ServiceNotFound, NoCanary):
             return  # it was never there, or has been settled: the outcome tells which
+
+    @override
+    async def destroy(
+        self, ctx: Context, environment: str, service: str, confirm: tuple[str, ...]
+    ) -> AsyncIterator[Progress]:
+        with suppress(ServiceNotFound):
+            async for one in self._deployer.destroy(
+                _named(ctx), environment=environment, service=service, confirm=list(confirm)
+            ):
+                yield one
 
     @override
     async def signals(self, environment: str, service: str, key: str) -> Signals:

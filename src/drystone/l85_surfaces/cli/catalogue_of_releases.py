@@ -217,6 +217,52 @@ SHARING: tuple[Command | Group, ...] = (
         ),
     ),
     Group(
+        "policies",
+        "What is asked of every change before it is made: list, show, mode.",
+        (
+            Command("policies list", "guardrails:policies", ("drystone policies list",)),
+            Command(
+                "policies show",
+                "guardrails:show_policy",
+                ("drystone policies show public-exposure",),
+            ),
+            Command(
+                "policies mode",
+                "guardrails:set_mode",
+                ("drystone policies mode required-owner warn --reason 'until the move is over'",),
+            ),
+        ),
+    ),
+    Group(
+        "exceptions",
+        "What a service may do though a policy forbids it: list, ask, allow, end.",
+        (
+            Command("exceptions list", "guardrails:exceptions", ("drystone exceptions list",)),
+            Command(
+                "exceptions ask",
+                "guardrails:ask_exception",
+                ("drystone exceptions ask pub -p protect -s orders -e prod -o ada -r sale",),
+            ),
+            Command(
+                "exceptions allow", "guardrails:allow_exception", ("drystone exceptions allow pub",)
+            ),
+            Command("exceptions end", "guardrails:end_exception", ("drystone exceptions end pub",)),
+        ),
+    ),
+    Group(
+        "freezes",
+        "Times in which nothing changes: list, set, lift.",
+        (
+            Command("freezes list", "guardrails:freezes", ("drystone freezes list",)),
+            Command(
+                "freezes set",
+                "guardrails:freeze",
+                ("drystone freezes set x --from 2026-12-20T18:00 --to 2027-01-02T08:00 -r rest",),
+            ),
+            Command("freezes lift", "guardrails:lift", ("drystone freezes lift xmas",)),
+        ),
+    ),
+    Group(
         "audit",
         "Who did what, and whether somebody changed that: list, verify.",
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from drystone.l85_surfaces.cli.errors import Misuse, NotConfirmed
@@ -14,6 +15,7 @@ from drystone.l85_surfaces.cli.options import (
     Service,
     Shared,
 )
+from drystone.l85_surfaces.cli.orchestrated import is_orchestrated, orchestrator
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, environment_of, platform
 from drystone.l85_surfaces.cli.terminal import Style, Terminal, is_terminal
@@ -55,11 +57,20 @@ async def destroy(
             raise NotConfirmed(
                 f"{service} stays: '{yes}' is not its name; nothing was changed", service=service
             )
-        await follow(
-            api.destroy(context(), environment=environment, service=service, confirm=delete_data),
-            out,
-            abort=lambda: api.abort(context(), environment=environment, service=service),
-        )
+        abort = partial(api.abort, context(), environment=environment, service=service)
+        if not await is_orchestrated(shared.folder):
+            stream = api.destroy(
+                context(), environment=environment, service=service, confirm=delete_data
+            )
+            await follow(stream, out, abort=abort)
+            return
+        from drystone.l50_orchestrator.releases.api import ReleasesApi  # noqa: PLC0415 - loads the contract
+
+        async with orchestrator(shared.folder, ReleasesApi) as releases:
+            stream = releases.destroy(
+                context(), environment=environment, service=service, confirm=delete_data
+            )
+            await follow(stream, out, abort=abort)
 
 
 def _what_goes(view: ServiceView, delete_data: list[str], paint: Paint) -> Iterator[str]:
