@@ -43,9 +43,11 @@ SELECT id FROM release WHERE environment = %(environment)s AND service = %(servi
 HISTORY = """
 SELECT r.id, r.environment, r.service, r.kind, r.origin, r.team, r.version, r.message, r.author, r.behind, r.kind_of, r.teams,
        r.roles, r.file, r.folder, r.descriptor, r.confirm, r.rest, r.expected, r.returns_to, r.keep, r.seq, r.number, r.state, r.why, r.artefact,
-       r.at_target, r.before, r.asked_at, r.ended_at, s.release IS NOT NULL, clock_timestamp()
+       r.at_target, r.before, r.asked_at, r.ended_at,
+       r.id IS NOT DISTINCT FROM (SELECT s.release FROM serving s
+                                   WHERE s.environment = r.environment AND s.service = r.service AND s.until IS NULL),
+       clock_timestamp()
   FROM release r
-  LEFT JOIN serving s ON s.environment = r.environment AND s.service = r.service AND s.until IS NULL AND s.release = r.id
  WHERE r.seq < %(below)s
    AND (%(service)s::text IS NULL OR r.service = %(service)s)
    AND (%(environment)s::text IS NULL OR r.environment = %(environment)s)
@@ -57,6 +59,8 @@ SELECT r.id, r.environment, r.service, r.kind, r.origin, r.team, r.version, r.me
  ORDER BY r.seq DESC
  LIMIT %(most)s
 """
+"""What serves is looked up for each line of the page, so that a plan made before the tables grew joins nothing else."""
+
 OPEN_OF = """
 SELECT id FROM release WHERE environment = %(environment)s AND service = %(service)s AND ended_at IS NULL ORDER BY number
 """
