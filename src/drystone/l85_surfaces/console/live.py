@@ -127,13 +127,15 @@ class LivePlatform(Platform):
             view = await api.show(_nobody(), environment=environment, service=name)
             history = await api.history(_nobody(), environment=environment, service=name, limit=50)
         log, logged = self._home.access_log, f"{name}.{environment}"
+        # Of the same minute all pages say the same, so that those without traffic are not sent again.
+        now = self._clock.now().replace(second=0, microsecond=0)
         lines, rolling, may_roll_back = await self._recorded(environment, name)
         if rolling is None and view.canary is not None:
             rolling = Rolling("", view.canary.share, "held")
         return Service(
             view=view,
             history=history.items,
-            traffic=await asyncio.to_thread(traffic, log, logged, self._clock.now()),
+            traffic=await asyncio.to_thread(traffic, log, logged, now),
             calls=await self._calls(f"{environment}/{name}"),
             rolling=rolling,
             releases=lines,

@@ -12,7 +12,9 @@ from drystone.l85_surfaces.console.pages.layout import short
 from drystone.l85_surfaces.console.people import Person
 
 MOODS: Mapping[str, tuple[str, str]] = {
-    **dict.fromkeys(("serving", "served", "healthy", "done", "ended", "promoted"), ("good", "✓")),
+    **dict.fromkeys(
+        ("serving", "served", "active", "healthy", "done", "ended", "promoted"), ("good", "✓")
+    ),
     **dict.fromkeys(
         ("degraded", "unhealthy", "warn", "warning", "held", "paused"), ("careful", "!")
     ),

@@ -267,7 +267,7 @@ def _history(events: Sequence[HistoryEvent]) -> Html:
             (
                 [
                     moment(one.at),
-                    prose(one.text or one.event, 200),
+                    (short(one.event, 40), ": " if one.text else "", prose(one.text, 200)),
                     "—"
                     if one.release is None
                     else f"{short(one.version or '', 24)} #{one.release}",

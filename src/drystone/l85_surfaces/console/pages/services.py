@@ -77,7 +77,14 @@ def _row(seen: Overview, one: ServiceSummary) -> list[Node]:
         name(one.owner, length=30) if one.owner else "—",
         "—"
         if changed is None
-        else (moment(changed.at), " ", tag("small", prose(changed.text or changed.event, 60))),
+        else (
+            moment(changed.at),
+            " ",
+            tag(
+                "small",
+                prose(f"{changed.event}: {changed.text}" if changed.text else changed.event, 60),
+            ),
+        ),
     ]
 
 
