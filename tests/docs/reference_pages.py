@@ -34,6 +34,12 @@ from drystone.l20_trust.keys.peers.api import PeersApi
 from drystone.l25_deployer.api import AcceptedRisk, DependencyFinding, DeployerApi, PathStep
 from drystone.l35_mesh.limits.api import HeldApi, LimitsApi
 from drystone.l35_mesh.observed.api import ObservedApi
+from drystone.l50_orchestrator.access.api import AccessApi
+from drystone.l50_orchestrator.audit.api import AuditApi
+from drystone.l50_orchestrator.configuration.api import ConfigurationApi
+from drystone.l50_orchestrator.guardrails.api import GuardrailsApi
+from drystone.l50_orchestrator.registry.api import RegistryApi
+from drystone.l50_orchestrator.releases.api import ReleasesApi
 from drystone.l50_orchestrator.running.api import OrchestratorApi
 from faults.step_scenarios import reached
 
@@ -163,8 +169,14 @@ APIS: dict[str, type[Api]] = {
     "limits": LimitsApi,
     "held-limits": HeldApi,
     "observed": ObservedApi,
+    "releases": ReleasesApi,
+    "registry": RegistryApi,
+    "access": AccessApi,
+    "audit": AuditApi,
+    "guardrails": GuardrailsApi,
+    "configuration": ConfigurationApi,
 }
-"""What the agent and the limiter serve, by the name of its OpenAPI document."""
+"""What the agent, the limiter and the orchestrator serve, by the name of its OpenAPI document."""
 
 
 def openapi_text(name: str) -> str:
@@ -183,8 +195,11 @@ def api_page() -> str:
         "What the command line does goes through an HTTP API, on the unix socket `run/agent.sock` of a home, which its owner alone may",
         "open. (Where the home's path is too long for a socket, `sockets` in the home leads to the folder that holds it.)",
         "[deployer.openapi.json](deployer.openapi.json), [keys.openapi.json](keys.openapi.json),",
-        "[peers.openapi.json](peers.openapi.json),",
+        "[peers.openapi.json](peers.openapi.json), [orchestrator.openapi.json](orchestrator.openapi.json),",
         "[held-limits.openapi.json](held-limits.openapi.json) and [observed.openapi.json](observed.openapi.json) describe it in full.",
+        "The [orchestrator](../how-to/orchestrator.md) answers on `run/orchestrator.sock`: [releases](releases.openapi.json),",
+        "[registry](registry.openapi.json), [access](access.openapi.json), [audit](audit.openapi.json),",
+        "[guardrails](guardrails.openapi.json) and [configuration](configuration.openapi.json).",
         "",
         "Results are JSON. A stream is NDJSON, one object per line; blank lines are signs of life, and a line",
         '`{"application/problem+json": {…}}` ends a stream that failed. A failure is a [problem document](errors.md). `Drystone-Timeout`',

@@ -46,7 +46,7 @@ def people_first(home: Home, sign_in: str, clock: Clock, others: Authenticate) -
             )
         except TokenInvalid as e:
             raise Unauthenticated(
-                f"the sign-in's token is not accepted: {e}; sign in again with `drystone login`"
+                "the sign-in's token is not accepted, or has ended: sign in again with `drystone login`"
             ) from e
         user = claims.get("user")
         if not isinstance(user, str):  # a build: it has a deploy token for this

@@ -1,0 +1,152 @@
+"""New releases that fail for real, on the way to their users: each ends as its page says, with the evidence shown."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from drystone.testing.load import Load, Report, run
+from journeys.place import Place, place, small_service
+
+MOODY = Path(__file__).parent / "app/moody.py"
+TENANTS = 20
+RATE = 8
+"""Requests of each tenant in a second."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared() -> AsyncIterator[Place]:
+    async with place({"DRYSTONE_RUNTIME": "processes"}) as platform:
+        await platform.drystone.must("orchestrator", "on")
+        await platform.drystone.must("teams", "add", "tests")
+        yield platform
+
+
+def moody(folder: Path, name: str, mood: str, **deploy: Any) -> Path:
+    shape = {
+        "strategy": "progressive",
+        "steps": ["5%", "25%", "50%", "100%"],
+        "hold": "20s",
+        "keep_warm": "0s",
+        **deploy,
+    }
+    path = small_service(
+        folder,
+        name,
+        process={"command": ["python3", "moody.py", "${port}"]},
+        env={"APP_VERSION": "${version}", "MOOD": mood},
+        deploy=shape,
+        slo={"availability": "99.9%"},
+    )
+    shutil.copy(MOODY, folder)
+    return path
+
+
+@asynccontextmanager
+async def traffic(platform: Place, service: str) -> AsyncIterator[list[Report]]:
+    """Let requests of twenty tenants arrive while the block lasts; what became of them is known afterwards."""
+    enough, reports = asyncio.Event(), list[Report]()
+    async with AsyncExitStack() as stack:
+        running = [
+            asyncio.create_task(
+                run(
+                    Load(
+                        url=platform.url(service),
+                        rate=RATE,
+                        length=timedelta(minutes=5),
+                        headers={"x-drystone-tenant": f"t{n}"},
+                    ),
+                    stop=enough,
+                )
+            )
+            for n in range(TENANTS)
+        ]
+        stack.callback(enough.set)
+        await asyncio.sleep(1)
+        yield reports
+        enough.set()
+        reports.extend(await asyncio.gather(*running))
+
+
+async def release(platform: Place, name: str, number: int) -> Any:
+    return await platform.drystone.ask("release", "show", f"dev/{name}/{number}")
+
+
+def failed(reports: list[Report]) -> int:
+    return sum(sum(report.failures().values()) for report in reports)
+
+
+@pytest.mark.parametrize(
+    ("mood", "metric"),
+    [
+        ("outage", "errors"),
+        ("one-percent", "errors"),
+        ("slow", "slow answers"),
+        ("tenant", "errors"),
+    ],
+)
+async def test_what_is_worse_is_taken_back_and_its_evidence_is_shown(
+    shared: Place, tmp_path: Path, mood: str, metric: str
+) -> None:
+    name = shared.name()
+    assert (await shared.deploy(moody(tmp_path / "app", name, "good"))).code == 0
+    async with traffic(shared, name) as reports:
+        said = await shared.deploy(moody(tmp_path / "app", name, mood), "--version", mood)
+        assert await shared.version(name) == "1"
+    assert said.code == 1
+    assert f"proven bad by {metric}" in said.err
+    found = await release(shared, name, 2)
+    assert found["summary"]["state"] == "rolled-back"
+    rollout = found["rollout"]
+    assert rollout["verdict"] == "bad"
+    assert rollout["curve"][-1]["evidence"] >= rollout["alarm"]
+    if mood == "outage":  # looked at four times a second, at eight requests of the canary
+        bad, _, old, _ = rollout["counted"]["errors"]
+        assert (bad <= 12, old) == (True, 0)
+        assert failed(reports) <= 12
+    if mood != "slow":
+        assert rollout["examples"]
+
+
+async def test_what_is_good_serves_all_and_nobody_notices(shared: Place, tmp_path: Path) -> None:
+    name = shared.name()
+    assert (await shared.deploy(moody(tmp_path / "app", name, "good"))).code == 0
+    async with traffic(shared, name) as reports:
+        said = await shared.deploy(moody(tmp_path / "app", name, "good"), "--version", "2")
+        assert said.code == 0, said.err
+        assert await shared.version(name) == "2"
+    assert failed(reports) == 0
+    assert (await release(shared, name, 2))["rollout"]["phase"] == "promoted"
+
+
+async def test_what_mends_a_broken_release_is_not_held_by_it(shared: Place, tmp_path: Path) -> None:
+    name = shared.name()
+    at_once = moody(tmp_path / "app", name, "one-percent", strategy="blue-green")
+    assert (await shared.deploy(at_once)).code == 0
+    async with traffic(shared, name):
+        said = await shared.deploy(moody(tmp_path / "app", name, "good"), "--version", "2")
+        assert said.code == 0, said.err
+        assert await shared.version(name) == "2"
+
+
+async def test_a_new_release_that_is_as_broken_as_the_old_one_goes_by_the_objective(
+    shared: Place, tmp_path: Path
+) -> None:
+    name = shared.name()
+    at_once = moody(tmp_path / "app", name, "one-percent", strategy="blue-green")
+    assert (await shared.deploy(at_once)).code == 0
+    async with traffic(shared, name):
+        said = await shared.deploy(moody(tmp_path / "app", name, "one-percent"), "--version", "2")
+    found = await release(shared, name, 2)
+    assert found["summary"]["state"] == ("served" if said.code == 0 else "rolled-back")
+    assert found["rollout"]["why"]
