@@ -34,7 +34,7 @@ async def test_a_deploy_ends_as_served_and_is_recorded_whole(stage: Stage) -> No
     assert (view.summary.author, view.summary.team, view.at_target) == ("ada", "commerce", 1)
     assert view.descriptor == source().text
     assert view.artefact.startswith("sha256:")
-    assert view.stacks["resources"]["version"] == "1.0"  # type: ignore[index]
+    assert view.stacks["resources"]["version"] == "1.0"
     assert view.plan is not None
     assert [one.step for one in view.steps if one.state == "ended"][-1] == "done"
     assert stage.serves() == "1.0"

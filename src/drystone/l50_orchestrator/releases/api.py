@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
@@ -174,7 +174,7 @@ class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     descriptor_digest: str
     file: str
     artefact: str
-    stacks: dict[str, object]
+    stacks: dict[str, Any]
     plan: PlanView | None
     findings: list[Finding]
     approve: list[str]
