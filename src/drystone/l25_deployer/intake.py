@@ -85,7 +85,7 @@ class Intake:
                 f"the descriptor's folder must be an absolute path, not {folder}"
             )
         reading = read(source.text, file=source.file)
-        merged = resolve(reading, environment)
+        merged = resolve(reading, environment, source.region or None, type_=source.type or None)
         stacks = compile_stacks(merged, version=version)
         return Wanted(merged.descriptor.service, merged, stacks, folder)
 

@@ -17,11 +17,15 @@ class Source(msgspec.Struct, frozen=True):
         text: The YAML text.
         file: What to call the file in messages.
         folder: Absolute path of the folder that holds it; paths of the descriptor start there.
+        type: Which part of its ``environments`` holds, where that is not the one with the environment's name.
+        region: The region whose part holds as well; empty where there is none.
     """
 
     text: str
     file: str
     folder: str
+    type: str = ""
+    region: str = ""
 
 
 class PathStep(msgspec.Struct, frozen=True):

@@ -167,8 +167,16 @@ def read(
     )
 
 
-def resolve(reading: Reading, environment: str, region: str | None = None) -> Merged:
+def resolve(
+    reading: Reading, environment: str, region: str | None = None, *, type_: str | None = None
+) -> Merged:
     """Give the descriptor of one environment; one that is not mentioned is the base.
+
+    Args:
+        reading: The descriptor.
+        environment: Where it is to run.
+        region: The region that this is in.
+        type_: Which part of ``environments`` holds there; the one with the environment's name when None.
 
     Raises:
         DescriptorRefused: The descriptor has mistakes; the message shows all of them.
@@ -177,14 +185,14 @@ def resolve(reading: Reading, environment: str, region: str | None = None) -> Me
     root = reading.positions.root
     if reading.descriptor is None or root is None:
         raise DescriptorRefused(reading.report())
-    for what, name in (("environment", environment), ("region", region)):
+    for what, name in (("environment", environment), ("region", region), ("type", type_)):
         if name is not None and not _NAME.fullmatch(name):
             raise Invalid(
                 f"{name!r} is no name of a {what}; use a-z, 0-9 and -, starting with a letter"
             )
     shape = shape_of(Descriptor)
     assert isinstance(shape, Keyed)  # noqa: S101 - Descriptor is a block
-    whole = overlays.merged(root, shape, environment, region)
+    whole = overlays.merged(root, shape, type_ or environment, region)
     file = reading.positions.file
     run = Run(file, [])
     descriptor = run.check(shape, whole, ())

@@ -195,8 +195,10 @@ class Judging:
 
     async def source(self, record: Record) -> Source:
         """Return a release's descriptor as a target takes it."""
-        text = await self._reader.descriptor(record.asked.descriptor)
-        return Source(text, record.asked.file, record.asked.folder)
+        asked = record.asked
+        text = await self._reader.descriptor(asked.descriptor)
+        place = await self._parts.registry.environment(asked.environment)
+        return Source(text, asked.file, asked.folder, place.type, place.region)
 
     def forget(self, id_: str) -> None:
         """Forget the terms of a release that has ended."""
