@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from drystone.testing.load import Load, Report, run
-from journeys.place import Place, place, small_service
+from journeys.place import Place, eventually, place, small_service
 
 MOODY = Path(__file__).parent / "app/moody.py"
 TENANTS = 20
@@ -139,14 +139,25 @@ async def test_what_mends_a_broken_release_is_not_held_by_it(shared: Place, tmp_
         assert await shared.version(name) == "2"
 
 
-async def test_a_new_release_that_is_as_broken_as_the_old_one_goes_by_the_objective(
+async def test_a_new_release_that_is_as_broken_as_the_old_one_waits_for_a_person(
     shared: Place, tmp_path: Path
 ) -> None:
     name = shared.name()
     at_once = moody(tmp_path / "app", name, "one-percent", strategy="blue-green")
     assert (await shared.deploy(at_once)).code == 0
+
+    async def waits() -> Any:
+        found = (await release(shared, name, 2))["rollout"]
+        return found if found is not None and found["phase"] == "held" else None
+
     async with traffic(shared, name):
-        said = await shared.deploy(moody(tmp_path / "app", name, "one-percent"), "--version", "2")
-    found = await release(shared, name, 2)
-    assert found["summary"]["state"] == ("served" if said.code == 0 else "rolled-back")
-    assert found["rollout"]["why"]
+        rolling = asyncio.create_task(
+            shared.deploy(moody(tmp_path / "app", name, "one-percent"), "--version", "2")
+        )
+        found = await eventually(waits, within=timedelta(minutes=3))
+        assert found["share"] < 1
+        said = await shared.drystone.run("abort", name, "--env", "dev", "-m", "neither is good")
+        assert said.code == 0, said.err
+        assert (await rolling).code == 1
+        assert await shared.version(name) == "1"
+    assert (await release(shared, name, 2))["summary"]["state"] == "aborted"
