@@ -47,6 +47,7 @@ ROLLOUT = RolloutView(
     verdict="quiet",
     why="begun",
     alarm=math.log(100),
+    proof=3.0,
     turns=[(timedelta(), "begun"), (timedelta(seconds=30), "nothing proven")],
     curve=[
         CurvePoint(timedelta(seconds=at), 0.1, 0.1 * at, -0.1, {"errors": (1, 0)})

@@ -129,6 +129,7 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
         verdict: What is known of it: ``quiet``, ``good`` or ``bad``.
         why: Why it is as it is.
         alarm: The evidence that proves a release bad, a natural logarithm.
+        proof: What ``good`` must reach for it to be proven good, likewise.
         turns: What happened: how long after the beginning, and why.
         curve: The looks, thinned where there are many.
         examples: Things that went wrong on the new release.
@@ -142,6 +143,7 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     why: str
     alarm: float
+    proof: float
     turns: list[tuple[timedelta, str]]
     curve: list[CurvePoint]
     examples: list[str]

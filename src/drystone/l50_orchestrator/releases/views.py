@@ -63,6 +63,7 @@ def rollout(state: Rollout) -> RolloutView:
         verdict=state.verdict,
         why=state.why,
         alarm=state.plan.watch.alarm,
+        proof=state.plan.watch.proof,
         turns=[(turn.at, turn.why) for turn in state.turns],
         curve=curve,
         examples=[one.text for one in state.evidence.examples],

@@ -110,6 +110,7 @@ def curve(one: RolloutView) -> Curve:
         points=looks,
         turns=turns,
         alarm=one.alarm,
+        proof=one.proof,
         phase=one.phase,
         share=one.share,
         at=max(times, default=timedelta()),
