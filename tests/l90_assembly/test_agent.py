@@ -205,7 +205,7 @@ async def test_a_stop_ends_everything_and_keeps_what_is_needed_to_come_back(fold
     assert not any(step.state == "failed" for step in steps)
     stopped = [s.name for s in steps if s.text == "stopped"]
     assert stopped[0] == "greeter.dev"
-    none_needs_another = {"dependencies", "mesh", "migration", "signin"}
+    none_needs_another = {"console", "dependencies", "mesh", "migration", "signin"}
     assert set(stopped[1:-3]) == none_needs_another
     assert stopped[-3] == "deployer"
     assert set(stopped[-2:]) == {"keys", "proxy"}

@@ -131,7 +131,7 @@ async def test_who_is_no_admin_changes_no_more_by_a_file_than_by_hand(whole: Who
         "services: {payments: commerce}",
         "teams: {money: [ada, eve]}",
         "freezes: {ever: {start: 2027-01-01T00:00, end: 2027-01-02T00:00, reason: rest}}",
-        "policies: {}\npolicy-modes: {other: {mode: 'off', reason: rest}}",
+        "policy-modes: {required-owner: {mode: 'off', reason: rest}}",
     ):
         with pytest.raises(errors.ApplyStopped):
             await applied(whole.configuration, text, ctx=ADA)
