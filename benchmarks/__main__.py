@@ -33,7 +33,7 @@ from benchmarks.mesh_limits import mesh_limits
 from benchmarks.mesh_scale import mesh_scale
 from benchmarks.mesh_sidecars import mesh_sidecars
 from benchmarks.mesh_switches import mesh_switches
-from benchmarks.orchestrator import orchestrator
+from benchmarks.orchestrator import orchestrator, whole_orchestrator
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
 from benchmarks.policies import judgements
@@ -221,6 +221,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "registry": registrations,
     "edge-parts": edge_parts,
     "orchestrator": orchestrator,
+    "orchestrator-whole": whole_orchestrator,
     "mesh": mesh,
     "mesh-switches": mesh_switches,
     "mesh-limits": mesh_limits,

@@ -21,8 +21,11 @@ import msgspec
 from benchmarks.stand import table
 from typing_extensions import override
 
+from drystone.l00_kernel.clock import SystemClock
 from drystone.l00_kernel.contract import Caller, Context, connect
 from drystone.l00_kernel.contract.inprocess import claim
+from drystone.l00_kernel.ports import NullLog
+from drystone.l10_engines.policies.evaluator import Evaluator
 from drystone.l10_engines.postgres.access import DatabaseAccess
 from drystone.l10_engines.postgres.database import Database
 from drystone.l10_engines.postgres.schemas import provision
@@ -30,9 +33,25 @@ from drystone.l10_engines.postgres.server import Postgres
 from drystone.l10_engines.workflows.worker import Worker
 from drystone.l10_engines.workflows.workflows import prepare
 from drystone.l25_deployer.api import Source
+from drystone.l50_orchestrator.access import store as access_store
+from drystone.l50_orchestrator.access.domain import Grant, Role
+from drystone.l50_orchestrator.access.gate import AccessGate
+from drystone.l50_orchestrator.access.refusals import Refusals
+from drystone.l50_orchestrator.access.service import Access
+from drystone.l50_orchestrator.access.store import TeamsInTables
+from drystone.l50_orchestrator.audit import store as audit_store
+from drystone.l50_orchestrator.audit.service import ChainedBook
+from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
+from drystone.l50_orchestrator.guardrails.judged import known
+from drystone.l50_orchestrator.guardrails.service import Guardrails
+from drystone.l50_orchestrator.ports import Target
+from drystone.l50_orchestrator.registry.api import EnvironmentSaid
+from drystone.l50_orchestrator.registry.looked_up import RegisteredPlaces
+from drystone.l50_orchestrator.registry.service import PlatformRegistry
 from drystone.l50_orchestrator.releases import store
 from drystone.l50_orchestrator.releases.api import ReleasesApi, ReleaseSummary, ReleaseView
 from drystone.l50_orchestrator.releases.carrying import WORKING
+from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.service import Releases
 from drystone.testing.conformance.engines import short_home
 from drystone.testing.orchestrator import TableBook
@@ -43,7 +62,9 @@ from drystone.testing.simulated_target import SimulatedTarget
 SERVICES, DEPLOYS = 2_000, 5_000
 CALLERS, RATE = 16, 25
 """So many callers ask for so many deploys a second together, if the orchestrator keeps up with them."""
+SESSIONS, GATE_SESSIONS = 20, 4
 _SCHEMA = "orchestrator"
+_PLATFORM = Context(Caller("me", frozenset({"admin"})))
 _ASKING = Context(Caller("bench", frozenset({"team/commerce"})))
 _TEXT = """\
 schema: 1
@@ -62,13 +83,17 @@ class Orchestrator(Releases):
     Args:
         access: The database, as JSON.
         file: Where to write the process id.
+        whole: ``whole`` for rights, registry, policies and audit log as they are put together for a platform; anything
+            else for stand-ins, so that releases are measured alone.
     """
 
-    def __init__(self, access: str, file: str) -> None:
+    def __init__(self, access: str, file: str, whole: str) -> None:
         self._database = Database(
-            msgspec.json.decode(access, type=DatabaseAccess), _SCHEMA, most=16
+            msgspec.json.decode(access, type=DatabaseAccess), _SCHEMA, most=SESSIONS
         )
-        super().__init__(parts_on(self._database, SimulatedTarget(keep=5)))
+        target = SimulatedTarget(keep=5)
+        parts = _whole(self._database, target) if whole == "whole" else None
+        super().__init__(parts or parts_on(self._database, target))
         self._working: asyncio.Task[None] | None = None
         Path(file).write_text(str(os.getpid()))
 
@@ -94,6 +119,51 @@ class Orchestrator(Releases):
             message=message,
             confirm=confirm,
         )
+
+
+def _whole(database: Database, target: Target) -> Parts:
+    """Put together what a platform has, as :mod:`drystone.l90_assembly.orchestrated` does."""
+    clock, log, book = SystemClock(), NullLog(), ChainedBook()
+    asked = Database(database.access, _SCHEMA, most=GATE_SESSIONS)
+    places = RegisteredPlaces(asked, clock)
+    refusals = Refusals(asked, book=book, clock=clock, log=log)
+    gate = AccessGate(asked, places=places, refusals=refusals, clock=clock)
+    return Parts(
+        database=database,
+        gate=gate,
+        registry=PlatformRegistry(
+            database, gate=gate, book=book, teams=TeamsInTables(), clock=clock
+        ),
+        guard=PolicyGuard(database, Evaluator(known())),
+        book=book,
+        target=lambda _: target,
+    )
+
+
+async def _furnish(server: Postgres, database: Database) -> None:
+    """Make the tables of everybody, the environment, the team and its member who asks."""
+    clock, log, book = SystemClock(), NullLog(), ChainedBook()
+    await audit_store.prepare(database)
+    await audit_store.seal(server.admin(), database)
+    await access_store.prepare(database)
+    places = RegisteredPlaces(database, clock)
+    refusals = Refusals(database, book=book, clock=clock, log=log)
+    gate = AccessGate(database, places=places, refusals=refusals, clock=clock)
+    registry = PlatformRegistry(database, gate=gate, book=book, teams=TeamsInTables(), clock=clock)
+    await registry.prepare()
+    evaluator = Evaluator(known())
+    guard = PolicyGuard(database, evaluator)
+    await Guardrails(
+        database, gate=gate, book=book, guard=guard, evaluator=evaluator, clock=clock
+    ).prepare()
+    await evaluator.stop()
+    access = Access(database, gate=gate, book=book, places=places, clock=clock, log=log)
+    await access.put_person(_PLATFORM, name="bench")
+    await access.put_team(_PLATFORM, name="commerce")
+    await access.put_member(_PLATFORM, team="commerce", person="bench", is_maintainer=True)
+    await access.grant(_PLATFORM, grant=Grant("person:bench", Role.VIEWER))
+    await registry.set_environment(_PLATFORM, environment="dev", said=EnvironmentSaid("dev"))
+    await refusals.close()
 
 
 class _Measured:
@@ -131,13 +201,22 @@ class _Measured:
 
 async def orchestrator(count: int) -> str:
     """Deploys in a second, by several callers at once, each of whom waits for the end of one before the next."""
+    return await _deploys(count, "alone")
+
+
+async def whole_orchestrator(count: int) -> str:
+    """The same with rights, registry, policies and audit log as a platform has them."""
+    return await _deploys(count, "whole")
+
+
+async def _deploys(count: int, whole: str) -> str:
     deploys = DEPLOYS * count // 10
-    async with _database() as (access, database):
+    async with _database(whole) as (access, database):
         plain = await _commits(database)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "pid"
             given = msgspec.json.encode(access).decode()
-            with alone(Orchestrator, given, str(file), over_tcp=False) as address:
+            with alone(Orchestrator, given, str(file), whole, over_tcp=False) as address:
                 uds = address if isinstance(address, Path) else None
                 async with connect(ReleasesApi, uds=uds, credentials=claim) as api:
                     await api.history(_ASKING)
@@ -170,7 +249,7 @@ async def orchestrator(count: int) -> str:
         ),
     ]
     return table(
-        f"Releases on a simulated target, {CALLERS} callers, each of whom waits for the end of one",
+        f"Releases ({whole}) on a simulated target, {CALLERS} callers, each of whom waits for the end of one",
         ["what", "measured"],
         rows,
     )
@@ -196,7 +275,7 @@ async def _call(
 
 
 @asynccontextmanager
-async def _database() -> AsyncIterator[tuple[DatabaseAccess, Database]]:
+async def _database(whole: str) -> AsyncIterator[tuple[DatabaseAccess, Database]]:
     with short_home() as home:
         server = Postgres("postgres", home / "postgres")
         try:
@@ -207,6 +286,8 @@ async def _database() -> AsyncIterator[tuple[DatabaseAccess, Database]]:
             await prepare(database)
             await store.prepare(database)
             await TableBook.prepare(database)
+            if whole == "whole":
+                await _furnish(server, database)
             yield access, database
             await database.close()
         finally:

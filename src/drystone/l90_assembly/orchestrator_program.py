@@ -27,6 +27,7 @@ from drystone.l10_engines.postgres.access import DatabaseAccess
 from drystone.l10_engines.postgres.database import Database
 from drystone.l50_orchestrator.running.engine import NAME
 from drystone.l90_assembly.agent_socket import listening, server_of
+from drystone.l90_assembly.garbage import old_objects_left_alone
 from drystone.l90_assembly.lines import LineLog
 from drystone.l90_assembly.orchestrated import orchestrated
 
@@ -59,7 +60,7 @@ async def _serve(home: Home, socket: Path, access: DatabaseAccess, sign_in: str)
     try:
         async with orchestrated(home, database, sign_in=sign_in, clock=clock, log=log) as whole:
             server = server_of(whole.app)
-            with listening(socket) as listener:
+            with listening(socket) as listener, old_objects_left_alone():
                 serving = asyncio.create_task(server.serve(sockets=[listener]))
                 told = asyncio.create_task(leaving.wait())
                 # When nothing is carried out any more, this process is of no use: another one is started.

@@ -15,7 +15,7 @@ import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.ports import Log
-from drystone.l10_engines.postgres.database import Database, Session
+from drystone.l10_engines.postgres.database import Asked, Database, Session
 from drystone.l10_engines.postgres.errors import DatabaseUnavailable
 from drystone.l10_engines.workflows import statements, waking
 
@@ -187,23 +187,26 @@ class Journal:
         return {str(workflow): bool(is_new) for workflow, is_new in rows}
 
     async def _ends(self, session: Session, endings: list[Ending]) -> set[str]:
-        rows = await session.fetch(
-            statements.END,
-            owner=self._owner,
-            workflows=[one.workflow for one in endings],
-            attempts=[one.attempt for one in endings],
-            states=[one.state for one in endings],
-            results=[one.result for one in endings],
-            errors=[one.error for one in endings],
-        )
-        await waking.notify(session, self._database, waking.ENDED)
+        rows, _ = await session.fetch_each(*self._of(endings))
         return {str(row[0]) for row in rows}
 
+    def _of(self, endings: list[Ending]) -> tuple[Asked, Asked]:
+        values = {
+            "owner": self._owner,
+            "workflows": [one.workflow for one in endings],
+            "attempts": [one.attempt for one in endings],
+            "states": [one.state for one in endings],
+            "results": [one.result for one in endings],
+            "errors": [one.error for one in endings],
+        }
+        return (statements.END, values), waking.notice(self._database, waking.ENDED)
+
     async def _end_with_others(self, session: Session, ending: Ending) -> bool:
+        several: list[Asked] = [*self._of([ending])]
+        if ending.queue is not None:
+            several.insert(0, (statements.LOCK_QUEUE, {"queue": ending.queue}))
         async with session.transaction():
-            if ending.queue is not None:
-                await session.fetch(statements.LOCK_QUEUE, queue=ending.queue)
-            if not await self._ends(session, [ending]):
+            if not (await session.fetch_each(*several))[-2]:
                 return False
             outcome = waking.outcome(ending.state, ending.result, ending.error)
             await waking.let_others_go_on(

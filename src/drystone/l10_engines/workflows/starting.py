@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from drystone.l10_engines.postgres.database import Database, Session
+from drystone.l10_engines.postgres.database import Asked, Database, Session
 from drystone.l10_engines.workflows import statements, waking
 from drystone.l10_engines.workflows.errors import AlreadyStarted, WorkflowRefused
 
@@ -54,11 +54,12 @@ async def start(session: Session, database: Database, what: Start) -> bool:
         )
     if what.queue is not None:
         check_name(what.queue, "queue")
+    asked = msgspec.structs.asdict(what)
+    several: list[Asked] = [(statements.START, asked), waking.notice(database, waking.DUE)]
     if what.queue is not None:
-        await _join_queue(session, what)
-    rows = await session.fetch(statements.START, **msgspec.structs.asdict(what))
-    if rows:
-        await waking.notify(session, database, waking.DUE)
+        await _check_parent(session, what)
+        several.insert(0, (statements.LOCK_QUEUE, {"queue": what.queue}))
+    if (await session.fetch_each(*several))[-2]:
         return True
     found = await session.fetch(statements.STARTED, id=what.id)
     if found != [(what.kind, what.input, what.queue)]:
@@ -70,8 +71,7 @@ async def start(session: Session, database: Database, what: Start) -> bool:
     return False
 
 
-async def _join_queue(session: Session, what: Start) -> None:
-    await session.fetch(statements.LOCK_QUEUE, queue=what.queue)
+async def _check_parent(session: Session, what: Start) -> None:
     if what.parent is None:
         return
     above = await session.fetch(statements.ANCESTORS_IN_QUEUE, parent=what.parent, queue=what.queue)

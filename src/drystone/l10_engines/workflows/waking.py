@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from drystone.l10_engines.postgres.database import Database, Session
+from drystone.l10_engines.postgres.database import Asked, Database, Session
 from drystone.l10_engines.workflows import statements
 from drystone.l10_engines.workflows.payloads import Failure
 
@@ -51,6 +51,11 @@ def channel_of(database: Database) -> str:
     return f"workflows {database.schema}"
 
 
+def notice(database: Database, word: str) -> Asked:
+    """Return what :func:`notify` executes, for whoever executes it with others."""
+    return statements.NOTIFY, {"channel": channel_of(database), "word": word}
+
+
 async def notify(session: Session, database: Database, word: str) -> None:
     """Tell those who listen, when the transaction takes effect; the same word twice in one counts once."""
     await session.fetch(statements.NOTIFY, channel=channel_of(database), word=word)
@@ -69,12 +74,12 @@ async def let_others_go_on(session: Session, database: Database, ended: Ended) -
         database: Where this is.
         ended: What ended.
     """
+    several = [notice(database, DUE)]
     if ended.queue is not None:
-        await session.fetch(statements.NEXT_IN_QUEUE, queue=ended.queue)
+        several.append((statements.NEXT_IN_QUEUE, {"queue": ended.queue}))
     if ended.parent is not None:
         name = end_of(ended.id)
         payload = msgspec.json.encode(ended.outcome).decode()
-        await session.fetch(
-            statements.SIGNAL, id=ended.parent, name=name, payload=payload, key=name, most=_NO_BOUND
-        )
-    await notify(session, database, DUE)
+        told = {"id": ended.parent, "name": name, "payload": payload, "key": name}
+        several.append((statements.SIGNAL, {**told, "most": _NO_BOUND}))
+    await session.fetch_each(*several)

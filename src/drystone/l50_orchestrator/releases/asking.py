@@ -13,6 +13,7 @@ from drystone.l10_engines.postgres.database import Session
 from drystone.l10_engines.workflows.run import Definition
 from drystone.l10_engines.workflows.workflows import Workflows
 from drystone.l25_deployer.api import Source
+from drystone.l25_deployer.descriptor.reading import Reading
 from drystone.l50_orchestrator.ports import Actor, Environment, Present
 from drystone.l50_orchestrator.releases import statements, store
 from drystone.l50_orchestrator.releases.ending import Start, add
@@ -20,7 +21,15 @@ from drystone.l50_orchestrator.releases.errors import CannotBePromoted, Promotio
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.records import Asked, Record
 from drystone.l50_orchestrator.releases.store import Reader
-from drystone.l50_orchestrator.releases.terms import Terms, digest_of, kept_by, terms_of
+from drystone.l50_orchestrator.releases.terms import (
+    Terms,
+    digest_of,
+    kept_by,
+    reading_of,
+    regions_in,
+    service_named,
+    terms_in,
+)
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.contract import Context
@@ -71,22 +80,23 @@ class Asking:
         self,
         wish: Wish,
         source: Source,
+        reading: Reading,
         places: list[Environment],
         *,
         version: str | None,
         confirm: tuple[str, ...],
     ) -> str:
         """Ask for a deploy in the first of the places, and the others after it, or in all of them; the id of the first."""
-        first = await self._read(source, places[0], version or "1")
-        starting = places if first.regions == "all" else places[:1]
-        rest = () if first.regions == "all" else tuple(one.name for one in places[1:])
+        service, is_all = service_named(reading), regions_in(reading, places[0]) == "all"
+        starting = places if is_all else places[:1]
+        rest = () if is_all else tuple(one.name for one in places[1:])
         ids = [wish.id_in(one.name) for one in starting]
         async with self._parts.database.session() as session, session.transaction():
             for id_, place in zip(ids, starting, strict=True):
-                number = await store.number_for(session, place.name, first.service)
-                if await store.find(session, id_) is not None:
+                number, found = await store.number_and_find(session, place.name, service, id_)
+                if found is not None:
                     continue
-                terms = await self._read(source, place, version or str(number))
+                terms = await self._terms(reading, place, version or str(number))
                 owner = await self._parts.registry.claim(
                     session,
                     wish.actor,
@@ -96,7 +106,6 @@ class Asking:
                     description=terms.description,
                 )
                 digest = digest_of(source.text)
-                await store.keep_descriptor(session, digest, source.text)
                 asked = Asked(
                     id=id_,
                     environment=place.name,
@@ -115,7 +124,7 @@ class Asking:
                     rest=rest,
                     keep=kept_by(terms, place),
                 )
-                await add(session, self._start, asked, terms, number)
+                await add(session, self._start, asked, terms, number, text=source.text)
                 await self.note(session, wish.actor, "release.asked", asked)
         return ids[0]
 
@@ -132,7 +141,8 @@ class Asking:
             raise CannotBePromoted(
                 f"{brought.name} was adopted and has no descriptor on record: deploy it anew"
             )
-        terms = await self._read(Source(text, asked.file, asked.folder), place, asked.version)
+        reading = await self.read(Source(text, asked.file, asked.folder))
+        terms = await self._terms(reading, place, asked.version)
         wanted = msgspec.structs.replace(
             asked,
             id=wish.id_in(place.name),
@@ -148,8 +158,10 @@ class Asking:
             returns_to="",
         )
         async with self._parts.database.session() as session, session.transaction():
-            number = await store.number_for(session, place.name, asked.service)
-            if await store.find(session, wanted.id) is None:
+            number, found = await store.number_and_find(
+                session, place.name, asked.service, wanted.id
+            )
+            if found is None:
                 under_way = await session.fetch(
                     statements.OPEN_WITH_ORIGIN,
                     environment=place.name,
@@ -182,8 +194,10 @@ class Asking:
             returns_to=back.asked.id,
         )
         async with self._parts.database.session() as session, session.transaction():
-            number = await store.number_for(session, environment, back.asked.service)
-            if await store.find(session, wanted.id) is None:
+            number, found = await store.number_and_find(
+                session, environment, back.asked.service, wanted.id
+            )
+            if found is None:
                 await add(session, self._start, wanted, terms, number)
                 await self.note(session, wish.actor, "release.rollback-asked", wanted)
         return wanted.id
@@ -250,13 +264,23 @@ class Asking:
             message=asked.message[:500],
         )
 
-    async def _read(self, source: Source, place: Environment, version: str) -> Terms:
-        """Read a descriptor. A large one takes a second; others are served meanwhile."""
+    async def read(self, source: Source) -> Reading:
+        """Read a descriptor. A large one takes a second; others are served meanwhile.
 
-        def read() -> Terms:
-            return terms_of(source.text, file=source.file, environment=place, version=version)
+        Raises:
+            DescriptorRefused: It has mistakes; the message has all of them.
+        """
+        if len(source.text) > _LARGE:
+            return await asyncio.to_thread(reading_of, source.text, source.file)
+        return reading_of(source.text, source.file)
 
-        return await asyncio.to_thread(read) if len(source.text) > _LARGE else read()
+    async def _terms(self, reading: Reading, place: Environment, version: str) -> Terms:
+        """Take what a descriptor says for a place."""
+
+        def take() -> Terms:
+            return terms_in(reading, environment=place, version=version)
+
+        return await asyncio.to_thread(take) if len(reading.text) > _LARGE else take()
 
 
 _LARGE = 20_000

@@ -175,7 +175,13 @@ class Start(msgspec.Struct, frozen=True):
 
 
 async def add(
-    session: Session, start: Start, asked: Asked, terms: Terms | None, number: int
+    session: Session,
+    start: Start,
+    asked: Asked,
+    terms: Terms | None,
+    number: int,
+    *,
+    text: str = "",
 ) -> None:
     """Write down a release and start it, in the session's transaction.
 
@@ -185,9 +191,9 @@ async def add(
         asked: What is asked for.
         terms: What its descriptor says of it.
         number: The number that it was given.
+        text: Its descriptor; empty where it is on record.
     """
-    await store.insert(session, asked, number)
-    if terms is not None:
-        await store.put(session, asked.id, terms=terms)
+    documents = {} if terms is None else {"terms": terms}
+    await store.insert(session, asked, number, text=text, **documents)
     queue = f"{asked.environment}/{asked.service}"
     await start.workflows.start_within(session, start.definition, asked.id, asked.id, queue=queue)

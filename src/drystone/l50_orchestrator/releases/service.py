@@ -40,7 +40,7 @@ from drystone.l50_orchestrator.releases.records import Record
 from drystone.l50_orchestrator.releases.store import Reader
 from drystone.l50_orchestrator.releases.terms import (
     Terms,
-    service_in,
+    service_named,
 )
 
 MOST_MESSAGE = 2000
@@ -80,7 +80,8 @@ class Releases(ReleasesApi):
         _require_words(message)
         _require_words("".join((source.file, source.folder, *(confirm or ()))), most=_MOST_PATHS)
         places = await self._choosing.places(environment)
-        service = await asyncio.to_thread(service_in, source.text, source.file)
+        reading = await self._asking.read(source)
+        service = service_named(reading)
         actors = [
             await self._parts.gate.require(
                 ctx, Action.DEPLOY, service=service, environment=one.name
@@ -89,7 +90,7 @@ class Releases(ReleasesApi):
         ]
         wish = Wish.of(ctx, actors[0], message)
         id_ = await self._asking.deploy(
-            wish, source, places, version=version, confirm=tuple(confirm or ())
+            wish, source, reading, places, version=version, confirm=tuple(confirm or ())
         )
         return await self._summary(id_)
 
@@ -334,29 +335,28 @@ class Releases(ReleasesApi):
         return frozenset(await self._reader.kept(places))
 
     async def _summary(self, id_: str) -> ReleaseSummary:
-        record = await self._reader.record(id_)
-        return views.summary(record, is_kept=id_ in await self._kept_of([record]))
+        record, is_kept = await self._reader.line(id_)
+        return views.summary(record, is_kept=is_kept)
 
     async def _view(self, record: Record) -> ReleaseView:
-        id_, reader = record.asked.id, self._reader
-        terms = await reader.document(id_, "terms", Terms)
-        kept = await reader.rollout(id_)
+        whole = await self._reader.whole(record)
+        terms = whole.document("terms", Terms)
         return ReleaseView(
-            summary=await self._summary(id_),
-            descriptor=await reader.descriptor(record.asked.descriptor),
+            summary=views.summary(record, is_kept=whole.is_kept),
+            descriptor=whole.text,
             descriptor_digest=record.asked.descriptor,
             file=record.asked.file,
             artefact=record.artefact,
             stacks=terms.stacks if terms is not None else {},
-            plan=await reader.document(id_, "plan", PlanView),
-            findings=await reader.document(id_, "findings", list[Finding]) or [],
+            plan=whole.document("plan", PlanView),
+            findings=whole.document("findings", list[Finding]) or [],
             approve=list(terms.approve) if terms is not None else [],
-            approvals=await reader.words(id_),
+            approvals=whole.words,
             at_target=record.at_target,
             before=record.before,
             rest=list(record.asked.rest),
-            steps=(await reader.events(id_, 0))[0],
-            rollout=views.rollout(kept.state) if kept is not None else None,
+            steps=whole.events,
+            rollout=views.rollout(whole.rollout.state) if whole.rollout is not None else None,
         )
 
 

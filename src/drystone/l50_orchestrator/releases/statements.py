@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-ENSURE_PLACE = """
-INSERT INTO place (environment, service) VALUES (%(environment)s, %(service)s) ON CONFLICT DO NOTHING
-"""
 NEXT_NUMBER = """
-UPDATE place SET numbers = numbers + 1 WHERE environment = %(environment)s AND service = %(service)s RETURNING numbers
+INSERT INTO place AS p (environment, service, numbers) VALUES (%(environment)s, %(service)s, 1)
+    ON CONFLICT (environment, service) DO UPDATE SET numbers = p.numbers + 1
+RETURNING numbers
 """
 """Whoever adds a release holds this row to the end of the transaction, so that what is checked behind it stays so."""
 
@@ -27,6 +26,7 @@ INSERT INTO document (release, name, body)
 SELECT %(release)s, g.name, g.body FROM unnest(%(names)s::text[], %(bodies)s::bytea[]) AS g (name, body)
     ON CONFLICT (release, name) DO UPDATE SET body = EXCLUDED.body
 """
+ALL_DOCUMENTS = "SELECT name, body FROM document WHERE release = %(release)s"
 DOCUMENT = "SELECT body FROM document WHERE release = %(release)s AND name = %(name)s"
 
 ONE = """
@@ -122,6 +122,22 @@ SELECT k.id
  ORDER BY p.environment, p.service, k.place
 """
 """The one that serves is not among those that one can go back to, and so not counted."""
+
+IS_KEPT = """
+SELECT true
+  FROM release r
+ CROSS JOIN LATERAL (
+       SELECT e.id, row_number() OVER (ORDER BY e.last DESC) AS place
+         FROM (SELECT coalesce(nullif(o.returns_to, ''), o.id) AS id, max(s.since) AS last
+                 FROM serving s JOIN release o ON o.id = s.release
+                WHERE s.environment = r.environment AND s.service = r.service
+                GROUP BY 1) AS e
+       ) AS k
+ WHERE r.id = %(id)s AND k.id = r.id
+   AND k.place <= 1 + (SELECT n.keep FROM serving s JOIN release n ON n.id = s.release
+                        WHERE s.environment = r.environment AND s.service = r.service AND s.until IS NULL)
+"""
+"""Of one release what :data:`KEPT` tells of whole places."""
 
 KNOWN = "SELECT id FROM release WHERE id = ANY(%(ids)s::text[])"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
 
+from drystone.l10_engines.postgres.database import Asked as Statement
 from drystone.l10_engines.postgres.database import Database, Row, Session
 from drystone.l10_engines.postgres.migrating import migrate, steps_of
 from drystone.l50_orchestrator.ports import Actor, Signals
@@ -48,55 +49,78 @@ async def number_for(session: Session, environment: str, service: str) -> int:
     """Return the next number, and hold the place until the transaction ends."""
     where = {"environment": environment, "service": service}
     rows = await session.fetch(statements.NEXT_NUMBER, **where)
-    if not rows:
-        await session.fetch(statements.ENSURE_PLACE, **where)
-        rows = await session.fetch(statements.NEXT_NUMBER, **where)
     return int(rows[0][0])
 
 
-async def insert(session: Session, asked: Asked, number: int) -> None:
-    """Write down what was asked for."""
-    actor = asked.actor
-    await session.fetch(
-        statements.INSERT,
-        id=asked.id,
-        environment=asked.environment,
-        service=asked.service,
-        number=number,
-        kind=asked.kind,
-        origin=asked.origin,
-        team=asked.team,
-        version=asked.version,
-        message=asked.message,
-        author=actor.name,
-        behind=actor.behind,
-        kind_of=actor.kind,
-        teams=sorted(actor.teams),
-        roles=sorted(asked.roles),
-        file=asked.file,
-        folder=asked.folder,
-        descriptor=asked.descriptor,
-        confirm=list(asked.confirm),
-        rest=list(asked.rest),
-        expected=asked.expected,
-        returns_to=asked.returns_to,
-        keep=asked.keep,
+async def number_and_find(
+    session: Session, environment: str, service: str, id_: str
+) -> tuple[int, Record | None]:
+    """Return the next number as :func:`number_for` does, and the release of this id if there is one."""
+    where = {"environment": environment, "service": service}
+    # The second statement sees what was committed while the first waited for the place.
+    numbers, found = await session.fetch_each(
+        (statements.NEXT_NUMBER, where), (statements.ONE, {"id": id_})
     )
+    return int(numbers[0][0]), _record(found[0]) if found else None
 
 
-async def keep_descriptor(session: Session, digest: str, text: str) -> None:
-    """Keep a descriptor's text. Idempotent."""
-    await session.fetch(statements.KEEP_DESCRIPTOR, digest=digest, body=pack(text))
+async def insert(
+    session: Session, asked: Asked, number: int, *, text: str = "", **documents: object
+) -> None:
+    """Write down what was asked for.
+
+    Args:
+        session: In a transaction.
+        asked: What is asked for.
+        number: The number that it was given.
+        text: Its descriptor, which is kept under ``asked.descriptor``; empty where it is on record.
+        documents: What is large of it, by name.
+    """
+    actor = asked.actor
+    values = {
+        "id": asked.id,
+        "environment": asked.environment,
+        "service": asked.service,
+        "number": number,
+        "kind": asked.kind,
+        "origin": asked.origin,
+        "team": asked.team,
+        "version": asked.version,
+        "message": asked.message,
+        "author": actor.name,
+        "behind": actor.behind,
+        "kind_of": actor.kind,
+        "teams": sorted(actor.teams),
+        "roles": sorted(asked.roles),
+        "file": asked.file,
+        "folder": asked.folder,
+        "descriptor": asked.descriptor,
+        "confirm": list(asked.confirm),
+        "rest": list(asked.rest),
+        "expected": asked.expected,
+        "returns_to": asked.returns_to,
+        "keep": asked.keep,
+    }
+    several: list[Statement] = [(statements.INSERT, values)]
+    if text:
+        kept = {"digest": asked.descriptor, "body": pack(text)}
+        several.append((statements.KEEP_DESCRIPTOR, kept))
+    if documents:
+        several.append((statements.PUT_DOCUMENTS, _documents(asked.id, documents)))
+    await session.fetch_each(*several)
 
 
 async def put(session: Session, release: str, **documents: object) -> None:
     """Keep what is large of a release, by name."""
-    await session.fetch(
-        statements.PUT_DOCUMENTS,
-        release=release,
-        names=list(documents),
-        bodies=[pack(one) for one in documents.values()],
-    )
+    await session.fetch(statements.PUT_DOCUMENTS, **_documents(release, documents))
+
+
+def _documents(release: str, documents: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "release": release,
+        "names": list(documents),
+        "bodies": [pack(one) for one in documents.values()],
+    }
 
 
 async def descriptor(session: Session, digest: str) -> str:
@@ -135,8 +159,10 @@ async def end(
 async def serves(session: Session, environment: str, service: str, release: str) -> None:
     """Note that a release serves from now on."""
     where = {"environment": environment, "service": service}
-    await session.fetch(statements.SERVES_NO_MORE, **where)
-    await session.fetch(statements.SERVES_NOW, release=release, **where)
+    await session.fetch_each(
+        (statements.SERVES_NO_MORE, where),
+        (statements.SERVES_NOW, {"release": release, **where}),
+    )
 
 
 async def note_events(
@@ -183,6 +209,31 @@ class Kept(msgspec.Struct, frozen=True):
     at: timedelta
 
 
+class Whole(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is kept of a release beside its record.
+
+    Attributes:
+        documents: What is large, packed, by name.
+        text: Its descriptor; empty where none is kept.
+        words: Who said what, and when.
+        rollout: None where none was begun.
+        events: What happened, the first of it.
+        is_kept: Whether somebody can return to it.
+    """
+
+    documents: dict[str, bytes]
+    text: str
+    words: list[ApprovalView]
+    rollout: Kept | None
+    events: list[Happened]
+    is_kept: bool
+
+    def document(self, name: str, kind: type[T]) -> T | None:
+        """Return something large; None where it has none."""
+        body = self.documents.get(name)
+        return unpack(body, kind) if body is not None else None
+
+
 class Reader:
     """Reads what is recorded, each time in a session of its own.
 
@@ -216,6 +267,39 @@ class Reader:
             raise ReleaseUnknown(f"there is no release {id_[:100]!r}; `history` lists all")
         return found
 
+    async def line(self, id_: str) -> tuple[Record, bool]:
+        """Return a release by its id, and whether somebody can return to it.
+
+        Raises:
+            ReleaseUnknown: There is none.
+        """
+        found, kept = await self._database.fetch_each(
+            (statements.ONE, {"id": id_}), (statements.IS_KEPT, {"id": id_})
+        )
+        if not found:
+            raise ReleaseUnknown(f"there is no release {id_[:100]!r}; `history` lists all")
+        return _record(found[0]), bool(kept)
+
+    async def whole(self, record: Record) -> Whole:
+        """Return all that is kept of a release, as of one moment or nearly so."""
+        release = {"release": record.asked.id}
+        documents, texts, words, rollouts, events, kept = await self._database.fetch_each(
+            (statements.ALL_DOCUMENTS, release),
+            (statements.DESCRIPTOR, {"digest": record.asked.descriptor}),
+            (statements.WORDS, release),
+            (statements.ROLLOUT, release),
+            (statements.EVENTS, {**release, "after": 0, "most": _EVENTS}),
+            (statements.IS_KEPT, {"id": record.asked.id}),
+        )
+        return Whole(
+            documents={name: bytes(body) for name, body in documents},
+            text=unpack(texts[0][0], str) if texts else "",
+            words=[ApprovalView(by, agrees, said, at) for by, _, agrees, said, at in words],
+            rollout=_kept(rollouts[0]) if rollouts else None,
+            events=[Happened(*row) for _, *row in events if row[0] is not None],
+            is_kept=bool(kept),
+        )
+
     async def history(self, *, below: int, most: int, **chosen: object) -> list[Record]:
         """Return releases, the latest first."""
         rows = await self._database.fetch(statements.HISTORY, below=below, most=most, **chosen)
@@ -238,11 +322,6 @@ class Reader:
         )
         found = [Happened(*row) for _, *row in rows if row[0] is not None]
         return found, bool(rows and rows[0][0]) and len(found) < _EVENTS
-
-    async def words(self, release: str) -> list[ApprovalView]:
-        """Return who said what, and when."""
-        rows = await self._database.fetch(statements.WORDS, release=release)
-        return [ApprovalView(by, agrees, said, at) for by, _, agrees, said, at in rows]
 
     async def serving(self, environment: str, service: str) -> str | None:
         """Return the id of the release that serves."""
@@ -283,10 +362,12 @@ class Reader:
     async def rollout(self, release: str) -> Kept | None:
         """Return a rollout; None where none was begun."""
         rows = await self._database.fetch(statements.ROLLOUT, release=release)
-        if not rows:
-            return None
-        state, seen, taken, at = rows[0]
-        return Kept(unpack(state, Rollout), unpack(seen, Signals), taken, at)
+        return _kept(rows[0]) if rows else None
+
+
+def _kept(row: Row) -> Kept:
+    state, seen, taken, at = row
+    return Kept(unpack(state, Rollout), unpack(seen, Signals), taken, at)
 
 
 def _record(row: Row) -> Record:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from drystone.l25_deployer.descriptor import read, resolve
+from drystone.l25_deployer.descriptor.reading import Merged, Reading
 from drystone.l25_deployer.descriptor.schema.delivery import Deploy
 from drystone.l25_deployer.errors import DescriptorRefused
 from drystone.l25_deployer.stacks.compile import compile_stacks
@@ -62,8 +63,8 @@ def digest_of(text: str) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def service_in(text: str, file: str) -> str:
-    """Return whose descriptor this is.
+def reading_of(text: str, file: str) -> Reading:
+    """Read a descriptor, for all environments at once.
 
     Raises:
         DescriptorRefused: It has mistakes; the message has all of them.
@@ -71,6 +72,12 @@ def service_in(text: str, file: str) -> str:
     reading = read(text, file=file)
     if reading.descriptor is None:
         raise DescriptorRefused(reading.report())
+    return reading
+
+
+def service_named(reading: Reading) -> str:
+    """Return whose descriptor was read."""
+    assert reading.descriptor is not None  # noqa: S101 - whoever read it refused mistakes
     return reading.descriptor.service
 
 
@@ -83,7 +90,28 @@ def terms_of(text: str, *, file: str, environment: Environment, version: str) ->
         PlanUnfit: The rollout cannot be carried out so.
         Invalid: The version is none.
     """
-    merged = resolve(read(text, file=file), environment.type, environment.region or None)
+    return terms_in(reading_of(text, file), environment=environment, version=version)
+
+
+def regions_in(reading: Reading, environment: Environment) -> Literal["one-by-one", "all"]:
+    """Return whether regions of one type follow one another.
+
+    Raises:
+        DescriptorRefused: It has mistakes; the message has all of them.
+    """
+    return _resolved(reading, environment).descriptor.deploy.regions
+
+
+def terms_in(reading: Reading, *, environment: Environment, version: str) -> Terms:
+    """Take what a descriptor says for an environment.
+
+    Raises:
+        DescriptorRefused: It has mistakes; the message has all of them.
+        RequestUnfit: A window cannot be read.
+        PlanUnfit: The rollout cannot be carried out so.
+        Invalid: The version is none.
+    """
+    merged = _resolved(reading, environment)
     found, deploy = merged.descriptor, merged.descriptor.deploy
     stacks = compile_stacks(merged, version=version)
     built: dict[str, Any] = msgspec.to_builtins(stacks)
@@ -103,7 +131,7 @@ def terms_of(text: str, *, file: str, environment: Environment, version: str) ->
         keep=deploy.keep if merged.positions.of(("deploy", "keep")) else None,
         stacks=built,
         regions=deploy.regions,
-        goes_on="soak" in text,
+        goes_on="soak" in reading.text,
         can_be_held=deploy.strategy != "cutover",
     )
 
@@ -111,6 +139,10 @@ def terms_of(text: str, *, file: str, environment: Environment, version: str) ->
 def kept_by(terms: Terms, environment: Environment) -> int:
     """Return how many releases can be gone back to: as the descriptor says, or else the environment."""
     return environment.keep if terms.keep is None else terms.keep
+
+
+def _resolved(reading: Reading, environment: Environment) -> Merged:
+    return resolve(reading, environment.type, environment.region or None)
 
 
 def _rollout(deploy: Deploy, available: float | None) -> Plan:
