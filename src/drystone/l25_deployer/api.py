@@ -129,6 +129,7 @@ class DeployerApi(Api):
         wait: bool = True,
         key: str | None = None,
         hold: bool = False,
+        artifact: str | None = None,
     ) -> AsyncIterator[Progress]:
         """Deploy a descriptor. The old release serves until the new one has proved itself.
 
@@ -143,6 +144,7 @@ class DeployerApi(Api):
                 became of it.
             hold: Bring the release up beside the one that serves, and give it no requests until they are shifted to it. Where
                 nothing serves yet, it serves at once.
+            artifact: Digest of the artefact that it must be, as a release that served elsewhere has it; any when omitted.
 
         Raises:
             CanaryHeld: A release is held already.
@@ -151,7 +153,7 @@ class DeployerApi(Api):
             PlanRefused: Data would be deleted and the resource's name was not given.
             DeployInProgress: Another operation runs and ``wait`` is false.
             DiskFull: A disk of the platform has too little room; nothing has changed.
-            DeployFailed: The release did not come up; the message says why.
+            DeployFailed: The release did not come up, or is another artefact; the message says why.
             DeployAborted: Somebody aborted it.
         """
 

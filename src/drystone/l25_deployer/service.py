@@ -154,6 +154,7 @@ class Deployer(HeldReleases):
         wait: bool = True,
         key: str | None = None,
         hold: bool = False,
+        artifact: str | None = None,
     ) -> AsyncIterator[Progress]:
         held.require_key(key)
         await self._platform.is_open.wait()
@@ -192,6 +193,7 @@ class Deployer(HeldReleases):
                 by=by,
                 confirmed=confirmed,
                 holds=hold,
+                artifact=artifact,
             )
 
         async for progress in self._operating.operate(kept, work, wait=wait, key=key):

@@ -380,8 +380,12 @@ class Target(abc.ABC):
         *,
         hold: bool,
         confirm: tuple[str, ...] = (),
+        artefact: str = "",
     ) -> AsyncIterator[Progress]:
-        """Bring a release up; it takes all traffic, or none yet where it is held. A repeat follows the first."""
+        """Bring a release up; it takes all traffic, or none yet where it is held. A repeat follows the first.
+
+        Where it is not the artefact with that digest, it fails before anything of it is started.
+        """
 
     @abc.abstractmethod
     async def outcome(self, environment: str, service: str, key: str) -> Outcome:

@@ -149,6 +149,7 @@ class SimulatedTarget(Target):
         *,
         hold: bool,
         confirm: tuple[str, ...] = (),
+        artefact: str = "",
     ) -> AsyncIterator[Progress]:
         self._reached()
         found = read(source.text, file=source.file).descriptor
@@ -176,6 +177,10 @@ class SimulatedTarget(Target):
                     break
                 if step == "health" and self.faults.get(version) == "fails":
                     self._end(one, operation, "failed", "not healthy: connection refused")
+                    raise DeployFailed(f"{found.service} {version}: {operation.detail}")
+                built = next(r.artefact for r in one.releases if r.number == operation.release)
+                if step == "build" and artefact not in {"", built}:
+                    self._end(one, operation, "failed", "its folder has changed")
                     raise DeployFailed(f"{found.service} {version}: {operation.detail}")
                 operation.done += 1
                 self._save()

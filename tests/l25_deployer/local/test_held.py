@@ -128,6 +128,19 @@ async def at(platform: At) -> AsyncIterator[At]:
     assert await running_instances(platform.p) == set()
 
 
+async def test_another_artefact_than_the_one_that_was_asked_for_never_starts(at: At) -> None:
+    kept = at.p.kept()
+    serving = kept.active_release()
+    assert serving is not None
+    before = await running_instances(at.p)
+    with pytest.raises(DeployFailed, match="its folder has changed"):
+        await at.deploy(key="other", artifact="0" * 32)
+    assert await running_instances(at.p) == before
+    assert (await at.outcome("other"))[0] == "failed"
+    told = await at.deploy(key="same", artifact=serving.artifact)
+    assert told[-1].step == "done"
+
+
 async def test_what_is_held_runs_and_gets_nothing_until_it_is_shifted_and_settled(at: At) -> None:
     before = at.p.kept().record.active
     number = await at.hold("k1")

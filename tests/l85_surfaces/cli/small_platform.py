@@ -171,6 +171,7 @@ class SmallPlatform(DeployerApi):
         wait: bool = True,
         key: str | None = None,
         hold: bool = False,
+        artifact: str | None = None,
     ) -> AsyncIterator[Progress]:
         wanted = yaml.safe_load(source.text)
         place = (environment, wanted["service"])

@@ -50,15 +50,23 @@ class Deploy:
         release: What is to serve.
         tell: Hears how it goes.
         folder: The descriptor's folder, where the artefact is built from; None when it was built before.
+        artifact: Digest of the artefact that it must be; any when omitted.
     """
 
     def __init__(
-        self, kept: KeptService, release: ReleaseRecord, tell: Teller, folder: Path | None
+        self,
+        kept: KeptService,
+        release: ReleaseRecord,
+        tell: Teller,
+        folder: Path | None,
+        *,
+        artifact: str | None = None,
     ) -> None:
         self._kept = kept
         self.release = release
         self._tell = tell
         self._folder = folder
+        self._artifact = artifact
         self._previous = kept.active_release()
         self._is_cutover = release.stacks.route.strategy == "cutover"
 
@@ -70,6 +78,7 @@ class Deploy:
         """
         await self._apply_resources()
         await self._build()
+        self._require_artifact_asked_for()
         await self._kept.provide_keys(self.release)
         await self._kept.choose_network()
         await self._migrate()
@@ -129,6 +138,13 @@ class Deploy:
                     raise DeployFailed("a part of the platform is not deployed; it starts with it")
                 case _:
                     assert_never(artifact)
+
+    def _require_artifact_asked_for(self) -> None:
+        built = self.release.artifact
+        if self._artifact and built != self._artifact:
+            raise DeployFailed(
+                f"what was built is {built}, and not {self._artifact} as was asked for: its folder has changed"
+            )
 
     def _keep_built(self, built: Artifact) -> None:
         runtime = None if built.runtime is None else str(built.runtime)

@@ -92,6 +92,7 @@ async def deploy(
     by: str,
     confirmed: frozenset[str] = frozenset(),
     holds: bool = False,
+    artifact: str | None = None,
 ) -> None:
     """Deploy a new release; the lock is held.
 
@@ -103,6 +104,7 @@ async def deploy(
         by: Who asked.
         confirmed: Resources that may go with their data.
         holds: Whether it gets no traffic yet; without a release that serves it gets all.
+        artifact: Digest of the artefact that it must be; any when omitted.
 
     Raises:
         DiskFull: There is too little room for it; nothing has begun.
@@ -131,7 +133,8 @@ async def deploy(
     places.DEPLOY_WRITTEN.reach()
     kept.write_history("deploy began", f"version {release.version}", by=by, release=release)
     places.DEPLOY_TOLD.reach()
-    await _carry_out(kept, Deploy(kept, release, tell, folder), tell, event="deploy", by=by)
+    way = Deploy(kept, release, tell, folder, artifact=artifact)
+    await _carry_out(kept, way, tell, event="deploy", by=by)
 
 
 def require_room(kept: KeptService) -> None:

@@ -176,6 +176,7 @@ class Bringing:
             asked.version,
             hold=hold,
             confirm=asked.confirm,
+            artefact=asked.expected,
         )
 
     async def _drain(self, stream: AsyncIterator[Progress], *, heeds: bool = False) -> str:

@@ -50,6 +50,7 @@ class DeployerTarget(Target):
         *,
         hold: bool,
         confirm: tuple[str, ...] = (),
+        artefact: str = "",
     ) -> AsyncIterator[Progress]:
         async for one in self._deployer.deploy(
             _named(ctx),
@@ -59,6 +60,7 @@ class DeployerTarget(Target):
             confirm=list(confirm),
             key=key,
             hold=hold,
+            artifact=artefact or None,
         ):
             yield one
 
