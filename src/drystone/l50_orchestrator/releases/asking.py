@@ -252,8 +252,10 @@ class Asking:
                 message=message[:500],
             )
 
-    async def note(self, session: Session, actor: Actor, action: str, asked: Asked) -> None:
-        """Note something of a release in the audit log."""
+    async def note(
+        self, session: Session, actor: Actor, action: str, asked: Asked, message: str | None = None
+    ) -> None:
+        """Note something of a release in the audit log, with what its author said unless another message is given."""
         await self._parts.book.note(
             session,
             actor,
@@ -261,7 +263,7 @@ class Asking:
             f"{asked.environment}/{asked.service}",
             release=asked.id,
             version=asked.version,
-            message=asked.message[:500],
+            message=(asked.message if message is None else message)[:500],
         )
 
     async def read(self, source: Source) -> Reading:

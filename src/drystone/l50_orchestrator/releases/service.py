@@ -197,7 +197,7 @@ class Releases(ReleasesApi):
             told = f"{actor.name} {word}{f': {message}' if message else ''}"
             await store.note_events(session, asked.id, [(views.NOW, "approval", "info", told)])
             action = "release.approved" if agrees else "release.rejected"
-            await self._asking.note(session, actor, action, asked)
+            await self._asking.note(session, actor, action, asked, message)
         await self.carrier.wake(asked.id)
         return await self._summary(asked.id)
 

@@ -264,7 +264,9 @@ class Reader:
                 id_ = rows[0][0] if rows else id_
             found = await find(session, id_)
         if found is None:
-            raise ReleaseUnknown(f"there is no release {id_[:100]!r}; `history` lists all")
+            raise ReleaseUnknown(
+                f"there is no release {id_[:100]!r}; `drystone releases` lists all"
+            )
         return found
 
     async def line(self, id_: str) -> tuple[Record, bool]:

@@ -79,14 +79,18 @@ def release(view: ReleaseView, *, paint: Paint = PLAIN) -> Iterator[str]:
         yield from fact(one.kind, f"of {one.origin}", paint=paint)
     if view.artefact:
         yield from fact("artefact", view.artefact, paint=paint)
-    yield from fact("descriptor", f"{view.file}, sha256 {view.descriptor_digest}", paint=paint)
+    yield from fact("descriptor", f"{view.file}, {view.descriptor_digest}", paint=paint)
     for said in view.approvals:
         word = "agrees" if said.agrees else "rejects"
         yield from fact("approval", f"{said.by} {word} {said.message}".rstrip(), paint=paint)
     for finding in view.findings:
         where = f" (line {finding.line})" if finding.line else ""
-        text = f"{finding.effect}: {finding.text}{where} {finding.exception}".rstrip()
-        yield from fact(finding.policy, text, paint=paint, problem=finding.effect == "refuse")
+        text = f"{finding.effect}: {finding.text}{where}"
+        if finding.exception:
+            text += f"; exception {finding.exception}"
+        yield from fact(
+            "policy", f"{finding.policy}: {text}", paint=paint, problem=finding.effect == "refuse"
+        )
     if view.steps:
         yield ""
         rows = [(moment(s.at), s.step, s.state, s.text.partition("\n")[0]) for s in view.steps]
