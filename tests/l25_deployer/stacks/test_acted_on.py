@@ -76,7 +76,7 @@ def test_a_descriptor_that_says_only_what_is_acted_on_has_no_notices() -> None:
         (
             "deploy: {strategy: progressive}",
             "deploy.strategy",
-            "acts as blue-green: all traffic moves at once",
+            "acts as blue-green without the orchestrator: all traffic moves at once",
         ),
         (
             "proxy: {body: 5Mi}",
@@ -86,7 +86,7 @@ def test_a_descriptor_that_says_only_what_is_acted_on_has_no_notices() -> None:
         (
             "deploy: {hold: 1m}",
             "deploy.hold",
-            "all traffic moves at once, after the new release proved itself",
+            "only the orchestrator moves traffic by degrees",
         ),
         (
             "resources: {q: {type: queue, fifo: true}}",

@@ -241,10 +241,10 @@ KEYS: dict[str, str] = {
             "keep": NOW,
             **dict.fromkeys(
                 ("steps", "hold", "watch", "cohort"),
-                "all traffic moves at once, after the new release proved itself",
+                "only the orchestrator moves traffic by degrees",
             ),
             **dict.fromkeys(
-                ("after", "soak", "windows", "approve"), "deploys are not held back yet"
+                ("after", "soak", "windows", "approve"), "only the orchestrator holds deploys back"
             ),
             "regions": "this machine is the only region",
         },
@@ -308,7 +308,10 @@ def _step(pattern: Path, key: str, node: Node) -> str:
 def _values(descriptor: Descriptor) -> Iterator[tuple[Path, str]]:
     """Keys that are acted on, with values that are not."""
     if descriptor.deploy.strategy == "progressive":
-        yield ("deploy", "strategy"), "acts as blue-green: all traffic moves at once"
+        yield (
+            ("deploy", "strategy"),
+            "acts as blue-green without the orchestrator: all traffic moves at once",
+        )
     if (descriptor.proxy.body or 0) > HELD_BODY:
         sentence = "a body whose length nobody says beforehand may have 4 MiB at most, since it is held back until its end"
         yield ("proxy", "body"), sentence
