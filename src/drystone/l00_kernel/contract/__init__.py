@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.context import ANONYMOUS, Caller, Context
 from drystone.l00_kernel.contract.declaration import Api, call
-from drystone.l00_kernel.contract.page import Page, make_cursor, read_cursor
+from drystone.l00_kernel.contract.page import Page, every, first, make_cursor, read_cursor
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.contract.client import connect
@@ -56,6 +56,8 @@ __all__ = [
     "Page",
     "call",
     "connect",
+    "every",
+    "first",
     "loopback",
     "make_cursor",
     "openapi",

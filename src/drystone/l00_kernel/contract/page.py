@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -23,6 +24,43 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     items: list[T]
     next: str | None = None
+
+
+async def every(page: Callable[[str | None], Awaitable[Page[T]]]) -> AsyncIterator[T]:
+    """Yield the items of all pages.
+
+    Args:
+        page: Asks for the page that begins at a cursor; None for the first one.
+    """
+    cursor: str | None = None
+    while True:
+        found = await page(cursor)
+        for item in found.items:
+            yield item
+        cursor = found.next
+        if cursor is None:
+            return
+
+
+async def first(
+    count: int, page: Callable[[str | None, int], Awaitable[Page[T]]], *, largest: int = 100
+) -> list[T]:
+    """Return so many items from the beginning of a list, or all that there are.
+
+    Args:
+        count: How many.
+        page: Asks for the page that begins at a cursor, with so many items at most.
+        largest: Items that a page may have.
+    """
+    found: list[T] = []
+    cursor: str | None = None
+    while len(found) < count:
+        asked = await page(cursor, min(count - len(found), largest))
+        found += asked.items
+        cursor = asked.next
+        if cursor is None:
+            break
+    return found
 
 
 def make_cursor(position: Any) -> str:

@@ -10,13 +10,12 @@ import msgspec
 from msgspec import structs
 from typing_extensions import override
 
-from drystone.l00_kernel.contract import Context
+from drystone.l00_kernel.contract import Context, every
 from drystone.l25_deployer.descriptor.block import Block, Rule
 from drystone.l25_deployer.descriptor.forms import Text
 from drystone.l50_orchestrator.access.api import AccessApi
 from drystone.l50_orchestrator.access.domain import ALL, Grant, Role
 from drystone.l50_orchestrator.access.errors import NoPerson
-from drystone.l50_orchestrator.configuration.paging import every
 from drystone.l50_orchestrator.configured import Configured, Reference
 
 _NAME = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"

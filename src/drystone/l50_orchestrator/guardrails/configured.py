@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from typing_extensions import override
 
-from drystone.l00_kernel.contract import Context
+from drystone.l00_kernel.contract import Context, every
 from drystone.l10_engines.policies.reading import MOST_BYTES, Module, read
 from drystone.l25_deployer.descriptor.block import Block, Rule
 from drystone.l25_deployer.descriptor.forms import Text, Whole
@@ -230,16 +230,11 @@ class ConfiguredExceptions(Configured[ExceptionBlock]):
     @override
     async def present(self, ctx: Context) -> Mapping[str, ExceptionBlock]:
         found: dict[str, ExceptionBlock] = {}
-        cursor: str | None = None
-        while True:
-            page = await self._guardrails.exceptions(ctx, cursor=cursor, limit=_MOST)
-            for one in page.items:
-                said = msgspec.structs.asdict(one.said)
-                where = one.said.environment or None
-                found[one.name] = ExceptionBlock(**said | {"environment": where})
-            cursor = page.next
-            if cursor is None:
-                break
+        pages = every(lambda cursor: self._guardrails.exceptions(ctx, cursor=cursor, limit=_MOST))
+        async for one in pages:
+            said = msgspec.structs.asdict(one.said)
+            where = one.said.environment or None
+            found[one.name] = ExceptionBlock(**said | {"environment": where})
         return found
 
     @override
@@ -285,12 +280,8 @@ class ConfiguredFreezes(Configured[FreezeBlock]):
 
 
 async def _policies(guardrails: GuardrailsApi, ctx: Context) -> list[PolicyView]:
-    page = await guardrails.policies(ctx, limit=_MOST)
-    found = page.items
-    while page.next is not None:
-        page = await guardrails.policies(ctx, cursor=page.next, limit=_MOST)
-        found += page.items
-    return found
+    pages = every(lambda cursor: guardrails.policies(ctx, cursor=cursor, limit=_MOST))
+    return [one async for one in pages]
 
 
 def _policy_block(said: PolicySaid) -> PolicyBlock:

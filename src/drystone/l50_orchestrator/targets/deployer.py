@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing_extensions import override
 
 from drystone.l00_kernel.context import Caller, Context
+from drystone.l00_kernel.contract import every
 from drystone.l25_deployer import held_words
 from drystone.l25_deployer.api import DeployerApi, PlanView, Progress, ReleaseView, Source
 from drystone.l25_deployer.errors import NoCanary, ServiceNotFound
@@ -165,15 +166,12 @@ class DeployerTarget(Target):
         return view.releases
 
     async def _names(self, environment: str) -> list[str]:
-        names, cursor = [], None
-        while True:
-            page = await self._deployer.services(
+        services = every(
+            lambda cursor: self._deployer.services(
                 _context(), environment=environment, cursor=cursor, limit=_PAGE
             )
-            names += [one.service for one in page.items]
-            cursor = page.next
-            if cursor is None:
-                return names
+        )
+        return [one.service async for one in services]
 
 
 def _context() -> Context:

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
+from drystone.l00_kernel.contract import every
 from drystone.l00_kernel.errors import Denied
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, OneEnvironment, Shared
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
@@ -16,7 +17,7 @@ from drystone.l85_surfaces.cli.views import access as views
 
 if TYPE_CHECKING:
     from drystone.l50_orchestrator.access.api import AccessApi
-    from drystone.l50_orchestrator.access.views import GrantView, PersonView, TeamView, TokenView
+    from drystone.l50_orchestrator.access.views import TeamView
 
 Person = Annotated[str, Parameter(help="Name of a person.")]
 Team = Annotated[str, Parameter(help="Name of a team.")]
@@ -64,15 +65,9 @@ async def can(
 async def people(*, shared: Shared = NOTHING_SAID) -> None:
     """List the people whom the orchestrator knows."""
     out = Terminal(json=shared.json)
-    found: list[PersonView] = []
     async with _access(shared) as api:
-        cursor = None
-        while True:
-            page = await api.people(context(), cursor=cursor)
-            found += page.items
-            cursor = page.next
-            if cursor is None:
-                break
+        pages = every(lambda cursor: api.people(context(), cursor=cursor))
+        found = [one async for one in pages]
     out.document(found)
     out.lines(views.people(found, now=datetime.now(UTC), paint=out.paint, width=out.width))
 
@@ -104,15 +99,9 @@ async def remove_person(name: Person, /, *, shared: Shared = NOTHING_SAID) -> No
 async def teams(*, shared: Shared = NOTHING_SAID) -> None:
     """List teams and who is in them; a star marks those who say who is."""
     out = Terminal(json=shared.json)
-    found: list[TeamView] = []
     async with _access(shared) as api:
-        cursor = None
-        while True:
-            page = await api.teams(context(), cursor=cursor)
-            found += page.items
-            cursor = page.next
-            if cursor is None:
-                break
+        pages = every(lambda cursor: api.teams(context(), cursor=cursor))
+        found = [one async for one in pages]
     out.document(found)
     out.lines(views.teams(found, paint=out.paint, width=out.width))
 
@@ -166,15 +155,9 @@ async def grants(
 ) -> None:
     """List who has which role over what."""
     out = Terminal(json=shared.json)
-    found: list[GrantView] = []
     async with _access(shared) as api:
-        cursor = None
-        while True:
-            page = await api.grants(context(), who=who, over=over, cursor=cursor)
-            found += page.items
-            cursor = page.next
-            if cursor is None:
-                break
+        pages = every(lambda cursor: api.grants(context(), who=who, over=over, cursor=cursor))
+        found = [one async for one in pages]
     out.document(found)
     out.lines(views.grants(found, paint=out.paint, width=out.width))
 
@@ -262,15 +245,11 @@ async def list_tokens(
 ) -> None:
     """List tokens, without what opens anything."""
     out = Terminal(json=shared.json)
-    found: list[TokenView] = []
     async with _access(shared) as api:
-        cursor = None
-        while True:
-            page = await api.tokens(context(), maker=maker, service=service, cursor=cursor)
-            found += page.items
-            cursor = page.next
-            if cursor is None:
-                break
+        pages = every(
+            lambda cursor: api.tokens(context(), maker=maker, service=service, cursor=cursor)
+        )
+        found = [one async for one in pages]
     out.document(found)
     out.lines(views.tokens(found, paint=out.paint, width=out.width))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Annotated
 
+from drystone.l00_kernel.contract import first
 from drystone.l85_surfaces.cli.errors import AuditBroken
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
@@ -14,7 +15,7 @@ from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views import audit as views
 
 if TYPE_CHECKING:
-    from drystone.l50_orchestrator.audit.api import AuditApi, EntryView, Verdict
+    from drystone.l50_orchestrator.audit.api import AuditApi, Verdict
 
 LARGEST_PAGE = 1000
 
@@ -42,22 +43,14 @@ async def list_entries(
 ) -> None:
     """List what was done, the latest first."""
     out = Terminal(json=shared.json)
-    found: list[EntryView] = []
     async with _audit(shared) as api:
-        cursor = None
-        while len(found) < lines:
-            page = await api.entries(
-                context(),
-                actor=actor,
-                subject=subject,
-                action=action,
-                cursor=cursor,
-                most=min(lines - len(found), LARGEST_PAGE),
-            )
-            found += page.items
-            cursor = page.next
-            if cursor is None:
-                break
+        found = await first(
+            lines,
+            lambda cursor, most: api.entries(
+                context(), actor=actor, subject=subject, action=action, cursor=cursor, most=most
+            ),
+            largest=LARGEST_PAGE,
+        )
     out.document(found)
     out.lines(views.entries(found, paint=out.paint, width=out.width))
 

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from drystone.l00_kernel.contract import every
 from drystone.l85_surfaces.cli.errors import Misuse
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
@@ -15,7 +16,7 @@ from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views import guardrails as views
 
 if TYPE_CHECKING:
-    from drystone.l50_orchestrator.guardrails.api import ExceptionView, GuardrailsApi, PolicyView
+    from drystone.l50_orchestrator.guardrails.api import ExceptionView, GuardrailsApi
 
 Name = Annotated[str, Parameter(help="Its name.")]
 Reason = Annotated[str, Parameter(name=("--reason", "-r"), help="Why.")]
@@ -30,15 +31,9 @@ def _guardrails(shared: Shared) -> AbstractAsyncContextManager[GuardrailsApi]:
 async def policies(*, shared: Shared = NOTHING_SAID) -> None:
     """List policies: what each is for, where it holds, and whether it refuses."""
     out = Terminal(json=shared.json)
-    found: list[PolicyView] = []
     async with _guardrails(shared) as api:
-        cursor = None
-        while True:
-            page = await api.policies(context(), cursor=cursor)
-            found += page.items
-            cursor = page.next
-            if cursor is None:
-                break
+        pages = every(lambda cursor: api.policies(context(), cursor=cursor))
+        found = [one async for one in pages]
     out.document(found)
     out.lines(views.policies(found, paint=out.paint, width=out.width))
 
@@ -78,14 +73,8 @@ async def exceptions(*, shared: Shared = NOTHING_SAID) -> None:
 
 
 async def _all_exceptions(api: GuardrailsApi) -> list[ExceptionView]:
-    found: list[ExceptionView] = []
-    cursor = None
-    while True:
-        page = await api.exceptions(context(), cursor=cursor)
-        found += page.items
-        cursor = page.next
-        if cursor is None:
-            return found
+    pages = every(lambda cursor: api.exceptions(context(), cursor=cursor))
+    return [one async for one in pages]
 
 
 async def ask_exception(

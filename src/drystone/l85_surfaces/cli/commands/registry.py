@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from drystone.l00_kernel.contract import every
 from drystone.l85_surfaces.cli.errors import Misuse
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Service, Shared
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
@@ -40,17 +41,13 @@ async def list_services(
 ) -> None:
     """List services with their owners, whether they run or not."""
     out = Terminal(json=shared.json)
-    found: list[ServiceView] = []
     async with _registry(shared) as api:
-        cursor = None
-        while True:
-            page = await api.services(
+        pages = every(
+            lambda cursor: api.services(
                 context(), team=team, tier=tier, search=search, retired=retired, cursor=cursor
             )
-            found += page.items
-            cursor = page.next
-            if cursor is None:
-                break
+        )
+        found = [one async for one in pages]
     out.document(found)
     if found:
         out.lines(views.services(found, now=datetime.now(UTC), paint=out.paint, width=out.width))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
+from drystone.l00_kernel.contract import first
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Message, OneEnvironment, Shared
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
 from drystone.l85_surfaces.cli.parameters import Parameter
@@ -13,9 +14,7 @@ from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views import releases as views
 
 if TYPE_CHECKING:
-    from drystone.l50_orchestrator.releases.api import ReleaseSummary
-
-LARGEST_PAGE = 100
+    pass
 
 Release = Annotated[str, Parameter(help="A release: its id, or <environment>/<service>/<number>.")]
 
@@ -40,11 +39,10 @@ async def releases(
     from drystone.l50_orchestrator.releases.api import ReleasesApi  # noqa: PLC0415 - loads the contract
 
     out = Terminal(json=shared.json)
-    found: list[ReleaseSummary] = []
     async with orchestrator(shared.folder, ReleasesApi) as api:
-        cursor = None
-        while len(found) < lines:
-            page = await api.history(
+        found = await first(
+            lines,
+            lambda cursor, most: api.history(
                 context(),
                 service=service,
                 environment=env,
@@ -52,12 +50,9 @@ async def releases(
                 author=author,
                 open_only=open_only,
                 cursor=cursor,
-                limit=min(lines - len(found), LARGEST_PAGE),
-            )
-            found += page.items
-            cursor = page.next
-            if cursor is None:
-                break
+                limit=most,
+            ),
+        )
     out.document(found)
     if found:
         out.lines(views.releases(found, now=datetime.now(UTC), paint=out.paint, width=out.width))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
+from drystone.l00_kernel.contract import every, first
 from drystone.l85_surfaces.cli.options import (
     NOTHING_SAID,
     Environment,
@@ -18,9 +19,7 @@ from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views import services as views
 
 if TYPE_CHECKING:
-    from drystone.l25_deployer.api import DeployerApi, HistoryEvent, ServiceSummary
-
-LARGEST_PAGE = 100
+    pass
 
 
 async def services(
@@ -30,15 +29,9 @@ async def services(
 ) -> None:
     """List the services, and what the edge serves of each."""
     out = Terminal(json=shared.json)
-    found: list[ServiceSummary] = []
     async with platform(shared.folder) as api:
-        cursor = None
-        while True:
-            page = await api.services(context(), environment=env, cursor=cursor)
-            found += page.items
-            cursor = page.next
-            if cursor is None:
-                break
+        pages = every(lambda cursor: api.services(context(), environment=env, cursor=cursor))
+        found = [one async for one in pages]
     out.document(found)
     if found:
         out.lines(views.services(found, paint=out.paint, width=out.width))
@@ -81,27 +74,12 @@ async def history(
     """List what happened to a service, newest first."""
     out = Terminal(json=shared.json)
     async with platform(shared.folder) as api:
-        events = await _newest(api, service, environment_of(env, shared.folder), lines)
+        environment = environment_of(env, shared.folder)
+        events = await first(
+            lines,
+            lambda cursor, most: api.history(
+                context(), environment=environment, service=service, cursor=cursor, limit=most
+            ),
+        )
     out.document(events)
     out.lines(views.history(events, paint=out.paint, width=out.width))
-
-
-async def _newest(
-    api: DeployerApi, service: str, environment: str, count: int
-) -> list[HistoryEvent]:
-    """Read as many pages as it takes."""
-    events: list[HistoryEvent] = []
-    cursor = None
-    while len(events) < count:
-        page = await api.history(
-            context(),
-            environment=environment,
-            service=service,
-            cursor=cursor,
-            limit=min(count - len(events), LARGEST_PAGE),
-        )
-        events += page.items
-        cursor = page.next
-        if cursor is None:
-            break
-    return events
