@@ -83,6 +83,14 @@ async def test_a_token_for_something_else_proves_nobody(
     assert "drystone" in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["token:E4cKEC7qfaV", "dev/orders", "", "a" * 201])
+async def test_nobody_is_a_token_or_a_service_by_what_a_provider_calls_them(
+    ground: Ground, name: str
+) -> None:
+    with pytest.raises(Unauthenticated, match="a name that nobody can have"):
+        await ground.who(f"Bearer {ground.token(user=name)}")
+
+
 async def test_a_token_that_somebody_else_signed_proves_nobody(
     ground: Ground, tmp_path: Path
 ) -> None:

@@ -18,9 +18,23 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.contract.server import Authenticate
     from drystone.l00_kernel.home import Home
 
+_LONGEST = 200
+"""Characters of a person's name."""
+
 _SCHEME = "bearer "
 _DOTS = 2
 """Of a signed token; one of the orchestrator's own has none."""
+
+
+def person_called(name: str) -> Caller:
+    """Return a person as a caller.
+
+    Raises:
+        Unauthenticated: Nobody can have this name: the orchestrator knows services and tokens by such ones.
+    """
+    if not 0 < len(name) <= _LONGEST or "/" in name or ":" in name:
+        raise Unauthenticated("the sign-in has a person of a name that nobody can have here")
+    return Caller(name)
 
 
 def people_first(home: Home, sign_in: str, clock: Clock, others: Authenticate) -> Authenticate:
@@ -53,6 +67,6 @@ def people_first(home: Home, sign_in: str, clock: Clock, others: Authenticate) -
             raise Unauthenticated(
                 "builds come with a token of the orchestrator: `drystone deploy-tokens make`"
             )
-        return Caller(user)
+        return person_called(user)
 
     return authenticate
