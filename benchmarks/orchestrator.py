@@ -44,7 +44,6 @@ from drystone.l50_orchestrator.audit.service import ChainedBook
 from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
 from drystone.l50_orchestrator.guardrails.judged import known
 from drystone.l50_orchestrator.guardrails.service import Guardrails
-from drystone.l50_orchestrator.ports import Target
 from drystone.l50_orchestrator.registry.api import EnvironmentSaid
 from drystone.l50_orchestrator.registry.looked_up import RegisteredPlaces
 from drystone.l50_orchestrator.registry.service import PlatformRegistry
@@ -53,6 +52,7 @@ from drystone.l50_orchestrator.releases.api import ReleasesApi, ReleaseSummary, 
 from drystone.l50_orchestrator.releases.carrying import WORKING
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.service import Releases
+from drystone.l50_orchestrator.target import Target
 from drystone.testing.conformance.engines import short_home
 from drystone.testing.orchestrator import TableBook
 from drystone.testing.reaches import alone

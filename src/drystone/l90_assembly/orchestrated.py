@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
-    from drystone.l50_orchestrator.ports import Target
+    from drystone.l50_orchestrator.target import Target
 
 HEADS = "audit-heads"
 """File of the home that says how far the audit log had come, out of reach of whoever can write to the database."""

@@ -17,9 +17,9 @@ from drystone.l50_orchestrator.ports import (
     Guard,
     Registered,
     Registry,
-    Target,
 )
 from drystone.l50_orchestrator.releases.parts import Pace, Parts
+from drystone.l50_orchestrator.target import Target
 from drystone.testing.orchestrator import AllowAll, TableBook
 
 ENVIRONMENTS = (

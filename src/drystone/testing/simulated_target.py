@@ -24,7 +24,7 @@ from drystone.l00_kernel.errors import Unavailable
 from drystone.l25_deployer.api import PlanView, Progress, Source
 from drystone.l25_deployer.descriptor import read
 from drystone.l25_deployer.errors import DeployFailed, DescriptorRefused, ReleaseNotFound
-from drystone.l50_orchestrator.ports import Arm, Outcome, Present, Signals, Target
+from drystone.l50_orchestrator.target import Arm, Outcome, Present, Signals, Target
 
 STEPS = ("check", "resources", "build", "start", "health", "smoke")
 """What a deploy goes through before it gets traffic."""

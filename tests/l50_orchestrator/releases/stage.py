@@ -14,11 +14,12 @@ from drystone.l10_engines.postgres.errors import DatabaseUnavailable
 from drystone.l10_engines.workflows.worker import Worker, WorkerSettings
 from drystone.l10_engines.workflows.workflows import Workflows, prepare
 from drystone.l25_deployer.api import Source
-from drystone.l50_orchestrator.ports import Environment, Gate, Target
+from drystone.l50_orchestrator.ports import Environment, Gate
 from drystone.l50_orchestrator.releases import store
 from drystone.l50_orchestrator.releases.api import ReleaseSummary, ReleaseView
 from drystone.l50_orchestrator.releases.parts import Pace
 from drystone.l50_orchestrator.releases.service import Releases
+from drystone.l50_orchestrator.target import Target
 from drystone.testing.orchestrator import AllowAll, TableBook
 from drystone.testing.releases import Says, TheseEnvironments, parts_on
 from drystone.testing.simulated_target import SimulatedTarget

@@ -7,10 +7,10 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drystone.l50_orchestrator.ports import Arm, Signals
 from drystone.l50_orchestrator.releases.looking import NOTHING, look_of
 from drystone.l50_orchestrator.rollout.looks import check
 from drystone.l50_orchestrator.rollout.plan import SLOW, Plan, Watch
+from drystone.l50_orchestrator.target import Arm, Signals
 
 PLAN = Plan(watch=Watch(by="request"))
 BOUNDS = (timedelta(milliseconds=10), timedelta(seconds=1))

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from drystone.l50_orchestrator.ports import Arm, Signals
+from drystone.l50_orchestrator.target import Arm, Signals
 from drystone.testing.simulated_target import Traffic
 from l50_orchestrator.releases.stage import ADA, BOB, Stage, source
 

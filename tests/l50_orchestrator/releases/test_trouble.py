@@ -14,11 +14,12 @@ from drystone.l00_kernel.errors import NotFound
 from drystone.l00_kernel.ports import Field
 from drystone.l10_engines.postgres.database import Session
 from drystone.l10_engines.postgres.server import Postgres
-from drystone.l50_orchestrator.ports import Actor, Environment, Outcome
+from drystone.l50_orchestrator.ports import Actor, Environment
 from drystone.l50_orchestrator.releases import statements
 from drystone.l50_orchestrator.releases.api import ReleasesApi
 from drystone.l50_orchestrator.releases.errors import NothingToAdopt
 from drystone.l50_orchestrator.releases.service import Releases
+from drystone.l50_orchestrator.target import Outcome
 from drystone.testing.orchestrator import TableBook
 from drystone.testing.releases import TheseEnvironments
 from drystone.testing.simulated_target import SimulatedTarget

@@ -14,7 +14,7 @@ from drystone.l10_engines.workflows.run import Definition
 from drystone.l10_engines.workflows.workflows import Workflows
 from drystone.l25_deployer.api import Source
 from drystone.l25_deployer.descriptor.reading import Reading
-from drystone.l50_orchestrator.ports import Actor, Environment, Present
+from drystone.l50_orchestrator.ports import Actor, Environment
 from drystone.l50_orchestrator.releases import statements, store
 from drystone.l50_orchestrator.releases.ending import Start, add
 from drystone.l50_orchestrator.releases.errors import CannotBePromoted, PromotionUnderWay
@@ -30,6 +30,7 @@ from drystone.l50_orchestrator.releases.terms import (
     service_named,
     terms_in,
 )
+from drystone.l50_orchestrator.target import Present
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.contract import Context

@@ -16,7 +16,6 @@ import msgspec
 from drystone.l00_kernel.errors import PlatformError, Unavailable
 from drystone.l10_engines.postgres.database import Database
 from drystone.l25_deployer.api import Progress, Source
-from drystone.l50_orchestrator.ports import Outcome, Present, Signals, Target
 from drystone.l50_orchestrator.releases import looking, statements, store
 from drystone.l50_orchestrator.releases.parts import Pace
 from drystone.l50_orchestrator.releases.records import Record
@@ -26,6 +25,7 @@ from drystone.l50_orchestrator.rollout import machine
 from drystone.l50_orchestrator.rollout.errors import ObservationUnfit
 from drystone.l50_orchestrator.rollout.machine import Order
 from drystone.l50_orchestrator.rollout.plan import Plan
+from drystone.l50_orchestrator.target import Outcome, Present, Signals, Target
 
 _FIRST = timedelta(seconds=15)
 """Of a step, in which a rollout is looked at more often."""

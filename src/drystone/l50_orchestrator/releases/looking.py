@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from drystone.l50_orchestrator.ports import Arm, Signals
 from drystone.l50_orchestrator.rollout import looks
 from drystone.l50_orchestrator.rollout.looks import Counted, Event, Look, Timings
 from drystone.l50_orchestrator.rollout.plan import ERRORS, SLOW, Plan
+from drystone.l50_orchestrator.target import Arm, Signals
 
 NOTHING = Signals(timedelta(), Arm(), Arm())
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 import msgspec
 
 from drystone.l10_engines.postgres.database import Database
-from drystone.l50_orchestrator.ports import Book, Environment, Gate, Guard, Registry, Target
+from drystone.l50_orchestrator.ports import Book, Environment, Gate, Guard, Registry
+from drystone.l50_orchestrator.target import Target
 
 TargetOf = Callable[[Environment], Target]
 

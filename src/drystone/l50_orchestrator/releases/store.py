@@ -12,13 +12,14 @@ import msgspec
 from drystone.l10_engines.postgres.database import Asked as Statement
 from drystone.l10_engines.postgres.database import Database, Row, Session
 from drystone.l10_engines.postgres.migrating import migrate, steps_of
-from drystone.l50_orchestrator.ports import Actor, Signals
+from drystone.l50_orchestrator.ports import Actor
 from drystone.l50_orchestrator.releases import statements
 from drystone.l50_orchestrator.releases.admission import Approval, Interval
 from drystone.l50_orchestrator.releases.api import ApprovalView, Happened, State
 from drystone.l50_orchestrator.releases.errors import ReleaseUnknown
 from drystone.l50_orchestrator.releases.records import Asked, Record
 from drystone.l50_orchestrator.rollout.machine import State as Rollout
+from drystone.l50_orchestrator.target import Signals
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-from drystone.l50_orchestrator.ports import Actor, Present
+from drystone.l50_orchestrator.ports import Actor
 from drystone.l50_orchestrator.releases.api import (
     CurvePoint,
     Disagreement,
@@ -17,6 +17,7 @@ from drystone.l50_orchestrator.releases.errors import NoApprovalAsked, NotAnAppr
 from drystone.l50_orchestrator.releases.records import Record
 from drystone.l50_orchestrator.releases.terms import Terms
 from drystone.l50_orchestrator.rollout.machine import State as Rollout
+from drystone.l50_orchestrator.target import Present
 
 NOW = timedelta()
 """How long ago something happened that happens now."""

@@ -1,1 +1,1 @@
-"""Where releases run: drivers of the port :class:`~drystone.l50_orchestrator.ports.Target`."""
+"""Where releases run: drivers of the port :class:`~drystone.l50_orchestrator.target.Target`."""

@@ -17,7 +17,7 @@ from drystone.l00_kernel.contract import every
 from drystone.l25_deployer import held_words
 from drystone.l25_deployer.api import DeployerApi, PlanView, Progress, ReleaseView, Source
 from drystone.l25_deployer.errors import NoCanary, ServiceNotFound
-from drystone.l50_orchestrator.ports import Arm, Outcome, Present, Signals, Target
+from drystone.l50_orchestrator.target import Arm, Outcome, Present, Signals, Target
 
 _ASKING = Caller("orchestrator")
 _PAGE = 500

@@ -1,0 +1,164 @@
+"""What releases ask of where they run. Its drivers are in :mod:`~drystone.l50_orchestrator.targets`."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+
+from drystone.l00_kernel.context import Context
+from drystone.l25_deployer.api import PlanView, Progress, Source
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a target's operation ended, or that it has not.
+
+    Attributes:
+        state: ``unknown`` where the target never began it.
+        release: The target's number of the release.
+        detail: Why it failed; what serves now.
+        artefact: Digest of what the release runs; empty where the target cannot tell.
+    """
+
+    state: Literal["unknown", "running", "holding", "serving", "failed", "withdrawn"]
+    release: int = 0
+    detail: str = ""
+    artefact: str = ""
+
+
+class Present(msgspec.Struct, frozen=True):
+    """What a target says that serves.
+
+    Attributes:
+        service: Which.
+        release: The target's number of the release.
+        version: What it is called.
+        key: Under which it was brought there; empty where it came without one.
+        artefact: Digest of what it runs; empty where the target cannot tell.
+    """
+
+    service: str
+    release: int
+    version: str
+    key: str = ""
+    artefact: str = ""
+
+
+class Arm(msgspec.Struct, frozen=True):
+    """What one release of a rollout answered since the rollout began.
+
+    Attributes:
+        requests: How many.
+        errors: Answers of 5xx, and requests that got none.
+        times: How many took so long: one number for each class that the bounds of the signals part.
+        restarts: Ends of its instances that nobody wanted.
+        log_errors: Lines of its log at the level error or above.
+        dependency_errors: Calls of its own that failed.
+        users: How many different users it met, where users are told apart.
+        users_in_error: How many of them met an error.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    times: tuple[int, ...] = ()
+    restarts: int = 0
+    log_errors: int = 0
+    dependency_errors: int = 0
+    users: int = 0
+    users_in_error: int = 0
+
+
+class Signals(msgspec.Struct, frozen=True):
+    """Both releases of a rollout, as the target counted them.
+
+    Attributes:
+        at: Since the rollout began.
+        stable: The release before.
+        canary: The new one.
+        bounds: Upper bounds of all classes of ``times`` but the last, rising.
+        events: Words of the latest things that went wrong on the new one.
+    """
+
+    at: timedelta
+    stable: Arm
+    canary: Arm
+    bounds: tuple[timedelta, ...] = ()
+    events: tuple[str, ...] = ()
+
+
+class Target(abc.ABC):
+    """Where releases run. Each operation has a key: repeated under the same key it happens once."""
+
+    @abc.abstractmethod
+    async def plan(self, ctx: Context, source: Source, environment: str, version: str) -> PlanView:
+        """Tell what a deploy would change."""
+
+    @abc.abstractmethod
+    def deploy(
+        self,
+        ctx: Context,
+        key: str,
+        source: Source,
+        environment: str,
+        version: str,
+        *,
+        hold: bool,
+        confirm: tuple[str, ...] = (),
+        artefact: str = "",
+    ) -> AsyncIterator[Progress]:
+        """Bring a release up; it takes all traffic, or none yet where it is held. A repeat follows the first.
+
+        Where it is not the artefact with that digest, it fails before anything of it is started.
+        """
+
+    @abc.abstractmethod
+    async def outcome(self, environment: str, service: str, key: str) -> Outcome:
+        """Tell what became of an operation."""
+
+    @abc.abstractmethod
+    async def present(self, environment: str, service: str | None = None) -> list[Present]:
+        """Tell what serves in an environment: of one service, or of all of them."""
+
+    @abc.abstractmethod
+    async def shift(
+        self,
+        environment: str,
+        service: str,
+        key: str,
+        *,
+        share: float,
+        cohort: str,
+        header: str | None,
+    ) -> None:
+        """Give a held release a share of the traffic, 0 to 1."""
+
+    @abc.abstractmethod
+    def settle(
+        self, ctx: Context, environment: str, service: str, key: str
+    ) -> AsyncIterator[Progress]:
+        """Give a held release all traffic, for good."""
+
+    @abc.abstractmethod
+    def withdraw(
+        self, ctx: Context, environment: str, service: str, key: str, reason: str
+    ) -> AsyncIterator[Progress]:
+        """Take a held release away; the one before serves."""
+
+    @abc.abstractmethod
+    def destroy(
+        self, ctx: Context, environment: str, service: str, confirm: tuple[str, ...]
+    ) -> AsyncIterator[Progress]:
+        """Remove a service, and the data of the resources that are named; one that is not there is gone already."""
+
+    @abc.abstractmethod
+    async def signals(self, environment: str, service: str, key: str) -> Signals:
+        """Tell what both releases answered since the held one came up."""
+
+    @abc.abstractmethod
+    def roll_back(
+        self, ctx: Context, key: str, environment: str, service: str, release: int
+    ) -> AsyncIterator[Progress]:
+        """Return to a release that is kept: code, configuration and resources' settings, never losing data."""
