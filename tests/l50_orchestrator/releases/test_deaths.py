@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from drystone.l50_orchestrator.releases.api import ReleaseSummary
-from drystone.l50_orchestrator.releases.store import Reader
+from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.testing.simulated_target import SimulatedTarget
 from l50_orchestrator.releases.orchestrators import Orchestrators, orchestrators_on, target_at
 from l50_orchestrator.releases.stage import ADA, Stage, source

@@ -19,7 +19,7 @@ from drystone.l50_orchestrator.releases.errors import (
     ReleaseUnknown,
     RequestUnfit,
 )
-from drystone.l50_orchestrator.releases.store import Reader
+from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.testing.orchestrator import RefuseAll, TableBook
 from l50_orchestrator.releases.stage import ADA, BOB, Stage, source
 

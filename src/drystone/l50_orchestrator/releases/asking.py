@@ -19,8 +19,8 @@ from drystone.l50_orchestrator.releases import statements, store
 from drystone.l50_orchestrator.releases.ending import Start, add
 from drystone.l50_orchestrator.releases.errors import CannotBePromoted, PromotionUnderWay
 from drystone.l50_orchestrator.releases.parts import Parts
+from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.l50_orchestrator.releases.records import Asked, Record
-from drystone.l50_orchestrator.releases.store import Reader
 from drystone.l50_orchestrator.releases.terms import (
     Terms,
     digest_of,

@@ -18,8 +18,8 @@ from drystone.l10_engines.postgres.database import Database
 from drystone.l25_deployer.api import Progress, Source
 from drystone.l50_orchestrator.releases import looking, statements, store
 from drystone.l50_orchestrator.releases.parts import Pace
+from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.l50_orchestrator.releases.records import Record
-from drystone.l50_orchestrator.releases.store import Reader
 from drystone.l50_orchestrator.releases.telling import Telling
 from drystone.l50_orchestrator.rollout import machine
 from drystone.l50_orchestrator.rollout.errors import ObservationUnfit

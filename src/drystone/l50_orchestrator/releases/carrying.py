@@ -34,8 +34,8 @@ from drystone.l50_orchestrator.releases.bringing import Bringing, Brought, Rolle
 from drystone.l50_orchestrator.releases.ending import Ended, Ending, Follows
 from drystone.l50_orchestrator.releases.judging import Judged, Judging
 from drystone.l50_orchestrator.releases.parts import Parts
+from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.l50_orchestrator.releases.records import Record
-from drystone.l50_orchestrator.releases.store import Reader
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from drystone.l50_orchestrator.releases.errors import (
     ReleaseNotKept,
     RequestUnfit,
 )
+from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.l50_orchestrator.releases.records import Record
-from drystone.l50_orchestrator.releases.store import Reader
 
 
 class Choosing:

@@ -17,8 +17,8 @@ from drystone.l50_orchestrator.releases.api import State
 from drystone.l50_orchestrator.releases.bringing import Brought
 from drystone.l50_orchestrator.releases.errors import ReleaseUnknown
 from drystone.l50_orchestrator.releases.parts import Parts
+from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.l50_orchestrator.releases.records import Asked, Record
-from drystone.l50_orchestrator.releases.store import Reader
 from drystone.l50_orchestrator.releases.terms import Terms, kept_by, terms_of
 
 _NO_TIME = timedelta()

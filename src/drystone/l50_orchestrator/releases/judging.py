@@ -11,8 +11,8 @@ from drystone.l50_orchestrator.releases import admission, statements, store
 from drystone.l50_orchestrator.releases.admission import Facts, Next
 from drystone.l50_orchestrator.releases.bringing import mark_of
 from drystone.l50_orchestrator.releases.parts import Parts
+from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.l50_orchestrator.releases.records import Record
-from drystone.l50_orchestrator.releases.store import Reader
 from drystone.l50_orchestrator.releases.telling import Telling
 from drystone.l50_orchestrator.releases.terms import Terms
 

@@ -36,8 +36,8 @@ from drystone.l50_orchestrator.releases.errors import (
     RequestUnfit,
 )
 from drystone.l50_orchestrator.releases.parts import Parts
+from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.l50_orchestrator.releases.records import Record
-from drystone.l50_orchestrator.releases.store import Reader
 from drystone.l50_orchestrator.releases.terms import (
     Terms,
     service_named,

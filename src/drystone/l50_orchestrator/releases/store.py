@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -15,8 +15,7 @@ from drystone.l10_engines.postgres.migrating import migrate, steps_of
 from drystone.l50_orchestrator.ports import Actor
 from drystone.l50_orchestrator.releases import statements
 from drystone.l50_orchestrator.releases.admission import Approval, Interval
-from drystone.l50_orchestrator.releases.api import ApprovalView, Happened, State
-from drystone.l50_orchestrator.releases.errors import ReleaseUnknown
+from drystone.l50_orchestrator.releases.api import State
 from drystone.l50_orchestrator.releases.records import Asked, Record
 from drystone.l50_orchestrator.rollout.machine import State as Rollout
 from drystone.l50_orchestrator.target import Signals
@@ -62,7 +61,7 @@ async def number_and_find(
     numbers, found = await session.fetch_each(
         (statements.NEXT_NUMBER, where), (statements.ONE, {"id": id_})
     )
-    return int(numbers[0][0]), _record(found[0]) if found else None
+    return int(numbers[0][0]), record_of(found[0]) if found else None
 
 
 async def insert(
@@ -133,7 +132,7 @@ async def descriptor(session: Session, digest: str) -> str:
 async def find(session: Session, id_: str) -> Record | None:
     """Return a release; None where there is none."""
     rows = await session.fetch(statements.ONE, id=id_)
-    return _record(rows[0]) if rows else None
+    return record_of(rows[0]) if rows else None
 
 
 async def interval(session: Session, record: Record, environment: str) -> tuple[Interval, ...]:
@@ -210,170 +209,14 @@ class Kept(msgspec.Struct, frozen=True):
     at: timedelta
 
 
-class Whole(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is kept of a release beside its record.
-
-    Attributes:
-        documents: What is large, packed, by name.
-        text: Its descriptor; empty where none is kept.
-        words: Who said what, and when.
-        rollout: None where none was begun.
-        events: What happened, the first of it.
-        is_kept: Whether somebody can return to it.
-    """
-
-    documents: dict[str, bytes]
-    text: str
-    words: list[ApprovalView]
-    rollout: Kept | None
-    events: list[Happened]
-    is_kept: bool
-
-    def document(self, name: str, kind: type[T]) -> T | None:
-        """Return something large; None where it has none."""
-        body = self.documents.get(name)
-        return unpack(body, kind) if body is not None else None
-
-
-class Reader:
-    """Reads what is recorded, each time in a session of its own.
-
-    Args:
-        database: Where the tables are.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def record(self, id_: str) -> Record:
-        """Return a release by its id, or by ``<environment>/<service>/<number>``.
-
-        Raises:
-            ReleaseUnknown: There is none.
-        """
-        id_ = id_.replace("\0", "")
-        environment, _, rest = id_.partition("/")
-        service, _, number = rest.partition("/")
-        async with self._database.session() as session:
-            if number.isdecimal() and len(number) < 10:
-                rows = await session.fetch(
-                    statements.BY_NUMBER,
-                    environment=environment,
-                    service=service,
-                    number=int(number),
-                )
-                id_ = rows[0][0] if rows else id_
-            found = await find(session, id_)
-        if found is None:
-            raise ReleaseUnknown(
-                f"there is no release {id_[:100]!r}; `drystone releases` lists all"
-            )
-        return found
-
-    async def line(self, id_: str) -> tuple[Record, bool]:
-        """Return a release by its id, and whether somebody can return to it.
-
-        Raises:
-            ReleaseUnknown: There is none.
-        """
-        found, kept = await self._database.fetch_each(
-            (statements.ONE, {"id": id_}), (statements.IS_KEPT, {"id": id_})
-        )
-        if not found:
-            raise ReleaseUnknown(f"there is no release {id_[:100]!r}; `history` lists all")
-        return _record(found[0]), bool(kept)
-
-    async def whole(self, record: Record) -> Whole:
-        """Return all that is kept of a release, as of one moment or nearly so."""
-        release = {"release": record.asked.id}
-        documents, texts, words, rollouts, events, kept = await self._database.fetch_each(
-            (statements.ALL_DOCUMENTS, release),
-            (statements.DESCRIPTOR, {"digest": record.asked.descriptor}),
-            (statements.WORDS, release),
-            (statements.ROLLOUT, release),
-            (statements.EVENTS, {**release, "after": 0, "most": _EVENTS}),
-            (statements.IS_KEPT, {"id": record.asked.id}),
-        )
-        return Whole(
-            documents={name: bytes(body) for name, body in documents},
-            text=unpack(texts[0][0], str) if texts else "",
-            words=[ApprovalView(by, agrees, said, at) for by, _, agrees, said, at in words],
-            rollout=_kept(rollouts[0]) if rollouts else None,
-            events=[Happened(*row) for _, *row in events if row[0] is not None],
-            is_kept=bool(kept),
-        )
-
-    async def history(self, *, below: int, most: int, **chosen: object) -> list[Record]:
-        """Return releases, the latest first."""
-        rows = await self._database.fetch(statements.HISTORY, below=below, most=most, **chosen)
-        return [_record(row) for row in rows]
-
-    async def document(self, release: str, name: str, kind: type[T]) -> T | None:
-        """Return something large of a release; None where it has none."""
-        rows = await self._database.fetch(statements.DOCUMENT, release=release, name=name)
-        return unpack(rows[0][0], kind) if rows else None
-
-    async def descriptor(self, digest: str) -> str:
-        """Return a descriptor's text; empty where none is kept."""
-        async with self._database.session() as session:
-            return await descriptor(session, digest)
-
-    async def events(self, release: str, after: int) -> tuple[list[Happened], bool]:
-        """Return what happened, from behind a number on, at most some of it; and whether that is all that ever will."""
-        rows = await self._database.fetch(
-            statements.EVENTS, release=release, after=after, most=_EVENTS
-        )
-        found = [Happened(*row) for _, *row in rows if row[0] is not None]
-        return found, bool(rows and rows[0][0]) and len(found) < _EVENTS
-
-    async def serving(self, environment: str, service: str) -> str | None:
-        """Return the id of the release that serves."""
-        rows = await self._database.fetch(
-            statements.SERVES, environment=environment, service=service
-        )
-        return rows[0][0] if rows else None
-
-    async def all_serving(self, environment: str) -> dict[str, tuple[str, int]]:
-        """Return, by service, id and number at the target of what serves."""
-        rows = await self._database.fetch(statements.ALL_SERVE, environment=environment)
-        return {service: (id_, number) for service, id_, number in rows}
-
-    async def kept(self, places: Collection[tuple[str, str]]) -> list[str]:
-        """Return ids of the releases of some environments and services that are kept; of each, the one that serves first.
-
-        As many are kept as the one that serves says. A way back counts as what it returned to.
-        """
-        rows = await self._database.fetch(
-            statements.KEPT,
-            environments=[environment for environment, _ in places],
-            services=[service for _, service in places],
-        )
-        return [row[0] for row in rows]
-
-    async def open_of(self, environment: str, service: str) -> list[str]:
-        """Return ids of those that have not ended, the earliest first."""
-        rows = await self._database.fetch(
-            statements.OPEN_OF, environment=environment, service=service
-        )
-        return [row[0] for row in rows]
-
-    async def known(self, ids: list[str]) -> frozenset[str]:
-        """Return those ids that are on record."""
-        rows = await self._database.fetch(statements.KNOWN, ids=ids)
-        return frozenset(row[0] for row in rows)
-
-    async def rollout(self, release: str) -> Kept | None:
-        """Return a rollout; None where none was begun."""
-        rows = await self._database.fetch(statements.ROLLOUT, release=release)
-        return _kept(rows[0]) if rows else None
-
-
-def _kept(row: Row) -> Kept:
+def kept_of(row: Row) -> Kept:
+    """Return a rollout as its row has it."""
     state, seen, taken, at = row
     return Kept(unpack(state, Rollout), unpack(seen, Signals), taken, at)
 
 
-def _record(row: Row) -> Record:
+def record_of(row: Row) -> Record:
+    """Return a release as its row has it."""
     (
         id_,
         environment,
