@@ -26,7 +26,6 @@ MOST_TEXT = 20_000
 """Characters of one event; a failure brings the last lines of a log."""
 
 _MOST_UNPACKED = 64 * 1024 * 1024
-_EVENTS = 1000
 
 
 async def prepare(database: Database) -> list[str]:
