@@ -67,7 +67,7 @@ def _sign_in(platform: Place) -> None:
         tab.write("a long password")
         with tab.leads_on():
             tab.press("Enter")
-        tab.until("location.host.startsWith('console.')")
+        tab.until("location.host.startsWith('console.') && document.readyState == 'complete'")
         assert tab.js("location.search") == "?q=nothing"
         assert tab.js("document.querySelector('.who').innerText") == "Signed in as eve Sign out"
         tab.open(f"http://localhost:{platform.port}/")
