@@ -14,6 +14,7 @@ from drystone.l00_kernel.contract import Api, Context, Page, call
 from drystone.l00_kernel.shortage import DiskFull
 from drystone.l25_deployer import errors
 from drystone.l25_deployer.held_words import Arm, CanaryView, Outcome, Signals
+from drystone.l25_deployer.standing_words import StandingView
 from drystone.l25_deployer.words import (
     AbsenceView,
     AcceptedRisk,
@@ -64,6 +65,7 @@ __all__ = [
     "ServiceView",
     "Signals",
     "Source",
+    "StandingView",
     "StartupStep",
 ]
 
@@ -315,6 +317,17 @@ class DeployerApi(Api):
     @abc.abstractmethod
     async def show(self, ctx: Context, *, environment: str, service: str) -> ServiceView:
         """Tell everything about one service.
+
+        Raises:
+            ServiceNotFound: It is not deployed there.
+        """
+
+    @call("GET", "/v1/environments/{environment}/services/{service}/standing")
+    @abc.abstractmethod
+    async def standing(
+        self, ctx: Context, *, environment: str, service: str
+    ) -> StandingView | None:
+        """Tell what serves as it is written down and routed, to compare it with what should; None where nothing does.
 
         Raises:
             ServiceNotFound: It is not deployed there.

@@ -28,6 +28,7 @@ from drystone.l25_deployer.api import (
     ServiceSummary,
     ServiceView,
     Source,
+    StandingView,
     StartupStep,
 )
 from drystone.l25_deployer.errors import NothingToAbort, PlanRefused
@@ -40,6 +41,7 @@ from drystone.l25_deployer.local.following import read_logs
 from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.one_off import execute
 from drystone.l25_deployer.local.services import Services
+from drystone.l25_deployer.local.standing import standing
 from drystone.l25_deployer.local.telling import Teller
 
 if TYPE_CHECKING:
@@ -292,6 +294,12 @@ class Deployer(HeldReleases):
     @override
     async def show(self, ctx: Context, *, environment: str, service: str) -> ServiceView:
         return views.view(self._services.existing(environment, service))
+
+    @override
+    async def standing(
+        self, ctx: Context, *, environment: str, service: str
+    ) -> StandingView | None:
+        return await asyncio.to_thread(standing, self._services.existing(environment, service))
 
     @override
     async def history(

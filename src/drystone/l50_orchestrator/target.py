@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import abc
 from collections.abc import AsyncIterator
-from datetime import timedelta
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import msgspec
 
@@ -45,6 +45,46 @@ class Present(msgspec.Struct, frozen=True):
     version: str
     key: str = ""
     artefact: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What one service is in one environment, as its target has it or as somebody believes.
+
+    Attributes:
+        release: The target's number of the release that serves.
+        version: What it is called.
+        key: Under which it was brought there; empty where it came without one.
+        artefact: Digest of what it runs; empty where nobody can tell.
+        shares: Share of the traffic by release, 0 to 1.
+        hosts: Names under which it answers.
+        stacks: The five stacks as JSON objects, resources with the settings that they have; None where nobody can tell.
+        kept: Numbers of the releases that the target can go back to.
+        is_busy: Whether something is being done to it.
+    """
+
+    release: int
+    version: str
+    key: str = ""
+    artefact: str = ""
+    shares: dict[int, float] = {}
+    hosts: tuple[str, ...] = ()
+    stacks: dict[str, Any] | None = None
+    kept: tuple[int, ...] = ()
+    is_busy: bool = False
+
+
+class Doing(msgspec.Struct, frozen=True):
+    """What somebody did at a target.
+
+    Attributes:
+        at: When.
+        by: Who, as the target knows that one.
+        what: ``deploy``, ``rollback``, ``settle``, ``destroy``.
+    """
+
+    at: datetime
+    by: str
+    what: str
 
 
 class Arm(msgspec.Struct, frozen=True):
@@ -121,6 +161,14 @@ class Target(abc.ABC):
     @abc.abstractmethod
     async def present(self, environment: str, service: str | None = None) -> list[Present]:
         """Tell what serves in an environment: of one service, or of all of them."""
+
+    @abc.abstractmethod
+    async def standing(self, environment: str, service: str) -> Standing | None:
+        """Tell how a service stands, to compare it with how it should; None where nothing of it serves."""
+
+    @abc.abstractmethod
+    async def last_doing(self, environment: str, service: str) -> Doing | None:
+        """Tell what last made something else serve, or nothing; None where the target does not know."""
 
     @abc.abstractmethod
     async def shift(

@@ -32,6 +32,8 @@ from drystone.l50_orchestrator.configuration.of_access import (
     ConfiguredTeams,
 )
 from drystone.l50_orchestrator.configuration.service import Configuration
+from drystone.l50_orchestrator.drift import store as drift_store
+from drystone.l50_orchestrator.drift.service import Drift
 from drystone.l50_orchestrator.guardrails.configured import (
     ConfiguredExceptions,
     ConfiguredFreezes,
@@ -138,6 +140,7 @@ async def orchestrated(
             target=_targets(DeployerTarget(deployer)),
         )
         releases = Releases(parts)
+        drift = Drift(parts, releases.carrier.definition, clock)
         kinds = (
             ConfiguredPeople(access),
             ConfiguredTeams(access),
@@ -156,6 +159,7 @@ async def orchestrated(
         await registry.prepare()
         await guardrails.prepare()
         await releases_store.prepare(database)
+        await drift_store.prepare(database)
         await prepare_workflows(database)
 
         by_socket = gate.by_socket(getpass.getuser())
@@ -166,12 +170,15 @@ async def orchestrated(
         stack.push_async_callback(_given_away, worker, working)
         watching = asyncio.create_task(audits.watch(log), name="heads of the audit log")
         stack.push_async_callback(_ended, watching)
+        looking = asyncio.create_task(drift.watch(log), name="drift")
+        stack.push_async_callback(_ended, looking)
         app = serve(
             access,
             audits,
             registry,
             guardrails,
             releases,
+            drift,
             configuration,
             authenticate=authenticate,
             clock=clock,

@@ -24,7 +24,7 @@ from drystone.l00_kernel.errors import Unavailable
 from drystone.l25_deployer.api import PlanView, Progress, Source
 from drystone.l25_deployer.descriptor import read
 from drystone.l25_deployer.errors import DeployFailed, DescriptorRefused, ReleaseNotFound
-from drystone.l50_orchestrator.target import Arm, Outcome, Present, Signals, Target
+from drystone.l50_orchestrator.target import Arm, Doing, Outcome, Present, Signals, Standing, Target
 
 STEPS = ("check", "resources", "build", "start", "health", "smoke")
 """What a deploy goes through before it gets traffic."""
@@ -211,6 +211,26 @@ class SimulatedTarget(Target):
             key = one.serving[-1] if one.serving else run.key
             found.append(Present(called, run.number, run.version, key, run.artefact))
         return found
+
+    @override
+    async def standing(self, environment: str, service: str) -> Standing | None:
+        for one in await self.present(environment, service):
+            kept = self.service(environment, service)
+            return Standing(
+                release=one.release,
+                version=one.version,
+                key=one.key,
+                artefact=one.artefact,
+                shares={one.release: 1.0},
+                kept=tuple(run.number for run in kept.releases),
+                is_busy=kept.held is not None,
+            )
+        return None
+
+    @override
+    async def last_doing(self, environment: str, service: str) -> Doing | None:
+        self._reached()
+        return None
 
     @override
     async def shift(

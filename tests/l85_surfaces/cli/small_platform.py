@@ -34,6 +34,7 @@ from drystone.l25_deployer.api import (
     ServiceView,
     Signals,
     Source,
+    StandingView,
     StartupStep,
 )
 from drystone.l25_deployer.errors import (
@@ -334,6 +335,12 @@ class SmallPlatform(DeployerApi):
             runtime="processes",
             problems=["web-2 was restarted once"],
         )  # fmt: skip
+
+    @override
+    async def standing(
+        self, ctx: Context, *, environment: str, service: str
+    ) -> StandingView | None:
+        return None
 
     @override
     async def history(

@@ -17,7 +17,11 @@ from drystone.l25_deployer.descriptor.reading import Reading
 from drystone.l50_orchestrator.ports import Actor, Environment
 from drystone.l50_orchestrator.releases import statements, store
 from drystone.l50_orchestrator.releases.ending import Start, add
-from drystone.l50_orchestrator.releases.errors import CannotBePromoted, PromotionUnderWay
+from drystone.l50_orchestrator.releases.errors import (
+    CannotBePromoted,
+    PromotionUnderWay,
+    RequestUnfit,
+)
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.l50_orchestrator.releases.records import Asked, Record
@@ -201,6 +205,42 @@ class Asking:
             if found is None:
                 await add(session, self._start, wanted, terms, number)
                 await self.note(session, wish.actor, "release.rollback-asked", wanted)
+        return wanted.id
+
+    async def again(self, wish: Wish, record: Record, place: Environment) -> str:
+        """Ask for a release that is on record once more, where it was: the same descriptor and the same artefact; its id.
+
+        Raises:
+            RequestUnfit: Its descriptor is not on record.
+        """
+        asked = record.asked
+        text = await self._reader.descriptor(asked.descriptor)
+        if not text:
+            raise RequestUnfit(
+                f"{record.name} was adopted and has no descriptor on record: deploy it anew"
+            )
+        reading = await self.read(Source(text, asked.file, asked.folder))
+        terms = await self._terms(reading, place, asked.version)
+        wanted = msgspec.structs.replace(
+            asked,
+            id=wish.id_in(place.name),
+            kind="deploy",
+            message=wish.message,
+            actor=wish.actor,
+            roles=wish.roles,
+            confirm=(),
+            rest=(),
+            expected=record.artefact,
+            keep=kept_by(terms, place),
+            returns_to="",
+        )
+        async with self._parts.database.session() as session, session.transaction():
+            number, found = await store.number_and_find(
+                session, place.name, asked.service, wanted.id
+            )
+            if found is None:
+                await add(session, self._start, wanted, terms, number)
+                await self.note(session, wish.actor, "release.repair-asked", wanted)
         return wanted.id
 
     async def adopt(

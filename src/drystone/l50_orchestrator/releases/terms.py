@@ -142,7 +142,8 @@ def kept_by(terms: Terms, environment: Environment) -> int:
 
 
 def _resolved(reading: Reading, environment: Environment) -> Merged:
-    return resolve(reading, environment.type, environment.region or None)
+    region = environment.region or None
+    return resolve(reading, environment.name, region, type_=environment.type)
 
 
 def _rollout(deploy: Deploy, available: float | None) -> Plan:

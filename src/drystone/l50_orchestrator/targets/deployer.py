@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 
+import msgspec
 from typing_extensions import override
 
 from drystone.l00_kernel.context import Caller, Context
@@ -17,11 +18,18 @@ from drystone.l00_kernel.contract import every
 from drystone.l25_deployer import held_words
 from drystone.l25_deployer.api import DeployerApi, PlanView, Progress, ReleaseView, Source
 from drystone.l25_deployer.errors import NoCanary, ServiceNotFound
-from drystone.l50_orchestrator.target import Arm, Outcome, Present, Signals, Target
+from drystone.l50_orchestrator.target import Arm, Doing, Outcome, Present, Signals, Standing, Target
 
 _ASKING = Caller("orchestrator")
 _PAGE = 500
 _ACTIVE = "active"
+_DOINGS = {
+    "deploy done": "deploy",
+    "rollback done": "rollback",
+    "settle done": "settle",
+    "destroyed": "destroy",
+}
+"""Events of the deployer's history after which something else serves."""
 
 
 class DeployerTarget(Target):
@@ -83,6 +91,39 @@ class DeployerTarget(Target):
             for one in await self._releases(environment, name)
             if one.state == _ACTIVE
         ]
+
+    @override
+    async def standing(self, environment: str, service: str) -> Standing | None:
+        try:
+            found = await self._deployer.standing(
+                _context(), environment=environment, service=service
+            )
+        except ServiceNotFound:
+            return None
+        if found is None:
+            return None
+        return Standing(
+            release=found.release,
+            version=found.version,
+            key=found.key,
+            artefact=found.artifact,
+            shares=found.shares,
+            hosts=tuple(found.hosts),
+            stacks=msgspec.json.decode(msgspec.json.encode(found.stacks)),
+            kept=tuple(found.kept),
+            is_busy=found.is_busy,
+        )
+
+    @override
+    async def last_doing(self, environment: str, service: str) -> Doing | None:
+        try:
+            page = await self._deployer.history(
+                _context(), environment=environment, service=service, limit=_PAGE
+            )
+        except ServiceNotFound:
+            return None
+        last = next((one for one in page.items if one.event in _DOINGS), None)
+        return None if last is None else Doing(last.at, last.by, _DOINGS[last.event])
 
     @override
     async def shift(

@@ -107,9 +107,13 @@ def _found(words: list[str]) -> tuple[Command | Group, list[str]]:
     """
     top = {one.name: one for group in COMMANDS.values() for one in group}
     found, rest = _named(words[0], top, "drystone"), words[1:]
-    if not isinstance(found, Group) or not rest or rest[0] in HELP:
+    if not isinstance(found, Group) or (rest and rest[0] in HELP):
         return found, rest
     inside = {one.name.partition(" ")[2]: one for one in found.commands}
+    if found.otherwise and (not rest or rest[0] not in inside):
+        return inside[found.otherwise], rest
+    if not rest:
+        return found, rest
     return _named(rest[0], inside, f"drystone {found.name}"), rest[1:]
 
 

@@ -57,6 +57,28 @@ RELEASES: tuple[Command | Group, ...] = (
     Command("pause", "steering:pause", ("drystone pause orders --env prod",)),
     Command("resume", "steering:resume", ("drystone resume orders --env prod",)),
     Group(
+        "drift",
+        "What serves and should not: show it (`drystone drift orders` does), repair it, adopt it.",
+        (
+            Command(
+                "drift show",
+                "drift:show",
+                (
+                    "drystone drift",
+                    "drystone drift orders --env prod",
+                    "drystone drift show --json",
+                ),
+            ),
+            Command(
+                "drift repair",
+                "drift:repair",
+                ("drystone drift repair orders --env prod -m 'somebody deployed by hand'",),
+            ),
+            Command("drift adopt", "drift:adopt", ("drystone drift adopt orders --env prod",)),
+        ),
+        otherwise="show",
+    ),
+    Group(
         "apd",
         "The deployer alone, without the orchestrator: deploy, rollback, abort.",
         (

@@ -41,8 +41,10 @@ class Group(NamedTuple):
         name: The word.
         about: What they are about, in one line.
         commands: Their names begin with the word.
+        otherwise: Second word of the one that is meant where none of them is named; help when empty.
     """
 
     name: str
     about: str
     commands: tuple[Command, ...]
+    otherwise: str = ""

@@ -1,18 +1,22 @@
 """What the orchestrator believes against what a target says, and what brings the two together again. Pure.
 
 A deployer can be used without the orchestrator, and a database can be restored to yesterday, so either may be right. Each difference
-therefore has two repairs: *deploy again* makes the target what is believed, *adopt* makes the belief what is there. Which one is for
-a person to say, where it is not forced: what nothing is believed of can only be adopted, what is nowhere can only be deployed.
+can therefore have two repairs: *repair* makes the target what is believed, *adopt* makes the belief what is there. Which one is for
+a person to say, where it is not forced: what nothing is believed of can only be adopted, what is nowhere can only be repaired, and so
+can what somebody changed in a release that both know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
-Repair: TypeAlias = Literal["deploy again", "adopt"]
+from drystone.l50_orchestrator.drift.api import Repair
+from drystone.l50_orchestrator.ports import Environment
+from drystone.l50_orchestrator.target import Standing
+
 Key: TypeAlias = tuple[str, str]
 """Environment and service."""
 
@@ -21,25 +25,11 @@ _SHARES = 0.005
 
 _SERVICE = "service"
 
+OTHER_RELEASE = frozenset({_SERVICE, "release", "version", "artefact"})
+"""Fields that differ where something else was brought to serve."""
 
-class Standing(msgspec.Struct, frozen=True):
-    """What one service is in one environment, by one of the two.
-
-    Attributes:
-        release: The target's number of the release that serves.
-        version: What it is called.
-        artefact: Digest of what it runs; empty where nobody can tell.
-        shares: Share of the traffic by release, 0 to 1.
-        settings: Names and digests of what the release reads; never values.
-        stacks: The five stacks as JSON objects; None where nobody can tell.
-    """
-
-    release: int
-    version: str
-    artefact: str = ""
-    shares: dict[int, float] = {}
-    settings: dict[str, str] = {}
-    stacks: dict[str, Any] | None = None
+_SAID = "stacks.resources.version"
+"""The version stands in the stacks, too, and is told once."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -49,7 +39,7 @@ class Difference(msgspec.Struct, frozen=True):
         environment: Where.
         service: Of which service.
         field: ``service`` when only one of the two knows it, ``release``, ``version``, ``artefact``, ``shares``,
-            ``settings.<name>``, or a field of the stacks, ``stacks.environment.tier``.
+            ``hosts``, or a field of the stacks, ``stacks.environment.tier``.
         believed: What the orchestrator has; None for nothing.
         found: What the target says; None for nothing.
         repairs: What brings them together, the likelier one first.
@@ -76,19 +66,24 @@ def drift(believed: Mapping[Key, Standing], found: Mapping[Key, Standing]) -> li
         if ours is None and theirs is not None:
             told.append(Difference(*key, _SERVICE, None, theirs.version, ("adopt",)))
         elif theirs is None and ours is not None:
-            told.append(Difference(*key, _SERVICE, ours.version, None, ("deploy again",)))
+            told.append(Difference(*key, _SERVICE, ours.version, None, ("repair",)))
         elif ours is not None and theirs is not None:
             told += (
-                Difference(*key, field, before, after, _repairs(field))
+                Difference(*key, field, before, after, _repairs(field, theirs))
                 for field, before, after in _fields(ours, theirs)
             )
     return told
 
 
-def _repairs(field: str) -> tuple[Repair, ...]:
-    # Another release came from somebody who deployed there; other stacks of the same release came from a hand.
-    first: tuple[Repair, ...] = ("adopt", "deploy again")
-    return first if field in {"release", "version", "artefact"} else first[::-1]
+def _repairs(field: str, theirs: Standing) -> tuple[Repair, ...]:
+    """Return what brings both together.
+
+    What came under a key was released by the orchestrator, so that rather its record is the older one. All else of the same
+    release came from a hand, and is in no release that could be adopted.
+    """
+    if field not in OTHER_RELEASE:
+        return ("repair",)
+    return ("adopt", "repair") if theirs.key else ("repair", "adopt")
 
 
 def _fields(ours: Standing, theirs: Standing) -> Iterator[tuple[str, Any, Any]]:
@@ -98,12 +93,11 @@ def _fields(ours: Standing, theirs: Standing) -> Iterator[tuple[str, Any, Any]]:
         yield "version", ours.version, theirs.version
     if ours.artefact and theirs.artefact and ours.artefact != theirs.artefact:
         yield "artefact", ours.artefact, theirs.artefact
-    if ours.shares and theirs.shares and not _is_same_traffic(ours.shares, theirs.shares):
+    same = ours.release == theirs.release  # another release has other shares by itself
+    if same and ours.shares and theirs.shares and not _is_same_traffic(ours.shares, theirs.shares):
         yield "shares", ours.shares, theirs.shares
-    for name in sorted(ours.settings.keys() | theirs.settings.keys()):
-        before, after = ours.settings.get(name), theirs.settings.get(name)
-        if before != after:
-            yield f"settings.{name}", before, after
+    if ours.hosts and theirs.hosts and set(ours.hosts) != set(theirs.hosts):
+        yield "hosts", sorted(ours.hosts), sorted(theirs.hosts)
     if ours.stacks is not None and theirs.stacks is not None:
         yield from _inside("stacks", ours.stacks, theirs.stacks)
 
@@ -118,7 +112,7 @@ def _inside(path: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         for key in sorted(ours.keys() | theirs.keys()):
             yield from _inside(f"{path}.{key}", ours.get(key), theirs.get(key))
-    elif ours != theirs:
+    elif ours != theirs and path != _SAID:
         yield path, ours, theirs
 
 
@@ -144,3 +138,30 @@ def repaired(
             raise ValueError(f"{'/'.join(key)} cannot be repaired by '{repair}': it is not there")
         into[key] = source[key]
     return ours, theirs
+
+
+def unlike_configured(
+    key: Key, found: Standing | None, place: Environment, team: str | None
+) -> list[Difference]:
+    """Return in what a service does not serve as the configuration in the tables says.
+
+    No release brings that together: either the descriptor says something else, or it was released before the configuration changed.
+
+    Args:
+        key: Which service, and where.
+        found: By the target.
+        place: As the environment is configured now.
+        team: Who owns the service by the registry; None where nobody does.
+    """
+    if found is None or found.stacks is None:
+        return []
+    there = found.stacks["environment"]
+    pairs = (
+        ("team", team, there["owner"]),
+        ("region", place.region or None, there["region"]),
+    )
+    return [
+        Difference(*key, field, wanted, is_, ())
+        for field, wanted, is_ in pairs
+        if wanted is not None and wanted != is_
+    ]

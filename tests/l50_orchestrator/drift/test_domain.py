@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drystone.l50_orchestrator.guardrails.drift import Key, Standing, drift, repaired
+from drystone.l50_orchestrator.drift.domain import Key, drift, repaired, unlike_configured
+from drystone.l50_orchestrator.ports import Environment
+from drystone.l50_orchestrator.target import Standing
 
 KEYS = st.tuples(st.sampled_from(["dev", "prod"]), st.sampled_from(["orders", "mail", "web"]))
 STANDINGS = st.builds(
@@ -15,7 +17,8 @@ STANDINGS = st.builds(
     version=st.sampled_from(["a", "b"]),
     artefact=st.sampled_from(["", "sha256:1", "sha256:2"]),
     shares=st.dictionaries(st.integers(1, 4), st.sampled_from([0.0, 0.25, 1.0]), max_size=2),
-    settings=st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from(["1", "2"])),
+    key=st.sampled_from(["", "k"]),
+    hosts=st.sampled_from([(), ("a",), ("b",)]),
     stacks=st.none()
     | st.fixed_dictionaries({"environment": st.fixed_dictionaries({"tier": st.integers(0, 2)})}),
 )
@@ -57,22 +60,59 @@ def test_both_sides_see_the_same_differences(ours: Side, theirs: Side) -> None:
 def test_each_kind_of_difference_is_named() -> None:
     key = ("prod", "orders")
     stacks = {"environment": {"tier": 1, "public": False}, "route": {"keep": 5}}
-    ours = Standing(7, "a", "sha256:1", {7: 1.0}, {"URL": "x"}, stacks)
     tampered = {"environment": {"tier": 1, "public": True}, "route": {"keep": 5, "smoke": None}}
-    theirs = Standing(8, "b", "sha256:2", {8: 0.5, 7: 0.5}, {"URL": "y"}, tampered)
-    assert [(d.field, d.repairs[0]) for d in drift({key: ours}, {key: theirs})] == [
-        ("release", "adopt"),
-        ("version", "adopt"),
-        ("artefact", "adopt"),
-        ("shares", "deploy again"),
-        ("settings.URL", "deploy again"),
-        ("stacks.environment.public", "deploy again"),
+    ours = Standing(
+        release=7, version="a", artefact="sha256:1", shares={7: 1.0}, hosts=("x",), stacks=stacks
+    )
+    theirs = Standing(
+        release=8,
+        version="b",
+        artefact="sha256:2",
+        shares={8: 0.5, 7: 0.5},
+        hosts=("y",),
+        stacks=tampered,
+    )
+    found = [(d.field, d.repairs) for d in drift({key: ours}, {key: theirs})]
+    assert found == [
+        ("release", ("repair", "adopt")),
+        ("version", ("repair", "adopt")),
+        ("artefact", ("repair", "adopt")),
+        ("hosts", ("repair",)),
+        ("stacks.environment.public", ("repair",)),
     ]
 
 
+def test_traffic_that_is_parted_by_hand_is_told() -> None:
+    key = ("prod", "orders")
+    ours = {key: Standing(release=7, version="a", shares={7: 1.0})}
+    theirs = {key: Standing(release=7, version="a", shares={7: 0.5, 8: 0.5})}
+    assert [(d.field, d.repairs) for d in drift(ours, theirs)] == [("shares", ("repair",))]
+
+
+def test_what_came_under_a_key_is_rather_adopted() -> None:
+    key = ("prod", "orders")
+    ours = {key: Standing(release=7, version="a")}
+    found = drift(ours, {key: Standing(release=8, version="a", key="lost")})
+    assert [d.repairs for d in found] == [("adopt", "repair")]
+
+
 def test_what_only_one_of_the_two_knows_has_one_repair() -> None:
-    one = {("prod", "orders"): Standing(7, "a")}
-    assert [(d.field, d.repairs) for d in drift(one, {})] == [("service", ("deploy again",))]
+    one = {("prod", "orders"): Standing(release=7, version="a")}
+    assert [(d.field, d.repairs) for d in drift(one, {})] == [("service", ("repair",))]
     assert [(d.field, d.repairs) for d in drift({}, one)] == [("service", ("adopt",))]
     with pytest.raises(ValueError, match="it is not there"):
-        repaired({}, one, [(("prod", "orders"), "deploy again")])
+        repaired({}, one, [(("prod", "orders"), "repair")])
+
+
+def test_what_serves_is_held_against_the_configuration_too() -> None:
+    stacks = {"environment": {"owner": "shop", "region": None}}
+    found = Standing(release=7, version="a", stacks=stacks)
+    place = Environment("prod", "prod", region="eu")
+    told = unlike_configured(("prod", "orders"), found, place, "money")
+    assert [(d.field, d.believed, d.found, d.repairs) for d in told] == [
+        ("team", "money", "shop", ()),
+        ("region", "eu", None, ()),
+    ]
+    here = Environment("prod", "prod")
+    assert unlike_configured(("prod", "orders"), found, here, "shop") == []
+    assert unlike_configured(("prod", "orders"), None, here, "shop") == []

@@ -1,0 +1,1 @@
+"""What serves, against what should: found, told, and brought back."""
