@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drystone.l85_surfaces.cli.catalogue_of_moves import COMING_AND_GOING
 from drystone.l85_surfaces.cli.catalogue_of_releases import RELEASES, SHARING
 from drystone.l85_surfaces.cli.command import Command, Group
 from drystone.l85_surfaces.cli.dependencies.catalogue import DEPENDENCIES
@@ -20,6 +21,7 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ("drystone status", "drystone status --json | jq .ready"),
         ),
     ),
+    "Begin, come and go": COMING_AND_GOING,
     "Change a service": (
         Command(
             "validate",
