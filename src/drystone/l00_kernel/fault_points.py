@@ -143,8 +143,8 @@ class _Fault:
 
 
 def of_agent() -> list[FaultPoint]:
-    """Return the points of the agent: those of tests, of workflows and of the program that moves data have other keepers."""
-    others = ("testing.", "data.", "workflow.")
+    """Return the points of the agent: those of tests, workflows, backups and the program that moves data have other keepers."""
+    others = ("testing.", "data.", "workflow.", "backup.")
     return [point for point in declared() if not point.name.startswith(others)]
 
 

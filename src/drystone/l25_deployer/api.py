@@ -285,11 +285,18 @@ class DeployerApi(Api):
     @call("POST", "/v1/environments/{environment}/services/{service}/destroy")
     @abc.abstractmethod
     def destroy(
-        self, ctx: Context, *, environment: str, service: str, confirm: list[str] | None = None
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        confirm: list[str] | None = None,
+        final_backup: bool = True,
     ) -> AsyncIterator[Progress]:
         """Remove the service, and the data of the resources whose names are given.
 
-        Resources whose names are not given keep their data.
+        Resources whose names are not given keep their data. Of data that goes a last backup is kept, where its type has
+        backups, unless ``final_backup`` is false; what cannot be backed up then stays.
 
         Raises:
             ServiceNotFound: It is not deployed there.

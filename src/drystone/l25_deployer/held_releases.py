@@ -34,6 +34,11 @@ class HeldReleases(DeployerApi):
         self._platform = platform
         self._operating = Operating(services)
 
+    @property
+    def operating(self) -> Operating:
+        """What runs operations; all of them end when the platform stops."""
+        return self._operating
+
     @override
     async def outcome(self, ctx: Context, *, environment: str, service: str, key: str) -> Outcome:
         kept = self._services.find(environment, service)

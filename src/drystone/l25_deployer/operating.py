@@ -73,6 +73,37 @@ class Operating:
                 task.cancel()  # it still waits for its turn, and nobody waits for it any more
         await task
 
+    async def run(
+        self, name: str, work: Callable[[Teller], Awaitable[None]]
+    ) -> AsyncIterator[Progress]:
+        """Do something beside the operations, in a task of its own that ends with its caller, and yield its progress.
+
+        Args:
+            name: What it is, for the log.
+            work: Does it.
+        """
+        if self._is_stopping:
+            raise Unavailable("the platform is stopping; start it again with `drystone up`")
+        queue: asyncio.Queue[Progress | None] = asyncio.Queue()
+        tell = Teller(queue.put_nowait, self._machine.clock)
+
+        async def run() -> None:
+            try:
+                await work(tell)
+            finally:
+                queue.put_nowait(None)
+
+        task = asyncio.create_task(run(), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+        try:
+            while (progress := await queue.get()) is not None:
+                yield progress
+        finally:
+            if not task.done():
+                task.cancel()
+        await task
+
     def _over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()

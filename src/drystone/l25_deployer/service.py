@@ -247,7 +247,13 @@ class Deployer(HeldReleases):
 
     @override
     async def destroy(
-        self, ctx: Context, *, environment: str, service: str, confirm: list[str] | None = None
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        confirm: list[str] | None = None,
+        final_backup: bool = True,
     ) -> AsyncIterator[Progress]:
         await self._platform.is_open.wait()
         kept = self._services.existing(environment, service)
@@ -261,7 +267,9 @@ class Deployer(HeldReleases):
 
         async def work(tell: Teller) -> None:
             self._refuse_if_needed(kept)
-            await operations.destroy(kept, tell, with_data=with_data, by=ctx.caller.name)
+            await operations.destroy(
+                kept, tell, with_data=with_data, by=ctx.caller.name, keeps_last=final_backup
+            )
 
         async for progress in self._operating.operate(kept, work):
             yield progress

@@ -69,6 +69,7 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
         whole.observed,
         held_of(home, whole.services, whole.statistics),
         whole.migrations,
+        whole.backups,
         whole.orchestrator,
         authenticate=authenticate,
         clock=clock,

@@ -14,6 +14,9 @@ from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
 from drystone.l10_engines.runtimes.podman import Podman
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.l20_trust.keys.peers.joined import JoinedKeys
+from drystone.l25_deployer.backups.copyist import Copyist
+from drystone.l25_deployer.backups.service import Backups
+from drystone.l25_deployer.backups.store import BackupStore
 from drystone.l25_deployer.builds.artifacts import Artifacts
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
@@ -76,6 +79,7 @@ class Standalone(msgspec.Struct, frozen=True):
 
     Attributes:
         deployer: Its API.
+        backups: Copies of what services keep.
         platform: Starts and stops it.
         supervisor: Keeps its engines.
         ads: Serves the proxy's configuration.
@@ -96,6 +100,7 @@ class Standalone(msgspec.Struct, frozen=True):
     """
 
     deployer: Deployer
+    backups: Backups
     platform: Platform
     supervisor: Supervisor
     ads: Ads
@@ -205,6 +210,10 @@ async def assemble(
         further=further,
         settled=holding.settled,
     )
+    provisioner = provisioner_of(home, settings, engines)
+    store = BackupStore(home.path / "backups")
+    store.clean()
+    copyist = Copyist(store, home=home.path, provisioner=provisioner, clock=clock, log=log)
     machine = Machine(
         label=home.label,
         url_port=settings.port,
@@ -212,7 +221,7 @@ async def assemble(
         disks=_disks(home),
         documents=Documents(home.services),
         artifacts=artifacts,
-        provisioner=provisioner_of(home, settings, engines),
+        provisioner=provisioner,
         runtimes=runtimes,
         images=podman if isinstance(podman, Podman) else Podman(),
         ports=ports,
@@ -232,6 +241,7 @@ async def assemble(
         clock=clock,
         log=log,
         keys=keys,
+        copying=copyist,
     )
     following = following_of(mesh, joined, machine)
     services = Services(machine)
@@ -300,6 +310,7 @@ async def assemble(
     )
     return Standalone(
         deployer=deployer,
+        backups=Backups(services=services, copyist=copyist, operating=deployer.operating),
         platform=platform,
         supervisor=engines.supervisor,
         ads=engines.ads,

@@ -275,7 +275,13 @@ class SmallPlatform(DeployerApi):
 
     @override
     async def destroy(
-        self, ctx: Context, *, environment: str, service: str, confirm: list[str] | None = None
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        confirm: list[str] | None = None,
+        final_backup: bool = True,
     ) -> AsyncIterator[Progress]:
         found = self._find(environment, service)
         missing = [name for name in found.resources if name not in (confirm or [])]

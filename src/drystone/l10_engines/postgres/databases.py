@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -10,6 +12,10 @@ from drystone.l10_engines.postgres import places  # noqa: F401 - for faults, whi
 from drystone.l10_engines.postgres.access import DatabaseAccess
 from drystone.l10_engines.postgres.names import identifier
 from drystone.l10_engines.postgres.server import PostgresEngine
+
+if TYPE_CHECKING:
+    from drystone.l10_engines.postgres.comparing import Sum
+    from drystone.l10_engines.postgres.dumps import Dumped
 
 # The statements come with psycopg, which takes a tenth of a second to load: an agent whose home has no
 # database, or that changes none, is back sooner without it.
@@ -70,3 +76,71 @@ class Databases:
         from drystone.l10_engines.postgres import statements  # noqa: PLC0415
 
         await statements.drop(self._server.admin(), identifier(name))
+
+    async def size(self, name: str) -> int:
+        """Return the bytes that the database takes on the disk.
+
+        Raises:
+            Unavailable: The server does not answer, or there is no such database.
+        """
+        from drystone.l10_engines.postgres import dumps  # noqa: PLC0415
+
+        return await dumps.size_of(self._inside(name))
+
+    async def dump(self, name: str, file: Path) -> Dumped:
+        """Copy the database into a file; see :func:`~drystone.l10_engines.postgres.dumps.dump`.
+
+        Raises:
+            Unavailable: The server does not answer, or there is no room.
+        """
+        from drystone.l10_engines.postgres import dumps  # noqa: PLC0415
+
+        return await dumps.dump(self._inside(name), file)
+
+    async def lay_out(self, name: str, file: Path) -> DatabaseAccess:
+        """Make a database of a copy beside the one that is in use.
+
+        Returns:
+            The new one, as the administrator reaches it.
+
+        Raises:
+            Unavailable: The server does not answer, or the copy cannot be loaded.
+        """
+        from drystone.l10_engines.postgres import dumps  # noqa: PLC0415
+
+        scratch = identifier(f"{name}.restoring")
+        return await dumps.lay_out(self._server.admin(), scratch, file, role=identifier(name))
+
+    async def measure(self, access: DatabaseAccess) -> dict[str, Sum]:
+        """Add every table of a database up.
+
+        Raises:
+            Unavailable: The server does not answer.
+        """
+        from drystone.l10_engines.postgres import dumps  # noqa: PLC0415
+
+        return await dumps.measure(access)
+
+    async def put_in_place(self, scratch: DatabaseAccess, name: str) -> None:
+        """Let a database that was laid out take the place of the one in use, which goes with its data.
+
+        Raises:
+            Unavailable: The server does not answer.
+        """
+        from drystone.l10_engines.postgres import dumps  # noqa: PLC0415
+
+        await dumps.put_in_place(self._server.admin(), scratch.database, identifier(name))
+
+    async def discard(self, scratch: DatabaseAccess) -> None:
+        """Drop a database that was laid out. Idempotent.
+
+        Raises:
+            Unavailable: The server does not answer.
+        """
+        from drystone.l10_engines.postgres import dumps  # noqa: PLC0415
+
+        await dumps.discard(self._server.admin(), scratch.database)
+
+    def _inside(self, name: str) -> DatabaseAccess:
+        """Return how the administrator reaches a database."""
+        return structs.replace(self._server.admin(), database=identifier(name))

@@ -12,3 +12,12 @@ DATABASE_MADE = FaultPoint(
     "postgres.database.made", "a database exists; what its role may do in it is not said"
 )
 DATABASE_GONE = FaultPoint("postgres.database.gone", "a database is gone; its role is not")
+SCRATCH_GONE = FaultPoint(
+    "backup.scratch.gone", "nothing is left of an earlier attempt to lay a copy out"
+)
+SCRATCH_LOADED = FaultPoint(
+    "backup.scratch.loaded", "a copy is laid out beside the database that is in use"
+)
+SWAPPED = FaultPoint(
+    "backup.names.swapped", "the copy has the database's name; the former one still takes room"
+)

@@ -71,9 +71,7 @@ async def drop(admin: DatabaseAccess, who: str) -> None:
         Unavailable: The server does not answer, or refuses.
     """
     async with connected(admin) as connection, alone(connection, who):
-        if await _connection_limit(connection, who) is not None:
-            await _drop_slots(connection, who)
-            await run(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", who)
+        await drop_database(connection, who)
         places.DATABASE_GONE.reach()
         if await _role_exists(connection, who):
             await run(connection, "DROP OWNED BY {}", who)
@@ -195,6 +193,13 @@ async def make_database(connection: Connection, who: str) -> None:
     if limit is None:
         await run(connection, "CREATE DATABASE {} TEMPLATE template0", who)
     await run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", who)
+
+
+async def drop_database(connection: Connection, who: str) -> None:
+    """End every session of a database and drop it with all data. Idempotent."""
+    if await _connection_limit(connection, who) is not None:
+        await _drop_slots(connection, who)
+        await run(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", who)
 
 
 async def close_shared_databases(connection: Connection) -> None:

@@ -85,11 +85,28 @@ async def _remove_unwanted(kept: KeptService, active: ReleaseRecord, tell: Telle
     for name in sorted(_unwanted(kept, active)):
         with tell.step("resources", f"remove {name}"):
             # The new release serves; what cannot be removed now is in the plan of the next deploy again.
-            await _try(remove_resource(kept, name), f"'{name}' stays", tell)
+            await _try(remove_resource(kept, name, keeps_last=True), f"'{name}' stays", tell)
 
 
-async def remove_resource(kept: KeptService, name: str) -> None:
-    """Remove one resource with its data."""
+async def remove_resource(kept: KeptService, name: str, *, keeps_last: bool = False) -> None:
+    """Remove one resource with its data.
+
+    Args:
+        kept: The service.
+        name: The resource.
+        keeps_last: Whether a last backup of it is made before; it is not removed where there can be none.
+    """
+    if keeps_last:
+        operation = kept.record.operation
+        by = operation.by if operation else "platform"
+        try:
+            await kept.machine.copying.keep_last(kept.record, name, by)
+        except PlatformError as e:
+            raise type(e)(
+                f"'{name}' stays, since no last backup of it can be made: {e}\nmake that possible and say the same"
+                " again, or destroy with --no-final-backup",
+                **e.details,
+            ) from e
     await kept.machine.provisioner.remove(kept.record, name, kept.record.eternal[name])
     places.REMOVED.reach()
     kept.note(eternal={n: r for n, r in kept.record.eternal.items() if n != name})

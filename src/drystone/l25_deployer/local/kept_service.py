@@ -298,16 +298,20 @@ class KeptService(RoutedService):
     async def suspend(self) -> None:
         """The platform stops: end what runs, keep records and data, so that it can come back."""
         async with self.lock:
-            if self._tending is not None:
-                self._tending.cancel()
-            await self.counting.leave()
-            for number in list(self.running):
-                await self.end_release(number, self._resting_state(number))
-            if self.record.warm:
-                self.note(warm={})
+            await self.halt()
             places.SUSPEND_ENDED.reach()
             await self.machine.provisioner.suspend(self.record)
             places.SUSPENDED.reach()
+
+    async def halt(self) -> None:
+        """End every instance, so that a recovery starts what is to run again; the lock is held."""
+        if self._tending is not None:
+            self._tending.cancel()
+        await self.counting.leave()
+        for number in list(self.running):
+            await self.end_release(number, self._resting_state(number))
+        if self.record.warm:
+            self.note(warm={})
 
     def _resting_state(self, number: int) -> ReleaseState:
         """Return what a release is called of which the platform ended the instances as it stopped."""

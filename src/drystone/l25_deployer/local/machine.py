@@ -13,6 +13,7 @@ from drystone.l00_kernel.removal import remove_tree
 from drystone.l10_engines.runtimes.errors import RuntimeMissing
 from drystone.l20_trust.keys.api import NoReleaseKeys, ReleaseKeys
 from drystone.l25_deployer.local.blueprints import instance_id
+from drystone.l25_deployer.local.copying import Copying, NoCopying
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
@@ -47,6 +48,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         clock: The time.
         log: Where to report.
         keys: By which releases prove who they are.
+        copying: Keeps copies of what services keep.
     """
 
     label: str
@@ -64,6 +66,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     log: Log
     keys: ReleaseKeys = NoReleaseKeys()
+    copying: Copying = NoCopying()
 
     def url(self, host: str) -> str:
         """Return the address at which the edge answers for a host."""

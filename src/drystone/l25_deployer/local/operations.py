@@ -275,7 +275,14 @@ def _reason(kept: KeptService, cause: BaseException) -> str:
     return "\n".join([said, *(sentence for sentence in full if sentence not in said)])
 
 
-async def destroy(kept: KeptService, tell: Teller, *, with_data: frozenset[str], by: str) -> None:
+async def destroy(
+    kept: KeptService,
+    tell: Teller,
+    *,
+    with_data: frozenset[str],
+    by: str,
+    keeps_last: bool = True,
+) -> None:
     """Remove the service; the lock is held. Resources whose names are not given keep their data.
 
     Args:
@@ -283,9 +290,15 @@ async def destroy(kept: KeptService, tell: Teller, *, with_data: frozenset[str],
         tell: Hears how it goes.
         with_data: Resources to remove with their data.
         by: Who asked.
+        keeps_last: Whether a last backup of that data is made.
     """
     operation = Operation(
-        "destroy", None, kept.machine.clock.now(), by, unwanted=tuple(sorted(with_data))
+        "destroy",
+        None,
+        kept.machine.clock.now(),
+        by,
+        unwanted=tuple(sorted(with_data)),
+        keeps_last=keeps_last,
     )
     kept.save(operation=operation)
     places.DESTROY_WRITTEN.reach()
@@ -307,7 +320,9 @@ async def finish_destroy(kept: KeptService, tell: Teller) -> None:
     for name in operation.unwanted if operation else ():
         if name in kept.record.eternal:
             with tell.step("resources", f"remove {name} and its data"):
-                await remove_resource(kept, name)
+                await remove_resource(
+                    kept, name, keeps_last=operation is None or operation.keeps_last
+                )
     places.DATA_REMOVED.reach()
     await kept.machine.edge.route(kept.name, None)
     places.ROUTE_REMOVED.reach()

@@ -39,6 +39,10 @@ class Provisioner:
         owner = Owner(record.environment, record.service, name)
         return self._drivers[type(record.eternal[name])].engine_of(owner)
 
+    def driver(self, record: ServiceRecord, owner: Owner) -> ResourceDriver[Any]:
+        """Return what makes a resource of a service exist."""
+        return self._drivers[type(record.eternal[owner.resource])]
+
     async def apply(
         self, record: ServiceRecord, name: str, resource: Resource
     ) -> dict[tuple[str, str, str], str]:

@@ -45,6 +45,7 @@ class Operation(msgspec.Struct, frozen=True):
         holds: Whether the release is to get no traffic yet.
         reason: Why a canary is withdrawn.
         asked: Key of another operation that ends with this one.
+        keeps_last: Whether a last backup is made of the data that goes.
     """
 
     kind: Literal["deploy", "rollback", "destroy", "settle", "withdraw"]
@@ -58,6 +59,7 @@ class Operation(msgspec.Struct, frozen=True):
     holds: bool = False
     reason: str = ""
     asked: str | None = None
+    keeps_last: bool = True
 
 
 class Canary(msgspec.Struct, frozen=True):

@@ -43,6 +43,8 @@ async def recover(kept: KeptService, tell: Teller) -> bool:
     _forget_unbegun(kept)
     for name in record.eternal:
         await kept.provide(name)
+        if await kept.machine.copying.bring_back(record, name):
+            await kept.provide(name)
     places.RECOVER_PROVIDED.reach()
     if record.eternal and record.is_apart:
         await kept.surround()  # an engine may be somewhere else than it was

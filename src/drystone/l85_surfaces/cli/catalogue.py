@@ -60,6 +60,26 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ),
         ),
     ),
+    "Keep data": (
+        Command(
+            "backup",
+            "backups:backup",
+            ("drystone backup orders", "drystone backup orders db --env prod"),
+        ),
+        Command(
+            "backups",
+            "backups:backups",
+            ("drystone backups orders", "drystone backups orders --env prod --json"),
+        ),
+        Command(
+            "restore",
+            "backups:restore",
+            (
+                "drystone restore orders db --test",
+                "drystone restore orders db --from 20260504t100000z-5d0c",
+            ),
+        ),
+    ),
     "Look at services": (
         Command(
             "services",

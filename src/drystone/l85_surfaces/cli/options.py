@@ -81,6 +81,14 @@ DeleteData = Annotated[
         help="Name of a resource whose data may be deleted; may be given again.",
     ),
 ]
+NoFinalBackup = Annotated[
+    bool,
+    Parameter(
+        name=("--no-final-backup",),
+        show_default=False,
+        help="Keep no last backup of the data that is deleted.",
+    ),
+]
 Version = Annotated[
     str | None, Parameter(help="Name of the release. [default: a number that counts up]")
 ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from drystone.l20_trust.keys.api import KeysApi
     from drystone.l20_trust.keys.peers.api import PeersApi
     from drystone.l25_deployer.api import DeployerApi
+    from drystone.l25_deployer.backups.api import BackupsApi
     from drystone.l35_mesh.limits.api import HeldApi
     from drystone.l35_mesh.migration.api import MigrationApi
     from drystone.l35_mesh.observed.api import ObservedApi
@@ -86,6 +87,13 @@ def traffic_migration(folder: Path) -> AbstractAsyncContextManager[MigrationApi]
     from drystone.l35_mesh.migration.api import MigrationApi  # noqa: PLC0415 - loads the contract
 
     return _answering(folder, MigrationApi)
+
+
+def copies(folder: Path) -> AbstractAsyncContextManager[BackupsApi]:
+    """Connect to the backups of a home, as :func:`platform` does to its deployer."""
+    from drystone.l25_deployer.backups.api import BackupsApi  # noqa: PLC0415 - loads the contract
+
+    return _answering(folder, BackupsApi)
 
 
 def orchestrator_switch(folder: Path) -> AbstractAsyncContextManager[OrchestratorApi]:

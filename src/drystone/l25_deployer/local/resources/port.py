@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 import msgspec
 
 from drystone.l00_kernel.atomic import write_atomically
+from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, NoBackup
 from drystone.l25_deployer.stacks.model import Resource
 
 R = TypeVar("R", bound=Resource)
@@ -70,6 +71,41 @@ class ResourceDriver(abc.ABC, Generic[R]):
     @abc.abstractmethod
     async def suspend(self, owner: Owner) -> None:
         """The platform stops: end what runs for this resource alone. Data stays."""
+
+    async def room_for_copy(self, owner: Owner, wanted: R) -> int:
+        """Return the most bytes that a copy of the resource may take.
+
+        Raises:
+            NoBackup: See :meth:`back_up`.
+            PlatformError: The engine does not work.
+        """
+        raise self._no_backup(owner)
+
+    async def back_up(self, owner: Owner, wanted: R, folder: Path) -> Copied:
+        """Copy the data into files of an empty folder, without disturbing whoever uses it.
+
+        Raises:
+            NoBackup: Resources of this type have none; a type that has overrides these methods.
+            PlatformError: The engine does not work, or there is no room.
+        """
+        raise self._no_backup(owner)
+
+    async def lay_out(self, owner: Owner, wanted: R, folder: Path) -> LaidOut:
+        """Make data of the files of a backup, beside what is in use, which stays as it is.
+
+        What an earlier attempt left is removed first. The resource exists.
+
+        Raises:
+            NoBackup: See :meth:`back_up`.
+            PlatformError: The engine does not work, or cannot read the files.
+        """
+        raise self._no_backup(owner)
+
+    def _no_backup(self, owner: Owner) -> NoBackup:
+        return NoBackup(
+            f"'{owner.resource}' of {owner.service} in {owner.environment} has no backup: what {self.engine} holds"
+            " for it is made anew when it is lost; keep what must not be lost in a database, a bucket or a volume"
+        )
 
 
 class Credentials:

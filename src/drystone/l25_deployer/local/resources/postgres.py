@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure
 from drystone.l25_deployer.local.resources.port import Credentials, Owner, ResourceDriver
 from drystone.l25_deployer.stacks.model import Postgres
 
 if TYPE_CHECKING:
+    from drystone.l10_engines.postgres.access import DatabaseAccess
+    from drystone.l10_engines.postgres.comparing import Sum
     from drystone.l10_engines.postgres.databases import Databases
     from drystone.l10_engines.supervision.supervisor import Supervisor
 
 ENGINE = "postgres"
+FILE = "database.dump"
+"""The only file of a copy, in the custom format of pg_dump."""
 
 
 class PostgresDatabases(ResourceDriver[Postgres]):
@@ -61,3 +67,42 @@ class PostgresDatabases(ResourceDriver[Postgres]):
     @override
     async def suspend(self, owner: Owner) -> None:
         return
+
+    @override
+    async def room_for_copy(self, owner: Owner, wanted: Postgres) -> int:
+        return await self._databases.size(owner.name)
+
+    @override
+    async def back_up(self, owner: Owner, wanted: Postgres, folder: Path) -> Copied:
+        await self._supervisor.ensure(ENGINE)
+        dumped = await self._databases.dump(owner.name, folder / FILE)
+        return Copied(dumped.at, _measures(dumped.tables))
+
+    @override
+    async def lay_out(self, owner: Owner, wanted: Postgres, folder: Path) -> LaidOut:
+        await self._supervisor.ensure(ENGINE)
+        scratch = await self._databases.lay_out(owner.name, folder / FILE)
+        return _Beside(self._databases, owner.name, scratch)
+
+
+class _Beside(LaidOut):
+    """A database that is to take the place of another one."""
+
+    def __init__(self, databases: Databases, name: str, scratch: DatabaseAccess) -> None:
+        self._databases, self._name, self._scratch = databases, name, scratch
+
+    @override
+    async def holds(self) -> dict[str, Measure]:
+        return _measures(await self._databases.measure(self._scratch))
+
+    @override
+    async def put_in_place(self) -> None:
+        await self._databases.put_in_place(self._scratch, self._name)
+
+    @override
+    async def discard(self) -> None:
+        await self._databases.discard(self._scratch)
+
+
+def _measures(tables: dict[str, Sum]) -> dict[str, Measure]:
+    return {name: Measure(one.rows, one.digest) for name, one in tables.items()}

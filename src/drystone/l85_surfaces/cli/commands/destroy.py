@@ -12,6 +12,7 @@ from drystone.l85_surfaces.cli.options import (
     NOTHING_SAID,
     DeleteData,
     Environment,
+    NoFinalBackup,
     Service,
     Shared,
 )
@@ -39,12 +40,13 @@ async def destroy(
         ),
     ] = None,
     delete_data: DeleteData = None,
+    no_final_backup: NoFinalBackup = False,
     shared: Shared = NOTHING_SAID,
 ) -> None:
     """Remove a service; its data only where it is named.
 
     The data of a resource goes when --delete-data names it; protected data that is not named makes the
-    platform refuse. With --json, one object per step.
+    platform refuse. A last backup of what goes is kept; `drystone backups` shows it. With --json, one object per step.
     """
     out = Terminal(json=shared.json)
     environment = environment_of(env, shared.folder)
@@ -60,10 +62,16 @@ async def destroy(
         abort = partial(api.abort, context(), environment=environment, service=service)
         if not await is_orchestrated(shared.folder):
             stream = api.destroy(
-                context(), environment=environment, service=service, confirm=delete_data
+                context(),
+                environment=environment,
+                service=service,
+                confirm=delete_data,
+                final_backup=not no_final_backup,
             )
             await follow(stream, out, abort=abort)
             return
+        if no_final_backup:
+            raise Misuse("where the orchestrator is on, a last backup is always kept")
         from drystone.l50_orchestrator.releases.api import ReleasesApi  # noqa: PLC0415 - loads the contract
 
         async with orchestrator(shared.folder, ReleasesApi) as releases:

@@ -1,0 +1,215 @@
+"""Answers whoever asks for backups; what makes them is beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from drystone.l00_kernel.contract import Context
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l25_deployer.backups import places
+from drystone.l25_deployer.backups.api import BackupsApi, ResourceBackups
+from drystone.l25_deployer.backups.copyist import Copyist, owner_of
+from drystone.l25_deployer.backups.domain import latest
+from drystone.l25_deployer.backups.errors import (
+    BackupWrong,
+    NoSuchBackup,
+    NothingToBackUp,
+    RestoreNotConfirmed,
+)
+from drystone.l25_deployer.backups.views import view
+from drystone.l25_deployer.local.recovery import recover
+from drystone.l25_deployer.local.resources.copies import NoBackup
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drystone.l25_deployer.api import Progress
+    from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.resources.port import Owner
+    from drystone.l25_deployer.local.services import Services
+    from drystone.l25_deployer.local.telling import Teller
+    from drystone.l25_deployer.operating import Operating
+
+
+class Backups(BackupsApi):
+    """Makes backups of what services of this machine keep.
+
+    Args:
+        services: What is deployed.
+        copyist: Makes backups and brings them back.
+        operating: Runs what changes a service, one thing at a time.
+    """
+
+    def __init__(self, *, services: Services, copyist: Copyist, operating: Operating) -> None:
+        self._services = services
+        self._copyist = copyist
+        self._operating = operating
+        self._store = copyist.store
+
+    @override
+    async def backups(
+        self, ctx: Context, *, environment: str, service: str
+    ) -> list[ResourceBackups]:
+        kept = self._services.find(environment, service)
+        record = kept.record if kept is not None else None
+        named = set(record.eternal) if record is not None else set[str]()
+        named |= {one.resource for one in self._store.owners(environment, service)}
+        if record is None and not named:
+            raise NothingToBackUp(
+                f"no service '{service}' in environment '{environment}', and no backup of one;"
+                " `drystone services` lists all"
+            )
+        return await asyncio.to_thread(
+            lambda: [view(self._store, record, environment, service, n) for n in sorted(named)]
+        )
+
+    @override
+    async def take(
+        self, ctx: Context, *, environment: str, service: str, resource: str | None = None
+    ) -> AsyncIterator[Progress]:
+        kept = self._services.existing(environment, service)
+        by = ctx.caller.name
+        if resource is not None:
+            owner_of(kept.record, resource)
+        if not kept.record.eternal:
+            raise NothingToBackUp(f"{kept.name} keeps no data")
+
+        async def work(tell: Teller) -> None:
+            made = []
+            for name in sorted(kept.record.eternal) if resource is None else [resource]:
+                try:
+                    with tell.step("backup", name):
+                        manifest = await self._copyist.take(
+                            kept.record, name, reason="asked", by=by, version=_version(kept)
+                        )
+                except NoBackup as e:
+                    if resource is not None:
+                        raise
+                    tell.info("backup", str(e))
+                    continue
+                kept.write_history("backup made", f"{name} {manifest.id}", by=by)
+                made.append(f"{name} {manifest.id}")
+            if not made:
+                raise NoBackup(f"nothing that {kept.name} keeps has a backup")
+            tell.info("done", f"{kept.name} is backed up: {', '.join(made)}")
+
+        async for progress in self._operating.run(f"back up {kept.name}", work):
+            yield progress
+
+    @override
+    async def prove(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        resource: str,
+        backup: str | None = None,
+    ) -> AsyncIterator[Progress]:
+        kept = self._services.existing(environment, service)
+        folder = self._chosen(owner_of(kept.record, resource), backup)
+
+        async def work(tell: Teller) -> None:
+            with tell.step("restore", f"{resource} of {folder.name} into a scratch place"):
+                trial = await self._copyist.try_to_restore(kept.record, resource, folder)
+                if not trial.is_good:
+                    raise BackupWrong("\n".join(trial.differences))
+            tell.info(
+                "done",
+                f"{folder.name} gives everything back: {trial.counted} in {trial.compared} parts compared",
+            )
+
+        async for progress in self._operating.run(f"prove a backup of {kept.name}", work):
+            yield progress
+
+    @override
+    async def restore(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        resource: str,
+        backup: str | None = None,
+        confirm: str | None = None,
+    ) -> AsyncIterator[Progress]:
+        kept = self._services.existing(environment, service)
+        owner = owner_of(kept.record, resource)
+        folder = self._chosen(owner, backup)
+        by = ctx.caller.name
+        if confirm != resource:
+            raise RestoreNotConfirmed(
+                f"restoring {folder.name} replaces what '{resource}' of {kept.name} holds now: confirm it with the"
+                f" resource's name, --yes {resource}; nothing was changed"
+            )
+
+        async def work(tell: Teller) -> None:
+            await self._restore(kept, owner, folder, tell, by)
+
+        async for progress in self._operating.operate(kept, work):
+            yield progress
+
+    async def _restore(
+        self, kept: KeptService, owner: Owner, folder: Path, tell: Teller, by: str
+    ) -> None:
+        name = owner.resource
+        async with self._copyist.lock(owner):
+            with tell.step("lay out", f"{folder.name} beside what is in use, and compare"):
+                manifest, laid_out = await self._copyist.lay_out(kept.record, owner, folder)
+            try:
+                with tell.step("stop", "instances, for the data to change"):
+                    await kept.halt()
+                    places.STOPPED.reach()
+                with tell.step("backup", f"{name} as it is now"):
+                    before = await self._copyist.take_held(
+                        kept.record, owner, reason="before-restore", by=by, version=_version(kept)
+                    )
+                self._copyist.intend(owner, folder, by)
+            except BaseException:
+                with suppress(PlatformError):
+                    await laid_out.discard()
+                await self._go_on(kept, tell)
+                raise
+            with tell.step("restore", f"{name} as of {manifest.at:%Y-%m-%d %H:%M:%S} UTC"):
+                await laid_out.put_in_place()
+                places.IN_PLACE.reach()
+                self._copyist.settle(owner)
+        kept.write_history("restored", f"{name} from {manifest.id}; before: {before.id}", by=by)
+        await self._go_on(kept, tell)
+        tell.info(
+            "done", f"{name} is as of {manifest.at:%Y-%m-%d %H:%M:%S} UTC; before: {before.id}"
+        )
+
+    async def _go_on(self, kept: KeptService, tell: Teller) -> None:
+        """Start again what stood still."""
+        with tell.step("start", kept.name):
+            await recover(kept, tell)
+            await kept.publish()
+            if kept.active is not None:
+                await kept.active.until_healthy(None)
+
+    def _chosen(self, owner: Owner, backup: str | None) -> Path:
+        """Return the folder of a backup, the latest where none is named.
+
+        Raises:
+            NoSuchBackup: There is none.
+        """
+        if backup is not None:
+            return self._store.place(owner, backup)
+        found = latest(self._store.all(owner))
+        if found is None:
+            raise NoSuchBackup(
+                f"there is no backup of '{owner.resource}' of {owner.service} in {owner.environment};"
+                f" make one with `drystone backup {owner.service} --env {owner.environment}`"
+            )
+        return self._store.place(owner, found.id)
+
+
+def _version(kept: KeptService) -> str:
+    active = kept.active_release()
+    return active.version if active is not None else ""

@@ -1,0 +1,63 @@
+"""Backups as the API's views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drystone.l25_deployer.backups.api import BackupView, ResourceBackups, TrialView
+from drystone.l25_deployer.local.resources.port import Owner
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from drystone.l25_deployer.backups.domain import Manifest, Trial
+    from drystone.l25_deployer.backups.store import BackupStore
+    from drystone.l25_deployer.local.records import ServiceRecord
+
+
+def view(
+    store: BackupStore, record: ServiceRecord | None, environment: str, service: str, name: str
+) -> ResourceBackups:
+    """Return what there is of one resource."""
+    owner = Owner(environment, service, name)
+    resource = record.eternal.get(name) if record is not None else None
+    trials = store.trials(owner)
+    proven = {one.backup: one.at for one in reversed(trials) if one.is_good}
+    trouble = store.trouble(owner)
+    return ResourceBackups(
+        resource=name,
+        type=str(resource.__struct_config__.tag) if resource is not None else "",
+        backups=[_backup(store, owner, one, proven.get(one.id)) for one in store.all(owner)],
+        trials=[_trial(one) for one in trials],
+        trouble=f"{trouble.what} failed at {trouble.at:%Y-%m-%d %H:%M} UTC: {trouble.text}"
+        if trouble is not None
+        else "",
+        unreadable=store.unreadable(owner),
+    )
+
+
+def _backup(store: BackupStore, owner: Owner, one: Manifest, proven: datetime | None) -> BackupView:
+    return BackupView(
+        id=one.id,
+        at=one.at,
+        release=one.release,
+        reason=one.reason,
+        by=one.by,
+        size=one.size,
+        seconds=one.seconds,
+        parts=len(one.holds),
+        counted=sum(held.count for held in one.holds.values()),
+        folder=str(store.folder(owner) / one.id),
+        proven=proven,
+    )
+
+
+def _trial(one: Trial) -> TrialView:
+    return TrialView(
+        backup=one.backup,
+        at=one.at,
+        seconds=one.seconds,
+        compared=one.compared,
+        counted=one.counted,
+        differences=list(one.differences),
+    )

@@ -1,0 +1,139 @@
+"""``drystone backup``, ``backups`` and ``restore``: copies of what services keep, and the way back to one."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+from drystone.l85_surfaces.cli.errors import Misuse, NotConfirmed
+from drystone.l85_surfaces.cli.following import follow
+from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
+from drystone.l85_surfaces.cli.parameters import Parameter
+from drystone.l85_surfaces.cli.reach import context, copies, environment_of
+from drystone.l85_surfaces.cli.terminal import Terminal, is_terminal
+from drystone.l85_surfaces.cli.views import backups as views
+
+Resource = Annotated[str | None, Parameter(help="One resource of it.", show_default=False)]
+
+
+async def backup(
+    service: Service,
+    resource: Resource = None,
+    /,
+    *,
+    env: Environment = None,
+    shared: Shared = NOTHING_SAID,
+) -> None:
+    """Make a backup of what a service keeps, now.
+
+    Nobody waits for it. It is whole or not there. Where it lies and what it holds, `drystone backups` tells. With --json, one object per step.
+    """
+    environment = environment_of(env, shared.folder)
+    async with copies(shared.folder) as api:
+        stream = api.take(context(), environment=environment, service=service, resource=resource)
+        await follow(stream, Terminal(json=shared.json), abort=_leave)
+
+
+async def backups(
+    service: Service, /, *, env: Environment = None, shared: Shared = NOTHING_SAID
+) -> None:
+    """List the backups of a service, and which of them were proven by restoring them.
+
+    Also those of data that is gone. With --json, one document.
+    """
+    out = Terminal(json=shared.json)
+    environment = environment_of(env, shared.folder)
+    async with copies(shared.folder) as api:
+        found = await api.backups(context(), environment=environment, service=service)
+    out.record(found)
+    out.lines(views.backups(found, datetime.now(UTC), paint=out.paint))
+
+
+async def restore(
+    service: Service,
+    resource: Annotated[str, Parameter(help="The resource's name.")],
+    /,
+    *,
+    from_: Annotated[
+        str | None,
+        Parameter(
+            name=("--from",),
+            metavar="BACKUP",
+            show_default=False,
+            help="Which backup. [default: the latest]",
+        ),
+    ] = None,
+    test: Annotated[
+        bool,
+        Parameter(
+            name=("--test",),
+            show_default=False,
+            help="Restore into a scratch place, compare, throw away, and keep the report.",
+        ),
+    ] = False,
+    yes: Annotated[
+        str | None,
+        Parameter(
+            name=("--yes",),
+            show_default=False,
+            help="The resource's name again, instead of typing it when asked.",
+        ),
+    ] = None,
+    env: Environment = None,
+    shared: Shared = NOTHING_SAID,
+) -> None:
+    """Put a backup in the place of what a resource holds, or try whether that works.
+
+    What it holds now is backed up before. The service stands still for the last part of it. A damaged backup is found before anything changes. With --json, one object per step.
+    """
+    out = Terminal(json=shared.json)
+    environment = environment_of(env, shared.folder)
+    async with copies(shared.folder) as api:
+        if test:
+            stream = api.prove(
+                context(),
+                environment=environment,
+                service=service,
+                resource=resource,
+                backup=from_,
+            )
+        else:
+            stream = api.restore(
+                context(),
+                environment=environment,
+                service=service,
+                resource=resource,
+                backup=from_,
+                confirm=_confirmed(service, resource, environment, yes, out),
+            )
+        await follow(stream, out, abort=_leave)
+
+
+def _confirmed(
+    service: str, resource: str, environment: str, yes: str | None, out: Terminal
+) -> str:
+    """Let the person type the resource's name.
+
+    Raises:
+        Misuse: Nobody can be asked.
+        NotConfirmed: It is another name.
+    """
+    if yes is None:
+        if not is_terminal(sys.stdin):
+            raise Misuse(f"nobody can be asked here: confirm with --yes {resource}")
+        out.line(
+            f"This replaces what '{resource}' of {service} in {environment} holds now; a backup of that is made before."
+        )
+        print(f"Type {resource} to go on: ", end="", file=sys.stderr, flush=True)
+        yes = sys.stdin.readline().strip()
+    if yes != resource:
+        raise NotConfirmed(
+            f"'{yes}' is not the resource's name, {resource}; nothing was changed", service=service
+        )
+    return yes
+
+
+async def _leave() -> str:
+    """Tell what comes of a stream that is left."""
+    return "what was copied so far is removed; a restore goes on"
