@@ -174,7 +174,10 @@ class Naming:
             TeamNotFound: There is none.
         """
         if "\x00" in team or not await self._teams.is_team(session, team):
-            raise TeamNotFound(f"there is no team '{visible(team[:60])}': an admin makes it first")
+            shown = visible(team[:60])
+            raise TeamNotFound(
+                f"there is no team '{shown}': an admin makes it first: `drystone teams add {shown}`"
+            )
 
     async def _check_unused(self, session: Session, name: str, team: str, now: datetime) -> None:
         if await store.count_unused(session, team, name, now - names.HELD) < names.MOST_UNUSED:
