@@ -12,7 +12,11 @@ from drystone.l10_engines.objects.names import bucket_name
 from drystone.l10_engines.objects.server import ObjectsEngine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drystone.l10_engines.objects.archives import Contents
     from drystone.l10_engines.objects.calls import Calls
+    from drystone.l10_engines.objects.moving import BucketEnd
 
 BUCKET_MADE = FaultPoint("objects.bucket.made", "a bucket exists; its key may not open it")
 BUCKET_CLOSED = FaultPoint("objects.bucket.closed", "no key opens a bucket, which is to go")
@@ -88,6 +92,86 @@ class Buckets:
             await asyncio.to_thread(lambda: self._calls().remove(bucket))
         await self._store.refuse(bucket)
 
+    async def size(self, name: str) -> int:
+        """Return the bytes that a copy of the bucket takes at most.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        from drystone.l10_engines.objects import archives  # noqa: PLC0415
+
+        return await asyncio.to_thread(lambda: archives.size_of(self._end(bucket_name(name))))
+
+    async def dump(self, name: str, folder: Path) -> Contents:
+        """Copy every object into files of a folder; see :mod:`~drystone.l10_engines.objects.archives`.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        from drystone.l10_engines.objects import archives  # noqa: PLC0415
+
+        return await asyncio.to_thread(lambda: archives.dump(self._end(bucket_name(name)), folder))
+
+    async def lay_out(self, name: str, folder: Path) -> None:
+        """Make a bucket of a copy beside the one that is in use, which no key but the administrator's opens.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        from drystone.l10_engines.objects import archives  # noqa: PLC0415
+
+        await self.discard(name)
+        scratch = _scratch(name)
+        await asyncio.to_thread(lambda: self._calls().make(scratch, public_read=False))
+        await asyncio.to_thread(lambda: archives.load(folder, self._end(scratch)))
+
+    async def laid_out(self, name: str) -> Contents:
+        """Read back what was laid out.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        from drystone.l10_engines.objects import archives  # noqa: PLC0415
+
+        return await asyncio.to_thread(lambda: archives.contents(self._end(_scratch(name))))
+
+    async def put_in_place(self, name: str) -> None:
+        """Let the bucket hold what was laid out, and nothing else, and remove what was laid out. May be repeated.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        from drystone.l10_engines.objects import archives  # noqa: PLC0415
+
+        scratch, bucket = _scratch(name), bucket_name(name)
+        await asyncio.to_thread(lambda: archives.take_over(self._end(scratch), self._end(bucket)))
+        await self.discard(name)
+
+    async def discard(self, name: str) -> None:
+        """Remove what was laid out. Idempotent.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        scratch = _scratch(name)
+        if await asyncio.to_thread(lambda: self._calls().exists(scratch)):
+            await asyncio.to_thread(lambda: self._calls().remove(scratch))
+
+    def _end(self, bucket: str) -> BucketEnd:
+        """Return a bucket as the administrator reaches it; to be asked for in a thread."""
+        from drystone.l10_engines.objects.moving import BucketEnd  # noqa: PLC0415
+
+        admin = self._store.admin()
+        return BucketEnd(
+            BucketAccess(
+                endpoint=admin.endpoint,
+                region=admin.region,
+                access_key=admin.access_key,
+                secret_key=admin.secret_key,
+                bucket=bucket,
+            )
+        )
+
     def _calls(self) -> Calls:
         """Return the calls for the store's present administrator; to be asked for in a thread."""
         # With boto3, which takes a fifth of a second to load: an agent whose home has no bucket, or that
@@ -98,3 +182,8 @@ class Buckets:
         if self._made is None or self._made.access != admin:
             self._made = Calls(admin)
         return self._made
+
+
+def _scratch(name: str) -> str:
+    """Return the name of the bucket in which a copy is laid out."""
+    return bucket_name(f"{name}.restoring")

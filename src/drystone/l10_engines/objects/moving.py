@@ -154,12 +154,9 @@ class BucketEnd:
             Unavailable: A store does not answer, or what was written is not what was read.
         """
         with refusals(self.access):
-            try:
-                found = self._client.get_object(Bucket=self.access.bucket, Key=key)
-            except ClientError as e:
-                if code_of(e) in _GONE:
-                    return None
-                raise
+            found = self._get(key)
+            if found is None:
+                return None
             beside = Beside(_headers(found), found["Metadata"], self._tags(key))
             reading = _Digesting(found["Body"])
             with found["Body"], refusals(target.access):
@@ -171,6 +168,15 @@ class BucketEnd:
                 " damaged; nothing has moved, say the same again"
             )
         return Arrived(found["ETag"].strip('"'), written, digest, reading.size)
+
+    def read(self, key: str) -> tuple[IO[bytes], Beside] | None:
+        """Begin to read an object; None where there is none. Whoever gets its bytes closes them."""
+        with refusals(self.access):
+            found = self._get(key)
+            if found is None:
+                return None
+            beside = Beside(_headers(found), found["Metadata"], self._tags(key))
+            return cast("IO[bytes]", found["Body"]), beside
 
     def write(self, key: str, body: IO[bytes], beside: Beside) -> None:
         """Write an object, in parts when it is large."""
@@ -195,6 +201,14 @@ class BucketEnd:
                 while reading.read(_PIECE):
                     pass
             return found["ETag"].strip('"'), reading.digest
+
+    def _get(self, key: str) -> GetObjectOutputTypeDef | None:
+        try:
+            return self._client.get_object(Bucket=self.access.bucket, Key=key)
+        except ClientError as e:
+            if code_of(e) in _GONE:
+                return None
+            raise
 
     def _head(self, key: str) -> HeadObjectOutputTypeDef | None:
         try:

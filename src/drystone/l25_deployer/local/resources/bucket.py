@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure
 from drystone.l25_deployer.local.resources.port import Credentials, Owner, ResourceDriver
 from drystone.l25_deployer.stacks.model import Bucket
 
 if TYPE_CHECKING:
     from drystone.l10_engines.objects.access import StoreAccess
+    from drystone.l10_engines.objects.archives import Contents
     from drystone.l10_engines.objects.buckets import Buckets
     from drystone.l10_engines.supervision.supervisor import Supervisor
 
@@ -71,3 +75,40 @@ class ObjectBuckets(ResourceDriver[Bucket]):
     @override
     async def suspend(self, owner: Owner) -> None:
         return
+
+    @override
+    async def room_for_copy(self, owner: Owner, wanted: Bucket) -> int:
+        return await self._buckets.size(owner.name)
+
+    @override
+    async def back_up(self, owner: Owner, wanted: Bucket, folder: Path) -> Copied:
+        at = datetime.now(UTC)
+        return Copied(at, _measures(await self._buckets.dump(owner.name, folder)))
+
+    @override
+    async def lay_out(self, owner: Owner, wanted: Bucket, folder: Path) -> LaidOut:
+        await self._buckets.lay_out(owner.name, folder)
+        return _Beside(self._buckets, owner.name)
+
+
+class _Beside(LaidOut):
+    """A bucket whose objects are to take the place of another one's."""
+
+    def __init__(self, buckets: Buckets, name: str) -> None:
+        self._buckets, self._name = buckets, name
+
+    @override
+    async def holds(self) -> dict[str, Measure]:
+        return _measures(await self._buckets.laid_out(self._name))
+
+    @override
+    async def put_in_place(self) -> None:
+        await self._buckets.put_in_place(self._name)
+
+    @override
+    async def discard(self) -> None:
+        await self._buckets.discard(self._name)
+
+
+def _measures(found: Contents) -> dict[str, Measure]:
+    return {"objects": Measure(found.count, found.digest)}
