@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from drystone.l10_engines.policies.builtins import ALLOWED
+from drystone.l10_engines.policies.shapes import Leaf, Shape
 from drystone.l50_orchestrator.guardrails.api import Case, PolicySaid, PolicyView
 from drystone.l50_orchestrator.guardrails.house_policies import house_policies
+from drystone.l50_orchestrator.guardrails.judged import known
 
 MADE = "<!-- Made from the policies: pytest tests/docs --update -->"
 
@@ -26,6 +30,15 @@ def index_page() -> str:
             for one in house_policies()
         ),
         "",
+        "## What a policy sees",
+        "",
+        "`input`, in full: what is not there is `null`, and a key that is not listed is refused when the policy is put. `<name>` stands for any key,",
+        "`[]` for each item of a list. Lengths of time are texts as in ISO 8601 in the stacks, and seconds in `declared`.",
+        "",
+        "```text",
+        *_seen(known(), "input"),
+        "```",
+        "",
         "## Functions that policies may call",
         "",
         "Those of the language ([OPA's reference](https://www.openpolicyagent.org/docs/policy-reference#built-in-functions)) that the evaluator is",
@@ -35,6 +48,21 @@ def index_page() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _seen(shape: Shape, place: str) -> Iterator[str]:
+    """Yield every path of a policy's input with what stands there."""
+    match shape:
+        case Leaf(kind="list") if shape.items is not None:
+            yield from _seen(shape.items, f"{place}[]")
+        case Leaf():
+            kind = " | ".join(shape.values) or shape.kind
+            yield f"{place}  {kind}"
+        case None:
+            yield f"{place}  anything"
+        case _:
+            for key in sorted(shape):
+                yield from _seen(shape[key], f"{place}.{'<name>' if key == '*' else key}")
 
 
 def policy_page(policy: PolicyView) -> str:

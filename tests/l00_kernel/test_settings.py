@@ -41,6 +41,7 @@ def test_the_file_decides_and_a_variable_overrides_it(tmp_path: Path) -> None:
 
 def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values = {"port": "1", "runtime": "processes", "default_environment": "test"}
+    values |= {"at_rest": "encrypted"}
     values |= {"postgres.url": "postgresql://h/d", "cache.url": "redis://h"}
     values |= {"objects.endpoint": "http://h", "dependencies.idle_minutes": "5"}
     values |= {"keys.algorithm": "RS256", "proxy.open": "false", "console.idle_minutes": "5"}

@@ -28,6 +28,7 @@ import msgspec
 from drystone.l00_kernel.errors import Invalid
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.settings_tables import (
+    AtRest,
     CacheSettings,
     ConsoleSettings,
     DependenciesSettings,
@@ -79,12 +80,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         port: For people and clients, on 127.0.0.1.
         runtime: What isolates instances; ``auto`` takes the strongest that works here.
         default_environment: Where commands work that name none.
+        at_rest: How the disks hold what is stored, which a platform cannot see from above them; policies go by it.
         sources: Where each value that is no default comes from, by its name.
     """
 
     port: Port = 8400
     runtime: Runtime = "auto"
     default_environment: Name = "dev"
+    at_rest: AtRest = "unknown"
     postgres: PostgresSettings = PostgresSettings()
     objects: ObjectsSettings = ObjectsSettings()
     cache: CacheSettings = CacheSettings()

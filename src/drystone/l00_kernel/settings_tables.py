@@ -10,6 +10,7 @@ import msgspec
 from typing_extensions import override
 
 Runtime: TypeAlias = Literal["auto", "processes", "bubblewrap", "podman"]
+AtRest: TypeAlias = Literal["unknown", "encrypted", "plain"]
 Port: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 

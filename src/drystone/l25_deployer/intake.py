@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from drystone.l00_kernel.clock import Clock
+    from drystone.l00_kernel.settings_tables import AtRest
     from drystone.l10_engines.runtimes.port import Runtime
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.live_dependencies import LiveDependencies
@@ -53,6 +54,7 @@ class Intake:
         runtimes: Those that work here, by name.
         clock: The time.
         builds_isolated: Whether builds run in a sandbox.
+        at_rest: How what is stored lies on the disk, as the owner says.
     """
 
     def __init__(
@@ -62,11 +64,13 @@ class Intake:
         runtimes: Mapping[str, Runtime],
         clock: Clock,
         builds_isolated: bool,
+        at_rest: AtRest = "unknown",
     ) -> None:
         self.runtime = runtime
         self._runtimes = runtimes
         self._clock = clock
         self._builds_isolated = builds_isolated
+        self._at_rest: AtRest = at_rest
 
     def take(self, source: Source, environment: str, version: str) -> Wanted:
         """Read a descriptor.
@@ -151,6 +155,7 @@ class Intake:
                 builds_isolated=self._builds_isolated,
             ),
             findings=tuple(placed(one, written) for one in found.findings),
+            at_rest=self._at_rest,
         )
 
     def release(

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from drystone.l00_kernel.settings_tables import AtRest
 from drystone.l25_deployer.held_words import CanaryView
 
 
@@ -153,6 +154,7 @@ class PlanView(msgspec.Struct, frozen=True):
         runtime: What would isolate the instances, in words.
         exposed: What would not be isolated at all, and how it could be.
         findings: What the dependency check found; ``refused`` and ``notes`` say the same in words.
+        at_rest: How what is stored lies on the disk, as the owner of the platform says.
     """
 
     service: str
@@ -166,6 +168,7 @@ class PlanView(msgspec.Struct, frozen=True):
     runtime: str
     exposed: list[str] = []
     findings: tuple[DependencyFinding, ...] = ()
+    at_rest: AtRest = "unknown"
 
 
 class InstanceView(msgspec.Struct, frozen=True):

@@ -232,6 +232,62 @@ class Registry(abc.ABC):
         """Return all environments, by name."""
 
 
+class Copies(msgspec.Struct, frozen=True):
+    """Copies of data, as a descriptor wants them.
+
+    Attributes:
+        interval: Seconds between two copies, ``every`` of the descriptor.
+        keep: For how many seconds a copy is kept.
+        point_in_time: Whether any moment can be gone back to.
+        copy_to: Further regions that hold a copy.
+        restore_test: Seconds between two trials to restore one.
+    """
+
+    interval: float
+    keep: float
+    point_in_time: bool
+    copy_to: tuple[str, ...]
+    restore_test: float
+
+
+class DeclaredResource(msgspec.Struct, frozen=True):
+    """What a descriptor says of a resource that stands in no stack.
+
+    Attributes:
+        type: As in the descriptor: ``postgres``, ``bucket``, ``queue``.
+        backup: Copies of its data; None where the descriptor does not write ``backup``, whatever is usual.
+        data: Classes of the data that it holds.
+        public: Whether anybody may read it, as a bucket can be.
+        tags: For the cost report and the like.
+    """
+
+    type: str
+    backup: Copies | None = None
+    data: tuple[str, ...] = ()
+    public: bool = False
+    tags: dict[str, str] = {}
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """What a descriptor says for an environment that stands in no stack, by value.
+
+    Attributes:
+        oncall: Rota that is woken up; None where nobody is.
+        contact: How to reach the owner.
+        cost_centre: Who pays.
+        tags: For the catalogue and the like.
+        data: Classes of the data that the service holds.
+        resources: By name.
+    """
+
+    oncall: str | None = None
+    contact: str | None = None
+    cost_centre: str | None = None
+    tags: dict[str, str] = {}
+    data: tuple[str, ...] = ()
+    resources: dict[str, DeclaredResource] = {}
+
+
 class Change(msgspec.Struct, frozen=True):
     """What is about to be deployed, for those who judge it.
 
@@ -244,6 +300,8 @@ class Change(msgspec.Struct, frozen=True):
         stacks: The five compiled stacks, as JSON objects.
         plan: What it changes, with the findings of the dependency check.
         at: Now.
+        declared: What the descriptor says beside the stacks.
+        artefact: Digest of what must run; empty where the target takes what it finds.
     """
 
     service: str
@@ -254,6 +312,8 @@ class Change(msgspec.Struct, frozen=True):
     stacks: dict[str, object]
     plan: PlanView
     at: datetime
+    declared: Declared = Declared()
+    artefact: str = ""
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -299,7 +299,11 @@ async def assemble(
         news=news,
     )
     intake = Intake(
-        runtime=chosen, runtimes=runtimes, clock=clock, builds_isolated=artifacts.are_isolated
+        runtime=chosen,
+        runtimes=runtimes,
+        clock=clock,
+        builds_isolated=artifacts.are_isolated,
+        at_rest=settings.at_rest,
     )
     deployer = Deployer(
         home=home.path,

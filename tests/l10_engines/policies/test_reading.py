@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drystone.l10_engines.policies.errors import PolicyUnfit
-from drystone.l10_engines.policies.reading import MOST_BYTES, Module, Shape, checked, read
+from drystone.l10_engines.policies.reading import MOST_BYTES, Module, checked, read
+from drystone.l10_engines.policies.shapes import Leaf, Shape
 from l10_engines.policies.sample import policy
 
 KNOWN: Shape = {"service": None, "groups": {"*": {"instances": None}}, "plan": {"changes": None}}
@@ -125,6 +126,80 @@ def test_a_module_is_one_policy_and_nothing_else(text: str, told: str) -> None:
     with pytest.raises(PolicyUnfit) as refused:
         checked(Module("p", text))
     assert told in refused.value.message
+
+
+TYPED: Shape = {
+    "at": Leaf("text"),
+    "env": {"name": Leaf("text"), "type": Leaf("text", ("dev", "prod"))},
+    "tier": Leaf("number"),
+    "open": Leaf("boolean"),
+    "tags": {"*": Leaf("text")},
+    "xs": Leaf("list", items={"kind": Leaf("text"), "n": Leaf("number")}),
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            'input.env == "dev"',
+            "p.rego:6:5: input.env is an object and no text: compare input.env.name",
+        ),
+        ('"dev" == input.env', "p.rego:6:14: input.env is an object and no text"),
+        ('not input.env == "dev"', "p.rego:6:9: input.env is an object"),
+        (
+            'input["env"] != "dev"',
+            'input["env"] is an object and no text: compare input["env"].name',
+        ),
+        ('input.env in {"dev", "prod"}', "input.env is an object and no text"),
+        ('input.env.type == "live"', 'input.env.type is one of dev, prod, and never "live"'),
+        (
+            'input.env.type in {"live", "real"}',
+            'input.env.type is one of dev, prod, and never "live"',
+        ),
+        ('input.tier == "1"', 'input.tier is a number, and never "1"'),
+        ("input.open == 1", "input.open is true or false, and never 1"),
+        ("input.at == true", "input.at is a text, and never true"),
+        ("input.xs == 3", "input.xs is a list, and never 3"),
+        ('input.tags == "x"', "compare what it holds by name, input.tags[name]"),
+        ('e := input.env\ne == "dev"', "p.rego:7:5: e is an object and no text: compare e.name"),
+        ('some x in input.xs\nx == "a"', "x is an object and no text: compare one of x.kind, x.n"),
+        ('some i, x in input.xs\nx.n == "a"', 'x.n is a number, and never "a"'),
+        ("input.at.year == 2026", "input.at is a text, and has no 'year'"),
+    ],
+)
+def test_a_comparison_that_is_never_true_is_told_with_the_right_path(body: str, told: str) -> None:
+    with pytest.raises(PolicyUnfit) as refused:
+        checked(policy("p", body), TYPED)
+    assert told in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'input.env.name == "dev"',
+        'input.env.type in {"live", "prod"}',
+        "input.env == null",
+        "input.tier + 1 == 3",
+        "1 < input.tier",
+        'sprintf("%v", [input.env]) == "x"',
+        'input.tags.cost == "x"',
+        'some name, value in input.tags\nvalue == "x"',
+        'some x in input.xs\nx.kind == "a"',
+        "count(input.xs) == 0",
+        'e := input.env.type\ne == "dev"',
+        'e := [input.env]\ne == "dev"',
+        "same := input.env == null\nsame == true",
+    ],
+)
+def test_a_comparison_that_may_be_true_passes(body: str) -> None:
+    assert checked(policy("p", body), TYPED) == ("deny",)
+
+
+def test_another_word_for_a_part_of_the_input_is_compared_like_it() -> None:
+    with pytest.raises(PolicyUnfit, match=r"where is an object and no text: compare where\.name"):
+        checked(policy("p", 'where == "dev"', "where := input.env"), TYPED)
+    assert checked(policy("p", 'where := "dev"\nwhere == "dev"', "where := input.env"), TYPED)
 
 
 def test_every_mistake_is_told_at_once_and_in_order() -> None:

@@ -24,6 +24,7 @@ from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
 from drystone.l50_orchestrator.guardrails.judged import known
 from drystone.l50_orchestrator.guardrails.service import Guardrails
 from drystone.l50_orchestrator.ports import Actor, Change, Environment
+from drystone.l50_orchestrator.releases.declaring import declared_in
 from drystone.testing.orchestrator import AllowByRole, TableBook
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -98,6 +99,7 @@ def change(text: str = TIDY, environment: Environment = PROD, **different: Any) 
         not_yet=[f"line {n.line}: {n.path}: {n.sentence}" for n in made.accepted_not_acted_on],
         notes=[],
         runtime="processes",
+        at_rest="encrypted",
     )
     asked = Change(
         service=made.service,
@@ -108,6 +110,7 @@ def change(text: str = TIDY, environment: Environment = PROD, **different: Any) 
         stacks=msgspec.json.decode(msgspec.json.encode(stacks)),
         plan=view,
         at=NOW,
+        declared=declared_in(merged),
     )
     return msgspec.structs.replace(asked, **different)
 

@@ -11,14 +11,15 @@ from drystone.l50_orchestrator.guardrails import cases, domain
 from drystone.l50_orchestrator.guardrails.api import Case, PolicyView
 from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
 from drystone.l50_orchestrator.guardrails.house_policies import house_policies
-from drystone.l50_orchestrator.guardrails.judged import known
+from drystone.l50_orchestrator.guardrails.judged import judged, known
 from drystone.l50_orchestrator.ports import Environment
-from l50_orchestrator.guardrails.ground import PROD, TIDY, change
+from l50_orchestrator.guardrails.ground import TIDY, change
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOUSE = house_policies()
 EACH = pytest.mark.parametrize("policy", HOUSE, ids=lambda policy: policy.name)
+DIGEST = f"sha256:{'0f' * 32}"
 LAX = """\
 schema: 1
 service: orders
@@ -98,8 +99,51 @@ async def test_they_leave_what_runs_elsewhere_alone(guard: PolicyGuard) -> None:
         assert await guard.findings(change(LAX, here), HOUSE, [], []) == []
 
 
-async def test_every_key_that_they_know_of_the_descriptor_by_its_note_is_really_noted() -> None:
-    """What is in no stack is seen by the list of what is not acted on; one that leaves that list would be refused for."""
-    noted = {line.split(": ")[1].partition(".keep")[0] for line in change(TIDY).plan.not_yet}
-    assert {"owner.oncall", "tags", "resources.db.backup"} <= noted
-    assert PROD.type == "prod"
+async def test_what_stands_in_no_stack_is_seen_by_value() -> None:
+    more = """\
+data: {orders: [personal]}
+"""
+    seen = judged(change(TIDY + more, artefact="sha256:1")).declared
+    assert (seen.oncall, seen.tags, seen.data) == (
+        "commerce-primary",
+        {"product": "shop"},
+        ("personal",),
+    )
+    copies = seen.resources["db"].backup
+    assert copies is not None
+    assert (copies.keep, copies.interval, copies.point_in_time) == (7 * 86_400, 86_400, False)
+    unsaid = judged(change(TIDY.replace(", backup: {keep: 7d}", ""))).declared
+    assert unsaid.resources["db"].backup is None
+
+
+@pytest.mark.parametrize(
+    ("ref", "digest"),
+    [(f"a/b@{DIGEST}", DIGEST), (f"a/b:1@{DIGEST}", DIGEST), ("a/b:1", None)],
+)
+async def test_the_digest_that_an_image_names_is_seen(ref: str, digest: str | None) -> None:
+    text = TIDY.replace("process: {command: [./serve], dir: app}", f"image: {ref}")
+    assert judged(change(text)).artefact == digest
+    assert judged(change(text, artefact="sha256:promoted")).artefact == "sha256:promoted"
+
+
+@pytest.mark.parametrize(
+    ("without", "policy"),
+    [
+        (", oncall: commerce-primary", "tier-rules"),
+        ("tags: {product: shop}\n", "required-owner"),
+        (", backup: {keep: 7d}", "backup"),
+    ],
+)
+async def test_a_way_back_is_told_what_it_lacks_by_value(
+    guard: PolicyGuard, without: str, policy: str
+) -> None:
+    found = await guard.findings(change(TIDY.replace(without, ""), kind="rollback"), HOUSE, [], [])
+    assert [one.policy for one in found] == [policy]
+
+
+async def test_what_is_stored_in_plain_text_is_refused(guard: PolicyGuard) -> None:
+    asked = change()
+    plain = msgspec.structs.replace(asked.plan, at_rest="plain")
+    asked = msgspec.structs.replace(asked, plan=plain)
+    found = await guard.findings(asked, HOUSE, [], [])
+    assert [(one.policy, one.effect) for one in found] == [("encryption", "refuse")]

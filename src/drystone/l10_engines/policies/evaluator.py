@@ -22,7 +22,8 @@ from typing import TypeVar
 import msgspec
 
 from drystone.l10_engines.policies.errors import PolicyUnfit
-from drystone.l10_engines.policies.reading import Module, Shape, checked, unfit
+from drystone.l10_engines.policies.reading import Module, checked, unfit
+from drystone.l10_engines.policies.shapes import Shape
 from drystone.l10_engines.policies.tokens import Mistake
 from drystone.l10_engines.policies.wire import (
     LENGTH,

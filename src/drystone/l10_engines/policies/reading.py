@@ -8,13 +8,14 @@ function on the list, what is read from ``input`` is there by its type, and noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from drystone.l10_engines.policies.builtins import ALLOWED
+from drystone.l10_engines.policies.comparing import also_called, compared
 from drystone.l10_engines.policies.errors import PolicyUnfit
+from drystone.l10_engines.policies.shapes import Leaf, Shape
 from drystone.l10_engines.policies.tokens import Mistake, Token, Unreadable, tokens
 
 MOST_BYTES = 64 << 10
@@ -44,9 +45,6 @@ _KEYWORDS = frozenset(
     ]
 )
 _SPACES = frozenset(name.partition(".")[0] for name in ALLOWED)
-
-Shape: TypeAlias = "Mapping[str, Shape] | None"
-"""What a document may hold: by key, ``*`` for any; None where nobody says."""
 
 
 class Module(msgspec.Struct, frozen=True):
@@ -118,8 +116,10 @@ def read(module: Module, known: Shape = None) -> Read:
     rules = [_Rule(statement, found) for statement in statements[head:]]
     functions = {rule.name for rule in rules if rule.is_function}
     names = {rule.name for rule in rules}
+    aliases = {"input": known, **also_called([rule.tokens for rule in rules], known)}
     for rule in rules:
         rule.check(names, functions, known)
+        found += compared(rule.tokens, rule.declared, aliases)
     kept = tuple(rule for rule in RULES if rule in names)
     if not kept and not found:
         sentence = "this policy finds nothing: write 'deny contains {\"text\": …} if { … }'"
@@ -171,9 +171,9 @@ class _Rule:
 
     def __init__(self, every: list[Token], found: list[Mistake]) -> None:
         self._found = found
-        self._every = every[1:] if every[0].text == "default" else every
-        self._declared: set[str] = {"_", "input"}
-        first = self._every[0] if self._every else every[0]
+        self.tokens = every[1:] if every[0].text == "default" else every
+        self.declared: set[str] = {"_", "input"}
+        first = self.tokens[0] if self.tokens else every[0]
         self.name = first.text
         after = self._text(1)
         self.is_function = after == "("
@@ -200,18 +200,18 @@ class _Rule:
         self._declare()
 
     def _text(self, i: int) -> str:
-        return self._every[i].text if 0 <= i < len(self._every) else ""
+        return self.tokens[i].text if 0 <= i < len(self.tokens) else ""
 
     def _declare(self) -> None:
         i = 1
         if self.is_function:
             end = self._closing(1)
-            for token in self._every[2:end]:
+            for token in self.tokens[2:end]:
                 self._name(token)
             i = end
-        for at in range(i, len(self._every)):
-            match self._every[at].text:
-                case "some" | "every" if self._every[at].kind == "word":
+        for at in range(i, len(self.tokens)):
+            match self.tokens[at].text:
+                case "some" | "every" if self.tokens[at].kind == "word":
                     self._listed(at + 1)
                 case ":=" if at > 0:
                     self._assigned(at - 1)
@@ -220,17 +220,17 @@ class _Rule:
 
     def _closing(self, opening: int) -> int:
         depth = 0
-        for at in range(opening, len(self._every)):
-            if self._every[at].kind == "sign":
+        for at in range(opening, len(self.tokens)):
+            if self.tokens[at].kind == "sign":
                 depth += (self._text(at) in "{[(") - (self._text(at) in "}])")
             if depth == 0:
                 return at
-        return len(self._every)
+        return len(self.tokens)
 
     def _listed(self, at: int) -> None:
         """Declare the names behind ``some`` or ``every``."""
-        while at < len(self._every):
-            token = self._every[at]
+        while at < len(self.tokens):
+            token = self.tokens[at]
             if token.kind != "word" or token.text in _KEYWORDS:
                 self._found.append(
                     _at(token, "name variables behind 'some' and 'every', and nothing else")
@@ -245,7 +245,7 @@ class _Rule:
             at += 2
 
     def _assigned(self, at: int) -> None:
-        token = self._every[at]
+        token = self.tokens[at]
         if at == 0 or token.text == ")":  # the value of the rule itself
             return
         if token.kind == "word" and token.text not in _KEYWORDS:
@@ -264,11 +264,11 @@ class _Rule:
                 )
             )
             return
-        self._declared.add(token.text)
+        self.declared.add(token.text)
 
     def check(self, names: set[str], functions: set[str], known: Shape) -> None:
         """Find uses of what is not declared."""
-        for at, token in enumerate(self._every):
+        for at, token in enumerate(self.tokens):
             if token.text == "(" and at and self._text(at - 1) in {"]", "}"} and not token.begins:
                 self._found.append(_at(token, "call a function by its name"))
             if token.kind != "word" or (at and self._text(at - 1) == "."):
@@ -302,7 +302,7 @@ class _Rule:
                 )
         elif token.text == "input":
             self._look_up(token, path[1:], known)
-        elif token.text not in self._declared and token.text not in names:
+        elif token.text not in self.declared and token.text not in names:
             self._found.append(
                 _at(token, f"'{token.text}' is declared nowhere: declare it with 'some' or ':='")
             )
@@ -312,7 +312,7 @@ class _Rule:
         path = [self._text(at)]
         at += 1
         while True:
-            if self._text(at) == "." and at + 1 < len(self._every):
+            if self._text(at) == "." and at + 1 < len(self.tokens):
                 path.append(self._text(at + 1))
                 at += 2
             elif (
@@ -329,6 +329,9 @@ class _Rule:
         place = "input"
         for key in path:
             if known is None:
+                return
+            if isinstance(known, Leaf):
+                self._found.append(_at(token, f"{place} is a {known.kind}, and has no '{key}'"))
                 return
             if key not in known and "*" not in known:
                 there = ", ".join(sorted(known)) or "nothing"

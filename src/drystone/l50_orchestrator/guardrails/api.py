@@ -21,7 +21,8 @@ class Case(msgspec.Struct, frozen=True):
 
     Attributes:
         name: What is tried, in words.
-        input: What is different from the tidy service of the reference; mappings are merged, all else is put in its place.
+        input: What is different from the tidy service of the reference; mappings are merged, an empty one empties,
+            and all else is put in its place.
         deny: Parts of the texts that refuse, one for each; none when empty.
         warn: Likewise, of those that warn.
     """

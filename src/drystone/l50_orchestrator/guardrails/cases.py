@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from drystone.l10_engines.policies.evaluator import Evaluator
-from drystone.l10_engines.policies.reading import Module, Shape
+from drystone.l10_engines.policies.reading import Module
+from drystone.l10_engines.policies.shapes import Shape
 from drystone.l50_orchestrator.guardrails import judging, sample
 from drystone.l50_orchestrator.guardrails.api import Case, PolicySaid
 from drystone.l50_orchestrator.guardrails.judged import known
@@ -39,7 +40,7 @@ async def _differences(module: Module, case: Case, evaluator: Evaluator) -> list
 
 def _unknown(value: Any, shape: Shape, place: str) -> Iterator[str]:
     """Find keys that no change has: a case that is mistyped would try nothing."""
-    if shape is None or not isinstance(value, Mapping):
+    if not isinstance(shape, Mapping) or not isinstance(value, Mapping):
         return
     for key, inner in value.items():
         if key in shape or "*" in shape:

@@ -7,16 +7,16 @@ is nothing, and a policy that asks for what is in no type of this module is refu
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 import msgspec
 
-from drystone.l10_engines.policies.reading import Shape
-from drystone.l25_deployer.stacks.model import Stacks
+from drystone.l00_kernel.settings_tables import AtRest
+from drystone.l10_engines.policies.shapes import Leaf, Shape, merged
+from drystone.l25_deployer.stacks.model import ImageArtifact, Stacks
 from drystone.l50_orchestrator.guardrails.errors import JudgedUnreadable
-from drystone.l50_orchestrator.ports import Change, Environment
+from drystone.l50_orchestrator.ports import Change, Declared, Environment
 
 _NOTED = re.compile(r"line ([0-9]+): ([^:]+): (.*)", re.DOTALL)
 
@@ -59,13 +59,18 @@ class Dependency(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """What a change would do."""
+    """What a change would do.
+
+    Attributes:
+        at_rest: How what is stored lies on the disk: ``encrypted``, ``plain``, or ``unknown`` where nobody has said.
+    """
 
     changes: tuple[Changed, ...]
     refused: tuple[str, ...]
     notes: tuple[str, ...]
     exposed: tuple[str, ...]
     findings: tuple[Dependency, ...]
+    at_rest: AtRest = "unknown"
 
 
 class Noted(msgspec.Struct, frozen=True):
@@ -88,7 +93,9 @@ class Judged(msgspec.Struct, frozen=True):
         at: When, in UTC (RFC 3339); the only time that a policy knows.
         stacks: The five compiled stacks.
         plan: What changes.
-        noted: What the descriptor says that is not in the stacks.
+        noted: Keys that the descriptor has and nothing acts on yet.
+        declared: What the descriptor says that is not in the stacks, by value.
+        artefact: Digest of what must run: of the image's reference, or of the release that is promoted; null where the newest is taken.
         lines: By field (``environment.public``), the line of the descriptor that changes it.
     """
 
@@ -102,6 +109,8 @@ class Judged(msgspec.Struct, frozen=True):
     plan: Planned
     noted: tuple[Noted, ...]
     lines: dict[str, int]
+    declared: Declared = Declared()
+    artefact: str | None = None
 
 
 def judged(change: Change) -> Judged:
@@ -133,6 +142,7 @@ def judged(change: Change) -> Judged:
             refused=tuple(plan.refused),
             notes=tuple(plan.notes),
             exposed=tuple(plan.exposed),
+            at_rest=plan.at_rest,
             findings=tuple(
                 Dependency(
                     rule=f.rule,
@@ -149,7 +159,17 @@ def judged(change: Change) -> Judged:
         ),
         noted=tuple(_noted(line) for line in plan.not_yet),
         lines={f"{c.stack}.{c.path}": c.line for c in plan.changes if c.line},
+        declared=change.declared,
+        artefact=change.artefact or _pinned(stacks),
     )
+
+
+def _pinned(stacks: Stacks) -> str | None:
+    """Return the digest that the reference of an image names."""
+    artefact = stacks.resources.artifact
+    ref = artefact.ref if isinstance(artefact, ImageArtifact) else ""
+    _, _, digest = ref.partition("@")
+    return digest if digest.startswith("sha256:") else None
 
 
 def _noted(text: str) -> Noted:
@@ -163,19 +183,39 @@ def known() -> Shape:
     return _shape(msgspec.inspect.type_info(Judged))
 
 
+_LEAVES: dict[type, Shape] = {
+    msgspec.inspect.BoolType: Leaf("boolean"),
+    msgspec.inspect.IntType: Leaf("number"),
+    msgspec.inspect.FloatType: Leaf("number"),
+    msgspec.inspect.AnyType: None,
+    msgspec.inspect.TupleType: Leaf("list"),
+    msgspec.inspect.FrozenSetType: Leaf("list"),
+}
+"""Other types than these, and than those of :func:`_shape`, are written as texts."""
+
+
 def _shape(kind: Any) -> Shape:
     match kind:
         case msgspec.inspect.StructType():
             found = {field.encode_name: _shape(field.type) for field in kind.fields}
-            return found | ({kind.tag_field: None} if kind.tag_field else {})
+            tag = {kind.tag_field: Leaf("text", (str(kind.tag),))} if kind.tag_field else {}
+            return found | tag
         case msgspec.inspect.DictType():
             return {"*": _shape(kind.value_type)}
         case msgspec.inspect.UnionType():
-            shapes = [_shape(one) for one in kind.types]
-            merged: dict[str, Shape] = {}
-            for shape in shapes:
-                if isinstance(shape, Mapping):
-                    merged |= shape
-            return merged or None
+            shapes = [one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType)]
+            return reduce(merged, map(_shape, shapes))
+        case msgspec.inspect.LiteralType():
+            return _literal(kind.values)
+        case msgspec.inspect.VarTupleType() | msgspec.inspect.ListType():
+            return Leaf("list", items=_shape(kind.item_type))
         case _:
-            return None
+            return _LEAVES.get(type(kind), Leaf("text"))
+
+
+def _literal(values: tuple[Any, ...]) -> Shape:
+    if all(isinstance(one, str) for one in values):
+        return Leaf("text", tuple(sorted(values)))
+    if all(isinstance(one, bool) for one in values):
+        return Leaf("boolean")
+    return Leaf("number") if all(isinstance(one, int) for one in values) else None

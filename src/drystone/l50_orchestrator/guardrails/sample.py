@@ -22,8 +22,9 @@ from drystone.l25_deployer.stacks.model import (
     Stop,
 )
 from drystone.l50_orchestrator.guardrails.judged import Actor, Judged, Noted, Planned
-from drystone.l50_orchestrator.ports import Environment
+from drystone.l50_orchestrator.ports import Copies, Declared, DeclaredResource, Environment
 
+DAY = 86_400.0
 _STOP = Stop(drain=timedelta(seconds=30), grace=timedelta(seconds=30), signal="TERM")
 
 TIDY = Judged(
@@ -65,13 +66,30 @@ TIDY = Judged(
         ),
         route=Route(strategy="blue-green", keep_warm=timedelta(hours=1), keep=5),
     ),
-    plan=Planned((), (), (), (), ()),
+    plan=Planned((), (), (), (), (), "encrypted"),
     noted=(
         Noted("owner.oncall", 4, "only the team is shown yet"),
         Noted("resources.db.backup", 12, "no copies are made yet"),
         Noted("tags", 5, "tags are not recorded yet"),
     ),
     lines={},
+    declared=Declared(
+        oncall="commerce-primary",
+        tags={"product": "shop"},
+        resources={
+            "db": DeclaredResource(
+                "postgres",
+                Copies(
+                    interval=DAY,
+                    keep=7 * DAY,
+                    point_in_time=False,
+                    copy_to=(),
+                    restore_test=7 * DAY,
+                ),
+            )
+        },
+    ),
+    artefact="sha256:5f0c",
 )
 
 
@@ -82,11 +100,12 @@ def changed(different: Mapping[str, Any]) -> bytes:
         msgspec.ValidationError: No change looks like this.
     """
     tidy = msgspec.json.decode(msgspec.json.encode(TIDY))
-    return msgspec.json.encode(msgspec.convert(_merged(tidy, different), Judged))
+    wanted = _merged(tidy, different) if different else tidy
+    return msgspec.json.encode(msgspec.convert(wanted, Judged))
 
 
 def _merged(into: Any, different: Any) -> Any:
-    if not (isinstance(into, dict) and isinstance(different, Mapping)):
+    if not (isinstance(into, dict) and isinstance(different, Mapping) and different):
         return different
     other_type = "type" in different and "type" in into and different["type"] != into["type"]
     kept = {} if other_type else into

@@ -6,7 +6,7 @@ import msgspec
 
 from drystone.l00_kernel.errors import PlatformError, Unavailable
 from drystone.l25_deployer.api import PlanView, Source
-from drystone.l50_orchestrator.ports import Action, Change, Environment, Finding
+from drystone.l50_orchestrator.ports import Action, Change, Declared, Environment, Finding
 from drystone.l50_orchestrator.releases import admission, statements, store
 from drystone.l50_orchestrator.releases.admission import Facts, Next
 from drystone.l50_orchestrator.releases.bringing import mark_of
@@ -122,6 +122,8 @@ class Judging:
             stacks=terms.stacks if terms is not None else {},
             plan=view,
             at=record.now,
+            declared=terms.declared if terms is not None else Declared(),
+            artefact=asked.expected,
         )
         findings = await parts.guard.judge(change)
         await self._keep(record, view, findings)

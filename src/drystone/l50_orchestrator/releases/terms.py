@@ -13,8 +13,9 @@ from drystone.l25_deployer.descriptor.reading import Merged, Reading
 from drystone.l25_deployer.descriptor.schema.delivery import Deploy
 from drystone.l25_deployer.errors import DescriptorRefused
 from drystone.l25_deployer.stacks.compile import compile_stacks
-from drystone.l50_orchestrator.ports import Environment
+from drystone.l50_orchestrator.ports import Declared, Environment
 from drystone.l50_orchestrator.releases import windows
+from drystone.l50_orchestrator.releases.declaring import declared_in
 from drystone.l50_orchestrator.releases.errors import RequestUnfit
 from drystone.l50_orchestrator.rollout.plan import WEIGHTS, Cohort, Plan, Step, Watch, checked
 
@@ -39,6 +40,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         regions: Whether regions of one type follow one another.
         goes_on: Whether the descriptor may ask for a promotion by itself, in whatever environment.
         can_be_held: Whether it can run beside the one that serves; a cutover cannot.
+        declared: What the descriptor says that stands in no stack.
         stacks: The five compiled stacks, as JSON objects.
     """
 
@@ -56,6 +58,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     regions: Literal["one-by-one", "all"] = "one-by-one"
     goes_on: bool = False
     can_be_held: bool = True
+    declared: Declared = Declared()
 
 
 def digest_of(text: str) -> str:
@@ -133,6 +136,7 @@ def terms_in(reading: Reading, *, environment: Environment, version: str) -> Ter
         regions=deploy.regions,
         goes_on="soak" in reading.text,
         can_be_held=deploy.strategy != "cutover",
+        declared=declared_in(merged),
     )
 
 

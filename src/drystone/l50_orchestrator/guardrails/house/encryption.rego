@@ -21,9 +21,38 @@ deny contains {"text": text, "line": line} if {
     text := sprintf("%s holds a password and leads where it can be read on the way: make it a secret, and use TLS", [name])
 }
 
-warn contains {"text": text, "line": note.line} if {
-    some note in input.noted
-    regex.match("^(data|resources\\.[^.]+\\.data)$", note.path)
-    count(input.stacks.eternal.resources) > 0
-    text := "data of a class is declared, and its resources are as encrypted as the disk that they lie on: nothing else encrypts them yet"
+# Caches and streams write to the disk, too.
+stores if count(input.declared.resources) > 0
+
+classes contains class if some class in input.declared.data
+
+classes contains class if {
+    some resource in input.declared.resources
+    some class in resource.data
+}
+
+deny contains {"text": text} if {
+    stores
+    input.stacks.environment.tier <= 1
+    input.plan.at_rest == "plain"
+    text := sprintf("what tier %d stores lies in plain text on the disk of this platform: encrypt the disk, and set 'at_rest' to 'encrypted'", [input.stacks.environment.tier])
+}
+
+deny contains {"text": text} if {
+    stores
+    input.stacks.environment.tier > 1
+    some class in classes
+    input.plan.at_rest == "plain"
+    text := sprintf("data of the class '%s' lies in plain text on the disk of this platform: encrypt the disk, and set 'at_rest' to 'encrypted'", [class])
+}
+
+sensitive if input.stacks.environment.tier <= 1
+
+sensitive if count(classes) > 0
+
+warn contains {"text": text} if {
+    stores
+    sensitive
+    input.plan.at_rest == "unknown"
+    text := "nobody says whether the disk of this platform is encrypted: its owner writes 'at_rest' into the settings"
 }

@@ -27,6 +27,7 @@ deny contains {"text": text, "line": line} if {
 
 warn contains {"text": text, "line": line} if {
     artefact.type == "image"
+    input.artefact == null
     not contains(artefact.ref, "@sha256:")
     contains(last, ":")
     not endswith(last, ":latest")

@@ -27,3 +27,16 @@ warn contains {"text": "everybody may call it as often as they like: write 'limi
     input.stacks.environment.public
     count(input.stacks.environment.limits) == 0
 }
+
+deny contains {"text": text, "line": line} if {
+    some name, resource in input.declared.resources
+    resource.public
+    line := object.get(input.lines, sprintf("eternal.resources.%s", [name]), 0)
+    text := sprintf("everybody may read '%s': remove 'public: true', or have an exception named for it", [name])
+}
+
+deny contains {"text": text} if {
+    some name, resource in input.declared.resources
+    resource.type == "edge-route"
+    text := sprintf("'%s' is a way in for everybody outside: let people sign in, or have an exception named for it", [name])
+}
