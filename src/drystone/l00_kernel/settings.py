@@ -37,6 +37,7 @@ from drystone.l00_kernel.settings_tables import (
     MetricsSettings,
     Name,
     ObjectsSettings,
+    OrchestratorSettings,
     Port,
     PostgresSettings,
     ProxySettings,
@@ -94,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxy: ProxySettings = ProxySettings()
     dependencies: DependenciesSettings = DependenciesSettings()
     console: ConsoleSettings = ConsoleSettings()
+    orchestrator: OrchestratorSettings = OrchestratorSettings()
     keys: KeysSettings = KeysSettings()
     limits: LimitsSettings = LimitsSettings()
     signin: SigninSettings = SigninSettings()
@@ -238,7 +240,9 @@ def _of_signin(values: Mapping[str, Any]) -> list[str]:
     mistakes = []
     if "signin.client_secret_file" in values and "signin.issuer" not in values:
         mistakes.append("signin.client_secret_file is of no use without signin.issuer")
-    addresses = [name for name in ("signin.url", "signin.issuer") if name in values]
+    addresses = [
+        name for name in ("signin.url", "signin.issuer", "orchestrator.url") if name in values
+    ]
     mistakes += [
         f"{name} must be an address with https, or one of this machine such as"
         " http://signin.localhost:8400, without a query or a user"

@@ -99,6 +99,17 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
 
 
+class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The orchestrator.
+
+    Attributes:
+        url: Where it answers from afar, by tokens alone. When not set, ``orchestrator.`` in place of ``signin.`` in the address of
+            the sign-in, which is ``http://orchestrator.localhost`` at the port of the edge unless that is elsewhere.
+    """
+
+    url: str | None = None
+
+
 class KeysSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Service keys.
 

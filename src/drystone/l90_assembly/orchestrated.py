@@ -60,6 +60,7 @@ from drystone.l50_orchestrator.running.engine import NAME
 from drystone.l50_orchestrator.targets.deployer import DeployerTarget
 from drystone.l90_assembly.on_behalf import on_behalf
 from drystone.l90_assembly.people import people_first
+from drystone.l90_assembly.remote import from_afar
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
@@ -84,11 +85,13 @@ class Orchestrated(msgspec.Struct, frozen=True):
     """The orchestrator at work.
 
     Attributes:
-        app: What answers.
+        app: What answers at the socket of the home.
+        remote: What answers those who come over a network.
         working: Carries releases out; it ends when nothing can be carried out any more.
     """
 
     app: App
+    remote: App
     working: asyncio.Task[None]
 
 
@@ -172,19 +175,10 @@ async def orchestrated(
         stack.push_async_callback(_ended, watching)
         looking = asyncio.create_task(drift.watch(log), name="drift")
         stack.push_async_callback(_ended, looking)
-        app = serve(
-            access,
-            audits,
-            registry,
-            guardrails,
-            releases,
-            drift,
-            configuration,
-            authenticate=authenticate,
-            clock=clock,
-            log=log,
-        )
-        yield Orchestrated(app, working)
+        others = (access, audits, registry, guardrails, drift, configuration)
+        app = serve(releases, *others, authenticate=authenticate, clock=clock, log=log)
+        remote = from_afar(home, parts, others, gate=gate, sign_in=sign_in, clock=clock, log=log)
+        yield Orchestrated(app, remote, working)
 
 
 def _targets(here: Target) -> Callable[[Environment], Target]:

@@ -11,6 +11,7 @@ from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l35_mesh.signin.words import address_of
 from drystone.l50_orchestrator.running.engine import NAME, OrchestratorEngine
 from drystone.l50_orchestrator.running.switch import Switch
+from drystone.l90_assembly.remote_address import socket_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,7 @@ def orchestrator_engine(
     return OrchestratorEngine(
         home.engines / NAME,
         socket=home.socket(f"{NAME}.sock"),
+        remote=socket_of(home),
         module=PROGRAM,
         home=home.path,
         sign_in=address_of(settings),

@@ -2,7 +2,7 @@
 
 ::
 
-    python -m drystone.l90_assembly.orchestrator_program --home DIR --socket PATH --database FILE --sign-in URL --memory BYTES
+    python -m drystone.l90_assembly.orchestrator_program --home DIR --socket PATH --remote PATH --database FILE --sign-in URL --memory BYTES
 
 It keeps everything in PostgreSQL, asks the agent of the home to carry things out, and may die at any moment.
 """
@@ -40,6 +40,7 @@ def main(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m drystone.l90_assembly.orchestrator_program")
     parser.add_argument("--home", type=Path, required=True, help="whose services")
     parser.add_argument("--socket", type=Path, required=True, help="where to answer")
+    parser.add_argument("--remote", type=Path, required=True, help="where to answer the edge")
     parser.add_argument("--database", type=Path, required=True, help="file with the way to it")
     parser.add_argument("--sign-in", required=True, help="address of the home's sign-in")
     parser.add_argument("--memory", type=int, required=True, help="bytes of data at most")
@@ -47,10 +48,13 @@ def main(words: Sequence[str]) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (given.memory, hard))
     access = msgspec.json.decode(given.database.read_bytes(), type=DatabaseAccess)
-    uvloop.run(_serve(Home.open(given.home), given.socket, access, given.sign_in))
+    sockets = (given.socket, given.remote)
+    uvloop.run(_serve(Home.open(given.home), sockets, access, given.sign_in))
 
 
-async def _serve(home: Home, socket: Path, access: DatabaseAccess, sign_in: str) -> None:
+async def _serve(
+    home: Home, sockets: tuple[Path, Path], access: DatabaseAccess, sign_in: str
+) -> None:
     clock = SystemClock()
     log = LineLog(sys.stderr, clock)
     leaving = asyncio.Event()
@@ -59,15 +63,22 @@ async def _serve(home: Home, socket: Path, access: DatabaseAccess, sign_in: str)
     database = Database(access, NAME, most=MOST_SESSIONS)
     try:
         async with orchestrated(home, database, sign_in=sign_in, clock=clock, log=log) as whole:
-            server = server_of(whole.app)
-            with listening(socket) as listener, old_objects_left_alone():
-                serving = asyncio.create_task(server.serve(sockets=[listener]))
+            near, far = server_of(whole.app), server_of(whole.remote)
+            with (
+                listening(sockets[0]) as here,
+                listening(sockets[1]) as edge,
+                old_objects_left_alone(),
+            ):
+                serving = (
+                    asyncio.create_task(near.serve(sockets=[here])),
+                    asyncio.create_task(far.serve(sockets=[edge])),
+                )
                 told = asyncio.create_task(leaving.wait())
                 # When nothing is carried out any more, this process is of no use: another one is started.
                 await asyncio.wait((told, whole.working), return_when=asyncio.FIRST_COMPLETED)
                 told.cancel()
-                server.should_exit = True
-                await serving
+                near.should_exit = far.should_exit = True
+                await asyncio.gather(*serving)
     finally:
         await database.close()
 

@@ -45,6 +45,7 @@ from drystone.l90_assembly.migration import MIGRATION, migration_part, migration
 from drystone.l90_assembly.observed import counted_by, observed_of
 from drystone.l90_assembly.orchestrator import orchestrator_part, switch_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
+from drystone.l90_assembly.remote_address import orchestrator_at_edge
 from drystone.l90_assembly.signin import Gates, signin_at_edge, signin_of, signin_part
 from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
 
@@ -235,6 +236,7 @@ async def assemble(
                 view_at_edge(home),
                 signin_at_edge(home, settings),
                 console_at_edge(home, settings),
+                *orchestrator_at_edge(home, settings),
             ),
         ),
         mesh=mesh.node,

@@ -21,10 +21,21 @@ _LIMITS = httpx2.Limits(max_keepalive_connections=20, keepalive_expiry=2.0)
 """A server closes idle connections after some seconds; the client must be the first to do so."""
 
 
+_THIS_MACHINE = ".localhost"
+
+
 def http_client(base_url: str) -> httpx2.AsyncClient:
-    """Return a client that takes nothing from the environment."""
+    """Return a client that takes nothing from the environment.
+
+    Names below ``localhost`` are this machine (RFC 6761, section 6.3), whatever its resolver says; many say nothing.
+    """
     transport = httpx2.AsyncHTTPTransport(trust_env=False, limits=_LIMITS)
-    return httpx2.AsyncClient(transport=transport, base_url=base_url, trust_env=False)
+    url = httpx2.URL(base_url)
+    headers = {}
+    if url.scheme == "http" and url.host.endswith(_THIS_MACHINE):
+        headers["host"] = url.netloc.decode("ascii")
+        url = url.copy_with(host="127.0.0.1")
+    return httpx2.AsyncClient(transport=transport, base_url=url, headers=headers, trust_env=False)
 
 
 class ByNetwork(Sender):

@@ -23,6 +23,12 @@ class BodyTooLarge(Invalid):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class BodyTooSlow(Invalid):
+    """The body takes too long to come in."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
 class WrongMediaType(Invalid):
     """The body is not application/json."""
 

@@ -7,6 +7,7 @@ give, is JSON, NDJSON or a problem document.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,6 +30,7 @@ from drystone.l00_kernel.contract.deadlines import within
 from drystone.l00_kernel.contract.declaration import Api, Call, calls_of, contracts_of
 from drystone.l00_kernel.contract.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     NoSuchCall,
     WrongMediaType,
     WrongMethod,
@@ -69,6 +71,7 @@ class _Serving(msgspec.Struct, frozen=True):
     log: Log
     once: Once
     body_limit: int
+    body_time: timedelta | None
     pace: Pace
 
 
@@ -79,6 +82,7 @@ def serve(
     log: Log | None = None,
     answers: Answers | None = None,
     body_limit: int = BODY_LIMIT,
+    body_time: timedelta | None = None,
     pace: Pace | None = None,
 ) -> Starlette:
     """Put implementations on HTTP.
@@ -90,6 +94,7 @@ def serve(
         log: Gets what implementations raise beyond their contract.
         answers: Where finished answers are kept for repeated requests; this process's memory when None.
         body_limit: Bytes of the largest request body.
+        body_time: How long a body may take to come in; for ever when None, as befits a socket of this machine.
         pace: How streams behave in time.
 
     Returns:
@@ -100,7 +105,9 @@ def serve(
     """
     clock = clock or SystemClock()
     once = Once(answers or MemoryAnswers(clock=clock))
-    serving = _Serving(authenticate, clock, log or NullLog(), once, body_limit, pace or Pace())
+    serving = _Serving(
+        authenticate, clock, log or NullLog(), once, body_limit, body_time, pace or Pace()
+    )
     routes = _routes(implementations, serving)
     app = Starlette(routes=routes, exception_handlers={404: _nothing_there})
     app.router.redirect_slashes = False
@@ -210,10 +217,15 @@ class _Route(BaseRoute):
         if announced.isdecimal() and int(announced) > limit:
             raise too_large
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise too_large
+        time = self._serving.body_time
+        try:
+            async with asyncio.timeout(None if time is None else time.total_seconds()):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > limit:
+                        raise too_large
+        except TimeoutError as e:
+            raise BodyTooSlow(f"the body did not come in within {time}; send less at once") from e
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if body and not self.call.has_body:
             raise Invalid(f"{self.call.id}: {self.call.verb} takes its arguments in the query")

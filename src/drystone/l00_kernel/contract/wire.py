@@ -69,6 +69,7 @@ _OWN: tuple[type[PlatformError], ...] = (
     own.NoSuchCall,
     own.WrongMethod,
     own.BodyTooLarge,
+    own.BodyTooSlow,
     own.WrongMediaType,
     own.KeyReused,
     own.CallRunning,

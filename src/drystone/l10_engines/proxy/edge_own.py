@@ -34,6 +34,7 @@ class OwnService(msgspec.Struct, frozen=True, kw_only=True):
         socket: Where it listens.
         host: A name at which it answers alone, whatever the path; it has none when None. Cookies that it sets there go to
             nobody else.
+        has_path: Whether it answers below its path, too; one that does not has a host.
         is_root: Whether it answers, in place of the index and at the same hosts, whatever no other of them does. One may.
     """
 
@@ -41,6 +42,7 @@ class OwnService(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     socket: Path
     host: str | None = None
+    has_path: bool = True
     is_root: bool = False
 
 
@@ -107,6 +109,8 @@ def own_host(one: OwnService) -> Config:
 def own_routes(one: OwnService) -> list[Config]:
     """Return the routes to one, and the one to its path with the slash at the end."""
     path = f"/{one.name}"
+    if not one.has_path:
+        return []
     if one.is_root:
         return [
             _route(one, [any_method(SAFE_METHODS)], _RETRY_SAFE, prefix="/"),

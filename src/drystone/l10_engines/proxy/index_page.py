@@ -28,7 +28,9 @@ def index_page(services: Sequence[EdgeService], port: int, own: Sequence[OwnServ
 
 def _own(own: Sequence[OwnService]) -> str:
     """Return the links to the platform's own pages; they are relative, whatever port leads here."""
-    links = ", ".join(f'<a href="{escape(one.name)}/">{escape(one.title)}</a>' for one in own)
+    links = ", ".join(
+        f'<a href="{escape(one.name)}/">{escape(one.title)}</a>' for one in own if one.has_path
+    )
     return f"<p>{links}</p>\n" if links else ""
 
 

@@ -76,6 +76,12 @@ class Reader:
             raise _unknown(id_)
         return found
 
+    async def folders(self, service: str) -> frozenset[str]:
+        """Return the folders from which releases of a service came that may be brought further."""
+        async with self._database.session() as session:
+            rows = await session.fetch(statements.FOLDERS, service=service)
+        return frozenset(folder for (folder,) in rows)
+
     async def line(self, id_: str) -> tuple[Record, bool]:
         """Return a release by its id, and whether somebody can return to it.
 

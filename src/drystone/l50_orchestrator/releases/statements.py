@@ -61,6 +61,11 @@ SELECT r.id, r.environment, r.service, r.kind, r.origin, r.team, r.version, r.me
 """
 """What serves is looked up for each line of the page, so that a plan made before the tables grew joins nothing else."""
 
+FOLDERS = """
+SELECT DISTINCT folder FROM release WHERE service = %(service)s AND (ended_at IS NULL OR state = 'served')
+"""
+"""Of releases that may be carried out, or brought further, from the folder that their descriptor came from."""
+
 OPEN_OF = """
 SELECT id FROM release WHERE environment = %(environment)s AND service = %(service)s AND ended_at IS NULL ORDER BY number
 """

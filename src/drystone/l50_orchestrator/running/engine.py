@@ -32,7 +32,8 @@ class OrchestratorEngine(LocalEngine):
     Args:
         directory: Its own.
         socket: Where it is to answer.
-        module: What Python runs; it takes ``--home``, ``--socket``, ``--database``, ``--sign-in`` and
+        remote: Where it is to answer the edge, for those who come over a network.
+        module: What Python runs; it takes ``--home``, ``--socket``, ``--remote``, ``--database``, ``--sign-in`` and
             ``--memory``.
         home: Whose.
         sign_in: Address of its sign-in.
@@ -48,6 +49,7 @@ class OrchestratorEngine(LocalEngine):
         directory: Path,
         *,
         socket: Path,
+        remote: Path,
         module: str,
         home: Path,
         sign_in: str,
@@ -56,6 +58,7 @@ class OrchestratorEngine(LocalEngine):
     ) -> None:
         super().__init__(NAME, directory, memory=MEMORY, patience=patience)
         self.socket = socket
+        self._remote = remote
         self._module = module
         self._home = home
         self._sign_in = sign_in
@@ -72,6 +75,7 @@ class OrchestratorEngine(LocalEngine):
         options = {
             "home": self._home,
             "socket": self.socket,
+            "remote": self._remote,
             "database": self.directory / ACCESS,
             "sign-in": self._sign_in,
             "memory": self.memory,

@@ -23,6 +23,10 @@ class NoAnswer(Unavailable):
     """A platform is kept in this home but does not answer."""
 
 
+class NoToken(Unauthenticated):
+    """A platform elsewhere is asked by somebody who has no token for it."""
+
+
 class OrchestratorOff(Conflict):
     """The orchestrator of this home is off."""
 

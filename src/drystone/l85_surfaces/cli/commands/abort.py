@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from drystone.l85_surfaces.cli.commands import apd
-from drystone.l85_surfaces.cli.commands.steering import steer
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Message, Service, Shared
-from drystone.l85_surfaces.cli.orchestrated import is_orchestrated
+from drystone.l85_surfaces.cli.commands.steering import ordered
+from drystone.l85_surfaces.cli.options import NOWHERE_SAID, Anywhere, Environment, Message, Service
+from drystone.l85_surfaces.cli.orchestrated import environment_at, orchestrator_if_on, releases_api
+from drystone.l85_surfaces.cli.terminal import Terminal
 
 
 async def abort(
@@ -14,13 +15,15 @@ async def abort(
     *,
     message: Message = "",
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Stop the operation in progress on a service.
 
     Prints what serves now. Where the orchestrator is on, it is the release under way that ends, at any point of its rollout.
     """
-    if await is_orchestrated(shared.folder):
-        await steer("abort", service, message, env, shared)
-    else:
-        await apd.abort(service, env=env, shared=shared)
+    async with orchestrator_if_on(shared, releases_api) as api:
+        if api is not None:
+            out, environment = Terminal(json=shared.json), environment_at(env, shared)
+            await ordered(api, "abort", service, environment, message=message, out=out)
+            return
+    await apd.abort(service, env=env, shared=shared.here)

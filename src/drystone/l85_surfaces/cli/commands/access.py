@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from drystone.l00_kernel.contract import every
 from drystone.l00_kernel.errors import Denied
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, OneEnvironment, Shared
+from drystone.l85_surfaces.cli.options import NOWHERE_SAID, Anywhere, OneEnvironment
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context
@@ -24,13 +24,13 @@ Team = Annotated[str, Parameter(help="Name of a team.")]
 OneService = Annotated[str | None, Parameter(name=("--service",), help="Which service.")]
 
 
-def _access(shared: Shared) -> AbstractAsyncContextManager[AccessApi]:
+def _access(shared: Anywhere) -> AbstractAsyncContextManager[AccessApi]:
     from drystone.l50_orchestrator.access.api import AccessApi  # noqa: PLC0415 - loads the contract
 
-    return orchestrator(shared.folder, AccessApi)
+    return orchestrator(shared, AccessApi)
 
 
-async def me(*, shared: Shared = NOTHING_SAID) -> None:
+async def me(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """Tell who you are to the orchestrator, and which roles you have."""
     out = Terminal(json=shared.json)
     async with _access(shared) as api:
@@ -46,7 +46,7 @@ async def can(
     who: Annotated[str | None, Parameter(help="A person, or token:<id>; you when omitted.")] = None,
     service: OneService = None,
     env: OneEnvironment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Tell whether somebody may do something, and who could let it. Exit code 1 where it may not."""
     from drystone.l85_surfaces.cli.commands.words_of_access import action_called  # noqa: PLC0415
@@ -62,7 +62,7 @@ async def can(
     out.line(answer.why)
 
 
-async def people(*, shared: Shared = NOTHING_SAID) -> None:
+async def people(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """List the people whom the orchestrator knows."""
     out = Terminal(json=shared.json)
     async with _access(shared) as api:
@@ -77,7 +77,7 @@ async def add_person(
     /,
     *,
     called: Annotated[str, Parameter(help="The name that people use.")] = "",
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Let the orchestrator know somebody, who may do nothing yet."""
     out = Terminal(json=shared.json)
@@ -87,7 +87,7 @@ async def add_person(
     out.lines(views.people([view], now=datetime.now(UTC), paint=out.paint))
 
 
-async def remove_person(name: Person, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def remove_person(name: Person, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Let somebody leave: teams, roles and tokens end at once."""
     out = Terminal(json=shared.json)
     async with _access(shared) as api:
@@ -96,7 +96,7 @@ async def remove_person(name: Person, /, *, shared: Shared = NOTHING_SAID) -> No
     out.line(f"{view.name} has left")
 
 
-async def teams(*, shared: Shared = NOTHING_SAID) -> None:
+async def teams(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """List teams and who is in them; a star marks those who say who is."""
     out = Terminal(json=shared.json)
     async with _access(shared) as api:
@@ -111,14 +111,14 @@ async def add_team(
     /,
     *,
     description: Annotated[str, Parameter(help="In a sentence.")] = "",
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Make a team, or describe it anew. Its members may deploy its services, its maintainers own them."""
     async with _access(shared) as api:
         _tell_team(shared, await api.put_team(context(), name=name, description=description))
 
 
-async def remove_team(name: Team, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def remove_team(name: Team, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Dissolve a team that owns no service."""
     async with _access(shared) as api:
         await api.remove_team(context(), name=name)
@@ -133,7 +133,7 @@ async def join(
     maintainer: Annotated[
         bool, Parameter(show_default=False, help="As one who says who is in the team.")
     ] = False,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Take somebody into a team."""
     async with _access(shared) as api:
@@ -141,7 +141,7 @@ async def join(
     _tell_team(shared, view)
 
 
-async def leave(team: Team, person: Person, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def leave(team: Team, person: Person, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Take somebody out of a team."""
     async with _access(shared) as api:
         _tell_team(shared, await api.remove_member(context(), team=team, person=person))
@@ -151,7 +151,7 @@ async def grants(
     *,
     who: Annotated[str | None, Parameter(help="Only of this one: person:ada, team:shop.")] = None,
     over: Annotated[str | None, Parameter(help="Only over this: service:orders.")] = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """List who has which role over what."""
     out = Terminal(json=shared.json)
@@ -174,7 +174,7 @@ async def grant(
         str,
         Parameter(name=("--in",), help="environment:prod-eu, type:prod for all of a type, or all."),
     ] = "all",
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Give a role. Nobody gives what they do not have."""
     from drystone.l50_orchestrator.access.domain import Grant  # noqa: PLC0415 - loads the contract
@@ -191,7 +191,7 @@ async def revoke_grant(
     id: Annotated[str, Parameter(help="As `drystone grants list` tells it.")],  # noqa: A002
     /,
     *,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Take a role back."""
     async with _access(shared) as api:
@@ -215,7 +215,7 @@ async def make_token(
     maker: Annotated[
         str, Parameter(help="On whose behalf; only the owner of the home may name somebody.")
     ] = "",
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Make a token and print it, this once. A command uses it that has it in DRYSTONE_TOKEN."""
     from drystone.l50_orchestrator.access.views import TokenSaid  # noqa: PLC0415 - loads the contract
@@ -241,7 +241,7 @@ async def list_tokens(
     *,
     service: OneService = None,
     maker: Annotated[str | None, Parameter(help="Only those that this person made.")] = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """List tokens, without what opens anything."""
     out = Terminal(json=shared.json)
@@ -258,7 +258,7 @@ async def revoke_token(
     id: Annotated[str, Parameter(help="As `drystone deploy-tokens list` tells it.")],  # noqa: A002
     /,
     *,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Revoke a token: it opens nothing any more within a second."""
     async with _access(shared) as api:
@@ -271,7 +271,7 @@ async def break_glass(
     /,
     *,
     minutes: Annotated[int, Parameter(least=1, help="How long, 60 at most.")] = 60,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Become an admin for an emergency. Everybody sees it, and it ends by itself."""
     out = Terminal(json=shared.json)
@@ -281,7 +281,7 @@ async def break_glass(
     out.lines(views.glasses([view], paint=out.paint))
 
 
-async def list_glasses(*, shared: Shared = NOTHING_SAID) -> None:
+async def list_glasses(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """List who became an admin for an emergency, and why."""
     out = Terminal(json=shared.json)
     async with _access(shared) as api:
@@ -294,7 +294,7 @@ async def end_glass(
     number: Annotated[int, Parameter(least=1, help="As `drystone glass list` tells it.")],
     /,
     *,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """End an emergency before its time."""
     async with _access(shared) as api:
@@ -302,13 +302,13 @@ async def end_glass(
     _done(shared, f"{view.person} is no admin by glass {view.number} any more")
 
 
-def _tell_team(shared: Shared, view: TeamView) -> None:
+def _tell_team(shared: Anywhere, view: TeamView) -> None:
     out = Terminal(json=shared.json)
     out.document(view)
     out.lines(views.teams([view], paint=out.paint))
 
 
-def _done(shared: Shared, text: str) -> None:
+def _done(shared: Anywhere, text: str) -> None:
     out = Terminal(json=shared.json)
     out.document({"done": text})
     out.line(text)

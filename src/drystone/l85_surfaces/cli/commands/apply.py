@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
+from drystone.l85_surfaces.cli.options import NOWHERE_SAID, Anywhere
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context
@@ -33,7 +33,7 @@ async def apply(
     confirm: Annotated[
         str, Parameter(metavar="WORDS", help="What --prune said to type, where something goes.")
     ] = "",
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Bring teams, roles, environments, services, policies and freezes to what the files of a folder say.
 
@@ -45,7 +45,7 @@ async def apply(
 
     out = Terminal(json=shared.json)
     files = collect(Path(folder))
-    async with orchestrator(shared.folder, ConfigurationApi) as api:
+    async with orchestrator(shared, ConfigurationApi) as api:
         if dry_run:
             plan = await api.plan(context(), files=files, prune=prune)
             out.document(plan)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from drystone.l00_kernel.contract import first
 from drystone.l85_surfaces.cli.errors import AuditBroken
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
+from drystone.l85_surfaces.cli.options import NOWHERE_SAID, Anywhere
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 LARGEST_PAGE = 1000
 
 
-def _audit(shared: Shared) -> AbstractAsyncContextManager[AuditApi]:
+def _audit(shared: Anywhere) -> AbstractAsyncContextManager[AuditApi]:
     from drystone.l50_orchestrator.audit.api import AuditApi  # noqa: PLC0415 - loads the contract
 
-    return orchestrator(shared.folder, AuditApi)
+    return orchestrator(shared, AuditApi)
 
 
 async def list_entries(
@@ -39,7 +39,7 @@ async def list_entries(
     lines: Annotated[
         int, Parameter(name=("--lines", "-n"), least=1, help="How many at most.")
     ] = 20,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """List what was done, the latest first."""
     out = Terminal(json=shared.json)
@@ -55,7 +55,7 @@ async def list_entries(
     out.lines(views.entries(found, paint=out.paint, width=out.width))
 
 
-async def verify(*, shared: Shared = NOTHING_SAID) -> None:
+async def verify(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """Read the whole log, and name the first entry that was changed, removed or inserted.
 
     Exit code 1 when there is one.
@@ -67,14 +67,14 @@ async def verify(*, shared: Shared = NOTHING_SAID) -> None:
 async def accept_restored(
     *,
     reason: Annotated[str, Parameter(help="Why the database is an older copy.")],
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Accept that the database was restored and what came after is lost; the log says so from now on."""
     async with _audit(shared) as api:
         _judge(shared, await api.accept_restored(context(), reason=reason))
 
 
-def _judge(shared: Shared, verdict: Verdict) -> None:
+def _judge(shared: Anywhere, verdict: Verdict) -> None:
     out = Terminal(json=shared.json)
     out.document(verdict)
     if verdict.problem is not None:

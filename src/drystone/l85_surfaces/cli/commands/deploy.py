@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from drystone.l85_surfaces.cli.commands import apd
 from drystone.l85_surfaces.cli.options import (
-    NOTHING_SAID,
+    NOWHERE_SAID,
+    Anywhere,
     DeleteData,
     Descriptor,
     Environment,
     Message,
-    Shared,
     Version,
     Wait,
 )
-from drystone.l85_surfaces.cli.orchestrated import is_orchestrated, orchestrator
-from drystone.l85_surfaces.cli.reach import context, environment_of
+from drystone.l85_surfaces.cli.orchestrated import environment_at, orchestrator_if_on, releases_api
 from drystone.l85_surfaces.cli.sources import checked
 from drystone.l85_surfaces.cli.terminal import Terminal
 
@@ -28,31 +27,28 @@ async def deploy(
     message: Message = "",
     delete_data: DeleteData = None,
     wait: Wait = True,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Deploy a service, and print where it answers.
 
     The old release serves until the new one has proved itself, and goes on serving if it does not. Ctrl-C
     aborts; a second one leaves at once. With --json, one object per step. Where the orchestrator is on, it decides
-    whether and when.
+    whether and when. To a platform elsewhere the files of the service are sent first, as far as they are not there.
     """
     what = checked(file)
-    if not await is_orchestrated(shared.folder):
-        await apd.deployed(what, env, version, delete_data, shared, wait=wait)
-        return
-    from drystone.l50_orchestrator.releases.api import ReleasesApi  # noqa: PLC0415 - loads the contract
-    from drystone.l85_surfaces.cli.releasing import carried_out  # noqa: PLC0415 - the same
+    async with orchestrator_if_on(shared, releases_api) as api:
+        if api is not None:
+            from drystone.l85_surfaces.cli.deploying import released  # noqa: PLC0415 - loads the contract
 
-    out = Terminal(json=shared.json)
-    environment = environment_of(env, shared.folder)
-    async with orchestrator(shared.folder, ReleasesApi) as api:
-        out.line(f"releasing {what.service} to {environment}")
-        asked = await api.deploy(
-            context(),
-            source=what.source,
-            environment=environment,
-            version=version,
-            message=message,
-            confirm=delete_data,
-        )
-        await carried_out(api, asked, out)
+            await released(
+                api,
+                what,
+                environment_at(env, shared),
+                version=version,
+                message=message,
+                confirm=delete_data,
+                shared=shared,
+                out=Terminal(json=shared.json),
+            )
+            return
+    await apd.deployed(what, env, version, delete_data, shared.here, wait=wait)

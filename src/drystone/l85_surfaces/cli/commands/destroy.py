@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 from drystone.l85_surfaces.cli.errors import Misuse, NotConfirmed
 from drystone.l85_surfaces.cli.following import follow
 from drystone.l85_surfaces.cli.options import (
-    NOTHING_SAID,
+    NOWHERE_SAID,
+    Anywhere,
     DeleteData,
     Environment,
     NoFinalBackup,
     Service,
-    Shared,
 )
-from drystone.l85_surfaces.cli.orchestrated import is_orchestrated, orchestrator
+from drystone.l85_surfaces.cli.orchestrated import environment_at, orchestrator_if_on, releases_api
 from drystone.l85_surfaces.cli.parameters import Parameter
-from drystone.l85_surfaces.cli.reach import context, environment_of, platform
+from drystone.l85_surfaces.cli.reach import context, platform
 from drystone.l85_surfaces.cli.terminal import Style, Terminal, is_terminal
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ async def destroy(
     ] = None,
     delete_data: DeleteData = None,
     no_final_backup: NoFinalBackup = False,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Remove a service; its data only where it is named.
 
@@ -49,36 +49,55 @@ async def destroy(
     platform refuse. A last backup of what goes is kept; `drystone backups` shows it. With --json, one object per step.
     """
     out = Terminal(json=shared.json)
-    environment = environment_of(env, shared.folder)
+    environment = environment_at(env, shared)
+    if shared.url is not None:
+        _require_backup(no_final_backup=no_final_backup)
+        _require_confirmed(service, _ask(service) if yes is None else yes)
+        async with orchestrator_if_on(shared, releases_api) as far:
+            if far is not None:
+                stream = far.destroy(
+                    context(), environment=environment, service=service, confirm=delete_data
+                )
+                await follow(stream, out, abort=_goes_on)
+        return
     async with platform(shared.folder) as api:
         view = await api.show(context(), environment=environment, service=service)
         if yes is None:
             out.lines(_what_goes(view, delete_data or [], out.paint))
             yes = _ask(service)
-        if yes != service:
-            raise NotConfirmed(
-                f"{service} stays: '{yes}' is not its name; nothing was changed", service=service
-            )
+        _require_confirmed(service, yes)
         abort = partial(api.abort, context(), environment=environment, service=service)
-        if not await is_orchestrated(shared.folder):
-            stream = api.destroy(
-                context(),
-                environment=environment,
-                service=service,
-                confirm=delete_data,
-                final_backup=not no_final_backup,
-            )
+        async with orchestrator_if_on(shared, releases_api) as releases:
+            if releases is None:
+                stream = api.destroy(
+                    context(),
+                    environment=environment,
+                    service=service,
+                    confirm=delete_data,
+                    final_backup=not no_final_backup,
+                )
+            else:
+                _require_backup(no_final_backup=no_final_backup)
+                stream = releases.destroy(
+                    context(), environment=environment, service=service, confirm=delete_data
+                )
             await follow(stream, out, abort=abort)
-            return
-        if no_final_backup:
-            raise Misuse("where the orchestrator is on, a last backup is always kept")
-        from drystone.l50_orchestrator.releases.api import ReleasesApi  # noqa: PLC0415 - loads the contract
 
-        async with orchestrator(shared.folder, ReleasesApi) as releases:
-            stream = releases.destroy(
-                context(), environment=environment, service=service, confirm=delete_data
-            )
-            await follow(stream, out, abort=abort)
+
+def _require_backup(*, no_final_backup: bool) -> None:
+    if no_final_backup:
+        raise Misuse("where the orchestrator is on, a last backup is always kept")
+
+
+async def _goes_on() -> str:
+    return "what is gone stays gone; ask again to remove the rest"
+
+
+def _require_confirmed(service: str, said: str) -> None:
+    if said != service:
+        raise NotConfirmed(
+            f"{service} stays: '{said}' is not its name; nothing was changed", service=service
+        )
 
 
 def _what_goes(view: ServiceView, delete_data: list[str], paint: Paint) -> Iterator[str]:

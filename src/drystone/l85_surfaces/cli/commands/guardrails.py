@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from drystone.l00_kernel.contract import every
 from drystone.l85_surfaces.cli.errors import Misuse
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
+from drystone.l85_surfaces.cli.options import NOWHERE_SAID, Anywhere
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context
@@ -22,13 +22,13 @@ Name = Annotated[str, Parameter(help="Its name.")]
 Reason = Annotated[str, Parameter(name=("--reason", "-r"), help="Why.")]
 
 
-def _guardrails(shared: Shared) -> AbstractAsyncContextManager[GuardrailsApi]:
+def _guardrails(shared: Anywhere) -> AbstractAsyncContextManager[GuardrailsApi]:
     from drystone.l50_orchestrator.guardrails.api import GuardrailsApi  # noqa: PLC0415 - loads the contract
 
-    return orchestrator(shared.folder, GuardrailsApi)
+    return orchestrator(shared, GuardrailsApi)
 
 
-async def policies(*, shared: Shared = NOTHING_SAID) -> None:
+async def policies(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """List policies: what each is for, where it holds, and whether it refuses."""
     out = Terminal(json=shared.json)
     async with _guardrails(shared) as api:
@@ -38,7 +38,7 @@ async def policies(*, shared: Shared = NOTHING_SAID) -> None:
     out.lines(views.policies(found, paint=out.paint, width=out.width))
 
 
-async def show_policy(name: Name, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def show_policy(name: Name, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Tell what a policy says, its Rego with it."""
     out = Terminal(json=shared.json)
     async with _guardrails(shared) as api:
@@ -53,7 +53,7 @@ async def set_mode(
     /,
     *,
     reason: Reason,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Let a policy refuse as it says, warn only, or not be asked at all."""
     out = Terminal(json=shared.json)
@@ -63,7 +63,7 @@ async def set_mode(
     out.lines(views.policies([view], paint=out.paint))
 
 
-async def exceptions(*, shared: Shared = NOTHING_SAID) -> None:
+async def exceptions(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """List exceptions with the days that they have left."""
     out = Terminal(json=shared.json)
     async with _guardrails(shared) as api:
@@ -92,7 +92,7 @@ async def ask_exception(
         Parameter(name=("--owner", "-o"), help="Who sees to it that it is not needed any more."),
     ],
     days: Annotated[int, Parameter(least=1, help="How long, 90 at most.")] = 14,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Ask that a service may do what a policy forbids, for a time. It counts when somebody else allows it."""
     from drystone.l50_orchestrator.guardrails.api import ExceptionSaid  # noqa: PLC0415 - loads the contract
@@ -106,7 +106,7 @@ async def ask_exception(
     out.lines(views.exceptions([view], paint=out.paint))
 
 
-async def allow_exception(name: Name, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def allow_exception(name: Name, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Allow an exception that somebody else asked for, as it is now."""
     out = Terminal(json=shared.json)
     async with _guardrails(shared) as api:
@@ -118,14 +118,14 @@ async def allow_exception(name: Name, /, *, shared: Shared = NOTHING_SAID) -> No
     out.lines(views.exceptions([view], paint=out.paint))
 
 
-async def end_exception(name: Name, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def end_exception(name: Name, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """End an exception before its last day."""
     async with _guardrails(shared) as api:
         await api.end_exception(context(), name=name)
     _done(shared, f"the exception {name} has ended")
 
 
-async def freezes(*, shared: Shared = NOTHING_SAID) -> None:
+async def freezes(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """List times in which nothing changes."""
     out = Terminal(json=shared.json)
     async with _guardrails(shared) as api:
@@ -152,7 +152,7 @@ async def freeze(
     team: Annotated[
         list[str] | None, Parameter(help="Only services of this team; may be given again.")
     ] = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Let nothing change for a time; ways back stay open."""
     from drystone.l50_orchestrator.guardrails.api import FreezeSaid  # noqa: PLC0415 - loads the contract
@@ -167,14 +167,14 @@ async def freeze(
     out.lines(views.freezes([view], paint=out.paint))
 
 
-async def lift(name: Name, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def lift(name: Name, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Lift a freeze."""
     async with _guardrails(shared) as api:
         await api.lift(context(), name=name)
     _done(shared, f"the freeze {name} is lifted")
 
 
-def _done(shared: Shared, text: str) -> None:
+def _done(shared: Anywhere, text: str) -> None:
     out = Terminal(json=shared.json)
     out.document({"done": text})
     out.line(text)

@@ -12,7 +12,7 @@ from drystone.l00_kernel.clock import SystemClock
 from drystone.l00_kernel.home import Home
 from drystone.l85_surfaces.cli import signed_in
 from drystone.l85_surfaces.cli.errors import Misuse
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
+from drystone.l85_surfaces.cli.options import NOTHING_SAID, NOWHERE_SAID, Anywhere, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context
 from drystone.l85_surfaces.cli.terminal import Terminal, remark
@@ -33,7 +33,7 @@ PasswordIn = Annotated[
 ]
 
 
-async def login(*, shared: Shared = NOTHING_SAID) -> None:
+async def login(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """Sign in: a page shows the code that stands here, and whoever confirms it there is signed in here.
 
     The session is kept in ~/.config/drystone, for this user's eyes alone, and ends after some hours.
@@ -41,13 +41,13 @@ async def login(*, shared: Shared = NOTHING_SAID) -> None:
     from drystone.l35_mesh.signin.errors import SignInRefused  # noqa: PLC0415 - loads the contract
 
     out = Terminal(json=shared.json)
-    async with signed_in.sign_in(shared.folder) as api:
+    async with signed_in.sign_in(shared.place) as api:
         asked = await api.begin_device(context())
         remark(f"Open {asked.complete}\nand go on if it shows the code {asked.code}.")
         found = await _answer(api, asked)
     if found is None:
         raise SignInRefused("Nobody has confirmed the code in time; try again.")
-    signed_in.keep(shared.folder, signed_in.Kept(found.session, found.user))
+    signed_in.keep(shared.place, signed_in.Kept(found.session, found.user))
     out.document({"user": found.user, "groups": found.groups, "until": found.until})
     out.line(f"signed in as {found.user}")
 
@@ -64,23 +64,23 @@ async def _answer(api: SignInApi, asked: DeviceAsked) -> SignedIn | None:
     return None
 
 
-async def logout(*, shared: Shared = NOTHING_SAID) -> None:
+async def logout(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """Sign out: the session ends, and is worth nothing to whoever has a copy."""
     out = Terminal(json=shared.json)
-    found = signed_in.kept(shared.folder)
+    found = signed_in.kept(shared.place)
     if found is not None:
-        async with signed_in.sign_in(shared.folder) as api:
+        async with signed_in.sign_in(shared.place) as api:
             await api.end(context(), session=found.session)
-        signed_in.keep(shared.folder, None)
+        signed_in.keep(shared.place, None)
     out.document({"user": None if found is None else found.user})
     out.line("nobody was signed in" if found is None else f"{found.user} is signed out")
 
 
-async def whoami(*, shared: Shared = NOTHING_SAID) -> None:
+async def whoami(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """Tell who is signed in here, and until when."""
     out = Terminal(json=shared.json)
-    found = signed_in.require(shared.folder)
-    async with signed_in.sign_in(shared.folder) as api:
+    found = signed_in.require(shared.place)
+    async with signed_in.sign_in(shared.place) as api:
         who = await api.who(context(), session=found.session)
     out.document(who)
     out.lines(views.who(who))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from drystone.l00_kernel.contract import every
 from drystone.l85_surfaces.cli.errors import Misuse
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Service, Shared
+from drystone.l85_surfaces.cli.options import NOWHERE_SAID, Anywhere, Service
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context
@@ -22,10 +22,10 @@ Team = Annotated[str, Parameter(name=("--team",), metavar="TEAM", help="Name of 
 Name = Annotated[str, Parameter(help="Its name.")]
 
 
-def _registry(shared: Shared) -> AbstractAsyncContextManager[RegistryApi]:
+def _registry(shared: Anywhere) -> AbstractAsyncContextManager[RegistryApi]:
     from drystone.l50_orchestrator.registry.api import RegistryApi  # noqa: PLC0415 - loads the contract
 
-    return orchestrator(shared.folder, RegistryApi)
+    return orchestrator(shared, RegistryApi)
 
 
 async def list_services(
@@ -37,7 +37,7 @@ async def list_services(
     retired: Annotated[
         bool, Parameter(show_default=False, help="Those that their teams gave up.")
     ] = False,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """List services with their owners, whether they run or not."""
     out = Terminal(json=shared.json)
@@ -55,7 +55,7 @@ async def list_services(
         out.line("no services")
 
 
-async def show(service: Service, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def show(service: Service, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Tell who owns a service, and where it runs."""
     async with _registry(shared) as api:
         _tell(shared, await api.show(context(), service=service))
@@ -73,7 +73,7 @@ async def register(
             name=("--link",), metavar="WHAT=URL", help="A page about it; may be given again."
         ),
     ] = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Register a service for a team before its first deploy, or say something else of it."""
     from drystone.l50_orchestrator.registry.api import ServiceSaid  # noqa: PLC0415 - loads the contract
@@ -89,31 +89,31 @@ async def register(
         _tell(shared, await api.register(context(), service=service, said=said))
 
 
-async def offer(service: Service, /, *, team: Team, shared: Shared = NOTHING_SAID) -> None:
+async def offer(service: Service, /, *, team: Team, shared: Anywhere = NOWHERE_SAID) -> None:
     """Offer a service to another team, for 14 days; nothing changes until it is taken."""
     async with _registry(shared) as api:
         _tell(shared, await api.offer(context(), service=service, team=team))
 
 
-async def take(service: Service, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def take(service: Service, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Take a service that was offered to a team of your own."""
     async with _registry(shared) as api:
         _tell(shared, await api.take(context(), service=service))
 
 
-async def assign(service: Service, /, *, team: Team, shared: Shared = NOTHING_SAID) -> None:
+async def assign(service: Service, /, *, team: Team, shared: Anywhere = NOWHERE_SAID) -> None:
     """Give a service to another team without asking either; for admins."""
     async with _registry(shared) as api:
         _tell(shared, await api.assign(context(), service=service, team=team))
 
 
-async def retire(service: Service, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def retire(service: Service, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Give a service up that runs nowhere. Its name stays its team's for 90 days."""
     async with _registry(shared) as api:
         _tell(shared, await api.retire(context(), service=service))
 
 
-async def environments(*, shared: Shared = NOTHING_SAID) -> None:
+async def environments(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """List environments: their type, where they lie, and which comes after which."""
     out = Terminal(json=shared.json)
     async with _registry(shared) as api:
@@ -138,7 +138,7 @@ async def set_environment(
         str, Parameter(metavar="ENV", help="What a release passes before this one.")
     ] = "",
     keep: Annotated[int, Parameter(least=1, help="How many releases are kept to go back to.")] = 5,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Make an environment, or change it."""
     from drystone.l50_orchestrator.registry.api import EnvironmentSaid  # noqa: PLC0415 - loads the contract
@@ -151,14 +151,14 @@ async def set_environment(
     out.lines(views.environments([view], paint=out.paint, width=out.width))
 
 
-async def remove_environment(name: Name, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def remove_environment(name: Name, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Remove an environment in which nothing runs."""
     async with _registry(shared) as api:
         await api.remove_environment(context(), environment=name)
     _gone(shared, name)
 
 
-async def targets(*, shared: Shared = NOTHING_SAID) -> None:
+async def targets(*, shared: Anywhere = NOWHERE_SAID) -> None:
     """List targets: what carries out the releases of environments."""
     out = Terminal(json=shared.json)
     async with _registry(shared) as api:
@@ -172,7 +172,7 @@ async def set_target(
     /,
     *,
     url: Annotated[str, Parameter(help="Address of the other platform, https://HOST[:PORT]/.")],
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Make a target of another platform, or change where it is."""
     from drystone.l50_orchestrator.registry.api import TargetSaid  # noqa: PLC0415 - loads the contract
@@ -184,20 +184,20 @@ async def set_target(
     out.lines(views.targets([view], paint=out.paint, width=out.width))
 
 
-async def remove_target(name: Name, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def remove_target(name: Name, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Remove a target to which no environment is bound."""
     async with _registry(shared) as api:
         await api.remove_target(context(), target=name)
     _gone(shared, name)
 
 
-def _gone(shared: Shared, name: str) -> None:
+def _gone(shared: Anywhere, name: str) -> None:
     out = Terminal(json=shared.json)
     out.document({"removed": name})
     out.line(f"{name} is removed")
 
 
-def _tell(shared: Shared, view: ServiceView) -> None:
+def _tell(shared: Anywhere, view: ServiceView) -> None:
     out = Terminal(json=shared.json)
     out.document(view)
     out.lines(views.service(view, paint=out.paint))

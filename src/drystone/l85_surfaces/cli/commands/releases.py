@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from drystone.l00_kernel.contract import first
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Message, OneEnvironment, Shared
+from drystone.l85_surfaces.cli.options import NOWHERE_SAID, Anywhere, Message, OneEnvironment
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context
@@ -33,13 +33,13 @@ async def releases(
         int, Parameter(name=("--lines", "-n"), least=1, help="How many at most.")
     ] = 20,
     env: OneEnvironment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """List releases, newest first."""
     from drystone.l50_orchestrator.releases.api import ReleasesApi  # noqa: PLC0415 - loads the contract
 
     out = Terminal(json=shared.json)
-    async with orchestrator(shared.folder, ReleasesApi) as api:
+    async with orchestrator(shared, ReleasesApi) as api:
         found = await first(
             lines,
             lambda cursor, most: api.history(
@@ -60,23 +60,23 @@ async def releases(
         out.line("no releases")
 
 
-async def show(release: Release, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def show(release: Release, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Tell all that is recorded of a release: who, why, what policies said, its steps, and the evidence of its rollout."""
     from drystone.l50_orchestrator.releases.api import ReleasesApi  # noqa: PLC0415 - loads the contract
 
     out = Terminal(json=shared.json)
-    async with orchestrator(shared.folder, ReleasesApi) as api:
+    async with orchestrator(shared, ReleasesApi) as api:
         view = await api.show(context(), release=release)
     out.document(view)
     out.lines(views.release(view, paint=out.paint))
 
 
-async def diff(release: Release, other: Release, /, *, shared: Shared = NOTHING_SAID) -> None:
+async def diff(release: Release, other: Release, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
     """Tell in what the second release differs from the first: code, configuration, resources, instances, traffic."""
     from drystone.l50_orchestrator.releases.api import ReleasesApi  # noqa: PLC0415 - loads the contract
 
     out = Terminal(json=shared.json)
-    async with orchestrator(shared.folder, ReleasesApi) as api:
+    async with orchestrator(shared, ReleasesApi) as api:
         found = await api.diff(context(), release=release, other=other)
     out.document(found)
     if found:
@@ -86,24 +86,24 @@ async def diff(release: Release, other: Release, /, *, shared: Shared = NOTHING_
 
 
 async def approve(
-    release: Release, /, *, message: Message = "", shared: Shared = NOTHING_SAID
+    release: Release, /, *, message: Message = "", shared: Anywhere = NOWHERE_SAID
 ) -> None:
     """Agree to a release that waits for it. Its author cannot, nor who made its author's token."""
     await _say(release, message, shared, agrees=True)
 
 
 async def reject(
-    release: Release, /, *, message: Message = "", shared: Shared = NOTHING_SAID
+    release: Release, /, *, message: Message = "", shared: Anywhere = NOWHERE_SAID
 ) -> None:
     """Reject a release that waits for somebody's word."""
     await _say(release, message, shared, agrees=False)
 
 
-async def _say(release: str, message: str, shared: Shared, *, agrees: bool) -> None:
+async def _say(release: str, message: str, shared: Anywhere, *, agrees: bool) -> None:
     from drystone.l50_orchestrator.releases.api import ReleasesApi  # noqa: PLC0415 - loads the contract
 
     out = Terminal(json=shared.json)
-    async with orchestrator(shared.folder, ReleasesApi) as api:
+    async with orchestrator(shared, ReleasesApi) as api:
         found = await api.approve(context(), release=release, agrees=agrees, message=message)
     out.document(found)
     out.lines(views.releases([found], now=datetime.now(UTC), paint=out.paint, width=out.width))

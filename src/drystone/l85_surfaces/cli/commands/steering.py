@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from drystone.l85_surfaces.cli.errors import NothingUnderWay
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Message, Service, Shared
-from drystone.l85_surfaces.cli.orchestrated import orchestrator
+from drystone.l85_surfaces.cli.options import NOWHERE_SAID, Anywhere, Environment, Message, Service
+from drystone.l85_surfaces.cli.orchestrated import environment_at, orchestrator
 from drystone.l85_surfaces.cli.parameters import Parameter
-from drystone.l85_surfaces.cli.reach import context, environment_of
+from drystone.l85_surfaces.cli.reach import context
 from drystone.l85_surfaces.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ async def promote(
     ] = None,
     message: Message = "",
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Bring a release to the next environment, or end a rollout well.
 
@@ -43,7 +43,7 @@ async def promote(
     from drystone.l85_surfaces.cli.releasing import carried_out  # noqa: PLC0415 - the same
 
     out = Terminal(json=shared.json)
-    async with orchestrator(shared.folder, ReleasesApi) as api:
+    async with orchestrator(shared, ReleasesApi) as api:
         asked = await api.promote(context(), service=service, to=to, message=message)
         await carried_out(api, asked, out)
 
@@ -54,7 +54,7 @@ async def pause(
     *,
     message: Message = "",
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Let a rollout stay where it is until it is resumed. What proves it bad still ends it."""
     await steer("pause", service, message, env, shared)
@@ -66,13 +66,13 @@ async def resume(
     *,
     message: Message = "",
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Let a rollout go on that was paused."""
     await steer("resume", service, message, env, shared)
 
 
-async def steer(verb: Verb, service: str, message: str, env: str | None, shared: Shared) -> None:
+async def steer(verb: Verb, service: str, message: str, env: str | None, shared: Anywhere) -> None:
     """Give an order to the release of a service that is under way, or else to its latest.
 
     Raises:
@@ -80,11 +80,18 @@ async def steer(verb: Verb, service: str, message: str, env: str | None, shared:
     """
     from drystone.l50_orchestrator.releases.api import ReleasesApi  # noqa: PLC0415 - loads the contract
 
-    out = Terminal(json=shared.json)
-    environment = environment_of(env, shared.folder)
-    async with orchestrator(shared.folder, ReleasesApi) as api:
-        release = await _under_way(api, service, environment)
-        answer = await api.steer(context(), release=release, verb=verb, message=message)
+    async with orchestrator(shared, ReleasesApi) as api:
+        out = Terminal(json=shared.json)
+        environment = environment_at(env, shared)
+        await ordered(api, verb, service, environment, message=message, out=out)
+
+
+async def ordered(
+    api: ReleasesApi, verb: Verb, service: str, environment: str, *, message: str, out: Terminal
+) -> None:
+    """As :func:`steer`, by a connection that is there."""
+    release = await _under_way(api, service, environment)
+    answer = await api.steer(context(), release=release, verb=verb, message=message)
     out.document(answer)
     out.line(answer.text)
 

@@ -1,0 +1,79 @@
+"""The orchestrator over a network: a socket beside that of the home, and tokens alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+import drystone
+from drystone.l00_kernel.contract import openapi, serve
+from drystone.l00_kernel.contract.declaration import contracts_of
+from drystone.l50_orchestrator.releases.choosing import Choosing
+from drystone.l50_orchestrator.releases.reader import Reader
+from drystone.l50_orchestrator.remote.door import Door
+from drystone.l50_orchestrator.remote.guessing import Guesses
+from drystone.l50_orchestrator.remote.releases import RemoteReleases
+from drystone.l50_orchestrator.sources.service import Sources
+from drystone.l90_assembly.people import people_first
+
+if TYPE_CHECKING:
+    from drystone.l00_kernel.clock import Clock
+    from drystone.l00_kernel.contract import Api
+    from drystone.l00_kernel.home import Home
+    from drystone.l00_kernel.ports import Log
+    from drystone.l10_engines.on_demand.serving import App
+    from drystone.l50_orchestrator.access.gate import AccessGate
+    from drystone.l50_orchestrator.releases.parts import Parts
+
+SOURCES = "sources"
+"""Folder of the home with what was sent."""
+
+BODY_TIME = timedelta(seconds=30)
+
+
+def sources_of(home: Home, parts: Parts) -> Sources:
+    """Return what keeps the sources that come over a network."""
+    reader = Reader(parts.database)
+    choosing = Choosing(reader, parts.registry)
+
+    async def places(environment: str) -> list[str]:
+        return [one.name for one in await choosing.places(environment)]
+
+    return Sources(home.path / SOURCES, gate=parts.gate, places=places, needed=reader.folders)
+
+
+def from_afar(
+    home: Home,
+    parts: Parts,
+    others: Sequence[Api],
+    *,
+    gate: AccessGate,
+    sign_in: str,
+    clock: Clock,
+    log: Log,
+) -> App:
+    """Return what answers those who come over a network.
+
+    Args:
+        home: Whose services.
+        parts: What releases need of others.
+        others: All that the orchestrator serves but its releases.
+        gate: Knows tokens.
+        sign_in: Address of the home's sign-in.
+        clock: The time.
+        log: Where it reports.
+    """
+    sources = sources_of(home, parts)
+    served = (RemoteReleases(parts, sources), sources, *others)
+    authenticate = Guesses(people_first(home, sign_in, clock, gate.authenticate), clock)
+    app = serve(*served, authenticate=authenticate, clock=clock, log=log, body_time=BODY_TIME)
+
+    def description() -> bytes:
+        contracts = [contract for one in served for contract in contracts_of(type(one))]
+        document = openapi(*contracts, title="Drystone orchestrator", version=drystone.__version__)
+        return msgspec.json.encode(document)
+
+    return Door(app, authenticate=authenticate, description=description)

@@ -1,0 +1,277 @@
+"""The orchestrator over a network, as it is put together: who comes, with what, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+import pytest_asyncio
+import uvicorn
+
+from drystone.l00_kernel.clock import SystemClock
+from drystone.l00_kernel.context import Caller, Context
+from drystone.l00_kernel.contract import Api, connect
+from drystone.l00_kernel.contract.streaming import Pace
+from drystone.l00_kernel.errors import Denied, Invalid, PlatformError, Unauthenticated
+from drystone.l00_kernel.home import Home
+from drystone.l00_kernel.ports import NullLog
+from drystone.l10_engines.postgres.database import Database
+from drystone.l10_engines.postgres.schemas import provision
+from drystone.l10_engines.postgres.server import Postgres
+from drystone.l25_deployer.api import Source
+from drystone.l50_orchestrator.access.api import AccessApi
+from drystone.l50_orchestrator.access.views import TokenMade, TokenSaid
+from drystone.l50_orchestrator.audit import store as audit_store
+from drystone.l50_orchestrator.ports import Action
+from drystone.l50_orchestrator.registry.api import RegistryApi, ServiceSaid
+from drystone.l50_orchestrator.releases.api import Happened, ReleasesApi
+from drystone.l50_orchestrator.sources.api import SourceFile, SourcesApi
+from drystone.l50_orchestrator.sources.packing import sent
+from drystone.l90_assembly import remote
+from drystone.l90_assembly.agent_socket import listening, server_of
+from drystone.l90_assembly.orchestrated import orchestrated
+from drystone.testing.conformance.engines import short_home
+
+OWNER = Context(Caller("anybody"))
+TEXT = "schema: 1\nservice: {}\nowner: bakery\nprocess: {{command: [./run]}}\n"
+
+
+A = TypeVar("A", bound=Api)
+
+
+class Whole:
+    """An orchestrator without a deployer, on both of its sockets, and two services with a token each."""
+
+    def __init__(self, home: Home, near: Path, far: Path) -> None:
+        self.home, self.near, self.far = home, near, far
+        self.tokens: dict[str, TokenMade] = {}
+
+    def owner(self, api: type[A]) -> AbstractAsyncContextManager[A]:
+        return connect(api, uds=self.near)
+
+    def by(self, token: str, api: type[A], **more: str) -> AbstractAsyncContextManager[A]:
+        """Come over the network."""
+        return connect(api, uds=self.far, headers={"authorization": f"Bearer {token}", **more})
+
+    async def fill(self) -> None:
+        async with self.owner(AccessApi) as access, self.owner(RegistryApi) as registry:
+            await access.put_person(OWNER, name="ada")
+            await access.put_team(OWNER, name="bakery")
+            await access.put_member(OWNER, team="bakery", person="ada", is_maintainer=True)
+            for service in ("oven", "mill"):
+                await registry.register(OWNER, service=service, said=ServiceSaid("bakery"))
+                self.tokens[service] = await self.token(service)
+
+    async def token(self, service: str) -> TokenMade:
+        said = TokenSaid(
+            "ci",
+            (Action.SEE, Action.DEPLOY, Action.STEER),
+            kind="deploy",
+            service=service,
+            environment="dev",
+            maker="ada",
+        )
+        async with self.owner(AccessApi) as access:
+            return await access.make_token(OWNER, said=said)
+
+    async def raw(self, *pieces: bytes) -> bytes:
+        """Write bytes and return what comes back."""
+        reader, writer = await asyncio.open_unix_connection(self.far)
+        try:
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+            return await asyncio.wait_for(reader.read(4096), 10)
+        finally:
+            writer.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whole() -> AsyncIterator[Whole]:
+    with short_home() as place, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remote, "BODY_TIME", timedelta(milliseconds=300))
+        engine = Postgres("postgres", place / "postgres")
+        try:
+            await engine.start()
+            async with _running(engine, Home.create(place / "home")) as found:
+                yield found
+        finally:
+            await engine.stop()
+
+
+@asynccontextmanager
+async def _running(engine: Postgres, home: Home) -> AsyncIterator[Whole]:
+    access = await provision(engine.admin(), "orchestrator", connections=40, password="no secret")
+    database = Database(access, "orchestrator", most=8)
+    await audit_store.prepare(database)
+    await audit_store.seal(engine.admin(), database)
+    near, far = home.socket("near.sock"), home.socket("far.sock")
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        made = await stack.enter_async_context(
+            orchestrated(
+                home,
+                database,
+                sign_in="http://signin.localhost:1",
+                clock=SystemClock(),
+                log=NullLog(),
+            )
+        )
+        for path, app in ((near, made.app), (far, made.remote)):
+            server = server_of(app)
+            listener = stack.enter_context(listening(path))
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            stack.push_async_callback(_stopped, server, serving)
+        found = Whole(home, near, far)
+        await found.fill()
+        yield found
+
+
+async def _stopped(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+    server.should_exit = True
+    await serving
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def written(folder: Path, service: str = "oven") -> Source:
+    folder.mkdir()
+    (folder / "run").write_text("#!/bin/sh\n")
+    return Source(TEXT.format(service), "service.yaml", str(folder))
+
+
+async def test_a_token_deploys_what_it_has_sent_and_nothing_of_this_machine(
+    whole: Whole, tmp_path: Path
+) -> None:
+    token = whole.tokens["oven"].token
+    source = written(tmp_path / "here")
+    async with whole.by(token, SourcesApi) as sources, whole.by(token, ReleasesApi) as releases:
+        with pytest.raises(PlatformError, match="no folder of this machine can be named"):
+            await releases.deploy(OWNER, source=source, environment="dev")
+        there = await sent(sources, OWNER, source, environment="dev", service="oven")
+        asked = await releases.deploy(OWNER, source=there, environment="dev")
+        assert (asked.service, asked.environment, asked.author) == (
+            "oven",
+            "dev",
+            f"token:{whole.tokens['oven'].view.id}",
+        )
+        await releases.steer(OWNER, release=asked.id, verb="abort")
+
+
+async def test_without_a_token_nobody_is_anybody_whatever_else_comes(whole: Whole) -> None:
+    async with connect(
+        ReleasesApi, uds=whole.far, headers={"x-drystone-person": "ada", "cookie": "a=b"}
+    ) as api:
+        with pytest.raises(Unauthenticated, match="send a token"):
+            await api.history(OWNER)
+
+
+async def test_a_stolen_token_is_worth_its_own_service_in_its_own_environment_alone(
+    whole: Whole, tmp_path: Path
+) -> None:
+    token = whole.tokens["mill"].token
+    source = written(tmp_path / "here")
+    async with whole.by(token, SourcesApi) as sources, whole.by(token, ReleasesApi) as releases:
+        with pytest.raises(Denied):
+            await sent(sources, OWNER, source, environment="dev", service="oven")
+        with pytest.raises(Denied):
+            await sent(sources, OWNER, source, environment="prod", service="mill")
+        nothing = msgspec.structs.replace(source, folder="")
+        with pytest.raises(Denied):
+            await releases.deploy(OWNER, source=nothing, environment="dev")
+        with pytest.raises(Denied):
+            await releases.rollback(OWNER, environment="prod", service="mill")
+    async with whole.by(token, AccessApi) as access:
+        with pytest.raises(Denied):
+            await access.make_token(OWNER, said=TokenSaid("more", (Action.SEE,)))
+
+
+async def test_a_request_that_is_played_again_happens_once(whole: Whole, tmp_path: Path) -> None:
+    token = whole.tokens["oven"].token
+    again = Context(Caller("x"), idempotency_key="the-same")
+    async with whole.by(token, SourcesApi) as sources, whole.by(token, ReleasesApi) as releases:
+        there = await sent(
+            sources, OWNER, written(tmp_path / "here"), environment="dev", service="oven"
+        )
+        asked = [await releases.deploy(again, source=there, environment="dev") for _ in range(3)]
+        assert len({one.id for one in asked}) == 1
+        await releases.steer(OWNER, release=asked[0].id, verb="abort")
+
+
+async def test_a_revoked_token_ends_within_a_second_and_so_does_what_it_reads(
+    whole: Whole, tmp_path: Path
+) -> None:
+    made = await whole.token("oven")
+    async with whole.by(made.token, SourcesApi) as sources:
+        there = await sent(
+            sources, OWNER, written(tmp_path / "here"), environment="dev", service="oven"
+        )
+    async with whole.by(made.token, ReleasesApi) as releases:
+        asked = await releases.deploy(OWNER, source=there, environment="dev")
+        reading = asyncio.create_task(_read(releases.follow(OWNER, release=asked.id)))
+        await asyncio.wait((reading,), timeout=2 * Pace().patience.total_seconds())
+        assert not reading.done()
+        async with whole.owner(AccessApi) as access:
+            await access.revoke_token(OWNER, id=made.view.id)
+        with pytest.raises(Unauthenticated, match="revoked"):
+            await asyncio.wait_for(reading, 1)
+        with pytest.raises(Unauthenticated, match="revoked"):
+            await releases.history(OWNER)
+    async with whole.owner(ReleasesApi) as owner:
+        await owner.steer(OWNER, release=asked.id, verb="abort")
+
+
+async def _read(stream: AsyncIterator[Happened]) -> None:
+    async for _ in stream:
+        pass
+
+
+async def test_a_list_that_leads_outside_is_refused(whole: Whole, tmp_path: Path) -> None:
+    async with whole.by(whole.tokens["oven"].token, SourcesApi) as sources:
+        for one in (
+            SourceFile("../../../secrets/stolen", "file"),
+            SourceFile("/etc/cron.d/x", "file"),
+            SourceFile("key", "link", target="/etc/shadow"),
+            SourceFile("key", "link", target="../../../../secrets"),
+        ):
+            with pytest.raises(Invalid, match="inside the folder"):
+                await sources.offer(OWNER, environment="dev", service="oven", files=[one])
+
+
+async def test_a_descriptor_of_five_megabytes_is_refused_with_a_reason(whole: Whole) -> None:
+    text = TEXT.format("oven") + "# " + "x" * 5_000_000
+    async with whole.by(whole.tokens["oven"].token, ReleasesApi) as releases:
+        with pytest.raises(Invalid, match="large"):
+            await releases.deploy(OWNER, source=Source(text, "service.yaml", ""), environment="dev")
+
+
+async def test_bodies_that_are_huge_or_never_end_are_answered_at_once(whole: Whole) -> None:
+    head = "POST /v1/releases HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    token = f"authorization: Bearer {whole.tokens['oven'].token}\r\n"
+    huge = f"{head}{token}content-length: 99999999999\r\n\r\n".encode()
+    assert (await whole.raw(huge)).startswith(b"HTTP/1.1 413")
+    slow = f"{head}{token}content-length: 100\r\n\r\n{{".encode()
+    assert (await whole.raw(slow)).startswith(b"HTTP/1.1 408")
+    # Nobody is waited for who may not ask.
+    nobody = f"{head}content-length: 1000000\r\n\r\n{{".encode()
+    assert (await whole.raw(nobody)).startswith(b"HTTP/1.1 401")
+    wrong = f"{head}authorization: Bearer dry_x\r\ncontent-length: 9999999\r\n\r\n".encode()
+    assert (await whole.raw(wrong)).startswith(b"HTTP/1.1 401")
+
+
+async def test_the_description_has_every_call_and_asks_for_no_token(whole: Whole) -> None:
+    reader, writer = await asyncio.open_unix_connection(whole.far)
+    writer.write(b"GET /v1/openapi.json HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 200")
+    paths = json.loads(body)["paths"]
+    assert {"/v1/releases", "/v1/registry/services"} <= paths.keys()
