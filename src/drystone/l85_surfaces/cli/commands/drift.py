@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from drystone.l85_surfaces.cli.options import (
-    NOTHING_SAID,
+    NOWHERE_SAID,
+    Anywhere,
     Environment,
     Message,
     OneEnvironment,
     Service,
-    Shared,
 )
-from drystone.l85_surfaces.cli.orchestrated import orchestrator
+from drystone.l85_surfaces.cli.orchestrated import environment_at, orchestrator
 from drystone.l85_surfaces.cli.parameters import Parameter
-from drystone.l85_surfaces.cli.reach import context, environment_of
+from drystone.l85_surfaces.cli.reach import context
 from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views import drift as views
 
@@ -26,7 +26,7 @@ async def show(
     /,
     *,
     env: OneEnvironment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> int:
     """Tell what serves and should not: since when, and who brought it there.
 
@@ -36,7 +36,7 @@ async def show(
     from drystone.l50_orchestrator.drift.api import DriftApi  # noqa: PLC0415 - loads the contract
 
     out = Terminal(json=shared.json)
-    async with orchestrator(shared.folder, DriftApi) as api:
+    async with orchestrator(shared, DriftApi) as api:
         found = await api.find(context(), service=service, environment=env)
     out.document(found)
     if not found:
@@ -52,7 +52,7 @@ async def repair(
     *,
     message: Message = "",
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Bring back what should serve, as a release of its own; data is never touched.
 
@@ -64,12 +64,12 @@ async def repair(
     from drystone.l85_surfaces.cli.releasing import carried_out  # noqa: PLC0415 - the same
 
     out = Terminal(json=shared.json)
-    environment = environment_of(env, shared.folder)
-    async with orchestrator(shared.folder, DriftApi) as api:
+    environment = environment_at(env, shared)
+    async with orchestrator(shared, DriftApi) as api:
         asked = await api.repair(
             context(), environment=environment, service=service, message=message
         )
-    async with orchestrator(shared.folder, ReleasesApi) as api:
+    async with orchestrator(shared, ReleasesApi) as api:
         await carried_out(api, asked, out)
 
 
@@ -79,14 +79,14 @@ async def adopt(
     *,
     message: Message = "",
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Write down that what serves is what should, as after the database was restored; nothing is deployed."""
     from drystone.l50_orchestrator.releases.api import ReleasesApi  # noqa: PLC0415 - loads the contract
 
     out = Terminal(json=shared.json)
-    environment = environment_of(env, shared.folder)
-    async with orchestrator(shared.folder, ReleasesApi) as api:
+    environment = environment_at(env, shared)
+    async with orchestrator(shared, ReleasesApi) as api:
         found = await api.adopt(
             context(), environment=environment, service=service, message=message
         )
