@@ -29,6 +29,7 @@ from drystone.l00_kernel.errors import Invalid
 from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.settings_tables import (
     AtRest,
+    BackupsSettings,
     CacheSettings,
     ConsoleSettings,
     DependenciesSettings,
@@ -97,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     console: ConsoleSettings = ConsoleSettings()
     orchestrator: OrchestratorSettings = OrchestratorSettings()
     keys: KeysSettings = KeysSettings()
+    backups: BackupsSettings = BackupsSettings()
     limits: LimitsSettings = LimitsSettings()
     signin: SigninSettings = SigninSettings()
     metrics: MetricsSettings = MetricsSettings()

@@ -120,6 +120,16 @@ class KeysSettings(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: Literal["ES256", "RS256"] = "ES256"
 
 
+class BackupsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Copies of what services keep.
+
+    Attributes:
+        folder: Where they lie, on another disk preferably; ``backups`` in the home when not set.
+    """
+
+    folder: Path | None = None
+
+
 class LimitsSettings(_Engine, frozen=True, kw_only=True):
     """The rate limiter.
 

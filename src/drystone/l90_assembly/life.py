@@ -80,13 +80,15 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
         LISTENS.reach()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         counting = asyncio.create_task(serve_metrics(settings.metrics.port, whole.statistics, log))
+        copying = asyncio.create_task(whole.schedule.run())
         starting = asyncio.create_task(_start(home, whole, log))
         await _first(stopped, leaving)
         starting.cancel()
         counting.cancel()
+        copying.cancel()
         server.should_exit = True
         await serving
-        await asyncio.gather(starting, counting, return_exceptions=True)
+        await asyncio.gather(starting, counting, copying, return_exceptions=True)
         await whole.leave()
         log.info("agent leaves")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from drystone.l10_engines.runtimes.podman import Podman
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.l20_trust.keys.peers.joined import JoinedKeys
 from drystone.l25_deployer.backups.copyist import Copyist
+from drystone.l25_deployer.backups.schedule import Schedule
 from drystone.l25_deployer.backups.service import Backups
 from drystone.l25_deployer.backups.store import BackupStore
 from drystone.l25_deployer.builds.artifacts import Artifacts
@@ -81,6 +83,7 @@ class Standalone(msgspec.Struct, frozen=True):
     Attributes:
         deployer: Its API.
         backups: Copies of what services keep.
+        schedule: Makes them when they are due.
         platform: Starts and stops it.
         supervisor: Keeps its engines.
         ads: Serves the proxy's configuration.
@@ -102,6 +105,7 @@ class Standalone(msgspec.Struct, frozen=True):
 
     deployer: Deployer
     backups: Backups
+    schedule: Schedule
     platform: Platform
     supervisor: Supervisor
     ads: Ads
@@ -212,8 +216,8 @@ async def assemble(
         settled=holding.settled,
     )
     provisioner = provisioner_of(home, settings, engines)
-    store = BackupStore(home.path / "backups")
-    store.clean()
+    store = BackupStore(settings.backups.folder or home.path / "backups")
+    await asyncio.to_thread(store.clean)
     copyist = Copyist(store, home=home.path, provisioner=provisioner, clock=clock, log=log)
     machine = Machine(
         label=home.label,
@@ -317,6 +321,7 @@ async def assemble(
     return Standalone(
         deployer=deployer,
         backups=Backups(services=services, copyist=copyist, operating=deployer.operating),
+        schedule=Schedule(services=services, copyist=copyist, log=log),
         platform=platform,
         supervisor=engines.supervisor,
         ads=engines.ads,

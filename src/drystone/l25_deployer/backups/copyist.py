@@ -78,6 +78,7 @@ class Copyist(Copying):
         self._provisioner = provisioner
         self._log = log
         self._locks: dict[Owner, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._troubles: dict[Owner, Trouble | None] = {}
 
     async def take(
         self,
@@ -316,15 +317,33 @@ class Copyist(Copying):
         except NoBackup:
             return None
 
+    @override
+    def troubles(self, record: ServiceRecord) -> list[str]:
+        owners = [Owner(*record.key, name) for name in record.eternal]
+        found = [(one.resource, self.trouble(one)) for one in owners]
+        return [
+            f"the {trouble.what} of '{name}' failed at {trouble.at:%Y-%m-%d %H:%M} UTC: {trouble.text}"
+            for name, trouble in found
+            if trouble is not None
+        ]
+
     def _note(self, owner: Owner, what: str, text: str | None) -> None:
         """Remember what went wrong, for whoever looks at the platform's state."""
-        known = self.store.trouble(owner)
+        known = self.trouble(owner)
+        if text is None and (known is None or known.what != what):
+            return
+        trouble = None if text is None else Trouble(self.clock.now(), what, text)
+        self._troubles[owner] = trouble
         if text is not None:
             self._log.warning(f"{what} failed", resource=owner.name, reason=text)
-            with suppress(OSError):
-                self.store.note_trouble(owner, Trouble(self.clock.now(), what, text))
-        elif known is not None and known.what == what:
-            self.store.note_trouble(owner, None)
+        with suppress(OSError):  # on a full disk the next agent knows less
+            self.store.note_trouble(owner, trouble)
+
+    def trouble(self, owner: Owner) -> Trouble | None:
+        """Return why the last attempt failed; None when it did not."""
+        if owner not in self._troubles:
+            self._troubles[owner] = self.store.trouble(owner)
+        return self._troubles[owner]
 
 
 def _require_equal(folder: Path, found: list[str]) -> None:

@@ -24,13 +24,13 @@ from drystone.l25_deployer.backups.errors import (
 from drystone.l25_deployer.backups.views import view
 from drystone.l25_deployer.local.recovery import recover
 from drystone.l25_deployer.local.resources.copies import NoBackup
+from drystone.l25_deployer.local.resources.port import Owner
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from drystone.l25_deployer.api import Progress
     from drystone.l25_deployer.local.kept_service import KeptService
-    from drystone.l25_deployer.local.resources.port import Owner
     from drystone.l25_deployer.local.services import Services
     from drystone.l25_deployer.local.telling import Teller
     from drystone.l25_deployer.operating import Operating
@@ -65,7 +65,9 @@ class Backups(BackupsApi):
                 " `drystone services` lists all"
             )
         return await asyncio.to_thread(
-            lambda: [view(self._store, record, environment, service, n) for n in sorted(named)]
+            lambda: [
+                view(self._copyist, record, Owner(environment, service, n)) for n in sorted(named)
+            ]
         )
 
     @override

@@ -5,28 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drystone.l25_deployer.backups.api import BackupView, ResourceBackups, TrialView
-from drystone.l25_deployer.local.resources.port import Owner
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from drystone.l25_deployer.backups.copyist import Copyist
     from drystone.l25_deployer.backups.domain import Manifest, Trial
     from drystone.l25_deployer.backups.store import BackupStore
     from drystone.l25_deployer.local.records import ServiceRecord
+    from drystone.l25_deployer.local.resources.port import Owner
 
 
-def view(
-    store: BackupStore, record: ServiceRecord | None, environment: str, service: str, name: str
-) -> ResourceBackups:
+def view(copyist: Copyist, record: ServiceRecord | None, owner: Owner) -> ResourceBackups:
     """Return what there is of one resource."""
-    owner = Owner(environment, service, name)
+    store, name = copyist.store, owner.resource
     resource = record.eternal.get(name) if record is not None else None
+    plan = getattr(resource, "backup", None)
     trials = store.trials(owner)
     proven = {one.backup: one.at for one in reversed(trials) if one.is_good}
-    trouble = store.trouble(owner)
+    trouble = copyist.trouble(owner)
     return ResourceBackups(
         resource=name,
         type=str(resource.__struct_config__.tag) if resource is not None else "",
+        every=plan.every.total_seconds() if plan is not None else None,
+        keep=plan.keep.total_seconds() if plan is not None else None,
+        restore_test=plan.restore_test.total_seconds() if plan is not None else None,
         backups=[_backup(store, owner, one, proven.get(one.id)) for one in store.all(owner)],
         trials=[_trial(one) for one in trials],
         trouble=f"{trouble.what} failed at {trouble.at:%Y-%m-%d %H:%M} UTC: {trouble.text}"

@@ -36,9 +36,17 @@ class Copying(abc.ABC):
             PlatformError: It cannot be finished; the service may not start with half of its data.
         """
 
+    @abc.abstractmethod
+    def troubles(self, record: ServiceRecord) -> list[str]:
+        """Say of which resources the last backup, or the last trial to restore one, failed."""
+
 
 class NoCopying(Copying):
     """Nobody keeps copies."""
+
+    @override
+    def troubles(self, record: ServiceRecord) -> list[str]:
+        return []
 
     @override
     async def keep_last(self, record: ServiceRecord, name: str, by: str) -> str | None:

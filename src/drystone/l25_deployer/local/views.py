@@ -113,6 +113,7 @@ def problems(kept: KeptService) -> list[str]:
     found = [*kept.problems, *kept.machine.edge.problems(kept.name)]
     if kept.owed:
         found.append(f"what happened last is not written down yet: {kept.owed.reason}")
+    found += kept.machine.copying.troubles(kept.record)
     running = [release for release in (kept.active, kept.canary) if release is not None]
     for one in (one for release in running for one in release.instances):
         if one.memory_kills:

@@ -20,7 +20,13 @@ from drystone.l25_deployer.stacks.plan import Notice
 
 NOW = ""
 
-_BACKUP = "no copies are made yet"
+_BACKUP = {
+    "every": NOW,
+    "keep": NOW,
+    "restore_test": NOW,
+    "point_in_time": "only the moments of copies can be gone back to yet",
+    "copy_to": "this machine is the only region",
+}
 _SCALING = "the number of instances stays at min"
 _UNPROVIDED = "nothing provides this type of resource yet; variables that refer to it are left out"
 _COMMON = {
@@ -68,9 +74,9 @@ RESOURCES: dict[str, str] = {
             "replicas": "there is one copy on this machine",
             "settings": "the engine keeps its own settings",
             "pool": "connections go straight to the engine",
-            "backup": _BACKUP,
         },
     ),
+    **_under("postgres.backup", _BACKUP),
     **_under(
         "bucket",
         {
@@ -79,8 +85,10 @@ RESOURCES: dict[str, str] = {
             "expire": "objects stay until they are removed",
             "public": "the bucket stays private",
             "cors": "pages of other origins may not read yet",
-            "backup": _BACKUP,
         },
+    ),
+    **_under(
+        "bucket.backup", {**_BACKUP, "point_in_time": "only databases can go back to any moment"}
     ),
     **_under(
         "cache",
@@ -93,6 +101,9 @@ RESOURCES: dict[str, str] = {
         },
     ),
     **_under("volume", {**_COMMON, "storage": "space is not limited yet"}),
+    **_under(
+        "volume.backup", {**_BACKUP, "point_in_time": "only databases can go back to any moment"}
+    ),
 }
 """By type of resource and key; every other type is listed whole."""
 

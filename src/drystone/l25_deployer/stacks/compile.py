@@ -95,18 +95,29 @@ def _eternal(descriptor: Descriptor) -> model.Eternal:
                     connections=resource.connections,
                     extensions=resource.extensions,
                     protect=resource.protect,
+                    backup=_backup(resource.backup),
                 )
             case resources.Bucket():
-                found[name] = model.Bucket(protect=resource.protect)
+                found[name] = model.Bucket(
+                    protect=resource.protect, backup=_backup(resource.backup)
+                )
             case resources.Cache() if resource.engine == "redis":
                 found[name] = model.Cache(
                     memory=resource.memory, eviction=resource.eviction, protect=resource.protect
                 )
             case resources.Volume():
-                found[name] = model.Volume(protect=resource.protect)
+                found[name] = model.Volume(
+                    protect=resource.protect, backup=_backup(resource.backup)
+                )
             case _:
                 pass
     return model.Eternal(found)
+
+
+def _backup(said: resources.Backup | None) -> model.BackupPlan | None:
+    if said is None:
+        return None
+    return model.BackupPlan(said.every, said.keep, said.restore_test, said.point_in_time)
 
 
 def _release(descriptor: Descriptor, facts: Facts) -> model.ReleaseResources:

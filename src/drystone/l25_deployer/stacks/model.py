@@ -52,6 +52,22 @@ Command: TypeAlias = tuple[Template, ...]
 """Program and arguments; no shell reads them."""
 
 
+class BackupPlan(msgspec.Struct, frozen=True):
+    """When copies of the data are made, how long they are kept, and how often one is proven.
+
+    Attributes:
+        every: Time between two copies.
+        keep: How long one is kept.
+        restore_test: Time between two trials to restore one.
+        point_in_time: Whether any moment can be gone back to.
+    """
+
+    every: timedelta
+    keep: timedelta
+    restore_test: timedelta
+    point_in_time: bool = False
+
+
 class Postgres(msgspec.Struct, frozen=True, tag_field="type", tag="postgres"):
     """A database with a role of its own.
 
@@ -59,18 +75,26 @@ class Postgres(msgspec.Struct, frozen=True, tag_field="type", tag="postgres"):
         connections: How many connections the role may hold at once.
         extensions: Extensions to create, in this order.
         protect: Whether removing it must be confirmed by name.
+        backup: When it is copied; by itself never when None.
     """
 
     version: str
     connections: int
     extensions: tuple[str, ...] = ()
     protect: bool = True
+    backup: BackupPlan | None = None
 
 
 class Bucket(msgspec.Struct, frozen=True, tag_field="type", tag="bucket"):
-    """A bucket with a key of its own."""
+    """A bucket with a key of its own.
+
+    Attributes:
+        protect: Whether removing it must be confirmed by name.
+        backup: When it is copied; by itself never when None.
+    """
 
     protect: bool = True
+    backup: BackupPlan | None = None
 
 
 class Cache(msgspec.Struct, frozen=True, tag_field="type", tag="cache"):
@@ -87,9 +111,15 @@ class Cache(msgspec.Struct, frozen=True, tag_field="type", tag="cache"):
 
 
 class Volume(msgspec.Struct, frozen=True, tag_field="type", tag="volume"):
-    """A directory that outlives releases."""
+    """A directory that outlives releases.
+
+    Attributes:
+        protect: Whether removing it must be confirmed by name.
+        backup: When it is copied; by itself never when None.
+    """
 
     protect: bool = True
+    backup: BackupPlan | None = None
 
 
 Resource: TypeAlias = Postgres | Bucket | Cache | Volume

@@ -334,6 +334,7 @@ class Volume(Resource, frozen=True, kw_only=True, tag_field="type", tag="volume"
     KEYS: ClassVar[tuple[str, ...]] = ("path",)
 
     storage: Annotated[Size, "space on disk"] = GIBI
+    backup: Annotated[Backup | None, "copies of the data"] = None
 
 
 class Later(Resource, frozen=True, kw_only=True):
