@@ -31,7 +31,12 @@ class Bets(Judge):
     """The one of the platform, with all that belongs to it; the share is given and not its own."""
 
     def __init__(self, watch: Watch | None = None) -> None:
-        plan = Plan(steps=(Step(0.5, LONG), Step(1.0)), watch=watch or Watch(early=False))
+        # Of a cohort that stays together the machine does not say itself how requests are parted: whoever looks does.
+        plan = Plan(
+            steps=(Step(0.5, LONG), Step(1.0)),
+            cohort="user",
+            watch=watch or Watch(early=False),
+        )
         self.state = machine.begin(plan)
 
     @override

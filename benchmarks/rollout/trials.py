@@ -154,7 +154,7 @@ def _errors(share: float, chance: np.random.Generator, *, even: bool) -> int:
         sent += 1
         is_there = sent % round(1 / share) == 0 if even else chance.random() < share
         canary += is_there
-        seen = world.answer(is_canary=bool(is_there))
+        seen = world.answer(share, is_canary=bool(is_there))
         if judge.is_bad(sent / 1000, seen):
             return canary
 

@@ -45,12 +45,14 @@ class Steady:
         for part, bad in ((share, self.canary), (1 - share, self.stable)):
             n = int(self.trace.poisson(self.rate * seconds * part))
             both.append(Arm(n, int(self.trace.binomial(n, min(1.0, bad * self._factor)))))
-        return Counted(*both)
+        canary, stable = both
+        return Counted(canary, stable, share if 0 < share < 1 else None)
 
-    def answer(self, *, is_canary: bool) -> Counted:
-        """Return one answer."""
+    def answer(self, share: float, *, is_canary: bool) -> Counted:
+        """Return one answer, where such a share goes to the canary."""
         bad = int(self.trace.random() < (self.canary if is_canary else self.stable))
-        return Counted(canary=Arm(1, bad)) if is_canary else Counted(stable=Arm(1, bad))
+        one = Arm(1, bad)
+        return Counted(canary=one, share=share) if is_canary else Counted(stable=one, share=share)
 
 
 @dataclass

@@ -64,6 +64,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
             examples=_first((*self.examples, *look.events)),
         )
 
+    def with_events(self, events: tuple[Event, ...]) -> Evidence:
+        """Return what is kept after some events more."""
+        return msgspec.structs.replace(self, examples=_first((*self.examples, *events)))
+
 
 def _thinned(curve: tuple[Point, ...]) -> tuple[Point, ...]:
     if len(curve) <= MOST_POINTS:

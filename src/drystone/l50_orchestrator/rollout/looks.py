@@ -33,13 +33,21 @@ class Arm(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """One metric of both releases since the look before."""
+    """One metric of both releases since the look before.
+
+    Attributes:
+        canary: What it did.
+        stable: What the other one did.
+        share: Where it is known apart from these counts: which part of those that might have been bad was the canary's, above 0,
+            below 1. Errors would part so if both releases were equally good.
+    """
 
     canary: Arm = Arm()
     stable: Arm = Arm()
+    share: float | None = None
 
     def plus(self, other: Counted) -> Counted:
-        """Return both together."""
+        """Return both together; the share is told of one look alone."""
         return Counted(self.canary.plus(other.canary), self.stable.plus(other.stable))
 
 
@@ -82,6 +90,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         timings: Of answers.
         requests: All requests and failures, whoever they came from: what an objective speaks of. None where there is none.
         events: Examples of what was bad on the canary.
+        unmeasured: By metric that is to be watched, why nothing is known of it.
     """
 
     at: timedelta
@@ -89,6 +98,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     timings: Timings | None = None
     requests: Counted | None = None
     events: tuple[Event, ...] = ()
+    unmeasured: dict[str, str] = {}
 
     @property
     def is_blind(self) -> bool:
@@ -111,6 +121,10 @@ def check(look: Look, metrics: frozenset[str]) -> None:
     for metric, counted in [*look.counts.items(), *all_requests.items()]:
         for name, arm in (("canary", counted.canary), ("stable", counted.stable)):
             _check_arm(f"{metric} of {name}", arm)
+        if counted.share is not None and not 0 < counted.share < 1:
+            raise ObservationUnfit(
+                f"{metric}: a share of {counted.share:g} is none between 0 and 1"
+            )
     if look.timings is not None:
         _check_timings(look.timings)
     if len(look.events) > MOST_EVENTS:

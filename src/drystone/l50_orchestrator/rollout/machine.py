@@ -24,8 +24,9 @@ import msgspec
 
 from drystone.l50_orchestrator.rollout import words
 from drystone.l50_orchestrator.rollout.evidence import Evidence
-from drystone.l50_orchestrator.rollout.looks import Look, check
-from drystone.l50_orchestrator.rollout.plan import SLOW, Cohort, Plan, checked
+from drystone.l50_orchestrator.rollout.looks import Counted, Look, check
+from drystone.l50_orchestrator.rollout.parting import share_of
+from drystone.l50_orchestrator.rollout.plan import BY_REQUESTS, SLOW, Cohort, Plan, checked
 from drystone.l50_orchestrator.rollout.standing import Finding, Standing
 from drystone.l50_orchestrator.rollout.standing import begin as nothing_known
 
@@ -44,6 +45,9 @@ SPREAD_AT_STEP = 0.5
 
 POOLED = timedelta(minutes=1)
 """What waits for a request on the other side waits no longer."""
+
+LEAST_TRIED = 3
+"""A canary that failed in all of so many requests is not promoted for want of proof, as where one user makes them all."""
 
 MOST_TURNS = 200
 
@@ -84,8 +88,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         held: How long this step has lasted, without pauses.
         spread: When money was last spread anew.
         pooled: Since when looks wait for one in which both sides have a request.
+        tried: All requests at this step, and failures.
         standing: The bets.
         evidence: What is kept to be shown.
+        unmeasured: By metric that is to be watched, why nothing is known of it.
         turns: What happened; the latest :data:`MOST_TURNS`.
     """
 
@@ -98,9 +104,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     held: timedelta = timedelta()
     spread: timedelta = timedelta()
     pooled: timedelta = timedelta()
+    tried: Counted = Counted()
     standing: Standing
     evidence: Evidence = msgspec.field(default_factory=Evidence)
     turns: tuple[Turn, ...] = ()
+    unmeasured: dict[str, str] = {}
 
     @property
     def why(self) -> str:
@@ -115,7 +123,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def wanted(self) -> Wanted:
         """What is to be brought about."""
-        return Wanted(self.share, self.plan.cohort, self.plan.header if not self.is_over else None)
+        header = self.plan.header if not self.is_over else None
+        return Wanted(self.share, self.plan.cohort, header, self.plan.watch.by)
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -125,11 +134,13 @@ class Wanted(msgspec.Struct, frozen=True):
         share: Of the traffic that goes to the canary, 0 to 1.
         cohort: What stays on one release.
         header: The request header by which somebody chooses a release; nobody can when None.
+        by: Who is told apart when errors are counted.
     """
 
     share: float
     cohort: Cohort
     header: str | None
+    by: Cohort = "request"
 
 
 def begin(plan: Plan) -> State:
@@ -155,11 +166,14 @@ def looked(state: State, look: Look) -> State:
     state = _at(state, look.at)
     if look.is_blind:
         return state
-    standing = state.standing.after(look)
+    tried = state.tried.plus(look.requests or Counted())
+    standing = state.standing.after(_parted(state, look, tried))
     finding = standing.finding(watch)
     state = msgspec.structs.replace(
         state,
         standing=standing,
+        tried=tried,
+        unmeasured=look.unmeasured or state.unmeasured,
         evidence=state.evidence.after(look, state.share, finding),
         verdict=_verdict(state, finding),
     )
@@ -168,6 +182,27 @@ def looked(state: State, look: Look) -> State:
     if state.phase in {"rising", "held"}:
         state = _go_on(state, finding)
     return _refreshed(state)
+
+
+def witnessed(state: State, look: Look) -> State:
+    """Return a rollout that is over with the events of one more look, for people; nothing else of it counts any more."""
+    kept = state.evidence.with_events(look.events)
+    return msgspec.structs.replace(state, evidence=kept)
+
+
+def _parted(state: State, look: Look, tried: Counted) -> Look:
+    """Say of what is counted by requests how it was parted, where chance parts them and nobody has said so."""
+    plan = state.plan
+    if plan.cohort != "request" or plan.watch.by != "request":
+        return look
+    share = share_of(state.share, tried)
+    counts = {
+        metric: msgspec.structs.replace(one, share=share)
+        if metric in BY_REQUESTS and one.share is None
+        else one
+        for metric, one in look.counts.items()
+    }
+    return msgspec.structs.replace(look, counts=counts)
 
 
 def ordered(state: State, order: Order) -> State:
@@ -232,6 +267,8 @@ def _go_on(state: State, finding: Finding) -> State:
     if finding.is_stable_broken and finding.is_over:
         return _hold(state, "both releases break the objective: held until the canary keeps it")
     what = words.step(state.plan, state.number)
+    if state.tried.canary.n >= LEAST_TRIED and state.tried.canary.bad == state.tried.canary.n:
+        return _hold(state, f"no answer of it was good at {what}: held, whatever else is proven")
     if watch.quiet == "promote":
         return _to_step(state, state.number + 1, f"nothing proven against it at {what}")
     return _hold(state, f"nothing proven at {what}: held; promote it, abort it, or wait for proof")
@@ -257,6 +294,7 @@ def _to_step(state: State, number: int, why: str) -> State:
         held=timedelta(),
         spread=state.at,
         pooled=state.at,
+        tried=Counted(),
         verdict="quiet",
     )
 

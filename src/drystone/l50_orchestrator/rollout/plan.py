@@ -16,8 +16,16 @@ Cohort = Literal["request", "user", "tenant", "visitor"]
 
 ERRORS, SLOW = "errors", "slow"
 
-WEIGHTS = {ERRORS: 0.6, SLOW: 0.2, "restarts": 0.1, "log-errors": 0.1}
+LOG_ERRORS, DEPENDENCY_ERRORS = "log-errors", "dependency-errors"
+
+WEIGHTS = {ERRORS: 0.6, SLOW: 0.2, "restarts": 0.1, LOG_ERRORS: 0.1, DEPENDENCY_ERRORS: 0.1}
 """The part of the money that is bet on each metric. ``slow`` is fed by timings, every other one by counts."""
+
+ALWAYS = (ERRORS, SLOW, "restarts", LOG_ERRORS)
+"""What is watched where nobody says anything else."""
+
+BY_REQUESTS = frozenset({ERRORS, LOG_ERRORS, DEPENDENCY_ERRORS})
+"""What is parted as requests are."""
 
 MOST_STEPS = 100
 
@@ -50,12 +58,14 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
         budget: The share of requests that may be bad by the objective of the service, if it has one.
     """
 
-    weights: dict[str, float] = msgspec.field(default_factory=lambda: dict(WEIGHTS))
+    weights: dict[str, float] = msgspec.field(
+        default_factory=lambda: {one: WEIGHTS[one] for one in ALWAYS}
+    )
     false_alarm: float = 0.01
     tolerate: float = 1.0
     worse: float = 2.0
     false_proof: float = 0.05
-    by: Cohort = "user"
+    by: Cohort = "request"
     on_alarm: Literal["rollback", "pause"] = "rollback"
     quiet: Literal["promote", "hold"] = "promote"
     early: bool = True

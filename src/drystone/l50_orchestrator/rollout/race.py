@@ -16,6 +16,12 @@ the nearest pair ``(r·φ, φ)`` of what is to be refuted. Its average is ``(B +
 at ``φ``; choosing ``φ`` so that it has its peak there makes it nowhere positive. A canary that always fails is found after two to
 four requests where a tenth of the traffic or less goes to it, and after six or seven where half of it does.
 
+*Where the share is known.* Requests that a proxy parts by chance fall on the canary with the probability ``s`` that it was told, whatever came
+before. Then each error falls there with ``π = r·s / (r·s + 1 - s)`` if what is to be refuted is true, however many requests happened to come since
+the last look, and relative bets take this ``π``: the average of a request's factor is ``1 + p_c·s·(a-1) + p_s·(1-s)·(b-1) ≤ 1``. If two
+requests of the canary come with hardly any to stable between them, that is no reason any more to doubt what they say. A share
+that is smaller than ``s`` makes bets poorer, never richer.
+
 A look in which one side has no request foretells nothing: it waits and is counted with the next ones. When that happens depends on
 requests alone and not on errors, so nothing is won by it. It must not wait for long: what is counted together is taken to have
 happened under the same circumstances.
@@ -30,7 +36,7 @@ import msgspec
 from drystone.l50_orchestrator.rollout import purse
 from drystone.l50_orchestrator.rollout.looks import Arm, Counted
 
-RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
+RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 100.0, 1000.0)
 """How many times as bad the canary may be, from hardly worse to not working."""
 
 OUT_CANARY, OUT_STABLE = 0.95, 0.02
@@ -39,10 +45,11 @@ OUT_CANARY, OUT_STABLE = 0.95, 0.02
 KEPT = 0.05
 """The part that is kept out of all bets, so that there is something to spread later."""
 
-OUTAGE = 0.25
-"""The part on the outage bet."""
+OUTAGE, BOLDEST = 0.15, 0.15
+"""The parts on the outage bet, and on the last one of the ratios: what an outage has to win by before much is known."""
 
-START = purse.split((KEPT, *[(1 - KEPT - OUTAGE) / len(RATIOS)] * len(RATIOS), OUTAGE))
+_OTHERS = len(RATIOS) - 1
+START = purse.split((KEPT, *[(1 - KEPT - OUTAGE - BOLDEST) / _OTHERS] * _OTHERS, BOLDEST, OUTAGE))
 
 MOST_TOLERATED = 10.0
 """With more, the outage bet would say nothing that tolerance does not allow."""
@@ -68,11 +75,22 @@ class Race(msgspec.Struct, frozen=True):
 
     def after(self, seen: Counted) -> Race:
         """Return the bets after one more look."""
-        seen = self.waiting.plus(seen)
-        if not (seen.canary.n and seen.stable.n):
-            return msgspec.structs.replace(self, waiting=seen)
-        factors = _factors(self.tolerate, seen.canary, seen.stable)
-        return Race(self.tolerate, purse.won(self.money, factors))
+        waiting = self.waiting.plus(seen)
+        is_whole = bool(waiting.canary.n and waiting.stable.n)
+        if seen.share is None and not is_whole:
+            return msgspec.structs.replace(self, waiting=waiting)
+        if seen.share is None:
+            parted = (float(waiting.canary.n), float(waiting.stable.n))
+            counted = waiting
+        else:
+            parted, counted = (seen.share, 1 - seen.share), seen
+        factors = [
+            0.0,
+            *(_relative(self.tolerate, ratio, parted, counted) for ratio in RATIOS),
+            _outage(self.tolerate, waiting.canary, waiting.stable) if is_whole else 0.0,
+        ]
+        left = Counted() if is_whole else waiting
+        return Race(self.tolerate, purse.won(self.money, factors), left)
 
     def without_waiting(self) -> Race:
         """Return the bets without what waits."""
@@ -107,11 +125,11 @@ class Proof(msgspec.Struct, frozen=True):
     def after(self, seen: Counted) -> Proof:
         """Return the bets after one more look."""
         seen = self.waiting.plus(seen)
-        canary, stable = seen.canary, seen.stable
-        if not (canary.n and stable.n):
+        parted = (seen.canary.n, seen.stable.n)
+        if not all(parted):
             return msgspec.structs.replace(self, waiting=seen)
         factors = [
-            _relative(self.worse, ratio / self.worse, canary, stable) for ratio in BETTER_RATIOS
+            _relative(self.worse, ratio / self.worse, parted, seen) for ratio in BETTER_RATIOS
         ]
         return Proof(self.worse, purse.won(self.money, factors))
 
@@ -124,17 +142,19 @@ BETTER_RATIOS = (0.25, 0.5, 1.0)
 """What :class:`Proof` bets on."""
 
 
-def _factors(tolerate: float, canary: Arm, stable: Arm) -> list[float]:
-    relative = (_relative(tolerate, ratio, canary, stable) for ratio in RATIOS)
-    return [0.0, *relative, _outage(tolerate, canary, stable)]
+def _relative(base: float, ratio: float, parted: tuple[float, float], seen: Counted) -> float:
+    """Return the logarithm by which the bet on ``ratio · base`` times as bad wins against ``base``.
 
-
-def _relative(base: float, ratio: float, canary: Arm, stable: Arm) -> float:
-    """Return the logarithm by which the bet on ``ratio · base`` times as bad wins against ``base``."""
+    Args:
+        base: What is to be refuted.
+        ratio: What is bet on, in proportion to that.
+        parted: How many there were of the canary and of stable, or in which proportion.
+        seen: How many of them were bad.
+    """
     # π_k/π = k·(r·n_c + n_s)/(k·r·n_c + n_s), and (1-π_k)/(1-π) the same without k: no difference of near numbers.
-    there = base * canary.n
-    lost = math.log((there + stable.n) / (ratio * there + stable.n))
-    return canary.bad * (math.log(ratio) + lost) + stable.bad * lost
+    there = base * parted[0]
+    lost = math.log((there + parted[1]) / (ratio * there + parted[1]))
+    return seen.canary.bad * (math.log(ratio) + lost) + seen.stable.bad * lost
 
 
 def _outage(tolerate: float, canary: Arm, stable: Arm) -> float:
