@@ -204,6 +204,7 @@ class DeployerApi(Api):
         share: float,
         cohort: str = "request",
         header: str | None = None,
+        by: str | None = None,
     ) -> None:
         """Give a held release a share of the requests; returns when the proxy parts them so.
 
@@ -219,6 +220,8 @@ class DeployerApi(Api):
                 ``x-drystone-tenant``, or ``x-tenant-id``), ``visitor`` (by a cookie that the edge sets) or ``request``
                 (nothing). Who cannot be told from others is given to either release by chance.
             header: Name of a header, in lower case, in which a request chooses ``canary`` while that gets any, or ``stable``.
+            by: Who is told apart when errors are counted: one of the cohorts, and the one given when None. A visitor is known
+                by the cookie that is set where visitors are the cohort.
 
         Raises:
             ServiceNotFound: It is not deployed there.

@@ -61,10 +61,11 @@ class HeldReleases(DeployerApi):
         share: float,
         cohort: str = "request",
         header: str | None = None,
+        by: str | None = None,
     ) -> None:
         kept = await self._recovered(environment, service)
         async with kept.lock:
-            await held.shift(kept, key, share=share, cohort=cohort, header=header)
+            await held.shift(kept, key, share=share, cohort=cohort, header=header, by=by)
 
     @override
     async def settle(

@@ -51,6 +51,10 @@ class Arm(msgspec.Struct, frozen=True):
         times: How many answers took so long: one number for each class that the bounds of the signals part.
         restarts: Ends of its instances that nobody wanted.
         log_errors: Lines of its logs at the level error or above.
+        users: How many users asked it, where users, tenants or visitors are told apart; of more than ten thousand, those of a sample.
+        users_in_error: How many of them met an error, each counted once, on the release where that was.
+        users_tried: How often one who had met none before asked, once a second at most.
+        users_at_risk: How many asked within the last minute who had met none before it. It rises and falls.
     """
 
     requests: int = 0
@@ -58,6 +62,10 @@ class Arm(msgspec.Struct, frozen=True):
     times: tuple[int, ...] = ()
     restarts: int = 0
     log_errors: int = 0
+    users: int = 0
+    users_in_error: int = 0
+    users_tried: int = 0
+    users_at_risk: int = 0
 
 
 class Signals(msgspec.Struct, frozen=True):
@@ -68,7 +76,9 @@ class Signals(msgspec.Struct, frozen=True):
         stable: The release that serves.
         canary: The one that is tried.
         bounds: Upper bounds in seconds of all classes of ``times`` but the last, rising.
-        events: Words of the latest things that went wrong with the new one, the latest last; nothing secret.
+        events: Words of the latest things that went wrong with the new one, the latest last: failed attempts with method, path
+            without its query, status and time, and lines of its log beside them, in which what looks like a secret is left out.
+        unmeasured: By metric, why nothing is known of it.
     """
 
     at: float
@@ -76,3 +86,4 @@ class Signals(msgspec.Struct, frozen=True):
     canary: Arm
     bounds: tuple[float, ...] = ()
     events: tuple[str, ...] = ()
+    unmeasured: dict[str, str] = {}

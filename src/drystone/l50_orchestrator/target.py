@@ -98,7 +98,9 @@ class Arm(msgspec.Struct, frozen=True):
         log_errors: Lines of its log at the level error or above.
         dependency_errors: Calls of its own that failed.
         users: How many different users it met, where users are told apart.
-        users_in_error: How many of them met an error.
+        users_in_error: How many of them met an error, each counted once.
+        users_tried: How often one who had met none before asked; where the target does not say, each request counts.
+        users_at_risk: How many asked within the last minute who had met none before it; it rises and falls.
     """
 
     requests: int = 0
@@ -109,6 +111,8 @@ class Arm(msgspec.Struct, frozen=True):
     dependency_errors: int = 0
     users: int = 0
     users_in_error: int = 0
+    users_tried: int = 0
+    users_at_risk: int = 0
 
 
 class Signals(msgspec.Struct, frozen=True):
@@ -120,6 +124,7 @@ class Signals(msgspec.Struct, frozen=True):
         canary: The new one.
         bounds: Upper bounds of all classes of ``times`` but the last, rising.
         events: Words of the latest things that went wrong on the new one.
+        unmeasured: By metric, why nothing is known of it.
     """
 
     at: timedelta
@@ -127,6 +132,7 @@ class Signals(msgspec.Struct, frozen=True):
     canary: Arm
     bounds: tuple[timedelta, ...] = ()
     events: tuple[str, ...] = ()
+    unmeasured: dict[str, str] = {}
 
 
 class Target(abc.ABC):
@@ -180,8 +186,9 @@ class Target(abc.ABC):
         share: float,
         cohort: str,
         header: str | None,
+        by: str = "request",
     ) -> None:
-        """Give a held release a share of the traffic, 0 to 1."""
+        """Give a held release a share of the traffic, 0 to 1; ``by`` says who is told apart when errors are counted."""
 
     @abc.abstractmethod
     def settle(

@@ -242,6 +242,7 @@ class SimulatedTarget(Target):
         share: float,
         cohort: str,
         header: str | None,
+        by: str = "request",
     ) -> None:
         self._reached()
         held = self.service(environment, service).held

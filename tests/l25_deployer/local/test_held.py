@@ -49,7 +49,7 @@ FAILING = SERVER.replace(
     """    if asked == ["/slow"]:
         print("begun", flush=True)
         time.sleep(0.7)
-    if asked == ["/bad"] and os.environ.get("FAILS"):
+    if [one.partition("?")[0] for one in asked] == ["/bad"] and os.environ.get("FAILS"):
         print('{"level": "error", "text": "it is bad"}', flush=True)
         connection.sendall(b"HTTP/1.1 500 Bad\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
         connection.close()
@@ -488,17 +488,80 @@ async def test_both_releases_are_counted_from_the_hold_on(at: At) -> None:
 
     for _ in range(10):
         assert (await ask(at.port, HOST, "/bad", headers={"x-release": "canary"}))[:3] == "500"
+        assert (await ask(at.port, HOST, "/", headers={"x-release": "canary"}))[:3] == "200"
         assert (await ask(at.port, HOST, "/", headers={"x-release": "stable"}))[:3] == "200"
 
     seen = await at.signals("k1")
-    assert (seen.canary.requests, seen.canary.errors) == (10, 10)
+    assert (seen.canary.requests, seen.canary.errors) == (20, 10)
     assert (seen.stable.requests, seen.stable.errors) == (10, 0)
-    assert any("10 of 10 attempts" in event for event in seen.events)
+    assert any("attempts at it failed" in event for event in seen.events)
+    assert any('log: {"level": "error", "text": "it is bad"}' in event for event in seen.events)
+    assert "dependency-errors" in seen.unmeasured
     assert seen.canary.log_errors == 10
     assert seen.stable.log_errors == 0
     assert seen.bounds == tuple(sorted(seen.bounds))
     with pytest.raises(NoCanary):
         await at.signals("other")
+
+
+async def test_what_fails_three_times_in_a_row_is_set_aside_and_the_other_release_answers(
+    at: At,
+) -> None:
+    number = at.p.kept().record.active
+    await at.hold("k1", "env: {FAILS: '1'}")
+    await at.shift("k1", 0.5, header="x-release")
+    chooses = {"x-release": "canary"}
+    answers = [(await ask(at.port, HOST, "/bad", headers=chooses))[:3] for _ in range(8)]
+    assert answers == ["500"] * 3 + ["200"] * 5
+    assert await answerer(at.port, chooses) == number
+    seen = await at.signals("k1")
+    assert (seen.canary.requests, seen.canary.errors) == (3, 3)
+
+
+async def test_users_are_told_apart_and_one_who_fails_again_and_again_counts_once() -> None:
+    """A kill in between: what was counted before it is counted on, and nothing twice."""
+    with short_folder() as folder:
+        port, source = free_port(), folder_of(folder / "source", {"server.py": FAILING})
+        async with by_hand(folder / "h", port) as p:
+            at = At(p, source, port)
+            await at.deploy()
+            number = await at.hold("k1", "env: {FAILS: '1'}")
+            await at.shift("k1", 0.5, cohort="user")
+            users = [{"x-user-id": f"u{i}"} for i in range(20)]
+            on = {i for i, one in enumerate(users) if await answerer(port, one) == number}
+            ill = users[min(on)]
+            for _ in range(6):
+                assert (await ask(port, HOST, "/bad?token=s3", headers=ill))[:3] == "500"
+                await answerer(port, ill)
+            await _counted(at, met=20, errors=1)
+        assert not any(b"u3" in one.read_bytes() for one in (folder / "h").rglob("users.json"))
+        for one in users:
+            await answerer(port, one)
+        async with by_hand(folder / "h", port) as p:
+            at = At(p, source, port)
+            seen = await _counted(at, met=20, errors=1)
+            assert seen.canary.users == len(on)
+            assert seen.canary.errors == 6
+            assert (seen.canary.users_at_risk, seen.stable.users_at_risk) == (
+                len(on),
+                20 - len(on),
+            )
+            told = [event for event in seen.events if "GET /bad answered 500" in event]
+            assert told
+            assert all("user ~" in event for event in told)
+            assert not any("s3" in event or "u3" in event for event in seen.events)
+            await at.withdraw("k1")
+            await until(lambda: not [*(folder / "h").rglob("users.json")], "users are forgotten")
+
+
+async def _counted(at: At, *, met: int, errors: int) -> Signals:
+    """Wait until so many users were seen, and so many in error: proxies write down each second."""
+    async with asyncio.timeout(20):
+        while True:
+            seen = await at.signals("k1")
+            both = (seen.stable, seen.canary)
+            if (sum(a.users for a in both), sum(a.users_in_error for a in both)) == (met, errors):
+                return seen
 
 
 async def test_the_next_agent_routes_and_counts_on_as_the_one_before() -> None:

@@ -125,7 +125,9 @@ async def _work(asked: dict[str, Any]) -> None:
         patience=1000,
     )
     tables = Database(access, asked["schema"], most=6)
-    pace = Pace(look=timedelta(milliseconds=20), orders=timedelta(milliseconds=10))
+    pace = Pace(
+        look=timedelta(milliseconds=20), orders=timedelta(milliseconds=10), evidence=timedelta()
+    )
     releases = Releases(parts_on(tables, target_at(Path(asked["file"])), pace=pace))
     await Worker(tables, [releases.carrier.definition], settings=settings).run()
 

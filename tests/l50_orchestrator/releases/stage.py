@@ -37,7 +37,9 @@ QUICK = WorkerSettings(
     patience=100,
     grace=timedelta(milliseconds=300),
 )
-FAST = Pace(look=timedelta(milliseconds=20), orders=timedelta(milliseconds=10))
+FAST = Pace(
+    look=timedelta(milliseconds=20), orders=timedelta(milliseconds=10), evidence=timedelta()
+)
 
 ADA = Context(Caller("ada", frozenset({"team/commerce"})))
 BOB = Context(Caller("bob", frozenset({"team/commerce", "team/leads"})))

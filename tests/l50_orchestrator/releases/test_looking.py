@@ -24,6 +24,9 @@ ARMS = st.builds(
     log_errors=COUNTS,
     users=COUNTS,
     users_in_error=COUNTS,
+    users_tried=COUNTS,
+    users_at_risk=COUNTS,
+    dependency_errors=COUNTS,
 )
 EVENTS = st.lists(st.text(max_size=600), max_size=100).map(tuple)
 SIGNALS = st.builds(
@@ -70,7 +73,7 @@ def test_a_counter_that_fell_was_begun_anew() -> None:
 
 
 def test_users_count_where_the_target_tells_them_apart() -> None:
-    arm = Arm(requests=50, errors=20, users=10, users_in_error=2)
+    arm = Arm(requests=50, errors=20, users=10, users_in_error=2, users_tried=30)
     for by, bad in (("user", 2), ("request", 20)):
         plan = Plan(watch=Watch(by=by))  # type: ignore[arg-type]
         look = look_of(plan, NOTHING, Signals(timedelta(seconds=3), Arm(), arm))

@@ -246,6 +246,7 @@ class SmallPlatform(DeployerApi):
         share: float,
         cohort: str = "request",
         header: str | None = None,
+        by: str | None = None,
     ) -> None:
         raise NoCanary("nothing is held here")
 

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from drystone.l10_engines.proxy.attempt_log import VISITOR_COOKIE, watched
 from drystone.l10_engines.proxy.edge_clusters import canary_name, cluster, endpoints, shares_of
 from drystone.l10_engines.proxy.edge_moves import WHOLE
 from drystone.l10_engines.proxy.edge_services import Canary, Cohort, EdgeService
@@ -25,7 +26,7 @@ from drystone.l10_engines.proxy.messages import Config
 Way: TypeAlias = tuple[list[Config], Config, Config]
 """Headers that a request has, where it goes then, and what its answer gets beside that."""
 
-VISITOR = "drystone-visitor"
+VISITOR = VISITOR_COOKIE
 """Cookie by which a browser is known again; the edge sets it while visitors are parted."""
 
 COHORT_HEADERS: dict[Cohort, tuple[str, ...]] = {
@@ -36,6 +37,20 @@ COHORT_HEADERS: dict[Cohort, tuple[str, ...]] = {
 }
 """Who it is that asks: what the platform has proven comes before what the caller says."""
 
+IN_A_ROW = 3
+"""So many answers of 500 and more, one after the other, and an instance of a canary is set aside for a while.
+
+That proves nothing, and is told apart from a proof: it spares users what would go wrong until somebody has looked. The release
+that serves answers meanwhile.
+"""
+
+_ASIDE: Config = {
+    "consecutive_5xx": IN_A_ROW,
+    "enforcing_consecutive_5xx": 100,
+    "base_ejection_time": "3s",
+    # The release that serves stands in this cluster, too: with half of all at most, something of it is always left.
+    "max_ejection_percent": 50,
+}
 _ALL = {"pattern": {"regex": "(?s)^(.*)$"}}
 _COOKIE = rf"(?s)^(?:.*;\s*)?{VISITOR}=([0-9a-f-]+).*$"
 _AGAIN: Config = {
@@ -47,7 +62,15 @@ _AGAIN: Config = {
 def canary_cluster(service: EdgeService, canary: Canary, connections: int) -> Config:
     """Return the ``Cluster`` of a canary."""
     of = cluster(service.name, canary.pool.protocol, connections, service.network)
-    return {**of, "name": canary_name(service.name)}
+    aside = {**of["outlier_detection"], **_ASIDE}
+    return {**of, "name": canary_name(service.name), "outlier_detection": aside}
+
+
+def told_of(canary: Canary | None) -> Config:
+    """Return what routes say of a canary, so that attempts are written down; nothing while it gets nothing."""
+    if canary is None or not 0 < canary.share < WHOLE:
+        return {}
+    return {"metadata": watched(canary.by, COHORT_HEADERS[canary.by])}
 
 
 def canary_endpoints(service: EdgeService, canary: Canary) -> Config:

@@ -7,9 +7,11 @@ that a path escapes stay escaped, since the edge chooses by host alone and what 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from drystone.l10_engines.proxy.attempt_log import attempts
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER
 from drystone.l10_engines.proxy.edge_routes import ROUTES
 from drystone.l10_engines.proxy.local_replies import (
@@ -34,6 +36,15 @@ ROUTER = Shared(
         },
     }
 )
+
+
+@lru_cache
+def router(access_log: Path) -> Config:
+    """Return the router of a listener that leads to instances: it writes attempts down where routes say so."""
+    config = {**ROUTER["typed_config"], "upstream_log": [attempts(access_log)]}
+    return Shared({**ROUTER, "typed_config": config})
+
+
 _FILE_LOG = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
 
 # What a client chooses is cut: nobody fills a disk or hides a line by writing 60 kB into each.
@@ -83,7 +94,7 @@ def http_connections(access_log: Path, routes: str) -> dict[str, Any]:
         "stat_prefix": LISTENER,
         "codec_type": "AUTO",
         "rds": {"config_source": ADS_SOURCE, "route_config_name": routes},
-        "http_filters": [ROUTER],
+        "http_filters": [router(access_log)],
         **client_identity(),
         **protocol_limits(),
         "upgrade_configs": [{"upgrade_type": "websocket"}],

@@ -57,6 +57,7 @@ class Canary(msgspec.Struct, frozen=True, kw_only=True):
         cohort: What stays on one release. Who cannot be told from others is given to either by chance.
         header: Header in lower case in which a request chooses ``canary`` or ``stable``; none can when None.
         salt: Another one parts others; small letters, digits and -.
+        by: Whose attempts are told apart while it has a share, for the log of attempts.
     """
 
     pool: Pool
@@ -64,6 +65,7 @@ class Canary(msgspec.Struct, frozen=True, kw_only=True):
     cohort: Cohort = "request"
     header: str | None = None
     salt: str = "canary"
+    by: Cohort = "request"
 
 
 class EdgeService(msgspec.Struct, frozen=True, kw_only=True):

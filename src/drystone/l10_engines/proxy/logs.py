@@ -9,13 +9,15 @@ from pathlib import Path
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.proxy.admin import Admin
+from drystone.l10_engines.proxy.attempt_log import LOG_LIMIT as ATTEMPTS_LIMIT
+from drystone.l10_engines.proxy.attempt_log import attempts_beside
 from drystone.l10_engines.proxy.refusal_log import LOG_LIMIT, refusals_beside
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.supervision.files import rotate
 
 
 class Logs:
-    """The access log and the log of refusals.
+    """The access log, the log of refusals and that of attempts.
 
     Several groups may write the same files. Then one of them moves the files away, and the others see that they are others.
 
@@ -27,7 +29,8 @@ class Logs:
         self._settings = settings
         self._access = settings.access_log
         self._refusals = refusals_beside(settings.access_log)
-        self._opened: tuple[int | None, int | None] | None = None
+        self._attempts = attempts_beside(settings.access_log)
+        self._opened: tuple[int | None, ...] | None = None
 
     async def bound(self, admins: Iterable[Admin]) -> None:
         """Move logs to ``<name>.1`` if they have grown, and let Envoys open new ones.
@@ -39,21 +42,27 @@ class Logs:
             limit = self._settings.access_log_limit
             await asyncio.to_thread(rotate, self._access, limit=limit)
             await asyncio.to_thread(rotate, self._refusals, limit=LOG_LIMIT)
+            await asyncio.to_thread(rotate, self._attempts, limit=ATTEMPTS_LIMIT)
         if not self._are_others():
             return
         for admin in admins:
             with suppress(PlatformError):
                 await admin.reopen_logs()
-        self._opened = (_identity(self._access), _identity(self._refusals))
+        self._opened = self._there()
 
     def _are_others(self) -> bool:
         """Tell whether the files are not those that the Envoys have open."""
         if self._settings.shares_logs:
-            return self._opened != (_identity(self._access), _identity(self._refusals))
-        # Not every Envoy has a listener that refuses: then this file is missing from the begin.
-        beside = self._refusals.with_name(f"{self._refusals.name}.1")
-        is_moved = beside.exists() and not self._refusals.exists()
+            return self._opened != self._there()
+        # Not every Envoy has a listener that refuses, or one that leads to instances: then a file is missing from the begin.
+        is_moved = any(
+            one.with_name(f"{one.name}.1").exists() and not one.exists()
+            for one in (self._refusals, self._attempts)
+        )
         return is_moved or not self._access.exists()
+
+    def _there(self) -> tuple[int | None, ...]:
+        return tuple(_identity(one) for one in (self._access, self._refusals, self._attempts))
 
 
 def _identity(path: Path) -> int | None:

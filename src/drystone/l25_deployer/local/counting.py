@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.held_words import Signals
 from drystone.l25_deployer.local.instances import State
 from drystone.l25_deployer.local.tally import BOUNDS, Reading, Tally
+from drystone.l25_deployer.local.witness import Witness, without_secrets
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.edge import Counted
@@ -27,6 +29,13 @@ if TYPE_CHECKING:
 
 EVERY = timedelta(seconds=1)
 """How often counters are read: what a proxy had counted since is lost when it ends."""
+
+MOST_SAID = 5
+"""So many lines of a log are told beside a failure."""
+
+UNMEASURED = {
+    "dependency-errors": "both releases of a service make their calls by one sidecar, which cannot tell from which of them a call comes"
+}
 
 _SPOKEN = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b")
 _STRUCTURED = re.compile(
@@ -46,6 +55,9 @@ class Counting:
         self._reading = asyncio.Lock()
         self._tally: Tally | None = None
         self._task: asyncio.Task[None] | None = None
+        self._witness = Witness(kept)
+        self._said: deque[str] = deque(maxlen=MOST_SAID)
+        """The latest lines of what is tried, since the last reading."""
         self._places: dict[str, int] = {}
         """How far each log was read, by instance."""
         self._errors: dict[str, int] = {}
@@ -82,7 +94,14 @@ class Counting:
         """
         tally = await self._read(held)
         at = (self._kept.machine.clock.now() - held.since).total_seconds()
-        return Signals(max(0.0, at), tally.stable, tally.canary, BOUNDS, tally.events)
+        return Signals(
+            max(0.0, at),
+            self._witness.with_users(held, "stable", tally.stable),
+            self._witness.with_users(held, "canary", tally.canary),
+            BOUNDS,
+            tally.events,
+            UNMEASURED,
+        )
 
     async def _go_on(self) -> None:
         while (held := self._kept.record.canary) is not None:
@@ -90,6 +109,7 @@ class Counting:
                 await self._read(held)
             await asyncio.sleep(EVERY.total_seconds())
         self._tally = None
+        self._witness.forget()
         with suppress(OSError):
             self._kept.documents.forget_tally(self._kept.record)
 
@@ -97,15 +117,20 @@ class Counting:
         async with self._reading:
             before = self._begun(held)
             counted = await self._kept.machine.edge.counted(self._kept.name)
-            stable = await self._of(self._kept.active_release(), counted, is_canary=False)
-            canary = await self._of(self._kept.release(held.release), counted, is_canary=True)
+            serving, tried = self._kept.active_release(), self._kept.release(held.release)
+            stable = await self._of(serving, counted, is_canary=False)
+            self._said.clear()
+            canary = await self._of(tried, counted, is_canary=True)
+            told = await self._witness.look(held, stable=_ports(serving), canary=_ports(tried))
             before = self._begun(held)  # something may have been told meanwhile
             tally = before.after(stable, canary, is_first=not before.read)
             failed = tally.canary.errors - before.canary.errors
             if failed and before.read:
-                tried = tally.canary.requests - before.canary.requests
-                now = self._kept.machine.clock.now()
-                tally = tally.told(f"{now:%H:%M:%S} {failed} of {tried} attempts at it failed")
+                attempts = tally.canary.requests - before.canary.requests
+                now = f"{self._kept.machine.clock.now():%H:%M:%S}"
+                tally = tally.told(f"{now} {failed} of {attempts} attempts at it failed")
+                tally = tally.told(*(f"{now} log: {line}" for line in self._said))
+            tally = tally.told(*told) if told else tally
             if tally != before:
                 with suppress(OSError):  # on a full disk it is kept in memory
                     self._kept.documents.save_tally(self._kept.record, tally)
@@ -122,7 +147,7 @@ class Counting:
     ) -> Reading:
         if release is None:
             return Reading()
-        ports = {one.port for one in release.instances if one.port is not None}
+        ports = _ports(release)
         hosts = {
             f"{proxy} {at}": n for (proxy, at, port), n in counted.hosts.items() if port in ports
         }
@@ -138,10 +163,10 @@ class Counting:
             failed={at: n.failed for at, n in hosts.items()},
             times=times,
             restarts=_ends(running),
-            log_errors=await asyncio.to_thread(self._logged, release),
+            log_errors=await asyncio.to_thread(self._logged, release, is_canary=is_canary),
         )
 
-    def _logged(self, release: ReleaseRecord) -> dict[str, int]:
+    def _logged(self, release: ReleaseRecord, *, is_canary: bool) -> dict[str, int]:
         """Count lines at the level error, from where each log was when its reading began."""
         for one in release.instances:
             log = LogFile(self._kept.machine.instances / one.id / LOG_NAME)
@@ -152,7 +177,14 @@ class Counting:
                     if line.is_complete:
                         self._places[one.id] = line.end
                         self._errors[one.id] += is_error(line.text)
+                        if is_canary and line.text.strip():
+                            self._said.append(without_secrets(line.text))
         return {one.id: self._errors.get(one.id, 0) for one in release.instances}
+
+
+def _ports(release: ReleaseRecord | None) -> set[int]:
+    found = () if release is None else release.instances
+    return {one.port for one in found if one.port is not None}
 
 
 def is_error(line: str) -> bool:

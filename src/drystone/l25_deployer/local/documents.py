@@ -24,6 +24,7 @@ from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
 from drystone.l25_deployer.local.tally import Tally
+from drystone.l25_deployer.local.users import Users
 
 LINE_BEGUN = FaultPoint(
     "history.line.begun", "a line is about to be added to a history", writes=True
@@ -31,7 +32,7 @@ LINE_BEGUN = FaultPoint(
 LINE_WRITTEN = FaultPoint("history.line.written", "a line was added to a history")
 RELEASE_REMOVED = FaultPoint("prune.release.removed", "the record of an old release is gone")
 
-TALLY = "tally.json"
+TALLY, USERS = "tally.json", "users.json"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _T = TypeVar("_T")
@@ -143,9 +144,25 @@ class Documents:
         beside.write_bytes(msgspec.json.encode(tally))
         beside.replace(path)
 
+    def users(self, record: ServiceRecord) -> Users | None:
+        """Return what is known of the users of a rollout, if that can be read."""
+        try:
+            return _decode(self._folder(*record.key) / USERS, Users)
+        except (OSError, UnreadableDocument):
+            return None
+
+    def save_users(self, record: ServiceRecord, users: Users) -> None:
+        """Replace what is known of users, as :meth:`save_tally` does; nobody else may read it."""
+        path = self._folder(*record.key) / USERS
+        beside = path.with_suffix(".new")
+        beside.touch(mode=0o600)
+        beside.write_bytes(msgspec.json.encode(users))
+        beside.replace(path)
+
     def forget_tally(self, record: ServiceRecord) -> None:
-        """Remove what was counted."""
-        (self._folder(*record.key) / TALLY).unlink(missing_ok=True)
+        """Remove what was counted, and what is known of users."""
+        for name in (TALLY, USERS):
+            (self._folder(*record.key) / name).unlink(missing_ok=True)
 
     def append_history(self, environment: str, service: str, event: HistoryEvent) -> None:
         """Add one line to the history and put it on the disk."""

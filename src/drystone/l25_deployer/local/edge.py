@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.l10_engines.proxy.admin import Outcomes
+from drystone.l10_engines.proxy.attempt_log import attempts_beside
 from drystone.l10_engines.proxy.edge import (
     Canary,
     EdgeService,
@@ -100,6 +101,11 @@ class Edge:
         self._moves: dict[str, Move] = {}
         self._is_current = False
         self._publishing = asyncio.Lock()
+
+    @property
+    def attempts(self) -> Path:
+        """Where attempts at instances are written down while a release is tried."""
+        return attempts_beside(self._access_log)
 
     async def until_ready(self) -> None:
         """Return when the proxy serves, starting it if it does not run.

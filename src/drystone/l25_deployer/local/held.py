@@ -174,7 +174,13 @@ async def follow_hold(kept: KeptService, tell: Teller, note_end: Callable[[], No
 
 
 async def shift(
-    kept: KeptService, key: str, *, share: float, cohort: str, header: str | None
+    kept: KeptService,
+    key: str,
+    *,
+    share: float,
+    cohort: str,
+    header: str | None,
+    by: str | None = None,
 ) -> None:
     """Give a held release a share of the requests; the lock is held.
 
@@ -185,15 +191,17 @@ async def shift(
     """
     known: tuple[Cohort, ...] = get_args(Cohort)
     chosen = next((one for one in known if one == cohort), None)
+    apart = next((one for one in known if one == (by or cohort)), None)
     if not 0 <= share <= 1:
         raise Invalid(f"a share lies between 0 and 1, not at {share:g}")
-    if chosen is None:
-        raise Invalid(f"there is no cohort {cohort!r}; there are: {', '.join(known)}")
+    if chosen is None or apart is None:
+        wrong = cohort if chosen is None else by
+        raise Invalid(f"there is no cohort {wrong!r}; there are: {', '.join(known)}")
     if header is not None and (not _HEADER.fullmatch(header) or header in _SPOKEN_FOR):
         raise Invalid(f"{header!r} cannot choose a release; name a header such as x-release")
     held = require_held(kept, key)
     share = round(share * WHOLE) / WHOLE
-    shifted = msgspec.structs.replace(held, share=share, cohort=chosen, header=header)
+    shifted = msgspec.structs.replace(held, share=share, cohort=chosen, header=header, by=apart)
     if shifted != held:
         kept.save(canary=shifted)
         places.SHIFT_WRITTEN.reach()

@@ -72,6 +72,7 @@ class Canary(msgspec.Struct, frozen=True):
         share: Of the requests that it gets, 0 to 1.
         cohort: What stays on one release.
         header: In which a request chooses ``canary`` or ``stable``; none can when None.
+        by: Who is told apart when errors are counted.
         fresh: See :class:`Operation`; these hold for the deploy that has not ended.
         unwanted: See there.
         before: See there.
@@ -86,6 +87,7 @@ class Canary(msgspec.Struct, frozen=True):
     fresh: tuple[str, ...] = ()
     unwanted: tuple[str, ...] = ()
     before: dict[str, Resource] = {}
+    by: Cohort = "request"
 
 
 class Ended(msgspec.Struct, frozen=True):

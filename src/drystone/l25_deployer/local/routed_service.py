@@ -68,6 +68,7 @@ class RoutedService(MeshedService):
             cohort=held.cohort,
             header=held.header,
             salt=salt,
+            by=held.by,
         )
 
     def _tried(self) -> ReleaseRecord | None:

@@ -18,6 +18,7 @@ from drystone.l10_engines.proxy.edge_listener import (
     client_identity,
     json_log,
     protocol_limits,
+    router,
 )
 from drystone.l10_engines.proxy.edge_services import REMEMBERED
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
@@ -194,13 +195,14 @@ def http(
     if trusts_hop:
         identity = {**identity, "use_remote_address": False, "append_x_forwarded_port": False}
     limits = protocol_limits()
+    is_watched = kind == "inbound" and access_log is not None
     config = {
         "@type": TYPE_PREFIX + HTTP_CONNECTION,
         "stat_prefix": name,
         "codec_type": "AUTO",
         "rds": {"config_source": ADS_SOURCE, "route_config_name": name},
         "early_header_mutation_extensions": [_stripped((*IDENTITY_HEADERS, *strip))],
-        "http_filters": [*filters, ROUTER],
+        "http_filters": [*filters, router(access_log) if is_watched else ROUTER],
         **identity,
         **limits,
         # Proxies share a connection for many requests, and WebSockets among them (RFC 8441).

@@ -155,8 +155,8 @@ def _routes(inbound: Inbound, name: str) -> Config:
             inbound.service.name, own["routes"], inbound.body, takes_calls=takes_calls
         )
     if accepts_bad(inbound):
-        told = {"filter_metadata": {LUA: {STRANGER: True}}}
-        own["routes"] = [{**route, "metadata": told} for route in own["routes"]]
+        told = {LUA: {STRANGER: True}}
+        own["routes"] = [{**route, "metadata": _with(route, told)} for route in own["routes"]]
     ending = [
         _ending(route, header, after)
         for header, after in inbound.further.lasting.items()
@@ -169,6 +169,12 @@ def _routes(inbound: Inbound, name: str) -> Config:
         # The proxy before this one has said who the client is.
         routes.pop("request_headers_to_add")
     return routes
+
+
+def _with(route: Config, told: Config) -> Config:
+    """Return the metadata of a route with more in it."""
+    before = route.get("metadata", {}).get("filter_metadata", {})
+    return {"filter_metadata": {**before, **told}}
 
 
 def _ending(route: Config, header: str, after: timedelta) -> Config:

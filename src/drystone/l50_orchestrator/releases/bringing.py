@@ -132,6 +132,8 @@ class Bringing:
                 )
             told = len(state.turns)
             await self._telling.flush()
+            if state.phase == "rolled-back":
+                await self._witness(state, seen, taken)
             if state.is_over:
                 return Rolled(state.phase, state.why)
             if state.wanted != brought:
@@ -226,6 +228,19 @@ class Bringing:
             self._telling.add("rollout", "info", f"cannot be looked at now: {e.message}")
             return state, seen
 
+    async def _witness(self, state: machine.State, seen: Signals, taken: int) -> None:
+        """Keep what went wrong with a release that is to go, once it gets nothing more: proxies write some of it down later."""
+        try:
+            await self._shift(state.wanted)
+            await asyncio.sleep(self._pace.evidence.total_seconds())
+            now = await self._target.signals(*self._where, self._key)
+            last = looking.look_of(state.plan, seen, now)
+            await self._keep(machine.witnessed(state, last), now, taken)
+        except PlatformError as e:
+            self._telling.add(
+                "rollout", "info", f"not all of what went wrong is known: {e.message}"
+            )
+
     async def _shift(self, wanted: machine.Wanted) -> None:
         await self._target.shift(
             *self._where,
@@ -233,6 +248,7 @@ class Bringing:
             share=wanted.share,
             cohort=wanted.cohort,
             header=wanted.header,
+            by=wanted.by,
         )
 
     async def _until_next(self, taken: int, held: timedelta) -> None:

@@ -1,7 +1,8 @@
 """From what a target counted to looks of a rollout. Pure.
 
 A target counts from the rollout's beginning; a look has what came since the one before. Errors count once for each user where the
-plan says so and the target tells users apart; how many requests there were stays the measure of how much each side was tried.
+plan says so and the target tells users apart; then errors would part as those users do who had met none, if both releases were
+equally good. Lines of logs name nobody, so that one user can write as many as there are: where users count they do not.
 Restarts are held against time, which passes for both sides alike, whatever their share of the traffic.
 """
 
@@ -11,8 +12,16 @@ from datetime import timedelta
 
 from drystone.l50_orchestrator.rollout import looks
 from drystone.l50_orchestrator.rollout.looks import Counted, Event, Look, Timings
-from drystone.l50_orchestrator.rollout.plan import ERRORS, SLOW, Plan
+from drystone.l50_orchestrator.rollout.plan import (
+    DEPENDENCY_ERRORS,
+    ERRORS,
+    LOG_ERRORS,
+    SLOW,
+    Plan,
+)
 from drystone.l50_orchestrator.target import Arm, Signals
+
+NAMELESS = "lines of logs name nobody, and errors are counted by {}"
 
 NOTHING = Signals(timedelta(), Arm(), Arm())
 
@@ -28,25 +37,34 @@ def look_of(plan: Plan, before: Signals, now: Signals) -> Look:
     watched = plan.watch.weights
     length = max(1, round((now.at - before.at).total_seconds()))
     stable, canary = _since(before.stable, now.stable), _since(before.canary, now.canary)
-    by_user = plan.watch.by != "request" and now.canary.users + now.stable.users > 0
+    by_user = plan.watch.by != "request" and now.canary.users_tried + now.stable.users_tried > 0
+    unmeasured = {one: why for one, why in now.unmeasured.items() if one in watched}
+    if by_user and LOG_ERRORS in watched:
+        unmeasured[LOG_ERRORS] = NAMELESS.format(plan.watch.by)
     counts = {}
-    if ERRORS in watched:
-        counts[ERRORS] = Counted(_errors(canary, by_user=by_user), _errors(stable, by_user=by_user))
+    if ERRORS in watched and by_user:
+        share = _at_risk(now.canary, now.stable)
+        counts[ERRORS] = Counted(_users(canary), _users(stable), share)
+    elif ERRORS in watched:
+        counts[ERRORS] = Counted(_part(canary, canary.errors), _part(stable, stable.errors))
     if "restarts" in watched:
         tried = length + max(canary.restarts, stable.restarts)
         counts["restarts"] = Counted(
             looks.Arm(tried, canary.restarts), looks.Arm(tried, stable.restarts)
         )
-    if "log-errors" in watched:
-        counts["log-errors"] = Counted(
-            _part(canary, canary.log_errors), _part(stable, stable.log_errors)
-        )
+    for metric, bad in (
+        (LOG_ERRORS, (canary.log_errors, stable.log_errors)),
+        (DEPENDENCY_ERRORS, (canary.dependency_errors, stable.dependency_errors)),
+    ):
+        if metric in watched and metric not in unmeasured:
+            counts[metric] = Counted(_part(canary, bad[0]), _part(stable, bad[1]))
     return Look(
         at=now.at,
         counts=counts,
         timings=_timings(now.bounds, canary, stable) if SLOW in watched else None,
         requests=Counted(_part(canary, canary.errors), _part(stable, stable.errors)),
         events=_events(before, now),
+        unmeasured=unmeasured,
     )
 
 
@@ -66,11 +84,19 @@ def _since(before: Arm, now: Arm) -> Arm:
         dependency_errors=max(0, now.dependency_errors - before.dependency_errors),
         users=max(0, now.users - before.users),
         users_in_error=max(0, now.users_in_error - before.users_in_error),
+        users_tried=max(0, now.users_tried - before.users_tried),
+        users_at_risk=now.users_at_risk,
     )
 
 
-def _errors(arm: Arm, *, by_user: bool) -> looks.Arm:
-    return _part(arm, arm.users_in_error if by_user else arm.errors)
+def _users(arm: Arm) -> looks.Arm:
+    return looks.Arm(max(arm.users_tried, arm.users_in_error), arm.users_in_error)
+
+
+def _at_risk(canary: Arm, stable: Arm) -> float | None:
+    """Return the canary's part of the users who may still meet a first error."""
+    both = canary.users_at_risk + stable.users_at_risk
+    return canary.users_at_risk / both if canary.users_at_risk and stable.users_at_risk else None
 
 
 def _part(arm: Arm, bad: int) -> looks.Arm:

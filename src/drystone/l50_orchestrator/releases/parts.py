@@ -21,11 +21,13 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         look: A rollout.
         first: A rollout in the first seconds of a step: most of what is wrong shows at once, and to more users than before.
         orders: What people ordered meanwhile.
+        evidence: How long after its last request is waited for what proxies write down of a release that goes.
     """
 
     look: timedelta = timedelta(seconds=3)
     first: timedelta = timedelta(milliseconds=250)
     orders: timedelta = timedelta(milliseconds=500)
+    evidence: timedelta = timedelta(seconds=1.5)
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):

@@ -155,7 +155,7 @@ def _rollout(deploy: Deploy, available: float | None) -> Plan:
     weights: dict[str, float] = {metric: WEIGHTS[metric] for metric in said.metrics}
     if not weights:
         raise RequestUnfit("deploy.watch.metrics is empty: name at least errors")
-    by: Cohort = said.by
+    by: Cohort = said.by or deploy.cohort
     return checked(
         Plan(
             steps=tuple(Step(share, deploy.hold) for share in deploy.steps),

@@ -68,7 +68,9 @@ def rollout(state: Rollout) -> RolloutView:
         turns=[(turn.at, turn.why) for turn in state.turns],
         curve=curve,
         examples=[one.text for one in state.evidence.examples],
-        counted=counted,
+        counted={one: found for one, found in counted.items() if one not in state.unmeasured},
+        by=state.plan.watch.by,
+        unmeasured=state.unmeasured,
     )
 
 

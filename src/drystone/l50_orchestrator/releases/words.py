@@ -128,6 +128,8 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
         curve: The looks, thinned where there are many.
         examples: Things that went wrong on the new release.
         counted: By metric: bad and all on the new release, bad and all on the old one.
+        by: Of what these are: ``request``, or ``user``, ``tenant`` or ``visitor``.
+        unmeasured: By metric that is to be watched, why nothing is known of it.
     """
 
     phase: str
@@ -142,6 +144,8 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     curve: list[CurvePoint]
     examples: list[str]
     counted: dict[str, tuple[int, int, int, int]]
+    by: str = "request"
+    unmeasured: dict[str, str] = {}
 
 
 class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):

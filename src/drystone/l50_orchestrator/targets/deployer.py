@@ -135,6 +135,7 @@ class DeployerTarget(Target):
         share: float,
         cohort: str,
         header: str | None,
+        by: str = "request",
     ) -> None:
         await self._deployer.shift(
             _context(),
@@ -144,6 +145,7 @@ class DeployerTarget(Target):
             share=share,
             cohort=cohort,
             header=header,
+            by=by,
         )
 
     @override
@@ -188,6 +190,7 @@ class DeployerTarget(Target):
             canary=_arm(found.canary),
             bounds=tuple(timedelta(seconds=bound) for bound in found.bounds),
             events=found.events,
+            unmeasured=found.unmeasured,
         )
 
     @override
@@ -231,4 +234,8 @@ def _arm(arm: held_words.Arm) -> Arm:
         times=arm.times,
         restarts=arm.restarts,
         log_errors=arm.log_errors,
+        users=arm.users,
+        users_in_error=arm.users_in_error,
+        users_tried=arm.users_tried,
+        users_at_risk=arm.users_at_risk,
     )

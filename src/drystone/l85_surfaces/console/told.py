@@ -119,6 +119,7 @@ def curve(one: RolloutView) -> Curve:
             for metric, (canary_bad, canary, stable_bad, stable) in sorted(one.counted.items())
         ),
         events=tuple(one.examples),
+        unmeasured=tuple(sorted(one.unmeasured.items())),
     )
 
 

@@ -197,6 +197,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
         at: How long it has lasted.
         counts: Of each metric, so far.
         events: Examples of what went wrong.
+        unmeasured: By metric, why nothing is known of it.
     """
 
     points: tuple[Point, ...]
@@ -208,6 +209,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     at: timedelta
     counts: tuple[Counts, ...] = ()
     events: tuple[str, ...] = ()
+    unmeasured: tuple[tuple[str, str], ...] = ()
 
 
 class Step(msgspec.Struct, frozen=True):

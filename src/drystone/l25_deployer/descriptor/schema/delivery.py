@@ -59,12 +59,15 @@ class Watch(Block, frozen=True, kw_only=True):
     """What decides whether a progressive deploy goes on."""
 
     metrics: Annotated[
-        tuple[Literal["errors", "slow", "restarts", "log-errors"], ...],
+        tuple[Literal["errors", "slow", "restarts", "log-errors", "dependency-errors"], ...],
         "what is compared with the old release",
     ] = ("errors", "slow", "restarts", "log-errors")
     false_alarm: Annotated[Percent, "probability of a false alarm during the whole deploy"] = 0.01
     tolerate: Annotated[Factor, "how much worse is still good"] = 1.0
-    by: Annotated[Literal["request", "user", "tenant"], "what is counted"] = "user"
+    by: Annotated[
+        Literal["request", "user", "tenant", "visitor"] | None,
+        "what is counted once, with its first error; as cohort says when left out",
+    ] = None
     on_alarm: Annotated[Literal["rollback", "pause"], "what an alarm does"] = "rollback"
     quiet: Annotated[Literal["promote", "hold"], "what happens without traffic"] = "promote"
 

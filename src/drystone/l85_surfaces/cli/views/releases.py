@@ -105,10 +105,16 @@ def _rollout(view: RolloutView, paint: Paint) -> Iterator[str]:
     yield f"rollout {view.phase}, step {view.step} of {view.steps}, {view.share:.1%} of the traffic; {view.why}"
     if view.counted:
         counts = [
-            (metric, f"{bad} of {n}", f"{old_bad} of {old_n}")
+            (
+                metric if view.by == "request" or metric != "errors" else f"errors, by {view.by}",
+                f"{bad} of {n}",
+                f"{old_bad} of {old_n}",
+            )
             for metric, (bad, n, old_bad, old_n) in view.counted.items()
         ]
         yield from table(("bad", "new release", "old release"), counts, paint=paint)
+    for metric, why in sorted(view.unmeasured.items()):
+        yield from fact(metric, f"not measured: {why}", paint=paint)
     if view.curve:
         yield ""
         rows = [

@@ -170,6 +170,7 @@ def _rollout(one: Curve) -> Html:
         ),
         _turns(one.turns),
         _counts(one.counts),
+        _unmeasured(one.unmeasured),
         _events(one.events),
         tag(
             "details",
@@ -214,6 +215,16 @@ def _counts(counts: Sequence[Counts]) -> Html | None:
         return [name(one.metric, length=40), *(f"{number:,}" for number in numbers)]
 
     return table("What was counted", _COUNTS, map(row, counts), empty="")
+
+
+def _unmeasured(found: Sequence[tuple[str, str]]) -> Html | None:
+    if not found:
+        return None
+    lines = [
+        tag("li", tag("b", short(metric, 40)), f" is not measured: {why[:300]}")
+        for metric, why in found[:20]
+    ]
+    return tag("ul", lines, class_="plain")
 
 
 def _events(events: Sequence[str]) -> Html | None:

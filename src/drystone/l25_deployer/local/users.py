@@ -1,0 +1,140 @@
+"""Who asked which release while one is tried, and who met an error: each user, tenant or visitor counts once.
+
+One user with a broken account can make a thousand errors, all of them on the release on which that user stays. Counted by requests that
+looks like a broken release. So a user is *at risk* until the first error, which counts where it happened; what follows of that
+user counts nowhere.
+
+Users are remembered by digests, salted anew for each rollout. Up to :data:`MOST` of them every one is followed. Then half of them are let go,
+by a bit of the digest, and so on: those that are followed are a sample that no release had a hand in, and what is said of them is as true as
+of all. What sums have counted by then stays. Requests that name nobody are parted by chance, each on its own, and count so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from drystone.l25_deployer.local.attempts import Attempt
+from drystone.l25_deployer.local.tally import BOUNDS
+
+MOST = 10_000
+"""So many are followed at once, of both releases together."""
+
+MINUTE = 60
+"""Seconds for which somebody who asked counts as being there; in each, one answer for each user is timed."""
+
+Side = Literal["stable", "canary"]
+_BITS = 53  # every reader of JSON takes them for a whole number
+
+
+class Sums(msgspec.Struct):
+    """What was counted of one release; it only rises.
+
+    Attributes:
+        met: Different users that asked.
+        in_error: Those whose first error was here.
+        tried: How often somebody at risk asked, once in a reading.
+        times: How many answers were in each class of times.
+        seen: Of those who asked and had met no error, when that was last, by digest, in whole seconds since 1970.
+        nameless: How many requests named nobody, by second; those of the last minute.
+    """
+
+    met: int = 0
+    in_error: int = 0
+    tried: int = 0
+    times: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    seen: dict[int, int] = {}
+    nameless: dict[int, int] = {}
+
+
+class Users(msgspec.Struct):
+    """What is known of the users of one rollout.
+
+    Attributes:
+        key: Of what is tried.
+        since: When that was up.
+        by: Who is told apart.
+        salt: Of the digests.
+        halved: How often half of them were let go.
+        had: When each who met an error met the first one, by digest.
+        stable: What was counted of the release that serves.
+        canary: Of the one that is tried.
+        places: How far the log of attempts was read.
+    """
+
+    key: str
+    since: datetime
+    by: str
+    salt: str
+    halved: int = 0
+    had: dict[int, int] = {}
+    stable: Sums = msgspec.field(default_factory=Sums)
+    canary: Sums = msgspec.field(default_factory=Sums)
+    places: dict[str, int] = {}
+
+    def count(self, attempts: Iterable[tuple[Side, Attempt]]) -> None:
+        """Count attempts, in their order; those at one reading count a user once."""
+        tried: dict[Side, set[int]] = {"stable": set(), "canary": set()}
+        for side, one in attempts:
+            sums = self._of(side)
+            second = int(one.at.timestamp())
+            if one.who is None:
+                sums.nameless[second] = sums.nameless.get(second, 0) + 1
+                sums.tried += 1
+                sums.in_error += one.is_bad
+                sums.times[_class(one)] += 1
+                continue
+            who = self.digest(one.who)
+            if who % (1 << self.halved):
+                continue
+            before = sums.seen.get(who)
+            if before is None or before // MINUTE != second // MINUTE:
+                sums.times[_class(one)] += 1
+            sums.met += before is None
+            sums.seen[who] = max(second, before or 0)
+            if who in self.had:
+                continue
+            tried[side].add(who)
+            if one.is_bad:
+                self.had[who] = second
+                sums.in_error += 1
+        for side, users in tried.items():
+            self._of(side).tried += len(users)
+        self._bound()
+
+    def at_risk(self, side: Side, now: datetime) -> int:
+        """Return how many asked a release within the last minute who had met no error before it."""
+        since = int(now.timestamp()) - MINUTE
+        sums = self._of(side)
+        for second in [one for one in sums.nameless if one < since]:
+            del sums.nameless[second]
+        named = sum(
+            last >= since and self.had.get(who, since) >= since for who, last in sums.seen.items()
+        )
+        return named + sum(sums.nameless.values())
+
+    def digest(self, who: str) -> int:
+        """Return by what a user is remembered."""
+        key = hashlib.blake2b(self.salt.encode(), digest_size=32).digest()
+        given = hashlib.blake2b(who.encode("utf-8", "surrogatepass"), digest_size=8, key=key)
+        return int.from_bytes(given.digest(), "big") >> (64 - _BITS)
+
+    def _of(self, side: Side) -> Sums:
+        return self.stable if side == "stable" else self.canary
+
+    def _bound(self) -> None:
+        while len(self.stable.seen) + len(self.canary.seen) > MOST:
+            self.halved += 1
+            whole = 1 << self.halved
+            for sums in (self.stable, self.canary):
+                sums.seen = {who: last for who, last in sums.seen.items() if not who % whole}
+            self.had = {who: first for who, first in self.had.items() if not who % whole}
+
+
+def _class(one: Attempt) -> int:
+    seconds = one.took / 1000
+    return next((place for place, bound in enumerate(BOUNDS) if seconds <= bound), len(BOUNDS))
