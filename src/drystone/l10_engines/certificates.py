@@ -8,11 +8,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -114,6 +115,23 @@ def make_certificate(
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return _signed(builder, own, _loaded(authority.key))
+
+
+def private_key(kind: Literal["rsa", "ed25519"]) -> str:
+    """Make a private key for whatever somebody wants to sign.
+
+    Args:
+        kind: RSA of 3072 bits, or Ed25519.
+
+    Returns:
+        PKCS #8 as PEM, without a password.
+    """
+    made = (
+        rsa.generate_private_key(public_exponent=65537, key_size=3072)
+        if kind == "rsa"
+        else ed25519.Ed25519PrivateKey.generate()
+    )
+    return made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def ends(certificate: bytes) -> datetime:

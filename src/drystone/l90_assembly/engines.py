@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l10_engines.aws.server import AwsStandIn
 from drystone.l10_engines.cache.external import ExternalCache
 from drystone.l10_engines.objects.buckets import Buckets
 from drystone.l10_engines.objects.external import ExternalObjects
@@ -18,11 +19,14 @@ from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
 from drystone.l10_engines.supervision.supervisor import EngineEvent, Supervisor
 from drystone.l25_deployer.local.provisioning import Provisioner
+from drystone.l25_deployer.local.resources.account import AccountResources
 from drystone.l25_deployer.local.resources.bucket import ObjectBuckets
 from drystone.l25_deployer.local.resources.cache import Caches
 from drystone.l25_deployer.local.resources.port import Credentials
 from drystone.l25_deployer.local.resources.postgres import PostgresDatabases
+from drystone.l25_deployer.local.resources.secret import MadeUp
 from drystone.l25_deployer.local.resources.volume import Volumes
+from drystone.l25_deployer.stacks import provided
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
 from drystone.l35_mesh.limits.engine import LimiterEngine
 from drystone.l50_orchestrator.running.engine import OrchestratorEngine
@@ -49,6 +53,7 @@ class Engines(msgspec.Struct, frozen=True):
     envoy: Envoy
     postgres: PostgresEngine
     objects: ObjectsEngine
+    aws: AwsStandIn
     cache: ExternalCache | None
     keys: KeyParts
     limiter: LimiterEngine
@@ -84,6 +89,7 @@ def engines_of(home: Home, settings: Settings, log: Log) -> Engines:
         if objects.endpoint
         else Objects("objects", home.engines / "objects", memory=objects.memory or DEFAULT_MEMORY)
     )
+    aws = AwsStandIn("aws", home.engines / "aws")
     cache = ExternalCache("cache", settings.cache.url) if settings.cache.url else None
 
     def report(event: EngineEvent) -> None:
@@ -92,8 +98,8 @@ def engines_of(home: Home, settings: Settings, log: Log) -> Engines:
     keys, limiter = key_parts(home), limiter_of(home, settings)
     orchestrator = orchestrator_engine(home, settings, database, lambda: supervisor)
     others = (*keys.servers, limiter, orchestrator, *filter(None, (cache,)))
-    supervisor = Supervisor((envoy, database, store, *others), report=report)
-    return Engines(supervisor, ads, envoy, database, store, cache, keys, limiter, orchestrator)
+    supervisor = Supervisor((envoy, database, store, aws, *others), report=report)
+    return Engines(supervisor, ads, envoy, database, store, aws, cache, keys, limiter, orchestrator)
 
 
 def provisioner_of(home: Home, settings: Settings, engines: Engines) -> Provisioner:
@@ -101,11 +107,18 @@ def provisioner_of(home: Home, settings: Settings, engines: Engines) -> Provisio
     credentials = Credentials(home.secrets)
     databases, buckets = Databases(engines.postgres), Buckets(engines.objects)
     given = engines.objects.admin() if settings.objects.endpoint else None
+    account = AccountResources(engines.supervisor, engines.aws)
     return Provisioner(
         {
             Postgres: PostgresDatabases(engines.supervisor, databases, credentials),
             Bucket: ObjectBuckets(engines.supervisor, buckets, credentials, given=given),
             Cache: Caches(engines.supervisor, home.engines / "caches", credentials, engines.cache),
             Volume: Volumes(home.volumes),
+            provided.Queue: account,
+            provided.Topic: account,
+            provided.KeyValue: account,
+            provided.Stream: account,
+            provided.EncryptionKey: account,
+            provided.Secret: MadeUp(credentials),
         }
     )

@@ -20,6 +20,7 @@ DESCRIPTORS = (
     "drystone.l10_engines.proxy",
     "drystone.l10_engines.postgres",
     "drystone.l10_engines.objects",
+    "drystone.l10_engines.aws",
     "drystone.l20_trust.keys",
     "drystone.l25_deployer",
     "drystone.l35_mesh.sidecar",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
@@ -33,6 +33,7 @@ from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Postgres
+from drystone.l25_deployer.stacks.provided import Account
 from drystone.l35_mesh.limits.holding import Holding
 from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l50_orchestrator.running.engine import NAME as ORCHESTRATOR
@@ -344,7 +345,7 @@ async def assemble(
 
 def _disks(home: Home) -> tuple[Path, ...]:
     """Return the folders of a home that may lie on file systems of their own."""
-    engines = [home.engines / name for name in ("proxy", "postgres", "objects", "caches")]
+    engines = [home.engines / name for name in ("proxy", "postgres", "objects", "aws", "caches")]
     parts = (home.services, home.instances, home.artifacts, home.volumes, home.secrets, home.run)
     return (home.path, *parts, home.engines, *engines, home.path / "downloads")
 
@@ -372,13 +373,13 @@ def _parts(
 
     used = {type(resource) for kept in services.all() for resource in kept.record.eternal.values()}
 
-    def engine(name: str, resource: type) -> Part:
+    def engine(name: str, *resources: type) -> Part:
         return Part(
             name,
             ENGINES,
             partial(ensure, name),
             supervisor[name].stop,
-            is_needed=resource in used,
+            is_needed=not used.isdisjoint(resources),
             is_running=lambda: supervisor[name].status().pid is not None,
         )
 
@@ -387,4 +388,5 @@ def _parts(
         "deployer": Part("deployer", DEPLOYER, nothing, stop_deployer),
         "postgres": engine("postgres", Postgres),
         "objects": engine("objects", Bucket),
+        "aws": engine("aws", *get_args(Account)),
     }

@@ -14,6 +14,7 @@ from drystone.l25_deployer.descriptor.reading import DESCRIPTOR
 from drystone.l25_deployer.descriptor.reference_page import reference_page
 from drystone.l25_deployer.descriptor.schema.resources import Later
 from drystone.l25_deployer.stacks.acted_on import RESOURCES, sentence_for
+from drystone.l25_deployer.stacks.wiring.registry import realisation
 from l25_deployer.descriptor.samples import EXAMPLES, MINIMAL, ORDERS, damaged
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -30,11 +31,11 @@ def test_the_json_schema_in_the_documentation_is_that_of_the_types(golden: Golde
 
 
 def test_the_reference_page_in_the_documentation_is_that_of_the_types(golden: Golden) -> None:
-    golden(REFERENCE / "descriptor.md", reference_page(sentence_for))
+    golden(REFERENCE / "descriptor.md", reference_page(sentence_for, realisation))
 
 
 def test_the_reference_page_names_every_type_of_resource() -> None:
-    page = reference_page(sentence_for)
+    page = reference_page(sentence_for, realisation)
     assert len(Later.TYPES) == 24
     assert [
         name

@@ -145,7 +145,7 @@ def test_the_big_example_has_no_mistake() -> None:
             "${resources.outbox.url}",
             "${resources.outbox.link}",
             "'${resources.outbox.link}': a resource of type queue has no 'link'",
-            "it has url, name, region",
+            "it has url, name, arn, region",
         ),
         (
             "${dependencies.billing.url}",

@@ -10,7 +10,8 @@ from drystone.l00_kernel.yaml_text.tree import Path
 from drystone.l25_deployer.descriptor.compiled import Keyed, Tagged, shape_of
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.descriptor.shapes import Either, Named, Shape
-from drystone.l25_deployer.stacks.acted_on import KEYS, NOW, RESOURCES, not_acted_on, sentence_for
+from drystone.l25_deployer.stacks.acted_on import KEYS, RESOURCES, not_acted_on, sentence_for
+from drystone.l25_deployer.stacks.wiring.shape import NOW
 from l25_deployer.stacks.samples import HEAD, MINIMAL, merged
 
 
@@ -89,7 +90,7 @@ def test_a_descriptor_that_says_only_what_is_acted_on_has_no_notices() -> None:
             "only the orchestrator moves traffic by degrees",
         ),
         (
-            "resources: {q: {type: queue, fifo: true}}",
+            "resources: {q: {type: search, nodes: 2}}",
             "resources.q",
             "nothing provides this type of resource yet; variables that refer to it are left out",
         ),

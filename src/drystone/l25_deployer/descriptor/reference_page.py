@@ -60,13 +60,14 @@ as it results, and a mistake is shown where it was made. `schema` and `service` 
 """
 
 
-def reference_page(meanwhile: Meanwhile) -> str:
+def reference_page(meanwhile: Meanwhile, realisation: Callable[[str], str]) -> str:
     """Write the page.
 
     Args:
         meanwhile: Tells which keys are not acted on yet.
+        realisation: Writes what realises a type of resource; empty when nothing does.
     """
-    page = _Page(meanwhile)
+    page = _Page(meanwhile, realisation)
     top = shape_of(Descriptor)
     assert isinstance(top, Keyed)  # noqa: S101 - Descriptor is a block
     parts = [_INTRODUCTION, "## Top level\n", page.table(top, ())]
@@ -88,8 +89,9 @@ def _references() -> str:
 
 
 class _Page:
-    def __init__(self, meanwhile: Meanwhile) -> None:
+    def __init__(self, meanwhile: Meanwhile, realisation: Callable[[str], str]) -> None:
         self._meanwhile = meanwhile
+        self._realisation = realisation
         self._waiting: list[tuple[Keyed, Path]] = []
         self._done: set[type[Block]] = set()
 
@@ -128,6 +130,8 @@ class _Page:
             assert issubclass(block, Resource)  # noqa: S101 - the union holds nothing else
             keys = ", ".join(f"`{key}`" for key in block.KEYS)
             yield f"{inspect.getdoc(block)}\nGives {keys}.\n"
+            if realised := self._realisation(tag):
+                yield realised
             own = {name: field for name, field in shape.fields.items() if name not in common.fields}
             rows = [self._row(field, ("resources", tag, name)) for name, field in own.items()]
             if rows:

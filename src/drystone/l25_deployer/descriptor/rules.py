@@ -5,7 +5,7 @@ They work on the tree and not on the finished descriptor, so that they also find
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from drystone.l00_kernel.yaml_text.problems import nearest, one_of, quoted
 from drystone.l00_kernel.yaml_text.tree import Entry, Mapping, Node, Path, Scalar, Sequence, at
@@ -205,10 +205,28 @@ def _queues(root: Mapping, run: Run) -> None:
         target = _below(entry.node, "to")
         if isinstance(target, Scalar) and " " not in target.text:
             must_be_queue(target, f"events.subscribes.{name}.to")
+    _topics(root, run, must_be_queue)
+
+
+def _topics(root: Mapping, run: Run, must_be_queue: Callable[[Node | None, str], None]) -> None:
+    """Topics pass on to queues, and one that keeps no order not to one that does."""
     for name, entry in _entries(root, "resources"):
         receivers = _below(entry.node, "to") if _text(entry.node, "type") == "topic" else None
         for item in receivers.items if isinstance(receivers, Sequence) else []:
             must_be_queue(item, f"resources.{name}.to")
+            queue = _entry_of(root, item) if _text(entry.node, "fifo") != "true" else None
+            if queue is not None and _text(queue, "fifo") == "true":
+                run.problem(
+                    item.span,
+                    f"resources.{name}.to: a topic that keeps no order cannot pass on to a queue that does",
+                    "write 'fifo: true' at the topic as well, or leave it out at the queue",
+                )
+
+
+def _entry_of(root: Mapping, item: Node) -> Node | None:
+    """Return the resource that a text names."""
+    found = dict(_entries(root, "resources")).get(item.text) if isinstance(item, Scalar) else None
+    return found.node if found is not None else None
 
 
 def _below(node: Node, key: str) -> Node | None:

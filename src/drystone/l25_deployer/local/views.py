@@ -88,7 +88,7 @@ def view(kept: KeptService) -> ServiceView:
         resources=[
             ResourceView(
                 name,
-                type(resource).__name__.lower(),
+                str(resource.__struct_config__.tag),
                 kept.machine.provisioner.engine(resource),
                 _detail(resource),
             )

@@ -17,25 +17,11 @@ from drystone.l25_deployer.descriptor.shapes import Shape
 from drystone.l25_deployer.stacks.compile import Facts, is_resolvable, template
 from drystone.l25_deployer.stacks.limits import HELD_BODY
 from drystone.l25_deployer.stacks.plan import Notice
+from drystone.l25_deployer.stacks.wiring.registry import acted_on
+from drystone.l25_deployer.stacks.wiring.shape import COMMON, NOW
 
-NOW = ""
-
-_BACKUP = {
-    "every": NOW,
-    "keep": NOW,
-    "restore_test": NOW,
-    "point_in_time": "only the moments of copies can be gone back to yet",
-    "copy_to": "this machine is the only region",
-}
 _SCALING = "the number of instances stays at min"
 _UNPROVIDED = "nothing provides this type of resource yet; variables that refer to it are left out"
-_COMMON = {
-    "data": "classes of data are not recorded yet",
-    "shared_from": "an own resource is made in place of the shared one",
-    "protect": NOW,
-    "alarms": "nobody is told yet",
-    "tags": "tags are not recorded yet",
-}
 _HEALTH = dict.fromkeys(
     (
         "path",
@@ -61,50 +47,7 @@ def _under(prefix: str, keys: dict[str, str]) -> dict[str, str]:
     return {prefix: NOW, **{f"{prefix}.{key}": sentence for key, sentence in keys.items()}}
 
 
-RESOURCES: dict[str, str] = {
-    **_under(
-        "postgres",
-        {
-            **_COMMON,
-            "version": NOW,
-            "connections": NOW,
-            "extensions": NOW,
-            "storage": "space is not limited yet",
-            "size": "the engine of this machine serves every size",
-            "replicas": "there is one copy on this machine",
-            "settings": "the engine keeps its own settings",
-            "pool": "connections go straight to the engine",
-        },
-    ),
-    **_under("postgres.backup", _BACKUP),
-    **_under(
-        "bucket",
-        {
-            **_COMMON,
-            "versioned": "earlier versions are not kept yet",
-            "expire": "objects stay until they are removed",
-            "public": "the bucket stays private",
-            "cors": "pages of other origins may not read yet",
-        },
-    ),
-    **_under(
-        "bucket.backup", {**_BACKUP, "point_in_time": "only databases can go back to any moment"}
-    ),
-    **_under(
-        "cache",
-        {
-            **_COMMON,
-            "engine": NOW,
-            "memory": NOW,
-            "eviction": NOW,
-            "replicas": "there is one copy on this machine",
-        },
-    ),
-    **_under("volume", {**_COMMON, "storage": "space is not limited yet"}),
-    **_under(
-        "volume.backup", {**_BACKUP, "point_in_time": "only databases can go back to any moment"}
-    ),
-}
+RESOURCES = acted_on()
 """By type of resource and key; every other type is listed whole."""
 
 KEYS: dict[str, str] = {
@@ -127,8 +70,8 @@ KEYS: dict[str, str] = {
     "regions": NOW,
     "resilience": NOW,
     "products": NOW,
-    "data": _COMMON["data"],
-    "tags": _COMMON["tags"],
+    "data": COMMON["data"],
+    "tags": COMMON["tags"],
     "links": "links are not shown yet",
     "image": NOW,
     **_under(
@@ -228,7 +171,7 @@ KEYS: dict[str, str] = {
     ),
     "schedules": "nothing happens on its own yet",
     "events": "events are not passed on yet",
-    "alarms": _COMMON["alarms"],
+    "alarms": COMMON["alarms"],
     **_under(
         "slo",
         {
@@ -313,7 +256,8 @@ def _step(pattern: Path, key: str, node: Node) -> str:
     if pattern == ("resources",) and isinstance(node, Mapping):
         entry = node.entries.get("type")
         return entry.node.text if entry is not None and isinstance(entry.node, Scalar) else key
-    return "*" if pattern in (("workers",), ("dependencies",), ("limits",)) else key
+    named = pattern in (("workers",), ("dependencies",), ("limits",)) or pattern[2:] == ("indexes",)
+    return "*" if named else key
 
 
 def _values(descriptor: Descriptor) -> Iterator[tuple[Path, str]]:

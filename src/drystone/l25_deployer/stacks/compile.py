@@ -12,24 +12,19 @@ from drystone.l05_graph.model import Acceptance, BreakGlass, Estimate
 from drystone.l05_graph.words import Plane, Resilience, Risk
 from drystone.l25_deployer.descriptor.reading import Merged
 from drystone.l25_deployer.descriptor.references import Ref, parts
-from drystone.l25_deployer.descriptor.schema import (
-    compute,
-    dependability,
-    resources,
-    surroundings,
-)
+from drystone.l25_deployer.descriptor.schema import compute, dependability, surroundings
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.stacks import model
 from drystone.l25_deployer.stacks.claims import Claims
 from drystone.l25_deployer.stacks.limits import is_asked_about, limits_of
+from drystone.l25_deployer.stacks.wiring.account import TAKEN_TOGETHER
+from drystone.l25_deployer.stacks.wiring.registry import wire_up
+from drystone.l25_deployer.stacks.wiring.shape import Context, Wired
 
 T = TypeVar("T")
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a version may be called; it becomes a tag of an image and a part of file names."""
-
-PROVISIONED = (resources.Postgres, resources.Bucket, resources.Cache, resources.Volume)
-"""Types of resource that stacks hold; the others wait for the part of the platform that provides them."""
 
 RESOLVABLE = ("resources", "dependencies", "port")
 """Spaces whose references a driver can put in when an instance starts."""
@@ -77,7 +72,7 @@ def compile_stacks(merged: Merged, *, version: str, domain: str = "localhost") -
     descriptor = merged.descriptor
     facts = Facts(descriptor.service, version, merged.environment, merged.region or "local")
     return model.Stacks(
-        eternal=_eternal(descriptor),
+        eternal=_eternal(descriptor, facts),
         resources=_release(descriptor, facts),
         deployment=_deployment(descriptor, facts),
         environment=_environment(descriptor, merged, domain),
@@ -85,39 +80,18 @@ def compile_stacks(merged: Merged, *, version: str, domain: str = "localhost") -
     )
 
 
-def _eternal(descriptor: Descriptor) -> model.Eternal:
-    found: dict[str, model.Resource] = {}
-    for name, resource in sorted(descriptor.resources.items()):
-        match resource:
-            case resources.Postgres():
-                found[name] = model.Postgres(
-                    version=resource.version,
-                    connections=resource.connections,
-                    extensions=resource.extensions,
-                    protect=resource.protect,
-                    backup=_backup(resource.backup),
-                )
-            case resources.Bucket():
-                found[name] = model.Bucket(
-                    protect=resource.protect, backup=_backup(resource.backup)
-                )
-            case resources.Cache() if resource.engine == "redis":
-                found[name] = model.Cache(
-                    memory=resource.memory, eviction=resource.eviction, protect=resource.protect
-                )
-            case resources.Volume():
-                found[name] = model.Volume(
-                    protect=resource.protect, backup=_backup(resource.backup)
-                )
-            case _:
-                pass
-    return model.Eternal(found)
+def _wired(descriptor: Descriptor, facts: Facts) -> dict[str, Wired]:
+    """Give what each resource comes to that something provides, by name."""
+    context = Context(facts.service, facts.environment, descriptor.resources)
+    made = {
+        name: wire_up(name, resource, context)
+        for name, resource in sorted(descriptor.resources.items())
+    }
+    return {name: wired for name, wired in made.items() if wired is not None}
 
 
-def _backup(said: resources.Backup | None) -> model.BackupPlan | None:
-    if said is None:
-        return None
-    return model.BackupPlan(said.every, said.keep, said.restore_test, said.point_in_time)
+def _eternal(descriptor: Descriptor, facts: Facts) -> model.Eternal:
+    return model.Eternal({name: one.entry for name, one in _wired(descriptor, facts).items()})
 
 
 def _release(descriptor: Descriptor, facts: Facts) -> model.ReleaseResources:
@@ -140,8 +114,11 @@ def injected(descriptor: Descriptor, facts: Facts) -> dict[str, model.Template]:
         "DRYSTONE_REGION": (facts.region,),
         "DRYSTONE_VERSION": (facts.version,),
     }
-    for name in _eternal(descriptor).resources:
-        for key in descriptor.resources[name].KEYS:
+    for name, wired in _wired(descriptor, facts).items():
+        for variable, key in wired.shared.items():
+            if variable not in TAKEN_TOGETHER or TAKEN_TOGETHER.isdisjoint(descriptor.env):
+                found.setdefault(variable, (model.Reference("resources", name, key),))
+        for key in wired.outputs:
             variable = f"{name}_{key}".replace("-", "_").upper()
             found[variable] = (model.Reference("resources", name, key),)
     if descriptor.static is None and is_asked_about(limits_of(descriptor)):
@@ -368,17 +345,16 @@ def is_resolvable(value: model.Template, descriptor: Descriptor) -> bool:
     """Tell whether every reference leads to something that is provisioned today."""
     return all(
         part.space in RESOLVABLE
-        and (part.space != "resources" or is_provisioned(descriptor.resources[part.name]))
+        and (part.space != "resources" or is_provisioned(part.name, descriptor))
         for part in value
         if isinstance(part, model.Reference)
     )
 
 
-def is_provisioned(resource: resources.Resource) -> bool:
+def is_provisioned(name: str, descriptor: Descriptor) -> bool:
     """Tell whether stacks hold this resource."""
-    if isinstance(resource, resources.Cache):
-        return resource.engine == "redis"
-    return isinstance(resource, PROVISIONED)
+    context = Context(descriptor.service, "", descriptor.resources)
+    return wire_up(name, descriptor.resources[name], context) is not None
 
 
 def _needs_port(value: model.Template) -> bool:

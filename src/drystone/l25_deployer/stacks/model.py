@@ -25,6 +25,7 @@ from drystone.l05_graph.model import Acceptance
 from drystone.l05_graph.words import Risk
 from drystone.l25_deployer.stacks.claims import Claims
 from drystone.l25_deployer.stacks.limits import Limit
+from drystone.l25_deployer.stacks.provided import Provided
 
 Space: TypeAlias = Literal[
     "resources", "dependencies", "secrets", "sidecars", "config", "port", "build", "limits"
@@ -122,7 +123,7 @@ class Volume(msgspec.Struct, frozen=True, tag_field="type", tag="volume"):
     backup: BackupPlan | None = None
 
 
-Resource: TypeAlias = Postgres | Bucket | Cache | Volume
+Resource: TypeAlias = Postgres | Bucket | Cache | Volume | Provided
 
 
 class Eternal(msgspec.Struct, frozen=True):

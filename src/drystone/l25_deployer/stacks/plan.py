@@ -34,6 +34,14 @@ _CONSEQUENCES: tuple[tuple[StackPath, Effect, str], ...] = (
         "refused",
         "the version of an engine does not change in place: add a resource and move the data",
     ),
+    *(
+        (
+            ("eternal", "resources", "*", key),
+            "refused",
+            "what is in it is found or ordered by this: add a resource with another name, and move the data",
+        )
+        for key in ("key", "sort", "fifo", "generate")
+    ),
     (
         ("eternal", "resources", "*", "protect"),
         "in-place",
@@ -190,7 +198,17 @@ def _changes(
     for unit in sorted(replaced):
         before, after = leaves.nest(old, unit), leaves.nest(new, unit)
         if before:
-            effect, consequence = _removal(unit, before, confirm)
+            effect, consequence = _removal(
+                unit,
+                before,
+                confirm,
+                kind=after.get("type"),
+                renamed=tuple(
+                    other[2]
+                    for other in sorted(replaced)
+                    if other[:2] == unit[:2] and other != unit and leaves.nest(new, other) == before
+                ),
+            )
             yield Change(unit, "remove", before, None, effect, consequence)
         if after:
             inside = [origins[path] for path in origins if path[: len(unit)] == unit]
@@ -219,8 +237,22 @@ def _come_or_gone(old: Mapping[StackPath, Leaf], new: Mapping[StackPath, Leaf]) 
 
 
 def _removal(
-    unit: StackPath, before: Mapping[str, Leaf], confirm: AbstractSet[str]
+    unit: StackPath,
+    before: Mapping[str, Leaf],
+    confirm: AbstractSet[str],
+    *,
+    kind: Leaf,
+    renamed: tuple[str, ...],
 ) -> tuple[Effect, str]:
+    """Say what it means that something goes.
+
+    Args:
+        unit: What.
+        before: Its fields.
+        confirm: Names that were given.
+        kind: Its type afterwards, if there is something of this name still.
+        renamed: New resources that have the same fields.
+    """
     if unit[0] != "eternal":
         return "remove", "stops with the old release" if unit[
             0
@@ -229,6 +261,18 @@ def _removal(
         return "delete-data", "DELETES DATA: confirmed by name"
     if not before.get("protect", True):
         return "delete-data", "DELETES DATA: the resource is not protected"
+    if kind is not None:
+        return (
+            "refused",
+            f"DELETES DATA: its type changes from {before['type']} to {kind}, and no data moves along; call the new one"
+            " otherwise, or type its name to confirm",
+        )
+    if renamed:
+        return (
+            "refused",
+            f"DELETES DATA: {' or '.join(renamed)} looks like its new name, and a resource keeps its data under its name"
+            " alone; keep the name, or type it to confirm",
+        )
     return "refused", "DELETES DATA: type its name to confirm"
 
 

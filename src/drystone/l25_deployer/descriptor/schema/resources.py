@@ -140,7 +140,7 @@ class Index(Block, frozen=True, kw_only=True):
 class KeyValue(Resource, frozen=True, kw_only=True, tag_field="type", tag="keyvalue"):
     """A table of items that are found by a key."""
 
-    KEYS: ClassVar[tuple[str, ...]] = ("name", "region", "endpoint")
+    KEYS: ClassVar[tuple[str, ...]] = ("name", "arn", "region", "endpoint")
 
     key: Annotated[Identifier, "attribute that identifies an item"]
     sort: Annotated[Identifier | None, "second part of the key"] = None
@@ -202,7 +202,7 @@ class Cache(Resource, frozen=True, kw_only=True, tag_field="type", tag="cache"):
 class Queue(Resource, frozen=True, kw_only=True, tag_field="type", tag="queue"):
     """A queue of messages."""
 
-    KEYS: ClassVar[tuple[str, ...]] = ("url", "name", "region")
+    KEYS: ClassVar[tuple[str, ...]] = ("url", "name", "arn", "region")
     ALSO_CALLED: ClassVar[dict[str, str]] = {
         "retries": "attempts",
         "retention": "retain",
@@ -219,11 +219,22 @@ class Queue(Resource, frozen=True, kw_only=True, tag_field="type", tag="queue"):
     dead_letter: Annotated[bool, "whether messages that failed are kept"] = True
     delay: Annotated[Duration | None, "time before a message can be taken"] = None
 
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        if self.visibility > timedelta(hours=12):
+            yield Rule("visibility", "a message can be worked on for 12h at most", "write 12h")
+        if not timedelta(minutes=1) <= self.retain <= timedelta(days=14):
+            yield Rule("retain", "a message waits 1m to 14d", "write for example 4d")
+        if (self.delay or timedelta()) > timedelta(minutes=15):
+            yield Rule("delay", "a message can be held back for 15m at most", "write 15m")
+        if self.attempts > 1000:
+            yield Rule("attempts", "a message is given out 1000 times at most", "write 1000")
+
 
 class Topic(Resource, frozen=True, kw_only=True, tag_field="type", tag="topic"):
     """A topic that passes messages on to queues."""
 
-    KEYS: ClassVar[tuple[str, ...]] = ("name", "url", "region")
+    KEYS: ClassVar[tuple[str, ...]] = ("name", "url", "arn", "region")
 
     fifo: Annotated[bool, "whether order is kept"] = False
     to: Annotated[tuple[Name, ...], "queues of this service that receive"] = ()
@@ -232,10 +243,17 @@ class Topic(Resource, frozen=True, kw_only=True, tag_field="type", tag="topic"):
 class Stream(Resource, frozen=True, kw_only=True, tag_field="type", tag="stream"):
     """A log of records that many may read."""
 
-    KEYS: ClassVar[tuple[str, ...]] = ("name", "url", "region")
+    KEYS: ClassVar[tuple[str, ...]] = ("name", "url", "arn", "region")
 
     shards: Annotated[Positive, "parts that are read in parallel"] = 1
     retain: Annotated[Duration, "how long records are kept"] = timedelta(days=1)
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        if not timedelta(days=1) <= self.retain <= timedelta(days=365):
+            yield Rule("retain", "records are kept 1d to 365d", "write for example 7d")
+        if self.shards > 500:
+            yield Rule("shards", "a stream has 500 shards at most", "write 500")
 
 
 class Search(Resource, frozen=True, kw_only=True, tag_field="type", tag="search"):
@@ -266,7 +284,7 @@ class Function(Resource, frozen=True, kw_only=True, tag_field="type", tag="funct
 class EncryptionKey(Resource, frozen=True, kw_only=True, tag_field="type", tag="encryption-key"):
     """A key that never leaves the platform."""
 
-    KEYS: ClassVar[tuple[str, ...]] = ("name", "url")
+    KEYS: ClassVar[tuple[str, ...]] = ("name", "url", "arn")
 
     encrypt: Annotated[tuple[ServiceName, ...], "further services that may encrypt"] = ()
     decrypt: Annotated[tuple[ServiceName, ...], "further services that may decrypt"] = ()

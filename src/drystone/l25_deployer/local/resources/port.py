@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
@@ -108,6 +109,10 @@ class ResourceDriver(abc.ABC, Generic[R]):
         )
 
 
+def _password() -> str:
+    return secrets.token_urlsafe(24)
+
+
 class Credentials:
     """Passwords and keys that the platform makes up, one file each, readable by the platform alone.
 
@@ -118,14 +123,22 @@ class Credentials:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def get(self, owner: Owner, kind: str = "password") -> str:
-        """Return the credential, making it up at the first call (192 random bits, URL-safe)."""
+    def get(
+        self, owner: Owner, kind: str = "password", make: Callable[[], str] | None = None
+    ) -> str:
+        """Return the credential, making it up at the first call.
+
+        Args:
+            owner: Whose it is.
+            kind: Which one of those.
+            make: Makes it up; 192 random bits, URL-safe, when None.
+        """
         path = self._root / owner.path / kind
         try:
             return path.read_text()
         except FileNotFoundError:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(path, secrets.token_urlsafe(24).encode())
+            write_atomically(path, (make or _password)().encode())
             return path.read_text()
 
     def file(self, owner: Owner, kind: str = "password") -> Path:

@@ -1,0 +1,39 @@
+"""What the agent and the process say to each other."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drystone.l10_engines.aws.access import AccountAccess, Made
+from drystone.l10_engines.aws.declarations import Declaration
+
+ADMINISTRATION = "/drystone/"
+"""Below it the agent says what is to be there; it proves itself with :data:`TOKEN`."""
+
+TOKEN = "x-drystone-token"  # noqa: S105 - the name of a header
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What the agent asks for.
+
+    Attributes:
+        owner: Whose account; it is opened at the first declaration.
+        name: Of what is declared, unique in the account.
+        declaration: What it is to be, or was, for a removal.
+    """
+
+    owner: str
+    name: str
+    declaration: Declaration
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What came of a declaration.
+
+    Attributes:
+        access: The account; its endpoint is left empty.
+        made: What was declared; its URL is a path.
+    """
+
+    access: AccountAccess
+    made: Made

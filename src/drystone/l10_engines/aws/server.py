@@ -1,0 +1,184 @@
+"""The engine: queues, topics, tables, streams and keys by the protocols of AWS, in one process for all services of a home."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import http.client
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import msgspec
+from msgspec import structs
+from typing_extensions import override
+
+import drystone
+from drystone.l00_kernel.atomic import write_atomically
+from drystone.l10_engines.aws.access import AccountAccess, Made
+from drystone.l10_engines.aws.declarations import Declaration
+from drystone.l10_engines.aws.errors import NotDeclarable
+from drystone.l10_engines.aws.orders import ADMINISTRATION, TOKEN, Standing, Wanted
+from drystone.l10_engines.supervision.errors import EngineFailed
+from drystone.l10_engines.supervision.launch import Launch, Patience
+from drystone.l10_engines.supervision.local import LocalEngine
+from drystone.l10_engines.supervision.port import Engine
+
+T = TypeVar("T")
+
+MEBIBYTE = 1024 * 1024
+
+MOST = 64 * MEBIBYTE
+"""Bytes on disk that the account of a service may hold; in memory they are some four times as many."""
+
+_PROBE_LIMIT_S = 1.0
+_ASK_LIMIT_S = 30.0
+
+
+class AwsEngine(Engine):
+    """What answers by the protocols of AWS, here or elsewhere."""
+
+    @abc.abstractmethod
+    async def declare(
+        self, owner: str, name: str, wanted: Declaration
+    ) -> tuple[AccountAccess, Made]:
+        """Make something be as it is declared, in the account of its owner. Idempotent.
+
+        Args:
+            owner: Whose account; it is opened when there is none.
+            name: What it is called there: small letters, digits and hyphens.
+            wanted: What it is to be.
+
+        Returns:
+            The account with its keys, which open no other, and what was made.
+
+        Raises:
+            NotDeclarable: It is there as something that does not become this in place.
+            EngineFailed: The engine does not answer.
+        """
+
+    @abc.abstractmethod
+    async def remove(self, owner: str, name: str, was: Declaration) -> None:
+        """Remove something and all that it holds. Idempotent.
+
+        With the last thing that is declared in it, the account goes: its key, and what a service made there itself.
+
+        Args:
+            owner: Whose account.
+            name: What it is called there.
+            was: What it was declared to be.
+
+        Raises:
+            EngineFailed: The engine does not answer.
+        """
+
+
+class AwsStandIn(LocalEngine, AwsEngine):
+    """The stand-in, as a process on a loopback port.
+
+    Args:
+        name: The engine's name among all engines of one home.
+        directory: The engine's own directory. All that is kept is ``data/state.sqlite``.
+        most: Bytes that an account may hold.
+        patience: How long it is waited for.
+    """
+
+    program: ClassVar[str] = Path(sys.executable).resolve().name
+
+    def __init__(
+        self, name: str, directory: Path, *, most: int = MOST, patience: Patience | None = None
+    ) -> None:
+        super().__init__(name, directory, memory=4 * most, patience=patience)
+        self._most = most
+        self._token_file = directory / "token"
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of every protocol.
+
+        Raises:
+            EngineFailed: The engine was never started.
+        """
+        return f"http://127.0.0.1:{self.port}"
+
+    @override
+    async def prepare(self) -> None:
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        if not self._token_file.exists():
+            write_atomically(self._token_file, secrets.token_urlsafe(32).encode())
+
+    @override
+    def launch(self, ports: dict[str, int]) -> Launch:
+        options = {"port": ports["clients"], "token": self._token_file, "most": self._most}
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        return Launch(
+            command=(sys.executable, "-P", "-m", "drystone.l10_engines.aws", *words),
+            env={
+                "PATH": "/usr/bin:/bin",
+                "LANG": "C.UTF-8",
+                "HOME": str(self.data),
+                "TMPDIR": str(self.data),
+                "AUTH": "false",  # who asks is seen before the simulator is
+            },
+        )
+
+    @override
+    async def probe(self) -> bool:
+        try:
+            await self._order("here", b"{}", limit=_PROBE_LIMIT_S)
+        except (OSError, EngineFailed):
+            return False
+        return True
+
+    @override
+    async def ask_version(self) -> str:
+        return drystone.__version__
+
+    @override
+    async def declare(
+        self, owner: str, name: str, wanted: Declaration
+    ) -> tuple[AccountAccess, Made]:
+        order = msgspec.json.encode(Wanted(owner, name, wanted))
+        standing = msgspec.json.decode(await self._ask("declare", order), type=Standing)
+        url = f"{self.endpoint}{standing.made.url}"
+        return structs.replace(standing.access, endpoint=self.endpoint), structs.replace(
+            standing.made, url=url
+        )
+
+    @override
+    async def remove(self, owner: str, name: str, was: Declaration) -> None:
+        await self._ask("remove", msgspec.json.encode(Wanted(owner, name, was)))
+
+    async def _ask(self, order: str, body: bytes) -> bytes:
+        try:
+            return await self._order(order, body, limit=_ASK_LIMIT_S)
+        except OSError as e:
+            raise EngineFailed(
+                f"{self.name} was ready and then did not answer: {e}; see {self.log}",
+                engine=self.name,
+            ) from e
+
+    async def _order(self, order: str, body: bytes, *, limit: float) -> bytes:
+        return await asyncio.to_thread(_post, self.port, order, body, self._token(), limit)
+
+    def _token(self) -> str:
+        return self._token_file.read_text()
+
+
+def _post(port: int, order: str, body: bytes, token: str, limit: float) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=limit)
+    try:
+        connection.request("POST", ADMINISTRATION + order, body, {TOKEN: token})
+        answer = connection.getresponse()
+        content = answer.read()
+    except http.client.HTTPException as e:
+        raise ConnectionError(repr(e)) from e
+    finally:
+        connection.close()
+    if answer.status == 422:
+        raise NotDeclarable(json.loads(content)["message"])
+    if answer.status != 200:
+        raise ConnectionError(f"it answers {answer.status}")
+    return content

@@ -1,0 +1,106 @@
+"""What a service has by the protocols of AWS: one account for each service in each environment, with a key that opens no other.
+
+All of it lies in one file of the engine, ``engines/aws/data/state.sqlite``. A copy that is right while the engine runs is made
+by SQLite's ``VACUUM INTO`` or its backup; rows of the tables ``parts`` and ``accounts`` say by their account whose they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from typing_extensions import override
+
+from drystone.l10_engines.aws import declarations
+from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
+from drystone.l25_deployer.stacks import provided
+
+if TYPE_CHECKING:
+    from drystone.l10_engines.aws.server import AwsEngine
+    from drystone.l10_engines.supervision.supervisor import Supervisor
+
+ENGINE = "aws"
+
+_LEAST = 3
+"""Letters of the shortest name that a table may have."""
+
+
+class AccountResources(ResourceDriver[provided.Account]):
+    """Declares resources in the account of their service; the engine starts with the first of them.
+
+    Args:
+        supervisor: Keeps the engine.
+        aws: The engine.
+    """
+
+    engine = ENGINE
+
+    def __init__(self, supervisor: Supervisor, aws: AwsEngine) -> None:
+        self._supervisor = supervisor
+        self._aws = aws
+
+    @override
+    async def apply(self, owner: Owner, wanted: provided.Account) -> dict[str, str]:
+        await self._supervisor.ensure(ENGINE)
+        access, made = await self._aws.declare(
+            account_of(owner), name_of(owner, wanted), declaration(wanted)
+        )
+        return {
+            "name": made.name,
+            "arn": made.arn,
+            "url": made.url,
+            "region": access.region,
+            "endpoint": access.endpoint,
+            "access_key": access.access_key,
+            "secret_key": access.secret_key,
+        }
+
+    @override
+    async def remove(self, owner: Owner, wanted: provided.Account) -> None:
+        await self._supervisor.ensure(ENGINE)
+        await self._aws.remove(account_of(owner), name_of(owner, wanted), declaration(wanted))
+
+    @override
+    async def suspend(self, owner: Owner) -> None:
+        return
+
+
+def account_of(owner: Owner) -> str:
+    """Name the account of a service in one environment."""
+    return f"{owner.environment}.{owner.service}"
+
+
+def name_of(owner: Owner, wanted: provided.Account) -> str:
+    """Return what a resource is called in its account."""
+    if isinstance(wanted, provided.KeyValue) and len(owner.resource) < _LEAST:
+        return f"{owner.resource}-table"
+    return owner.resource
+
+
+def declaration(wanted: provided.Account) -> declarations.Declaration:
+    """Return a resource in the words of the engine."""
+    match wanted:
+        case provided.Queue():
+            return declarations.Queue(
+                fifo=wanted.fifo,
+                visibility=wanted.visibility,
+                retain=wanted.retain,
+                delay=wanted.delay,
+                attempts=wanted.attempts,
+                dead_letter=wanted.dead_letter,
+            )
+        case provided.Topic():
+            return declarations.Topic(fifo=wanted.fifo, to=wanted.to)
+        case provided.KeyValue():
+            return declarations.Table(
+                key=wanted.key,
+                sort=wanted.sort,
+                ttl=wanted.ttl,
+                indexes={name: (one.key, one.sort) for name, one in wanted.indexes.items()},
+                stream=wanted.stream,
+            )
+        case provided.Stream():
+            return declarations.Stream(shards=wanted.shards, retain=wanted.retain)
+        case provided.EncryptionKey():
+            return declarations.Key()
+        case _:
+            assert_never(wanted)

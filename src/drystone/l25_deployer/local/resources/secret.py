@@ -1,0 +1,63 @@
+"""Secrets that the platform makes up: one file each."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Literal, assert_never
+
+from typing_extensions import override
+
+from drystone.l25_deployer.local.resources.port import Credentials, Owner, ResourceDriver
+from drystone.l25_deployer.stacks.provided import Secret
+
+Kind = Literal["password", "rsa", "ed25519", "hex32"]
+
+
+class MadeUp(ResourceDriver[Secret]):
+    """Makes up secrets at the first deploy; they stay until they are removed.
+
+    Args:
+        credentials: Keeps them.
+    """
+
+    engine = "file system"
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    @override
+    async def apply(self, owner: Owner, wanted: Secret) -> dict[str, str]:
+        # A key of RSA takes a tenth of a second and more.
+        value = await asyncio.to_thread(
+            self._credentials.get, owner, wanted.generate, lambda: make(wanted.generate)
+        )
+        return {"value": value}
+
+    @override
+    async def remove(self, owner: Owner, wanted: Secret) -> None:
+        self._credentials.forget(owner)
+
+    @override
+    async def suspend(self, owner: Owner) -> None:
+        return
+
+
+def make(kind: Kind) -> str:
+    """Make a secret up.
+
+    Args:
+        kind: ``password`` (192 random bits, URL-safe), ``hex32`` (32 random bytes in hexadecimal), or a private key for RSA
+            (3072 bits) or Ed25519, as PEM in PKCS #8.
+    """
+    match kind:
+        case "password":
+            return secrets.token_urlsafe(24)
+        case "hex32":
+            return secrets.token_hex(32)
+        case "rsa" | "ed25519":
+            from drystone.l10_engines.certificates import private_key  # noqa: PLC0415 - with cryptography
+
+            return private_key(kind)
+        case _:
+            assert_never(kind)

@@ -1,0 +1,104 @@
+"""What stacks hold of resources that are reached by the protocols of AWS, and of secrets.
+
+Durations are whole seconds, hours where the protocol counts so.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+
+class Queue(msgspec.Struct, frozen=True, tag_field="type", tag="queue"):
+    """A queue of messages.
+
+    Attributes:
+        fifo: Whether order is kept.
+        visibility: Seconds to work on a message before it is given out again.
+        retain: Seconds that a message waits.
+        delay: Seconds before a message can be taken.
+        attempts: How often a message is given out before it goes to the dead letters.
+        dead_letter: Whether those are kept.
+    """
+
+    fifo: bool
+    visibility: int
+    retain: int
+    delay: int
+    attempts: int
+    dead_letter: bool
+    protect: bool = True
+
+
+class Topic(msgspec.Struct, frozen=True, tag_field="type", tag="topic"):
+    """A topic that passes messages on.
+
+    Attributes:
+        fifo: Whether order is kept.
+        to: Queues of the same service, as clients call them.
+    """
+
+    fifo: bool
+    to: tuple[str, ...] = ()
+    protect: bool = True
+
+
+class Index(msgspec.Struct, frozen=True):
+    """A second way to find items: by an attribute, and within that by another one."""
+
+    key: str
+    sort: str | None = None
+
+
+class KeyValue(msgspec.Struct, frozen=True, tag_field="type", tag="keyvalue"):
+    """A table of items that are found by a key.
+
+    Attributes:
+        sort: Second part of the key.
+        ttl: Attribute that holds when an item ends.
+        stream: Whether changes are published.
+    """
+
+    key: str
+    sort: str | None = None
+    ttl: str | None = None
+    indexes: dict[str, Index] = {}
+    stream: bool = False
+    protect: bool = True
+
+
+class Stream(msgspec.Struct, frozen=True, tag_field="type", tag="stream"):
+    """A log of records.
+
+    Attributes:
+        shards: Parts that are read in parallel.
+        retain: Hours that records are kept.
+    """
+
+    shards: int
+    retain: int
+    protect: bool = True
+
+
+class EncryptionKey(msgspec.Struct, frozen=True, tag_field="type", tag="encryption-key"):
+    """A key that encrypts and never leaves the platform."""
+
+    protect: bool = True
+
+
+class Secret(msgspec.Struct, frozen=True, tag_field="type", tag="secret"):
+    """A secret that the platform makes up.
+
+    Attributes:
+        generate: What is made.
+    """
+
+    generate: Literal["password", "rsa", "ed25519", "hex32"]
+    protect: bool = True
+
+
+Account: TypeAlias = Queue | Topic | KeyValue | Stream | EncryptionKey
+"""What lies in the account that a service has in one environment."""
+
+Provided: TypeAlias = Account | Secret
