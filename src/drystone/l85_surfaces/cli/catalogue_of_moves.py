@@ -25,4 +25,12 @@ COMING_AND_GOING: tuple[Command | Group, ...] = (
             ),
         ),
     ),
+    Command(
+        "import",
+        "import_:import_",
+        (
+            "drystone import compose.yaml --format compose --owner shop",
+            "drystone import compose.yaml --format compose --output .",
+        ),
+    ),
 )
