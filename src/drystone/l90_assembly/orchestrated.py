@@ -15,6 +15,7 @@ from drystone.l00_kernel.contract import connect, serve
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l10_engines.on_demand.serving import App
 from drystone.l10_engines.policies.evaluator import Evaluator
+from drystone.l10_engines.postgres.clock import DatabaseClock
 from drystone.l10_engines.postgres.database import Database
 from drystone.l10_engines.workflows.worker import Worker
 from drystone.l10_engines.workflows.workflows import prepare as prepare_workflows
@@ -24,7 +25,9 @@ from drystone.l50_orchestrator.access.gate import AccessGate
 from drystone.l50_orchestrator.access.refusals import Refusals
 from drystone.l50_orchestrator.access.service import Access
 from drystone.l50_orchestrator.access.store import TeamsInTables
+from drystone.l50_orchestrator.access.withdrawn import Withdrawn
 from drystone.l50_orchestrator.audit.heads import Heads
+from drystone.l50_orchestrator.audit.past import Past
 from drystone.l50_orchestrator.audit.service import Audits, ChainedBook
 from drystone.l50_orchestrator.configuration.of_access import (
     ConfiguredGrants,
@@ -71,6 +74,9 @@ if TYPE_CHECKING:
 HEADS = "audit-heads"
 """File of the home that says how far the audit log had come, out of reach of whoever can write to the database."""
 
+WITHDRAWN = "access-withdrawn"
+"""File of the home with what was taken from people and tokens, which a restored database does not give back."""
+
 GATE_SESSIONS = 4
 
 FIRST_ENVIRONMENTS = {
@@ -105,7 +111,7 @@ async def orchestrated(
         home: Whose services; its agent carries out what is decided.
         database: The orchestrator's tables; those of the audit log are there and sealed.
         sign_in: Address of the home's sign-in, by which people are known.
-        clock: The time.
+        clock: Of the machine; what counts is the time of the database.
         log: Where it reports.
 
     Raises:
@@ -113,15 +119,25 @@ async def orchestrated(
         MigrationsDiverged: Another version made its tables.
     """
     async with AsyncExitStack() as stack:
+        timing = DatabaseClock(database, clock)
+        await timing.look()
+        clock = timing
         # Who is asked while somebody holds a session of the others' must not wait for one of these.
         asked = Database(database.access, NAME, most=GATE_SESSIONS)
         stack.push_async_callback(asked.close)
         book, places = ChainedBook(), RegisteredPlaces(asked, clock)
         refusals = Refusals(asked, book=book, clock=clock, log=log)
         stack.push_async_callback(refusals.close)
-        gate = AccessGate(asked, places=places, refusals=refusals, clock=clock)
-        access = Access(database, gate=gate, book=book, places=places, clock=clock, log=log)
         heads = Heads(home.path / HEADS)
+        gate = AccessGate(
+            asked,
+            places=places,
+            refusals=refusals,
+            clock=clock,
+            withdrawn=Withdrawn(home.path / WITHDRAWN),
+            past=Past(asked, heads, clock),
+        )
+        access = Access(database, gate=gate, book=book, places=places, clock=clock, log=log)
         audits = Audits(database, gate=gate, book=book, heads=heads, clock=clock)
         registry = PlatformRegistry(
             database, gate=gate, book=book, teams=TeamsInTables(), clock=clock
@@ -171,6 +187,8 @@ async def orchestrated(
         worker = Worker(database, [releases.carrier.definition], settings=WORKING, log=log)
         working = asyncio.create_task(worker.run(), name="releases")
         stack.push_async_callback(_given_away, worker, working)
+        keeping = asyncio.create_task(timing.watch(log), name="the database's time")
+        stack.push_async_callback(_ended, keeping)
         watching = asyncio.create_task(audits.watch(log), name="heads of the audit log")
         stack.push_async_callback(_ended, watching)
         looking = asyncio.create_task(drift.watch(log), name="drift")

@@ -25,6 +25,8 @@ from drystone.l50_orchestrator.access.gate import AccessGate
 from drystone.l50_orchestrator.access.refusals import Refusals
 from drystone.l50_orchestrator.access.service import Access
 from drystone.l50_orchestrator.access.views import TokenMade, TokenSaid
+from drystone.l50_orchestrator.access.withdrawn import Withdrawn
+from drystone.l50_orchestrator.audit.past import Past
 from drystone.l50_orchestrator.audit.service import ChainedBook
 from drystone.l50_orchestrator.audit.store import Wanted, find
 from drystone.l50_orchestrator.audit.store import prepare as prepare_audit
@@ -56,10 +58,18 @@ PLATFORM = Context(Caller("operator", frozenset({"admin"})))
 ROOT, ADA, BOB, EVE, ZOE = (ctx(name) for name in ("root", "ada", "bob", "eve", "zoe"))
 
 
-def made(database: Database, clock: Clock) -> tuple[Access, AccessGate, Refusals]:
+def made(
+    database: Database,
+    clock: Clock,
+    *,
+    withdrawn: Withdrawn | None = None,
+    past: Past | None = None,
+) -> tuple[Access, AccessGate, Refusals]:
     book, places = ChainedBook(), These()
     refusals = Refusals(database, book=book, clock=clock, log=NullLog())
-    gate = AccessGate(database, places=places, refusals=refusals, clock=clock)
+    gate = AccessGate(
+        database, places=places, refusals=refusals, clock=clock, withdrawn=withdrawn, past=past
+    )
     access = Access(database, gate=gate, book=book, places=places, clock=clock, log=NullLog())
     return access, gate, refusals
 

@@ -7,6 +7,7 @@ from drystone.l00_kernel.errors import (
     Denied,
     Invalid,
     NotFound,
+    PlatformError,
     TooMany,
     Unauthenticated,
 )
@@ -82,3 +83,7 @@ class GlassBroken(Conflict):
 
 class TooManyTokens(TooMany):
     """One person has as many tokens as one may have."""
+
+
+class WithdrawnUnreadable(PlatformError):
+    """The file with what was taken away cannot be read."""

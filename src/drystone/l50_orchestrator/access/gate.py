@@ -6,7 +6,8 @@ whichever process revoked it. Nothing is kept when the database is away: then ev
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Generic, TypeAlias, TypeVar
 
@@ -29,6 +30,8 @@ from drystone.l50_orchestrator.access.errors import (
     TokenUnknown,
 )
 from drystone.l50_orchestrator.access.refusals import Refusals
+from drystone.l50_orchestrator.access.withdrawn import Withdrawn, reduced
+from drystone.l50_orchestrator.audit.past import Past
 from drystone.l50_orchestrator.ports import Action, Actor, Gate, Places
 
 V = TypeVar("V")
@@ -84,15 +87,26 @@ class AccessGate(Gate):
         places: Whose services are, and of what type environments.
         refusals: Where refusals are written.
         clock: The time.
+        withdrawn: What was taken away, where a database that is restored does not give it back.
+        past: Tells whether the database is an older copy; then only the platform is let in.
     """
 
     def __init__(
-        self, database: Database, *, places: Places, refusals: Refusals, clock: Clock
+        self,
+        database: Database,
+        *,
+        places: Places,
+        refusals: Refusals,
+        clock: Clock,
+        withdrawn: Withdrawn | None = None,
+        past: Past | None = None,
     ) -> None:
         self._database = database
         self._places = places
         self._refusals = refusals
         self._clock = clock
+        self._withdrawn = withdrawn
+        self._past = past
         self._seen = _Brief[_Seen](clock)
         self._callers = _Brief[_Seen](clock)
         self._facts = _Brief[tuple[str | None]](clock)
@@ -153,7 +167,8 @@ class AccessGate(Gate):
         name = f"{TOKEN}{known.id}"
         if known.revoked is not None:
             raise TokenRevoked(f"{name} was revoked at {known.revoked:%Y-%m-%d %H:%M} UTC")
-        if not known.is_active:
+        self._require_not_taken(known.id)
+        if not known.is_active or self._is_taken(f"person/{known.maker}"):
             raise TokenOrphaned(f"{name} was made by {known.maker}, who has left")
         seen = _Seen(Standing(name, "token", behind=known.maker), known.expires)
         _require_unexpired(seen, now)
@@ -242,6 +257,7 @@ class AccessGate(Gate):
         caller = ctx.caller
         if PLATFORM_ROLE in caller.roles:
             return Standing(caller.name, "platform")
+        await self._require_present()
         seen = self._seen.get(caller.name)
         if seen is None:
             since = self._clock.monotonic()
@@ -259,6 +275,7 @@ class AccessGate(Gate):
         """
         if PLATFORM_ROLE in ctx.caller.roles:
             return Standing(ctx.caller.name, "platform")
+        await self._require_present()
         seen = await self._look(session, ctx.caller.name)
         _require_unexpired(seen, self._clock.now())
         return seen.standing
@@ -278,7 +295,7 @@ class AccessGate(Gate):
             return await self._look_at_token(session, name)
         if "/" in name:
             return _Seen(Standing(name, "service", is_active=False))
-        return _Seen(await store.standing_of(session, name, self._clock.now()))
+        return _Seen(await self._standing_of(session, name))
 
     async def _look_at_token(self, session: Session, name: str) -> _Seen:
         view = await store.token(session, name.removeprefix(TOKEN), self._clock.now())
@@ -286,7 +303,8 @@ class AccessGate(Gate):
             raise TokenUnknown
         if view.state == "revoked":
             raise TokenRevoked(f"{name} was revoked")
-        maker = await store.standing_of(session, view.maker, self._clock.now())
+        self._require_not_taken(view.id)
+        maker = await self._standing_of(session, view.maker)
         if not maker.is_active:
             raise TokenOrphaned(f"{name} was made by {view.maker}, who has left")
         standing = Standing(
@@ -299,8 +317,40 @@ class AccessGate(Gate):
         )
         return _Seen(standing, view.expires)
 
+    # What a restored database does not know
+
+    async def take(self, what: Collection[str]) -> None:
+        """Remember outside of the database that something is taken away; see :class:`Withdrawn`."""
+        if self._withdrawn is not None and what:
+            await asyncio.to_thread(self._withdrawn.take, what)
+
+    async def give(self, what: Collection[str]) -> None:
+        """Remember outside of the database that something is given again."""
+        if self._withdrawn is not None and what:
+            await asyncio.to_thread(self._withdrawn.give, what)
+
+    async def _require_present(self) -> None:
+        if self._past is not None:
+            await self._past.require_present()
+
+    def _is_taken(self, what: str) -> bool:
+        return self._withdrawn is not None and what in self._withdrawn
+
+    def _require_not_taken(self, token: str) -> None:
+        if self._is_taken(f"token/{token}"):
+            raise TokenRevoked(
+                f"{TOKEN}{token} was revoked; the database is an older copy, and the home remembers it"
+            )
+
+    async def _standing_of(self, session: Session, person: str) -> Standing:
+        """Return what a person may do, without what was taken away after the database was copied."""
+        found = await store.standing_of(session, person, self._clock.now())
+        return found if self._withdrawn is None else reduced(found, self._withdrawn)
+
     def forget(self) -> None:
         """Read everything anew: something has changed."""
+        if self._past is not None:
+            self._past.forget()
         self._seen.clear()
         self._callers.clear()
         self._facts.clear()

@@ -120,6 +120,7 @@ class Giving(Part):
                     by=change.actor.name,
                 )
                 _note(change, "grant.given", subject, grant)
+            change.given.append(subject)
             given = await store.grant(change.session, id_)
         if given is None:
             raise RuntimeError("a grant is gone from its own transaction")

@@ -23,6 +23,7 @@ from drystone.l50_orchestrator.access.api import AccessApi
 from drystone.l50_orchestrator.access.domain import Grant, Question, Standing, Wider
 from drystone.l50_orchestrator.access.errors import CannotGive, LastAdmin, NotAllowed, SaidUnfit
 from drystone.l50_orchestrator.access.gate import AccessGate, actor_of
+from drystone.l50_orchestrator.access.withdrawn import taken_by
 from drystone.l50_orchestrator.ports import Action, Book, Places
 
 MOST = 1000
@@ -45,6 +46,9 @@ class Change:
         self.with_glass = standing
         self.standing = msgspec.structs.replace(standing, glass=0, until=None)
         self.notes: list[tuple[str, str, dict[str, Field]]] = []
+        self.taken: list[str] = []
+        self.given: list[str] = []
+        """What holds no more, beside what is noted, and what holds even if it was taken away before; see :mod:`~.withdrawn`."""
 
     def note(self, action: str, subject: str, **fields: Field) -> None:
         """Have an entry written in the audit log at the end of the transaction."""
@@ -129,6 +133,8 @@ class Part(AccessApi):
                     )
                 for action, about, fields in change.notes:
                     await self._book.note(session, change.actor, action, about, **fields)
+                await self._gate.take([*change.taken, *taken_by(change.notes)])
+            await self._gate.give(change.given)
         except (NotAllowed, CannotGive) as e:
             if change is not None:
                 await self._gate.tell(change.with_glass, what, subject, e.message)

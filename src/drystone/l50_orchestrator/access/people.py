@@ -38,6 +38,7 @@ class People(Part):
             await change.session.fetch(
                 store.PUT_PERSON, name=name, called=called, at=change.at, by=change.actor.name
             )
+            change.given.append(subject)
             now = await _person(change, name)
             if before is None or before.has_left:
                 change.note("person.added", subject, called=called)
@@ -52,9 +53,16 @@ class People(Part):
         async with self._change(ctx, "remove-person", subject) as change:
             change.require_admin("let people leave")
             if not (await _person(change, name)).has_left:
-                await change.session.fetch(
+                had = await store.standing_of(change.session, name, change.at)
+                tokens = await change.session.fetch(
                     store.LEAVE, name=name, at=change.at, by=change.actor.name
                 )
+                # Whoever comes back later comes without what is gone now.
+                change.taken += [f"token/{one}" for (one,) in tokens]
+                change.taken += [f"team/{team}/{name}" for team in sorted(had.teams)]
+                change.taken += [
+                    f"grant/{store.id_of(one)}" for one in had.grants if one.who == f"person:{name}"
+                ]
                 change.note("person.left", subject)
             return await _person(change, name)
 
@@ -80,6 +88,7 @@ class People(Part):
             await change.session.fetch(
                 store.PUT_TEAM, name=name, description=description, at=change.at, by=by
             )
+            change.given.append(subject)
             if before is None:
                 await _grant_to_new(change, name)
                 change.note("team.made", subject, description=description)
@@ -121,6 +130,7 @@ class People(Part):
                 at=change.at,
                 by=change.actor.name,
             )
+            change.given.append(f"{subject}/{person}")
             now = await _team(change, team)
             if now != before:
                 change.note("team.joined", subject, person=person, is_maintainer=is_maintainer)
@@ -157,6 +167,7 @@ async def _grant_to_new(change: Change, team: str) -> None:
         Grant(f"team:{team}", Role.DEPLOYER, over),
         Grant(f"maintainers:{team}", Role.OWNER, over),
     ):
+        change.given.append(f"grant/{store.id_of(grant)}")
         await change.session.fetch(
             store.PUT_GRANT,
             id=store.id_of(grant),

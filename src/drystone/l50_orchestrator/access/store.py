@@ -96,6 +96,7 @@ WITH gone AS (
      WHERE person = %(name)s AND ended_at IS NULL AND until > %(at)s
 )
 UPDATE access_token SET revoked_at = %(at)s, revoked_by = %(by)s WHERE maker = %(name)s AND revoked_at IS NULL
+RETURNING id
 """
 
 TEAM_OF = """

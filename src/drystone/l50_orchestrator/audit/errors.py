@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drystone.l00_kernel.errors import Conflict, Invalid, PlatformError
+from drystone.l00_kernel.errors import Conflict, Invalid, PlatformError, Unavailable
 
 
 class EntryUnfit(Invalid):
@@ -23,3 +23,7 @@ class NothingRestored(Conflict):
 
 class NotMended(Conflict):
     """The audit log is broken in a way that accepting a restored database does not explain."""
+
+
+class DatabaseIsOlder(Unavailable):
+    """The database is an older copy than what the home remembers of it."""

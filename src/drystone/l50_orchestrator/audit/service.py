@@ -20,6 +20,7 @@ from drystone.l50_orchestrator.audit.api import AuditApi, EntryView, Problem, Ve
 from drystone.l50_orchestrator.audit.domain import Entry, Head, Walk
 from drystone.l50_orchestrator.audit.errors import EntryUnfit, NothingRestored, NotMended
 from drystone.l50_orchestrator.audit.heads import Heads
+from drystone.l50_orchestrator.audit.past import turned
 from drystone.l50_orchestrator.audit.store import Unnumbered, Wanted
 from drystone.l50_orchestrator.ports import Action, Actor, Book, Gate
 
@@ -164,14 +165,11 @@ class Audits(AuditApi):
         async with self._writing:
             held = domain.standing(await asyncio.to_thread(self._heads.read))
             last = held[max(held)] if held else None
+            problem = await turned(self._database, last)
+            if problem is not None:
+                return problem
             number, own = await store.head(self._database)
-            if last is not None:
-                there = await store.hash_of(self._database, last.number)
-                if there != last.hash:
-                    return _turned(last, number)
-                if number == last.number:
-                    return None
-            if number:
+            if number and (last is None or number != last.number):
                 head = Head(number, own, self._clock.now())
                 await asyncio.to_thread(self._heads.append, head)
             return None
@@ -229,22 +227,6 @@ class Audits(AuditApi):
             await asyncio.to_thread(self._heads.append, mark)
         await self.checkpoint()
         return await self.judge()
-
-
-def _turned(last: Head, number: int) -> Problem:
-    if number < last.number:
-        return Problem(
-            "cut",
-            number + 1,
-            f"the log ends with entry {number}, and had {last.number} already: its end was cut off, or the database was restored"
-            " from an older copy",
-        )
-    return Problem(
-        "rewritten",
-        last.number,
-        f"entry {last.number} is not the one that was written down: the log was rewritten, or the database was restored from an"
-        " older copy and went on",
-    )
 
 
 def _place(cursor: str) -> int:

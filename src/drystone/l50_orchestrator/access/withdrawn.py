@@ -1,0 +1,140 @@
+"""What was taken away, in a file of the home: a database that was restored to yesterday does not give it back.
+
+A line for each, in the order of time: ``- token/1a2b3c 2026-01-31T23:59:59Z`` when it was taken, ``+ person/ada …`` when it was given
+again. What stands there is the id of a token or grant, a person, a team, or a person's place in a team; nothing of it is a secret.
+Something is written here before the database takes it in, and given again after: whatever dies in between, it stays closed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from drystone.l00_kernel.ownership import require_safe_file
+from drystone.l00_kernel.ports import Field
+from drystone.l00_kernel.shortage import needs_room
+from drystone.l50_orchestrator.access import store
+from drystone.l50_orchestrator.access.domain import Standing
+from drystone.l50_orchestrator.access.errors import WithdrawnUnreadable
+
+_LINE = re.compile(r"([-+]) ([a-z]+/[ -~]{1,200}?) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
+_TAKEN = frozenset({"token.revoked", "person.left", "grant.revoked", "team.left", "team.dissolved"})
+
+
+class Withdrawn:
+    """The file. One process writes it.
+
+    Args:
+        path: Where it is; it need not exist, its folder does.
+
+    Raises:
+        WithdrawnUnreadable: A line is none of its kind. A last line that was not written to its end is no line.
+        OthersCanWrite: Another user could have written it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._taken: set[str] = set()
+        require_safe_file(path)
+        try:
+            text = path.read_text("ascii", errors="replace")
+        except FileNotFoundError:
+            return
+        whole, _, _ = text.rpartition("\n")
+        for number, line in enumerate(whole.split("\n"), 1):
+            if line:
+                self._read(number, line)
+
+    def _read(self, number: int, line: str) -> None:
+        found = _LINE.fullmatch(line)
+        if found is None:
+            raise WithdrawnUnreadable(
+                f"line {number} of {self._path} is nothing that was taken away: somebody else wrote it, or the disk did; compare"
+                " the file with a copy of it"
+            )
+        self._keep(found[1], found[2])
+
+    def _keep(self, sign: str, what: str) -> None:
+        if sign == "-":
+            self._taken.add(what)
+        else:
+            self._taken.discard(what)
+
+    def __contains__(self, what: str) -> bool:
+        """Tell whether something was taken away and not given again."""
+        return what in self._taken
+
+    def take(self, what: Collection[str]) -> None:
+        """Write down that something is taken away, and force it to the disk.
+
+        Raises:
+            DiskFull: There is no room; then it must not be taken away in the database either.
+        """
+        self._append("-", [one for one in what if one not in self._taken])
+
+    def give(self, what: Collection[str]) -> None:
+        """Write down that something is given again.
+
+        Raises:
+            DiskFull: There is no room; it stays closed.
+        """
+        self._append("+", [one for one in what if one in self._taken])
+
+    def _append(self, sign: str, what: list[str]) -> None:
+        if not what:
+            return
+        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        text = "".join(f"{sign} {one} {moment}\n" for one in what)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        with needs_room(self._path.parent):
+            file = os.open(self._path, flags, 0o600)
+            try:
+                end_line(file)
+                os.write(file, text.encode("ascii"))
+                os.fsync(file)
+            finally:
+                os.close(file)
+        for one in what:
+            self._keep(sign, one)
+
+
+def end_line(file: int) -> None:
+    """Take away a line at the end of a file that a power cut left half written."""
+    size = os.fstat(file).st_size
+    if size and os.pread(file, 1, size - 1) != b"\n":
+        tail = os.pread(file, 512, max(0, size - 512))
+        os.ftruncate(file, size - len(tail) + tail.rfind(b"\n") + 1)
+
+
+def taken_by(notes: Collection[tuple[str, str, dict[str, Field]]]) -> list[str]:
+    """Return what a change takes away, by what it notes in the audit log."""
+    return [
+        f"{subject}/{fields['person']}" if action == "team.left" else subject
+        for action, subject, fields in notes
+        if action in _TAKEN
+    ]
+
+
+def reduced(standing: Standing, withdrawn: Withdrawn) -> Standing:
+    """Return what somebody may do without what was taken away after the database was copied."""
+    if f"person/{standing.name}" in withdrawn:
+        return Standing(standing.name, standing.kind, is_active=False)
+    gone = {
+        team
+        for team in standing.teams
+        if f"team/{team}" in withdrawn or f"team/{team}/{standing.name}" in withdrawn
+    }
+    whose = {f"{kind}:{team}" for team in gone for kind in ("team", "maintainers")}
+    grants = tuple(
+        one
+        for one in standing.grants
+        if one.who not in whose and f"grant/{store.id_of(one)}" not in withdrawn
+    )
+    return msgspec.structs.replace(
+        standing, teams=standing.teams - gone, maintains=standing.maintains - gone, grants=grants
+    )
