@@ -30,21 +30,31 @@ def index_page() -> str:
             for one in house_policies()
         ),
         "",
-        "## What a policy sees",
-        "",
-        "`input`, in full: what is not there is `null`, and a key that is not listed is refused when the policy is put. `<name>` stands for any key,",
-        "`[]` for each item of a list. Lengths of time are texts as in ISO 8601 in the stacks, and seconds in `declared`.",
-        "",
-        "```text",
-        *_seen(known(), "input"),
-        "```",
-        "",
         "## Functions that policies may call",
         "",
         "Those of the language ([OPA's reference](https://www.openpolicyagent.org/docs/policy-reference#built-in-functions)) that the evaluator is",
         "known to get right; a call of any other one is refused when the policy is put.",
         "",
         ", ".join(f"`{name}`" for name in sorted(ALLOWED)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def input_page() -> str:
+    """Write the page of what policies know as ``input``."""
+    lines = [
+        "# What a policy sees",
+        "",
+        "<!-- Made from the types: pytest tests/docs --update -->",
+        "",
+        "`input`, in full: what is not there is `null`, and a key that is not listed is refused when the policy is put. `<name>` stands for any key,",
+        "`[]` for each item of a list. Lengths of time are texts as in ISO 8601 in the stacks, and seconds in `declared`.",
+        "[How to write a policy](../how-to/guard-deploys.md#write-a-policy)",
+        "",
+        "```text",
+        *_seen(known(), "input"),
+        "```",
         "",
     ]
     return "\n".join(lines)

@@ -37,6 +37,7 @@ from drystone.l35_mesh.observed.api import ObservedApi
 from drystone.l50_orchestrator.access.api import AccessApi
 from drystone.l50_orchestrator.audit.api import AuditApi
 from drystone.l50_orchestrator.configuration.api import ConfigurationApi
+from drystone.l50_orchestrator.drift.api import DriftApi
 from drystone.l50_orchestrator.guardrails.api import GuardrailsApi
 from drystone.l50_orchestrator.registry.api import RegistryApi
 from drystone.l50_orchestrator.releases.api import ReleasesApi
@@ -171,6 +172,7 @@ APIS: dict[str, type[Api]] = {
     "held-limits": HeldApi,
     "observed": ObservedApi,
     "releases": ReleasesApi,
+    "drift": DriftApi,
     "sources": SourcesApi,
     "registry": RegistryApi,
     "access": AccessApi,

@@ -13,6 +13,7 @@ import pytest
 from conftest import Golden
 from docs.figure import with_figure
 from docs.pages import ROOT, pages
+from docs.policy_pages import input_page
 from docs.reference_pages import (
     APIS,
     api_page,
@@ -48,6 +49,10 @@ def test_the_page_of_fault_points_is_that_of_the_code(golden: Golden) -> None:
 
 def test_the_page_of_observations_is_that_of_the_sources(golden: Golden) -> None:
     golden(REFERENCE / "ingest-observed.md", observed_page())
+
+
+def test_the_page_of_what_policies_see_is_that_of_the_types(golden: Golden) -> None:
+    golden(REFERENCE / "policy-input.md", input_page())
 
 
 def test_the_page_of_the_api_is_that_of_the_contract(golden: Golden) -> None:
