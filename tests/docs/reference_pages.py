@@ -32,6 +32,7 @@ from drystone.l05_graph.ingest.tally import MOST_CELLS, MOST_PAIRS
 from drystone.l20_trust.keys.api import KeysApi
 from drystone.l20_trust.keys.peers.api import PeersApi
 from drystone.l25_deployer.api import AcceptedRisk, DependencyFinding, DeployerApi, PathStep
+from drystone.l25_deployer.operations.api import OperationsApi
 from drystone.l35_mesh.limits.api import HeldApi, LimitsApi
 from drystone.l35_mesh.observed.api import ObservedApi
 from drystone.l50_orchestrator.access.api import AccessApi
@@ -165,6 +166,7 @@ def errors() -> set[type[PlatformError]]:
 
 APIS: dict[str, type[Api]] = {
     "deployer": DeployerApi,
+    "operations": OperationsApi,
     "keys": KeysApi,
     "peers": PeersApi,
     "orchestrator": OrchestratorApi,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from drystone.l00_kernel import fault_points
 from drystone.l00_kernel.atomic import PARTIAL
+from drystone.l00_kernel.contract import connect
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.home import Home
 from drystone.l10_engines.loopback_ports import free_port
@@ -20,6 +21,7 @@ from drystone.l10_engines.runtimes.cgroups import Cgroups
 from drystone.l25_deployer.api import DeployerApi, HistoryEvent, ServiceView
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
+from drystone.l25_deployer.operations.api import OperationsApi
 from drystone.l25_deployer.stacks.model import Volume
 from faults.held_engines import held_in_engines
 from faults.kinds import VOLUMES, Kind
@@ -217,6 +219,24 @@ class OneHome:
         steps = api.rollback(ASKING, environment=ENVIRONMENT, service=self.name)
         _ = [step async for step in steps]
 
+    async def scale(self, instances: int | None) -> None:
+        """Set how many instances serve; None gives the number back."""
+        async with connect(OperationsApi, uds=Home(self.home).agent_socket) as api:
+            steps = api.scale(
+                ASKING,
+                environment=ENVIRONMENT,
+                service=self.name,
+                instances=instances,
+                group="web",
+            )
+            _ = [step async for step in steps]
+
+    async def restart(self) -> None:
+        """Replace every instance."""
+        async with connect(OperationsApi, uds=Home(self.home).agent_socket) as api:
+            steps = api.restart(ASKING, environment=ENVIRONMENT, service=self.name)
+            _ = [step async for step in steps]
+
     async def stop(self, api: DeployerApi) -> None:
         """Stop the platform, and wait for its agent's end."""
         _ = [step async for step in api.stop(ASKING)]
@@ -285,10 +305,19 @@ async def _settled(one: OneHome, api: DeployerApi) -> ServiceView | None:
         states = {"serving", "not deployed"}
         is_calm = view is None or (view.operation is None and view.summary.state in states)
         problems = [text for text in status.problems if not text.startswith("the fault ")]
-        if status.ready and not problems and is_calm:
+        if status.ready and not problems and is_calm and _has_its_number(one, view):
             return view
         assert time.monotonic() < limit, (problems, view, one.log())
         await asyncio.sleep(0.02)
+
+
+def _has_its_number(one: OneHome, view: ServiceView | None) -> bool:
+    """Tell whether as many instances serve as somebody wants; what is wanted by nobody goes by itself."""
+    record = one.record()
+    if record is None or view is None:
+        return True
+    serving = [i for i in view.instances if i.release == record.active and i.group == "web"]
+    return record.active is None or len(serving) == record.fixed.get("web", 1)
 
 
 async def _hold_answers(one: OneHome, serves: int) -> None:
@@ -357,6 +386,7 @@ async def _hold_leavings(one: OneHome, view: ServiceView | None) -> None:
         there = {path.name for path in group.parent.glob("*/")}
         assert there <= known, f"groups of nobody: {there - known}"
     kept = {i.id for release in one.releases() for i in release.instances}
+    kept |= {name for release in one.releases() for name in release.gone}
     folders = {path.name for path in (one.home / "instances").iterdir()}
     nobodys = {name for name in folders - kept if "-once-" not in name}
     assert nobodys == set(), (nobodys, one.releases())

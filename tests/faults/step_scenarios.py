@@ -176,6 +176,35 @@ async def withdraw(one: OneHome) -> None:
         await one.let_go(api)
 
 
+async def alone(one: OneHome) -> None:
+    """Let one instance serve."""
+    await serving(one)
+    async with one.up():
+        await one.scale(None)
+
+
+async def three(one: OneHome) -> None:
+    """Let three instances serve."""
+    await serving(one)
+    async with one.up():
+        await one.scale(3)
+
+
+async def scale_up(one: OneHome) -> None:
+    async with one.up():
+        await one.scale(3)
+
+
+async def scale_down(one: OneHome) -> None:
+    async with one.up():
+        await one.scale(1)
+
+
+async def restart(one: OneHome) -> None:
+    async with one.up():
+        await one.restart()
+
+
 async def stopped_while_held(one: OneHome) -> None:
     await held(one)
     async with one.up() as api:
@@ -295,6 +324,9 @@ SCENARIOS = (
         "recovery of a withdrawal", dead_at_held("withdraw.edge.published", withdraw), twin=ADOPTS
     ),
     Scenario("recovery of a settling", dead_at_held(SWITCH, settle), twin=ADOPTS),
+    Scenario("scale up", alone, scale_up),
+    Scenario("scale down", three, scale_down),
+    Scenario("restart", alone, restart),
     *with_engine(POSTGRES, "postgres.", *OF_DATA),
     *with_engine(BUCKET, "objects.", *OF_DATA),
     *with_engine(CONTAINER, *OF_INSTANCES),

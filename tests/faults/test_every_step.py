@@ -36,6 +36,8 @@ QUICK_KILLS = {
     ("deploy with a hold", "hold.end.told"),
     ("settle", "switch.release.written"),
     ("withdraw", "withdraw.edge.published"),
+    ("scale up", "scale.more.begun"),
+    ("scale down", "scale.fewer.drained"),
 }
 QUICK_FAILURES = {
     ("cutover", "start.folder.begun"),

@@ -59,6 +59,26 @@ class NoInstance(Conflict):
     """The service has no running release to work with."""
 
 
+class NumberRefused(Invalid):
+    """There can be no such number of instances, or the service has no such group."""
+
+
+class ScalingFailed(PlatformError):
+    """A new instance did not become healthy; there are as many as before."""
+
+
+class RestartFailed(PlatformError):
+    """An instance that was to replace another one did not become healthy."""
+
+
+class TargetNotFound(NotFound):
+    """The service has no instance or resource of this name, or it does not listen there."""
+
+
+class PortTaken(Conflict):
+    """The port is another program's."""
+
+
 class BuildFailed(PlatformError):
     """The set-up of the artefact did not succeed."""
 

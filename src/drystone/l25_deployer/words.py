@@ -9,6 +9,7 @@ import msgspec
 
 from drystone.l00_kernel.settings_tables import AtRest
 from drystone.l25_deployer.held_words import CanaryView
+from drystone.l25_deployer.scaling_words import ScalingView
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -256,6 +257,8 @@ class ServiceView(msgspec.Struct, frozen=True):
     """Where its sidecar runs: in the proxy of the host, or in a process that it has alone."""
     canary: CanaryView | None = None
     """What is tried beside the release that serves."""
+    scaling: list[ScalingView] = []
+    """Of the groups whose number is not always the same."""
 
 
 class HistoryEvent(msgspec.Struct, frozen=True, omit_defaults=True):

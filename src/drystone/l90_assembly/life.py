@@ -64,6 +64,7 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
 
     app = serve(
         whole.deployer,
+        whole.operations,
         whole.keys,
         whole.peers,
         whole.observed,

@@ -29,8 +29,10 @@ from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.local.presence import Presence
+from drystone.l25_deployer.local.scaler import Scaler
 from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
+from drystone.l25_deployer.operations.service import Operations
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Bucket, Postgres
 from drystone.l25_deployer.stacks.provided import Account
@@ -39,6 +41,7 @@ from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l50_orchestrator.running.engine import NAME as ORCHESTRATOR
 from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l90_assembly.console import CONSOLE, console_at_edge, console_of, console_part
+from drystone.l90_assembly.disks import disks_of
 from drystone.l90_assembly.elsewhere import engines_elsewhere
 from drystone.l90_assembly.engines import engines_of, provisioner_of
 from drystone.l90_assembly.keys import addresses_of, keys_of, keys_part, peers_of
@@ -53,8 +56,6 @@ from drystone.l90_assembly.signin import Gates, signin_at_edge, signin_of, signi
 from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
@@ -85,6 +86,7 @@ class Standalone(msgspec.Struct, frozen=True):
         deployer: Its API.
         backups: Copies of what services keep.
         schedule: Makes them when they are due.
+        operations: What people do to services that run.
         platform: Starts and stops it.
         supervisor: Keeps its engines.
         ads: Serves the proxy's configuration.
@@ -92,6 +94,7 @@ class Standalone(msgspec.Struct, frozen=True):
         fleet: The proxies that services have of their own.
         artifacts: Its store of artefacts.
         services: What is deployed.
+        scaler: Lets numbers of instances follow their load.
         keys: By which services prove who they are.
         peers: Other platforms, by whose keys callers prove who they are.
         following: Brings changes of keys to the sidecars.
@@ -107,6 +110,7 @@ class Standalone(msgspec.Struct, frozen=True):
     deployer: Deployer
     backups: Backups
     schedule: Schedule
+    operations: Operations
     platform: Platform
     supervisor: Supervisor
     ads: Ads
@@ -114,6 +118,7 @@ class Standalone(msgspec.Struct, frozen=True):
     fleet: Fleet
     artifacts: Artifacts
     services: Services
+    scaler: Scaler
     keys: Keys
     peers: Peers
     following: Following
@@ -138,6 +143,7 @@ class Standalone(msgspec.Struct, frozen=True):
 
     async def leave(self) -> None:
         """Stop looking after everything; all that runs goes on."""
+        await self.scaler.leave()
         await self.migrations.stop_watching()
         await self.platform.leave()
         await self.peers.stop()
@@ -224,7 +230,7 @@ async def assemble(
         label=home.label,
         url_port=settings.port,
         instances=home.instances,
-        disks=_disks(home),
+        disks=disks_of(home),
         documents=Documents(home.services),
         artifacts=artifacts,
         provisioner=provisioner,
@@ -263,6 +269,7 @@ async def assemble(
         log=log,
         environ=environ,
     )
+    scaler = Scaler(services)
     news = News(services)
     engines.supervisor.also_report_to(news.of_engine)
     observed = observed_of(
@@ -279,7 +286,7 @@ async def assemble(
     console = console_of(home, settings, log, environ)
     switch = switch_of(home, engines.orchestrator, engines.supervisor, clock)
     parts = {
-        **_parts(engines.supervisor, engines.ads, machine, services),
+        **_parts(engines.supervisor, engines.ads, machine, services, scaler),
         "keys": keys_part(engines.keys, keys, peers, engines.supervisor),
         MESH: mesh_part(mesh, following, observed),
         MIGRATION: migration_part(migrations),
@@ -323,6 +330,7 @@ async def assemble(
         deployer=deployer,
         backups=Backups(services=services, copyist=copyist, operating=deployer.operating),
         schedule=Schedule(services=services, copyist=copyist, log=log),
+        operations=Operations(services=services, operating=deployer.operating, platform=platform),
         platform=platform,
         supervisor=engines.supervisor,
         ads=engines.ads,
@@ -330,6 +338,7 @@ async def assemble(
         fleet=mesh.fleet,
         artifacts=artifacts,
         services=services,
+        scaler=scaler,
         keys=keys,
         peers=peers,
         following=following,
@@ -343,15 +352,8 @@ async def assemble(
     )
 
 
-def _disks(home: Home) -> tuple[Path, ...]:
-    """Return the folders of a home that may lie on file systems of their own."""
-    engines = [home.engines / name for name in ("proxy", "postgres", "objects", "aws", "caches")]
-    parts = (home.services, home.instances, home.artifacts, home.volumes, home.secrets, home.run)
-    return (home.path, *parts, home.engines, *engines, home.path / "downloads")
-
-
 def _parts(
-    supervisor: Supervisor, ads: Ads, machine: Machine, services: Services
+    supervisor: Supervisor, ads: Ads, machine: Machine, services: Services, scaler: Scaler
 ) -> dict[str, Part]:
     """Say how each of the platform's own services starts and ends; engines only when they are needed."""
 
@@ -365,10 +367,12 @@ def _parts(
         await machine.edge.publish()  # what the records say, for a proxy that starts now
         return await ensure("proxy")
 
-    async def nothing() -> str:
+    async def start_deployer() -> str:
+        scaler.begin()
         return ""
 
     async def stop_deployer() -> None:
+        await scaler.leave()
         await supervisor.detach()
 
     used = {type(resource) for kept in services.all() for resource in kept.record.eternal.values()}
@@ -385,7 +389,7 @@ def _parts(
 
     return {
         "proxy": Part("proxy", ENGINES, start_proxy, supervisor["proxy"].stop),
-        "deployer": Part("deployer", DEPLOYER, nothing, stop_deployer),
+        "deployer": Part("deployer", DEPLOYER, start_deployer, stop_deployer),
         "postgres": engine("postgres", Postgres),
         "objects": engine("objects", Bucket),
         "aws": engine("aws", *get_args(Account)),

@@ -20,7 +20,8 @@ from drystone.l25_deployer.local.provisioning import Provisioner
 from drystone.l25_deployer.local.resources.copies import Copied
 from drystone.l25_deployer.local.resources.port import Owner
 from drystone.l25_deployer.local.resources.volume import Volumes
-from drystone.l25_deployer.stacks.model import BackupPlan, Volume
+from drystone.l25_deployer.stacks.backup_plan import BackupPlan
+from drystone.l25_deployer.stacks.model import Volume
 from l25_deployer.backups.conftest import Whole
 from l25_deployer.backups.small_copies import Kept, deployed
 from l25_deployer.small_platform import ASKING

@@ -16,7 +16,7 @@ from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local.instances import Blueprint, State
 from drystone.l25_deployer.local.running import RunningRelease
-from drystone.l25_deployer.stacks.model import Smoke
+from drystone.l25_deployer.stacks.smoke import Smoke
 from l25_deployer.local.small_instances import (
     Changes,
     FailingProcesses,

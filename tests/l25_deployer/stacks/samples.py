@@ -11,6 +11,7 @@ from drystone.l25_deployer.descriptor import Merged, read, resolve
 from drystone.l25_deployer.stacks import model
 from drystone.l25_deployer.stacks.compile import compile_stacks
 from drystone.l25_deployer.stacks.limits import Limit
+from drystone.l25_deployer.stacks.smoke import Smoke
 
 ROOT = Path(__file__).parents[3]
 HEAD = "schema: 1\nservice: orders\nowner: commerce\n"
@@ -153,7 +154,7 @@ STACKS = st.builds(
         keep=st.integers(1, 3),
         migrate=COMMANDS,
         smoke=st.lists(
-            st.builds(model.Smoke, st.just("GET"), st.sampled_from(["/", "/a"])), max_size=2
+            st.builds(Smoke, st.just("GET"), st.sampled_from(["/", "/a"])), max_size=2
         ).map(tuple),
     ),
 )

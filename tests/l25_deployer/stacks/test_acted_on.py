@@ -73,7 +73,11 @@ def test_a_descriptor_that_says_only_what_is_acted_on_has_no_notices() -> None:
     ("addition", "path", "sentence"),
     [
         ("deepcheck: /deep", "deepcheck", "only health is asked"),
-        ("scale: {min: 1, max: 4}", "scale.max", "the number of instances stays at min"),
+        (
+            "scale: {min: 2, cpu: 50%}",
+            "scale.cpu",
+            "the number of instances stays at min; 'max' lets it grow",
+        ),
         (
             "deploy: {strategy: progressive}",
             "deploy.strategy",

@@ -16,13 +16,13 @@ from drystone.l25_deployer.stacks.model import (
     ImageArtifact,
     ProcessArtifact,
     Reference,
-    Smoke,
     Stacks,
     StaticArtifact,
     decode,
     encode,
 )
 from drystone.l25_deployer.stacks.origins import trace
+from drystone.l25_deployer.stacks.smoke import Smoke
 from l25_deployer.stacks.samples import HEAD, MINIMAL, ROOT, STACKS, merged, stacks
 
 GOLDEN = Path(__file__).parent / "golden"

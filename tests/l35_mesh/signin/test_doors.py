@@ -14,7 +14,7 @@ from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.settings import Settings
 from drystone.l25_deployer.descriptor import read
 from drystone.l25_deployer.local.mesh import Member
-from drystone.l25_deployer.stacks.model import Door as Declared
+from drystone.l25_deployer.stacks.doors import Door as Declared
 from drystone.l25_deployer.stacks.model import EnvironmentStack
 from drystone.l35_mesh.sidecar.model import Further
 from drystone.l35_mesh.signin.doors import doors_of

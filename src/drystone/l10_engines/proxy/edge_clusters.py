@@ -207,7 +207,6 @@ def _locality(pool: Pool) -> dict[str, Any]:
     if pool.weight:
         locality["load_balancing_weight"] = pool.weight
     # A host that drains stays in the list, so that its requests can still be counted.
-    health = "HEALTHY" if pool.weight else "DRAINING"
     locality["lb_endpoints"] = [
         {
             "endpoint": {
@@ -215,7 +214,9 @@ def _locality(pool: Pool) -> dict[str, Any]:
                     "socket_address": {"address": endpoint.address, "port_value": endpoint.port}
                 }
             },
-            "health_status": health,
+            "health_status": "HEALTHY"
+            if pool.weight and endpoint not in pool.draining
+            else "DRAINING",
         }
         for endpoint in pool.endpoints
     ]

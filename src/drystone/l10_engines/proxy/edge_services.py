@@ -36,12 +36,14 @@ class Pool(msgspec.Struct, frozen=True):
             counted, no new one arrives.
         endpoints: The instances; those of a pool get equal shares.
         protocol: What they speak, whatever the client speaks.
+        draining: Those of the endpoints that get nothing new, whatever the weight.
     """
 
     zone: str
     weight: int
     endpoints: tuple[Endpoint, ...]
     protocol: Protocol = "http1"
+    draining: tuple[Endpoint, ...] = ()
 
 
 Cohort: TypeAlias = Literal["request", "user", "tenant", "visitor"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from drystone.l25_deployer.backups.copyist import Copyist
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.services import Services
-    from drystone.l25_deployer.stacks.model import BackupPlan
+    from drystone.l25_deployer.stacks.backup_plan import BackupPlan
 
 FIRST_LOOK = timedelta(minutes=5)
 """After the start of an agent, which has other things to do."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -53,9 +54,19 @@ def instance_id(record: ServiceRecord, number: int, group: str, what: str) -> st
 
 
 def lay_out(
-    record: ServiceRecord, release: ReleaseRecord, lend_port: Callable[[], int]
+    record: ServiceRecord,
+    release: ReleaseRecord,
+    lend_port: Callable[[], int],
+    counts: Mapping[str, int] | None = None,
 ) -> tuple[InstanceRecord, ...]:
-    """Decide which instances a release has, and give each that serves a port."""
+    """Decide which instances a release has, and give each that serves a port.
+
+    Args:
+        record: The service.
+        release: The release.
+        lend_port: Finds a port.
+        counts: How many there are of a group, where that is not as many as its descriptor says.
+    """
     groups = groups_of(release)
     return tuple(
         InstanceRecord(
@@ -64,8 +75,23 @@ def lay_out(
             lend_port() if group.serves else None,
         )
         for name, group in groups.items()
-        for index in range(group.instances)
+        for index in range((counts or {}).get(name, group.instances))
     )
+
+
+def lay_out_more(
+    record: ServiceRecord,
+    release: ReleaseRecord,
+    name: str,
+    count: int,
+    lend_port: Callable[[], int],
+) -> tuple[InstanceRecord, ...]:
+    """Decide which instances a group of a release gets in addition; each has a name that none has now."""
+    group = groups_of(release)[name]
+    taken = {one.id for one in release.instances}
+    ids = (instance_id(record, release.number, name, str(index)) for index in itertools.count())
+    free = itertools.islice((id_ for id_ in ids if id_ not in taken), count)
+    return tuple(InstanceRecord(id_, name, lend_port() if group.serves else None) for id_ in free)
 
 
 class Surroundings(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ release, and one that is kept warm, end before the new one starts; undoing start
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
@@ -20,7 +21,7 @@ import msgspec
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local import places
-from drystone.l25_deployer.local.blueprints import lay_out, one_off
+from drystone.l25_deployer.local.blueprints import groups_of, lay_out, one_off
 from drystone.l25_deployer.local.readiness import require_artifact
 from drystone.l25_deployer.local.records import ReleaseRecord, Warmth
 from drystone.l25_deployer.stacks.model import (
@@ -195,7 +196,8 @@ class Deploy:
                 await self._stand_down(self._previous)
         require_artifact(kept.machine, self.release)
         with self._tell.step("start", f"release {self.release.number}"):
-            instances = lay_out(kept.record, self.release, kept.machine.ports.lend)
+            counts = self._counts()
+            instances = lay_out(kept.record, self.release, kept.machine.ports.lend, counts)
             places.PORTS_LENT.reach()
             self._keep(instances=instances)
             places.LAID_OUT.reach()
@@ -204,6 +206,15 @@ class Deploy:
             await running.begin()
             places.BEGUN.reach()
             return running
+
+    def _counts(self) -> dict[str, int]:
+        """Return how many instances each group that follows its load begins with: as many as carry that load now."""
+        now = Counter(one.group for one in self._previous.instances) if self._previous else {}
+        return {
+            name: min(max(now.get(name, 0), group.instances), group.scaling.most)
+            for name, group in groups_of(self.release).items()
+            if group.scaling is not None
+        }
 
     async def _stand_down(self, previous: ReleaseRecord) -> None:
         """End the old release of a cutover, which serves until its requests are answered."""
@@ -250,7 +261,7 @@ class Deploy:
             warm[old.number] = Warmth.lasting(keep_warm, kept.machine.clock)
         self._keep(state="active")
         places.SWITCH_BEGUN.reach()
-        changes: dict[str, object] = {"active": number, "trail": trail, "warm": warm}
+        changes: dict[str, object] = {"active": number, "trail": trail, "warm": warm, "fixed": {}}
         if settling is not None:
             changes |= {"operation": settling, "canary": None}
         kept.save(**changes)

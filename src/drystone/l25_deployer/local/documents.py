@@ -200,6 +200,13 @@ class Documents:
                 continue
         return events[::-1]
 
+    def history_length(self, environment: str, service: str) -> int:
+        """Return how many bytes a history has; 0 where there is none."""
+        try:
+            return (self._folder(environment, service) / "history.jsonl").stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def _inside(self, path: str) -> str:
         """Return a path relative to the home; one that leads elsewhere stays as it is."""
         place = Path(path)

@@ -21,7 +21,7 @@ from drystone.l25_deployer.local.probe import ProbeResult, ask_health
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.edge import Protocol
-    from drystone.l10_engines.runtimes.port import Exit, Instance, InstanceSpec, Runtime
+    from drystone.l10_engines.runtimes.port import Exit, Instance, InstanceSpec, Runtime, Usage
     from drystone.l25_deployer.stacks.model import Health, Stop
 
 FIRST_PAUSE = timedelta(milliseconds=100)
@@ -133,6 +133,11 @@ class KeptInstance:
             return None
         limit = memory_words(running.memory_limit())
         return f"goes on after a part of it used more than {limit} and was killed"
+
+    def usage(self) -> Usage | None:
+        """Measure its processes; None while it does not run."""
+        running = self._instance
+        return running.usage() if running is not None and running.is_running() else None
 
     def listening_ports(self) -> list[int]:
         """Return the ports on which its processes really listen."""

@@ -36,6 +36,7 @@ from drystone.l25_deployer.stacks.model import StaticArtifact, Volume
 if TYPE_CHECKING:
     from drystone.l10_engines.runtimes.port import InstanceSpec
     from drystone.l25_deployer.local.machine import Machine
+    from drystone.l25_deployer.local.scaler import Standing
 
 RETRY_AFTER = timedelta(seconds=5)
 _ILL = {State.UNHEALTHY, State.BACKING_OFF}
@@ -59,6 +60,9 @@ class KeptService(RoutedService):
         self.recovered = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self.problems: list[str] = []
+        self.standings: dict[str, Standing] = {}
+        """How the number of each group stands that follows its load, or was set by hand."""
+        self._told_ill: set[str] = set()
         self._tending: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[None]] = set()
         self.counting = Counting(self)
@@ -211,6 +215,10 @@ class KeptService(RoutedService):
         ended = one.state is State.BACKING_OFF and _is_power_of_two(one.restarts + 1)
         if ended or (mine and one.state is State.UNHEALTHY):
             self.write_history(one.state.value, f"{one.blueprint.spec.id} {text}")
+            self._told_ill.add(one.blueprint.spec.id)
+        if one.state is State.HEALTHY and one.blueprint.spec.id in self._told_ill:
+            self._told_ill.discard(one.blueprint.spec.id)
+            self.write_history("healthy", f"{one.blueprint.spec.id} is well again")
         if canary is not None and one in canary.instances and one.state in _ILL:
             self.counting.tell(f"{one.blueprint.spec.id} is {one.state}: {text}")
         if mine:

@@ -88,6 +88,6 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     def forget_instances(self, record: ServiceRecord, release: ReleaseRecord) -> None:
         """Remove the folders of a release's instances, their logs with them."""
         one_offs = (instance_id(record, release.number, "once", "migrate"),)
-        for name in (*(one.id for one in release.instances), *one_offs):
+        for name in (*(one.id for one in release.instances), *release.gone, *one_offs):
             with suppress(OSError):
                 remove_tree(self.instances / name)

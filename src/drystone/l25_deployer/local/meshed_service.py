@@ -93,6 +93,11 @@ class MeshedService(WrittenService):
         urls = [urlsplit(value) for (_, _, key), value in self._values.items() if key == "url"]
         return tuple(sorted({Address(u.hostname, u.port) for u in urls if u.hostname and u.port}))
 
+    def place_of(self, resource: str) -> tuple[str, int] | None:
+        """Return host and port of a resource; None of one that is not reached by a URL, or not known yet."""
+        url = urlsplit(self._values.get(("resources", resource, "url"), ""))
+        return (url.hostname, url.port) if url.hostname and url.port else None
+
     async def surround(self) -> None:
         """Make what instances need around them, before they start: who may call whom, and the ways there.
 

@@ -150,6 +150,7 @@ class ServiceRecord(msgspec.Struct, frozen=True):
         is_apart: Whether its instances have a network of their own.
         canary: What is tried beside the release that takes the traffic.
         ended: Operations that had keys, the latest last.
+        fixed: How many instances somebody wants, by group, until the next release; no load changes these.
     """
 
     service: str
@@ -163,6 +164,7 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     is_apart: bool = False
     canary: Canary | None = None
     ended: tuple[Ended, ...] = ()
+    fixed: dict[str, int] = {}
 
     def with_end(
         self, state: Literal["serving", "failed", "withdrawn"], detail: str = ""
@@ -220,6 +222,7 @@ class ReleaseRecord(msgspec.Struct, frozen=True):
         state: Where it stands.
         failure: Why it failed, or was withdrawn.
         key: Of the deploy that made it, if that had one.
+        gone: Ids of instances that it had before; their logs can still be read.
     """
 
     number: int
@@ -238,6 +241,7 @@ class ReleaseRecord(msgspec.Struct, frozen=True):
     state: ReleaseState = "preparing"
     failure: str | None = None
     key: str | None = None
+    gone: tuple[str, ...] = ()
 
     def artifact_folders(self) -> frozenset[str]:
         """Return the names of the stored folders that it needs."""

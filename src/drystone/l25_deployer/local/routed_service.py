@@ -89,7 +89,9 @@ class RoutedService(MeshedService):
         ports = running.ports if running else found
         web = self.release(number).stacks.deployment.groups.get(WEB)
         protocol: Protocol = (web and web.protocol) or "http1"  # static files have no group
-        return Pool(f"release-{number}", share, tuple(Endpoint(port) for port in ports), protocol)
+        leaving = tuple(Endpoint(port) for port in running.leaving_ports) if running else ()
+        endpoints = (*(Endpoint(port) for port in ports), *leaving)
+        return Pool(f"release-{number}", share, endpoints, protocol, leaving)
 
     @property
     def hosts(self) -> tuple[str, ...]:

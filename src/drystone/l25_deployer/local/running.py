@@ -50,10 +50,14 @@ class RunningRelease:
         make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self.release = release
-        self.instances = tuple(
-            KeptInstance(one, runtime, on_change, complete, make_room=make_room)
-            for one in blueprints
+        self._make = lambda one: KeptInstance(
+            one, runtime, on_change, complete, make_room=make_room
         )
+        self.instances = tuple(map(self._make, blueprints))
+        self.coming: frozenset[str] = frozenset()
+        """Instances that were added and have not been healthy yet."""
+        self.leaving: frozenset[str] = frozenset()
+        """Instances that get nothing new, and end when they have answered what they have."""
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -62,13 +66,56 @@ class RunningRelease:
         When none is healthy, all of them: a doubtful answer is better than certainly none.
         """
         serving = [one for one in self.instances if one.blueprint.port is not None]
-        healthy = [one for one in serving if one.takes_traffic]
-        return tuple(one.blueprint.port for one in healthy or serving if one.blueprint.port)
+        staying = [one for one in serving if one.blueprint.spec.id not in self.leaving]
+        healthy = [one for one in staying if one.takes_traffic]
+        known = [one for one in staying if one.blueprint.spec.id not in self.coming]
+        chosen = healthy or known or staying or serving
+        return tuple(one.blueprint.port for one in chosen if one.blueprint.port)
+
+    @property
+    def leaving_ports(self) -> tuple[int, ...]:
+        """The ports of the instances that finish what they have, but for those that are all there is."""
+        ports = set(self.ports)
+        return tuple(
+            one.blueprint.port
+            for one in self.instances
+            if one.blueprint.spec.id in self.leaving
+            and one.blueprint.port is not None
+            and one.blueprint.port not in ports
+        )
+
+    @property
+    def settled(self) -> tuple[KeptInstance, ...]:
+        """The instances that are neither coming nor leaving."""
+        return tuple(
+            one for one in self.instances if one.blueprint.spec.id not in self.coming | self.leaving
+        )
+
+    def of_group(self, group: str) -> tuple[KeptInstance, ...]:
+        """Return the instances of a group that are not leaving."""
+        return tuple(
+            one
+            for one in self.instances
+            if one.blueprint.group == group and one.blueprint.spec.id not in self.leaving
+        )
+
+    def grow(self, blueprints: tuple[Blueprint, ...]) -> tuple[KeptInstance, ...]:
+        """Take more instances into care; nothing is started yet."""
+        more = tuple(map(self._make, blueprints))
+        self.instances += more
+        self.coming |= {one.blueprint.spec.id for one in more}
+        return more
+
+    def shed(self, ids: frozenset[str]) -> None:
+        """Forget instances that have ended."""
+        self.instances = tuple(o for o in self.instances if o.blueprint.spec.id not in ids)
+        self.coming -= ids
+        self.leaving -= ids
 
     @property
     def is_healthy(self) -> bool:
         """Whether every instance is."""
-        return all(one.state is State.HEALTHY for one in self.instances)
+        return all(one.state is State.HEALTHY for one in self.settled)
 
     async def find(self) -> int:
         """Adopt the instances that still run; start none. Return how many there are."""
@@ -80,26 +127,30 @@ class RunningRelease:
         Raises:
             PlatformError: The runtime refused one; those that were started go on until :meth:`end`.
         """
-        return sum(await _together(one.begin() for one in self.instances))
+        return sum(await together(one.begin() for one in self.instances))
 
-    async def until_healthy(self, previous: ReleaseRecord | None) -> None:
+    async def until_healthy(
+        self, previous: ReleaseRecord | None, among: tuple[KeptInstance, ...] | None = None
+    ) -> None:
         """Wait until every instance is healthy.
 
         Args:
             previous: The last good release; the report says what has changed since.
+            among: Only these; all of them when omitted.
 
         Raises:
             DeployFailed: One ended twice by itself, or was not well in time; the message says all that is
                 known about why.
         """
-        waiting = [asyncio.create_task(self._until_one(one, previous)) for one in self.instances]
-        graces = [one.blueprint.health.grace for one in self.instances if one.blueprint.health]
+        every = self.instances if among is None else among
+        waiting = [asyncio.create_task(self._until_one(one, previous)) for one in every]
+        graces = [one.blueprint.health.grace for one in every if one.blueprint.health]
         limit = max(graces, default=DEFAULT_GRACE)
         try:
             async with asyncio.timeout(limit.total_seconds()):
                 await asyncio.gather(*waiting)
         except TimeoutError as e:
-            ill = next((o for o in self.instances if o.state is not State.HEALTHY), None)
+            ill = next((o for o in every if o.state is not State.HEALTHY), None)
             if ill is None:  # the last of them became well at the last moment
                 return
             reason = f"was not healthy after {limit.total_seconds():g} s"
@@ -154,31 +205,31 @@ class RunningRelease:
     async def rest(self) -> None:
         """End the instances that do not serve: the release is only kept to take traffic again."""
         workers = [one for one in self.instances if one.blueprint.port is None]
-        await _together(one.end() for one in workers)
+        await together(one.end() for one in workers)
 
     async def wake(self) -> None:
         """Start what :meth:`rest` ended."""
         resting = [one for one in self.instances if one.state is State.STOPPED]
-        await _together(one.persist() for one in resting)
+        await together(one.persist() for one in resting)
 
     async def serve(self) -> None:
         """Start the instances that serve and do not run, and look after them until they do; workers that still run end."""
         serving = [one for one in self.instances if one.blueprint.port is not None]
-        await _together(one.persist() for one in serving if one.state is State.STOPPED)
+        await together(one.persist() for one in serving if one.state is State.STOPPED)
         for one in self.instances:
             if one.blueprint.port is None and await one.find():
                 await one.end()
 
     async def end(self) -> None:
         """End every instance, the workers with the rest."""
-        await _together(one.end() for one in self.instances)
+        await together(one.end() for one in self.instances)
 
     async def leave(self) -> None:
         """Stop looking after the instances; they go on running."""
         await asyncio.gather(*(one.leave() for one in self.instances))
 
 
-async def _together(work: Iterable[Awaitable[T]]) -> list[T]:
+async def together(work: Iterable[Awaitable[T]]) -> list[T]:
     """Run all of it to the end and then raise the first failure, so that nothing goes on unwatched."""
     done: list[T] = []
     for result in await asyncio.gather(*work, return_exceptions=True):

@@ -10,14 +10,18 @@ from drystone.l25_deployer.api import (
     InstanceView,
     ReleaseView,
     ResourceView,
+    ScalingView,
     ServiceSummary,
     ServiceView,
 )
+from drystone.l25_deployer.local.blueprints import groups_of
 from drystone.l25_deployer.local.instances import KeptInstance, State
 from drystone.l25_deployer.local.operations import describe
 from drystone.l25_deployer.stacks.model import Cache, Postgres
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from drystone.l10_engines.supervision.port import EngineStatus
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.records import ReleaseRecord
@@ -57,8 +61,9 @@ def _state(kept: KeptService, running: RunningRelease | None) -> str:
         return "not deployed"
     if running is None:
         return "stopped"
-    healthy = [one for one in running.instances if one.state is State.HEALTHY]
-    if len(healthy) == len(running.instances):
+    settled = running.settled or running.instances
+    healthy = [one for one in settled if one.state is State.HEALTHY]
+    if len(healthy) == len(settled):
         return "serving"
     serving = [one for one in running.instances if one.blueprint.port is not None]
     return "degraded" if any(one in healthy for one in serving or running.instances) else "down"
@@ -105,12 +110,30 @@ def view(kept: KeptService) -> ServiceView:
         canary=None
         if held is None
         else CanaryView(held.release, held.key, held.share, held.cohort, held.header, held.since),
+        scaling=list(_scaling(kept)),
     )
+
+
+def _scaling(kept: KeptService) -> Iterator[ScalingView]:
+    release, running = kept.active_release(), kept.active
+    for name, group in groups_of(release).items() if release is not None else ():
+        fixed, standing = kept.record.fixed.get(name), kept.standings.get(name)
+        if group.scaling is None and fixed is None:
+            continue
+        yield ScalingView(
+            group=name,
+            instances=len(running.of_group(name)) if running is not None else 0,
+            least=group.instances,
+            most=group.scaling.most if group.scaling is not None else group.instances,
+            fixed=fixed,
+            text=standing.text if standing is not None else "",
+        )
 
 
 def problems(kept: KeptService) -> list[str]:
     """Say what is wrong with a service now."""
     found = [*kept.problems, *kept.machine.edge.problems(kept.name)]
+    found += [one.problem for one in kept.standings.values() if one.problem]
     if kept.owed:
         found.append(f"what happened last is not written down yet: {kept.owed.reason}")
     found += kept.machine.copying.troubles(kept.record)

@@ -12,15 +12,16 @@ from drystone.l00_kernel.yaml_text.tree import Mapping, Node, Path, Scalar, dott
 from drystone.l25_deployer.descriptor.compiled import shape_of
 from drystone.l25_deployer.descriptor.edges import uses
 from drystone.l25_deployer.descriptor.reading import Merged
+from drystone.l25_deployer.descriptor.schema.compute import Scale
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.descriptor.shapes import Shape
 from drystone.l25_deployer.stacks.compile import Facts, is_resolvable, template
 from drystone.l25_deployer.stacks.limits import HELD_BODY
 from drystone.l25_deployer.stacks.plan import Notice
+from drystone.l25_deployer.stacks.scaling import scaling_of
 from drystone.l25_deployer.stacks.wiring.registry import acted_on
 from drystone.l25_deployer.stacks.wiring.shape import COMMON, NOW
 
-_SCALING = "the number of instances stays at min"
 _UNPROVIDED = "nothing provides this type of resource yet; variables that refer to it are left out"
 _HEALTH = dict.fromkeys(
     (
@@ -37,8 +38,8 @@ _HEALTH = dict.fromkeys(
     NOW,
 )
 _SCALE = {
-    "min": NOW,
-    **dict.fromkeys(("max", "cpu", "memory", "requests", "latency", "queue", "cooldown"), _SCALING),
+    **dict.fromkeys(("min", "max", "cpu", "memory", "requests", "latency", "cooldown"), NOW),
+    "queue": "nothing tells yet how much waits in a queue; the other aims decide",
 }
 _SIZE = {"cpu": NOW, "memory": NOW, "disk": "temporary files are not limited yet"}
 
@@ -58,10 +59,9 @@ KEYS: dict[str, str] = {
         "owner",
         {
             "team": NOW,
-            **dict.fromkeys(
-                ("contact", "oncall", "chat", "cost_centre", "business_unit"),
-                "only the team is shown yet",
-            ),
+            **dict.fromkeys(("contact", "oncall", "chat"), "only the team is shown yet"),
+            "cost_centre": NOW,
+            "business_unit": NOW,
         },
     ),
     "tier": NOW,
@@ -71,7 +71,7 @@ KEYS: dict[str, str] = {
     "resilience": NOW,
     "products": NOW,
     "data": COMMON["data"],
-    "tags": COMMON["tags"],
+    "tags": NOW,
     "links": "links are not shown yet",
     "image": NOW,
     **_under(
@@ -270,12 +270,34 @@ def _values(descriptor: Descriptor) -> Iterator[tuple[Path, str]]:
     if (descriptor.proxy.body or 0) > HELD_BODY:
         sentence = "a body whose length nobody says beforehand may have 4 MiB at most, since it is held back until its end"
         yield ("proxy", "body"), sentence
+    yield from _aims_in_vain(descriptor)
     for name, resource in descriptor.resources.items():
         if resource.type_name == "cache" and getattr(resource, "engine", "redis") != "redis":
             yield (
                 ("resources", name),
                 "memcached is not provided yet; variables that refer to it are left out",
             )
+
+
+def _aims_in_vain(descriptor: Descriptor) -> Iterator[tuple[Path, str]]:
+    """Aims of a number that cannot change, or of requests that nobody sends."""
+    usual = Scale()
+    groups: list[tuple[Path, Scale, bool]] = [(("scale",), descriptor.scale, True)]
+    groups += [
+        (("workers", name, "scale"), worker.scale, False)
+        for name, worker in descriptor.workers.items()
+    ]
+    for path, scale, serves in groups:
+        if scaling_of(scale, serves=serves) is None:
+            for key in ("cpu", "memory", "requests", "latency", "cooldown"):
+                if getattr(scale, key) != getattr(usual, key):
+                    yield (*path, key), "the number of instances stays at min; 'max' lets it grow"
+        elif not serves:
+            for key in ("requests", "latency"):
+                if getattr(scale, key) is not None:
+                    yield (*path, key), "nobody sends requests to a worker; the other aims decide"
+        elif descriptor.static is not None:
+            yield path, "static files are served by one instance"
 
 
 def _left_out(merged: Merged) -> Iterator[tuple[Path, str]]:

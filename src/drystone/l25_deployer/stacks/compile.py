@@ -15,8 +15,12 @@ from drystone.l25_deployer.descriptor.references import Ref, parts
 from drystone.l25_deployer.descriptor.schema import compute, dependability, surroundings
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.stacks import model
+from drystone.l25_deployer.stacks.accounting import Accounting
 from drystone.l25_deployer.stacks.claims import Claims
+from drystone.l25_deployer.stacks.doors import Door
 from drystone.l25_deployer.stacks.limits import is_asked_about, limits_of
+from drystone.l25_deployer.stacks.scaling import scaling_of
+from drystone.l25_deployer.stacks.smoke import Smoke
 from drystone.l25_deployer.stacks.wiring.account import TAKEN_TOGETHER
 from drystone.l25_deployer.stacks.wiring.registry import wire_up
 from drystone.l25_deployer.stacks.wiring.shape import Context, Wired
@@ -172,6 +176,7 @@ def _web(descriptor: Descriptor, facts: Facts) -> model.Group:
         env=dict(sorted(serving.items())),
         port=descriptor.port if descriptor.image is not None else None,
         health=_health(descriptor.health),
+        scaling=scaling_of(descriptor.scale, serves=True),
         protocol="http2" if descriptor.proxy.protocol == "http2" else None,
     )
 
@@ -186,6 +191,7 @@ def _worker(worker: compute.Worker, descriptor: Descriptor, facts: Facts) -> mod
         serves=False,
         env=dict(sorted(_templates(worker.env, descriptor, facts).items())),
         health=_health(worker.health) if worker.health else None,
+        scaling=scaling_of(worker.scale, serves=False),
     )
 
 
@@ -255,11 +261,16 @@ def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.E
         tracing=_unless(proxy.tracing, model.TRACING),
         limits=limits_of(descriptor),
         placement=proxy.placement,
+        accounting=Accounting(
+            descriptor.owner.cost_centre,
+            descriptor.owner.business_unit,
+            dict(sorted(descriptor.tags.items())),
+        ),
     )
 
 
-def _door(door: surroundings.Door) -> model.Door:
-    return model.Door(
+def _door(door: surroundings.Door) -> Door:
+    return Door(
         public=door.public or None,
         staff=door.staff or None,
         groups=door.groups or None,
@@ -304,7 +315,7 @@ def _route(descriptor: Descriptor, facts: Facts) -> model.Route:
     smoke = []
     for request in deploy.smoke:
         method, _, path = request.partition(" ")
-        smoke.append(model.Smoke(method, path))
+        smoke.append(Smoke(method, path))
     return model.Route(
         strategy=deploy.strategy,
         keep_warm=deploy.keep_warm,

@@ -23,9 +23,14 @@ import msgspec
 
 from drystone.l05_graph.model import Acceptance
 from drystone.l05_graph.words import Risk
+from drystone.l25_deployer.stacks.accounting import Accounting
+from drystone.l25_deployer.stacks.backup_plan import BackupPlan
 from drystone.l25_deployer.stacks.claims import Claims
+from drystone.l25_deployer.stacks.doors import Door
 from drystone.l25_deployer.stacks.limits import Limit
 from drystone.l25_deployer.stacks.provided import Provided
+from drystone.l25_deployer.stacks.scaling import Scaling
+from drystone.l25_deployer.stacks.smoke import Smoke
 
 Space: TypeAlias = Literal[
     "resources", "dependencies", "secrets", "sidecars", "config", "port", "build", "limits"
@@ -51,22 +56,6 @@ Template: TypeAlias = tuple[str | Reference, ...]
 
 Command: TypeAlias = tuple[Template, ...]
 """Program and arguments; no shell reads them."""
-
-
-class BackupPlan(msgspec.Struct, frozen=True):
-    """When copies of the data are made, how long they are kept, and how often one is proven.
-
-    Attributes:
-        every: Time between two copies.
-        keep: How long one is kept.
-        restore_test: Time between two trials to restore one.
-        point_in_time: Whether any moment can be gone back to.
-    """
-
-    every: timedelta
-    keep: timedelta
-    restore_test: timedelta
-    point_in_time: bool = False
 
 
 class Postgres(msgspec.Struct, frozen=True, tag_field="type", tag="postgres"):
@@ -253,6 +242,7 @@ class Group(msgspec.Struct, frozen=True):
         port: Port that an image listens on unless it honours ``${port}``; None for everything else.
         health: None when a running process counts as well.
         protocol: What one that serves speaks on its port when it is not HTTP/1.1: HTTP/2 with prior knowledge.
+        scaling: How their number follows the load, from ``instances`` on; None where it stays.
     """
 
     command: Command
@@ -265,6 +255,7 @@ class Group(msgspec.Struct, frozen=True):
     port: int | None = None
     health: Health | None = None
     protocol: Literal["http2"] | None = None
+    scaling: Scaling | None = None
 
 
 WEB = "web"
@@ -312,22 +303,6 @@ RETRY_ON = ("connect", "502", "503")
 """What happens to failed calls where a dependency says nothing else."""
 
 
-class Door(msgspec.Struct, frozen=True):
-    """Which people and builds may send some requests.
-
-    Attributes:
-        public: Everybody.
-        staff: Everybody who is signed in.
-        groups: Who is signed in and in one of these groups.
-        builds: These pipelines.
-    """
-
-    public: Literal[True] | None = None
-    staff: Literal[True] | None = None
-    groups: tuple[str, ...] | None = None
-    builds: tuple[str, ...] | None = None
-
-
 TRACING = 0.05
 """Which share of the requests is traced where nothing else is said."""
 
@@ -355,6 +330,7 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
         limits: How often it may be called, by name.
         placement: Where its sidecar runs: in the proxy of the host, or in a process that it has alone; as the platform has it
             when None.
+        accounting: Whom it is charged to.
     """
 
     service: str
@@ -381,13 +357,7 @@ class EnvironmentStack(msgspec.Struct, frozen=True):
     tracing: float | None = None
     limits: dict[str, Limit] = {}
     placement: Literal["node", "instance"] | None = None
-
-
-class Smoke(msgspec.Struct, frozen=True):
-    """A request that a new release must answer well before it gets traffic."""
-
-    method: str
-    path: str
+    accounting: Accounting = Accounting()
 
 
 class Route(msgspec.Struct, frozen=True):

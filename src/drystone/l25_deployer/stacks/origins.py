@@ -76,6 +76,8 @@ def _surrounding(field: str, rest: list[str]) -> Path | None:
             )
         case "limits":
             return ("limits", *("rate" if step in ("count", "period") else step for step in rest))
+        case "accounting":
+            return tuple(rest) if rest[0] == "tags" else ("owner", *rest)
         case "claims":
             return ("slo", "availability") if rest == ["slo"] else tuple(rest)
         case _:
@@ -120,7 +122,12 @@ def _group(group: str, rest: list[str], merged: Merged) -> Path | None:
         return ("env", *below) if below[0] in merged.descriptor.env else None
     if field == "stop":
         return ("stop", *below)
-    inner: Path | None = (field, *below) if field in ("health", "env") else _GROUP.get(field)
+    if field == "scaling":
+        step, *below = below
+        field, below = "scale", [{"most": "max", "queues": "queue"}.get(step, step), *below]
+    inner: Path | None = (
+        (field, *below) if field in ("health", "env", "scale") else _GROUP.get(field)
+    )
     if group == WEB and field == "protocol":
         return ("proxy", "protocol")
     if group != WEB:

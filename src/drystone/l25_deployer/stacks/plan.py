@@ -49,6 +49,7 @@ _CONSEQUENCES: tuple[tuple[StackPath, Effect, str], ...] = (
     ),
     (("resources",), "new-release", "new release"),
     (("deployment", "groups", "*", "instances"), "in-place", "in place: starts or stops instances"),
+    (("deployment", "groups", "*", "scaling"), "in-place", "in place: how their number follows"),
     (("deployment", "groups", "*", "health"), "in-place", "in place"),
     (("deployment", "groups", "*", "stop"), "in-place", "in place"),
     (("deployment",), "new-release", "new release"),
@@ -63,6 +64,7 @@ _CONSEQUENCES: tuple[tuple[StackPath, Effect, str], ...] = (
     (("environment", "private"), "in-place", "in place: ways out"),
     (("environment", "body"), "in-place", "in place: at the edge"),
     (("environment", "tracing"), "in-place", "in place: at the edge"),
+    (("environment", "accounting"), "in-place", "in place: whom it is charged to"),
     (("environment", "limits"), "in-place", "in place: what was used stays used"),
     (("route",), "in-place", "from the next switch on"),
 )

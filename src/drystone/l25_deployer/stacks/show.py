@@ -28,7 +28,15 @@ _TITLES = {
 }
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 _DURATIONS = frozenset(
-    [*Health.__struct_fields__, *Stop.__struct_fields__, "keep_warm", "cache", "period"]
+    [
+        *Health.__struct_fields__,
+        *Stop.__struct_fields__,
+        "keep_warm",
+        "cache",
+        "period",
+        "cooldown",
+        "latency",
+    ]
 )
 _SPELLED = re.compile(r"PT?[0-9.DTHMS]+")
 _SENSITIVE = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|DSN|_KEY$")

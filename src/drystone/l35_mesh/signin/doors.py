@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drystone.l10_engines.proxy.request_words import split
+from drystone.l25_deployer.stacks import doors as declared_doors
 from drystone.l25_deployer.stacks import model
 from drystone.l35_mesh.signin.gate import Door
 
@@ -16,7 +17,7 @@ def doors_of(declared: model.EnvironmentStack) -> tuple[Door, ...]:
     if not (declared.staff or declared.groups or declared.builds or declared.doors):
         return ()
     routes = sorted((declared.doors or {}).items(), key=lambda one: _closeness(one[0]))
-    rest = model.Door(
+    rest = declared_doors.Door(
         public=True if declared.public else None,
         staff=declared.staff,
         groups=declared.groups,
@@ -32,7 +33,7 @@ def _closeness(match: str) -> tuple[int, bool, bool, str]:
     return (-len(literal), "*" in path, method == "*", match)
 
 
-def _door(match: str, said: model.Door) -> Door:
+def _door(match: str, said: declared_doors.Door) -> Door:
     return Door(
         match=match,
         public=bool(said.public),

@@ -80,6 +80,36 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ),
         ),
     ),
+    "Operate services": (
+        Command(
+            "scale",
+            "operations:scale",
+            (
+                "drystone scale orders 4",
+                "drystone scale orders auto",
+                "drystone scale orders 2 --group mailer",
+            ),
+        ),
+        Command(
+            "restart",
+            "operations:restart",
+            ("drystone restart orders", "drystone restart orders --env prod --group mailer"),
+        ),
+        Command(
+            "port-forward",
+            "operations:port_forward",
+            (
+                "drystone port-forward orders",
+                "drystone port-forward orders/db 15432:5432",
+                "drystone port-forward orders :9000 --env prod",
+            ),
+        ),
+        Command(
+            "events",
+            "operations:events",
+            ("drystone events orders", "drystone events orders -f --env prod"),
+        ),
+    ),
     "Look at services": (
         Command(
             "services",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from drystone.l20_trust.keys.peers.api import PeersApi
     from drystone.l25_deployer.api import DeployerApi
     from drystone.l25_deployer.backups.api import BackupsApi
+    from drystone.l25_deployer.operations.api import OperationsApi
     from drystone.l35_mesh.limits.api import HeldApi
     from drystone.l35_mesh.migration.api import MigrationApi
     from drystone.l35_mesh.observed.api import ObservedApi
@@ -45,6 +46,13 @@ def platform(folder: Path) -> AbstractAsyncContextManager[DeployerApi]:
     from drystone.l25_deployer.api import DeployerApi  # noqa: PLC0415 - loads the contract
 
     return _answering(folder, DeployerApi)
+
+
+def operations(folder: Path) -> AbstractAsyncContextManager[OperationsApi]:
+    """Connect to what operates the services of a home, as :func:`platform` does to its deployer."""
+    from drystone.l25_deployer.operations.api import OperationsApi  # noqa: PLC0415 - loads the contract
+
+    return _answering(folder, OperationsApi)
 
 
 def client(folder: Path) -> AbstractAsyncContextManager[DeployerApi]:

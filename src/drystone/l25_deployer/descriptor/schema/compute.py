@@ -168,10 +168,14 @@ class Scale(Block, frozen=True, kw_only=True):
     max: Annotated[Count | None, "most instances; as many as the fewest when absent"] = None
     cpu: Annotated[Percent, "use of CPU to aim at"] = 0.7
     memory: Annotated[Percent | None, "use of memory to aim at"] = None
-    requests: Annotated[Rates | None, "requests per instance to aim at"] = None
-    latency: Annotated[Duration | None, "time of an answer to aim at"] = None
+    requests: Annotated[Rates | None, "requests to each instance to aim at"] = None
+    latency: Annotated[Duration | None, "time within which 95 of 100 answers are to be given"] = (
+        None
+    )
     queue: Annotated[dict[Name, Positive], "waiting messages per instance to aim at, by queue"] = {}
-    cooldown: Annotated[Duration, "time between two changes"] = timedelta(seconds=60)
+    cooldown: Annotated[Duration, "how long fewer must be enough before instances go"] = timedelta(
+        seconds=60
+    )
 
     @override
     def mistakes(self) -> Iterator[Rule]:
@@ -179,6 +183,13 @@ class Scale(Block, frozen=True, kw_only=True):
             yield Rule(
                 "max", f"max {self.max} is less than min {self.min}", f"write at least {self.min}"
             )
+        if not self.cpu or self.memory == 0:
+            key = "memory" if self.cpu else "cpu"
+            yield Rule(key, "no use at all cannot be aimed at", "write for example 70%")
+        if self.requests is not None and not self.requests.count:
+            yield Rule("requests", "no requests at all cannot be aimed at", "write such as 50/s")
+        if self.latency is not None and not self.latency:
+            yield Rule("latency", "no time at all cannot be aimed at", "write such as 200ms")
 
 
 class Stop(Block, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from drystone.l25_deployer.descriptor.schema import resources
 from drystone.l25_deployer.stacks import model, provided
+from drystone.l25_deployer.stacks.backup_plan import BackupPlan
 from drystone.l25_deployer.stacks.wiring.shape import (
     NOW,
     Context,
@@ -14,10 +15,10 @@ from drystone.l25_deployer.stacks.wiring.shape import (
 )
 
 
-def _backup(said: resources.Backup | None) -> model.BackupPlan | None:
+def _backup(said: resources.Backup | None) -> BackupPlan | None:
     if said is None:
         return None
-    return model.BackupPlan(said.every, said.keep, said.restore_test, said.point_in_time)
+    return BackupPlan(said.every, said.keep, said.restore_test, said.point_in_time)
 
 
 def _postgres(_name: str, resource: resources.Postgres, _context: Context) -> Wired:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from drystone.l25_deployer.api import CanaryView, HistoryEvent, ServiceSummary, ServiceView
+    from drystone.l25_deployer.api import (
+        CanaryView,
+        HistoryEvent,
+        ScalingView,
+        ServiceSummary,
+        ServiceView,
+    )
     from drystone.l35_mesh.observed.api import Refusals
 
 FACT_WIDTH = 14
@@ -101,6 +107,8 @@ def service(
     }
     if view.canary:
         facts["held"] = _held(view.canary)
+    for scaling in view.scaling:
+        facts[f"scale {scaling.group}"] = _scaling(scaling)
     if view.operation:
         facts["in progress"] = view.operation
     for label, text in facts.items():
@@ -118,6 +126,13 @@ def _held(canary: CanaryView) -> str:
     by = "" if canary.cohort == "request" else f", by {canary.cohort}"
     header = f"; '{canary.header}' chooses" if canary.header else ""
     return f"release {canary.release} with {canary.share * 100:.4g} % of the requests{by}{header}"
+
+
+def _scaling(scaling: ScalingView) -> str:
+    if scaling.fixed is not None:
+        return f"{scaling.instances}: {scaling.fixed} as set by hand, until the next release"
+    between = f"{scaling.instances} of {scaling.least} to {scaling.most}"
+    return f"{between}: {scaling.text}" if scaling.text else between
 
 
 def _refused(refused: Refusals, service: str, paint: Paint) -> Iterator[str]:
@@ -197,6 +212,14 @@ def history(
         for item in events
     ]
     return table(("when", "by", "event", "release", "took", "what"), rows, paint=paint, width=width)
+
+
+def event_line(event: HistoryEvent, paint: Paint) -> str:
+    """One event on a line of its own, for whoever watches."""
+    what = paint(f"{event.event:<15}", Style.NAME)
+    release = f" (release {event.release})" if event.release is not None else ""
+    said = event.text.partition("\n")[0]
+    return f"{paint(moment(event.at), Style.QUIET)}  {what}  {said}{release}  by {event.by}"
 
 
 def _number(value: int | None) -> str:

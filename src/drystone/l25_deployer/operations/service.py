@@ -1,0 +1,124 @@
+"""Operates what is deployed on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from drystone.l00_kernel.contract import Context
+from drystone.l25_deployer.local import steering
+from drystone.l25_deployer.local.forwarding import forward
+from drystone.l25_deployer.operations.api import Forwarding, OperationsApi
+
+if TYPE_CHECKING:
+    from drystone.l25_deployer.api import HistoryEvent, Progress
+    from drystone.l25_deployer.local.platform import Platform
+    from drystone.l25_deployer.local.services import Services
+    from drystone.l25_deployer.local.telling import Teller
+    from drystone.l25_deployer.operating import Operating
+
+LOOK_EVERY_S = 0.25
+
+
+class Operations(OperationsApi):
+    """Operates services.
+
+    Args:
+        services: What is deployed.
+        operating: Runs one operation on a service at a time, those of the deployer among them.
+        platform: Tells when operations may begin.
+    """
+
+    def __init__(self, *, services: Services, operating: Operating, platform: Platform) -> None:
+        self._services = services
+        self._operating = operating
+        self._platform = platform
+
+    @override
+    async def scale(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        instances: int | None = None,
+        group: str | None = None,
+    ) -> AsyncIterator[Progress]:
+        await self._platform.is_open.wait()
+        kept = self._services.existing(environment, service)
+        by = ctx.caller.name
+
+        async def work(tell: Teller) -> None:
+            await steering.scale(kept, tell, count=instances, group=group, by=by)
+
+        async for progress in self._operating.operate(kept, work):
+            yield progress
+
+    @override
+    async def restart(
+        self, ctx: Context, *, environment: str, service: str, group: str | None = None
+    ) -> AsyncIterator[Progress]:
+        await self._platform.is_open.wait()
+        kept = self._services.existing(environment, service)
+        by = ctx.caller.name
+
+        async def work(tell: Teller) -> None:
+            await steering.restart(kept, tell, group=group, by=by)
+
+        async for progress in self._operating.operate(kept, work):
+            yield progress
+
+    @override
+    async def events(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        last: int = 20,
+        since: datetime | None = None,
+        follow: bool = False,
+    ) -> AsyncIterator[HistoryEvent]:
+        documents = self._services.machine.documents
+        length = documents.history_length(environment, service)
+        every = (await asyncio.to_thread(documents.history, environment, service))[::-1]
+        chosen = [one for one in every if since is None or one.at >= since]
+        for one in chosen[max(0, len(chosen) - max(0, last)) :]:
+            yield one
+        told = len(every)
+        while follow:
+            await asyncio.sleep(LOOK_EVERY_S)
+            now = documents.history_length(environment, service)
+            if now == length:
+                continue
+            length = now
+            every = (await asyncio.to_thread(documents.history, environment, service))[::-1]
+            for one in every[told:]:
+                yield one
+            told = len(every)
+
+    @override
+    async def forward(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        to: str | None = None,
+        remote: int | None = None,
+        local: int | None = None,
+    ) -> AsyncIterator[Forwarding]:
+        kept = self._services.existing(environment, service)
+        stream = forward(kept, to, remote, local)
+        opened = await anext(stream)
+        kept.write_history("port-forward", opened.target, by=ctx.caller.name)
+        try:
+            yield opened
+            async for one in stream:
+                yield one
+        finally:
+            await stream.aclose()  # type: ignore[attr-defined]  # a generator that is known as an iterator

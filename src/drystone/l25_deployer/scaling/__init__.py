@@ -1,0 +1,1 @@
+"""How many instances a group needs: pure rules, given what was measured."""
