@@ -166,3 +166,57 @@ def test_values_that_look_like_secrets_are_not_shown() -> None:
 def test_control_characters_of_values_do_not_reach_the_terminal() -> None:
     made = between(None, MINIMAL + 'env: {A: "x\\ty\\nz"}\n')
     assert all(char.isprintable() or char == "\n" for char in plan_text(made))
+
+
+def _data(before: str, after: str, confirm: frozenset[str] = frozenset()) -> Plan:
+    old, new = (stacks(f"{MINIMAL}resources: {text}\n") for text in (before, after))
+    return plan(old, new, {}, confirm=confirm)
+
+
+def test_a_resource_that_looks_renamed_is_refused_with_its_new_name() -> None:
+    made = _data("{jobs: {type: queue}}", "{tasks: {type: queue}}")
+    assert made.confirm == ("jobs",)
+    assert made.refused == (
+        "jobs: DELETES DATA: tasks looks like its new name, and a resource keeps its data under its name alone;"
+        " keep the name, or type it to confirm",
+    )
+    assert _data("{a: {type: queue}}", "{b: {type: queue}}", frozenset("a")).refused == ()
+    other = _data("{jobs: {type: queue}}", "{tasks: {type: queue, fifo: true}}")
+    assert other.refused == ("jobs: DELETES DATA: type its name to confirm",)
+
+
+def test_another_type_under_the_same_name_is_refused() -> None:
+    made = _data("{jobs: {type: queue}}", "{jobs: {type: topic}}")
+    assert made.confirm == ("jobs",)
+    assert "its type changes from queue to topic" in made.refused[0]
+    effects = [change.effect for change in made.changes if change.stack == "eternal"]
+    assert effects == ["refused", "create"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{t: {type: keyvalue, key: a}}", "{t: {type: keyvalue, key: b}}"),
+        ("{t: {type: keyvalue, key: a}}", "{t: {type: keyvalue, key: a, sort: b}}"),
+        ("{t: {type: queue}}", "{t: {type: queue, fifo: true}}"),
+        ("{t: {type: secret}}", "{t: {type: secret, generate: rsa}}"),
+    ],
+)
+def test_what_is_found_or_ordered_by_something_keeps_it(before: str, after: str) -> None:
+    made = _data(before, after)
+    assert made.confirm == ()
+    assert ["add a resource with another name" in text for text in made.refused] == [True]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{t: {type: queue}}", "{t: {type: queue, visibility: 1m, attempts: 2}}"),
+        ("{t: {type: keyvalue, key: a}}", "{t: {type: keyvalue, key: a, indexes: {by-b: b}}}"),
+        ("{t: {type: stream}}", "{t: {type: stream, shards: 4, retain: 7d}}"),
+    ],
+)
+def test_other_settings_change_in_place(before: str, after: str) -> None:
+    made = _data(before, after)
+    assert made.refused == ()
+    assert {change.effect for change in made.changes if change.stack == "eternal"} == {"in-place"}

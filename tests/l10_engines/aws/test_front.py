@@ -1,0 +1,179 @@
+"""What comes in that is not meant well, or too much."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from drystone.l10_engines.aws.access import AccountAccess
+from drystone.l10_engines.aws.declarations import Queue, Table
+from drystone.l10_engines.aws.orders import ADMINISTRATION, TOKEN
+from drystone.l10_engines.aws.server import AwsStandIn
+from drystone.l10_engines.aws.signature import SKEW, Refused, verify
+from drystone.testing.conformance.aws import asked, client, refusal
+from drystone.testing.conformance.engines import short_home
+
+QUEUE = Queue(fifo=False, visibility=30, retain=345600, delay=0, attempts=2, dead_letter=False)
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[AwsStandIn]:
+    with short_home() as home:
+        engine = AwsStandIn("aws", home / "aws", most=200_000)
+        asyncio.run(engine.start())
+        try:
+            yield engine
+        finally:
+            asyncio.run(engine.stop())
+
+
+def signed(
+    access: AccountAccess,
+    body: bytes,
+    *,
+    target: str = "AmazonSQS.ListQueues",
+    service: str = "sqs",
+) -> dict[str, str]:
+    """Sign a request as the public client does."""
+    headers = {"x-amz-target": target, "content-type": "application/x-amz-json-1.0"}
+    request = AWSRequest("POST", access.endpoint + "/", headers, body)
+    SigV4Auth(Credentials(access.access_key, access.secret_key), service, access.region).add_auth(
+        request
+    )
+    return dict(request.headers.items())
+
+
+def post(
+    engine: AwsStandIn, headers: dict[str, str], body: bytes, path: str = "/"
+) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=20)
+    try:
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+async def test_a_request_that_cannot_be_read_is_refused_and_the_next_is_answered(
+    engine: AwsStandIn,
+) -> None:
+    access, made = await engine.declare("dev.junk", "jobs", QUEUE)
+    send = "AmazonSQS.SendMessage"
+    half = json.dumps({"QueueUrl": made.url, "MessageBody": "\ud800"}).encode()
+    for body, target, status in (
+        (b"{", send, 400),
+        (b"[1]", send, 400),
+        (b"\xff\xfe", send, 400),
+        (b"[" * 200_000, send, 400),
+        (b'{"a":' * 50_000, send, 400),
+        (half, send, 400),
+        (b"{}", "AmazonSQS.ListQueues.x", 403),
+        (b"{}", "DynamoDB_20120810.ListTables", 403),
+        (b"{}", "Nobody.ListTables", 403),
+        (b'{"QueueUrl": {"a": []}}', send, 0),
+    ):
+        answered, content = await asyncio.to_thread(
+            post, engine, signed(access, body, target=target), body
+        )
+        assert answered == status or (not status and answered in (400, 500)), content
+        assert json.loads(content)["message"]
+    found = await asked(client(access, "sqs").list_queues)
+    assert found["QueueUrls"] == [made.url]
+
+
+async def test_a_body_without_end_is_refused(engine: AwsStandIn) -> None:
+    status, _ = await asyncio.to_thread(post, engine, {}, b"x" * (16 * 2**20 + 1))
+    assert status == 413
+
+
+async def test_pages_of_the_simulator_and_of_the_agent_are_closed(engine: AwsStandIn) -> None:
+    access, _ = await engine.declare("dev.pages", "jobs", QUEUE)
+    for path in (
+        "/_ministack/reset",
+        "/_localstack/health",
+        "/moto-api/reset",
+        "/x/../_ministack/reset",
+    ):
+        status, _ = await asyncio.to_thread(post, engine, {}, b"", path)
+        assert status == 400, path
+        status, _ = await asyncio.to_thread(post, engine, signed(access, b"{}"), b"{}", path)
+        assert status == 403, path
+    order = b'{"owner": "dev.pages", "name": "jobs", "declaration": {"type": "key"}}'
+    for headers in ({}, {TOKEN: ""}, {TOKEN: "guessed"}):
+        status, content = await asyncio.to_thread(
+            post, engine, headers, order, ADMINISTRATION + "declare"
+        )
+        assert (status, content) == (403, b"{}")
+
+
+async def test_a_request_that_was_changed_on_its_way_is_refused(engine: AwsStandIn) -> None:
+    access, _ = await engine.declare("dev.changed", "jobs", QUEUE)
+    headers = signed(access, b"{}")
+    assert (await asyncio.to_thread(post, engine, headers, b"{}"))[0] == 200
+    for other, body, path in (
+        ({**headers, "X-Amz-Target": "AmazonSQS.PurgeQueue"}, b"{}", "/"),
+        (headers, b'{"QueueNamePrefix":"a"}', "/"),
+        (headers, b"{}", "/1/2"),
+        (headers, b"{}", "/?Action=ListQueues"),
+        ({**headers, "X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}, b"{}", "/"),
+    ):
+        status, content = await asyncio.to_thread(post, engine, other, body, path)
+        assert status == 403, content
+
+
+@pytest.mark.parametrize("away", [timedelta(0), SKEW, -SKEW])
+def test_a_signature_holds_for_a_quarter_of_an_hour(away: timedelta) -> None:
+    access = AccountAccess(
+        endpoint="http://127.0.0.1:1",
+        account="1" * 12,
+        access_key="AKIA" + "A" * 16,
+        secret_key="s",
+    )
+    headers = {name.lower(): value for name, value in signed(access, b"{}").items()}
+    headers["host"] = "127.0.0.1:1"
+    at = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+    def check(now: datetime) -> str:
+        return verify(
+            method="POST",
+            path=b"/",
+            query=b"",
+            headers=headers,
+            body=b"{}",
+            secret_of=lambda _: "s",
+            now=now,
+        ).service
+
+    assert check(at + away) == "sqs"
+    if away:
+        with pytest.raises(Refused, match="too long ago"):
+            check(at + away + away / 900)
+
+
+async def test_an_account_that_is_full_can_be_read_and_emptied(engine: AwsStandIn) -> None:
+    access, made = await engine.declare("dev.full", "jobs", QUEUE)
+    _, table = await engine.declare("dev.full", "table", Table(key="id"))
+    other, theirs = await engine.declare("dev.other", "jobs", QUEUE)
+    sqs = client(access, "sqs")
+    big = {"QueueUrl": made.url, "MessageBody": "x" * 100_000}
+    for _ in range(2):
+        await asked(sqs.send_message, **big)
+    assert await refusal(sqs.send_message, **big) == "LimitExceededException"
+    item = {"TableName": table.name, "Item": {"id": {"S": "1"}}}
+    assert await refusal(client(access, "dynamodb").put_item, **item) == "LimitExceededException"
+    got = await asked(sqs.receive_message, QueueUrl=made.url)
+    handle = got["Messages"][0]["ReceiptHandle"]
+    await asked(sqs.delete_message, QueueUrl=made.url, ReceiptHandle=handle)
+    await asked(sqs.send_message, **big)
+    neighbour = {"QueueUrl": theirs.url, "MessageBody": "x"}
+    assert await asked(client(other, "sqs").send_message, **neighbour)
