@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError, Unavailable
@@ -75,7 +75,7 @@ class Operating:
 
     async def run(
         self, name: str, work: Callable[[Teller], Awaitable[None]]
-    ) -> AsyncIterator[Progress]:
+    ) -> AsyncGenerator[Progress, None]:
         """Do something beside the operations, in a task of its own that ends with its caller, and yield its progress.
 
         Args:
@@ -102,6 +102,7 @@ class Operating:
         finally:
             if not task.done():
                 task.cancel()
+                await asyncio.wait((task,))  # so that nothing is left of it when its caller goes on
         await task
 
     def _over(self, task: asyncio.Task[None]) -> None:

@@ -7,10 +7,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.atomic import read_if_exists, write_atomically
+from drystone.l25_deployer.backups.whole import NoTables, OwnTables
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l35_mesh.signin.words import address_of
 from drystone.l50_orchestrator.running.engine import NAME, OrchestratorEngine
 from drystone.l50_orchestrator.running.switch import Switch
+from drystone.l90_assembly.backups import PlatformTables, bring_tables_back
 from drystone.l90_assembly.remote_address import socket_of
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def orchestrator_engine(
 
     async def database() -> DatabaseAccess:
         await supervisor().ensure(postgres.name)
-        return await _tables(postgres.admin(), _password(home))
+        return await _tables(home, postgres.admin(), _password(home))
 
     return OrchestratorEngine(
         home.engines / NAME,
@@ -62,7 +64,7 @@ def orchestrator_engine(
     )
 
 
-async def _tables(admin: DatabaseAccess, password: str) -> DatabaseAccess:
+async def _tables(home: Home, admin: DatabaseAccess, password: str) -> DatabaseAccess:
     """Make a schema for the orchestrator, in which it can add to the audit log and change nothing of it."""
     # They load the client of PostgreSQL, which an agent without an orchestrator does without.
     from drystone.l10_engines.postgres.database import Database  # noqa: PLC0415
@@ -70,6 +72,8 @@ async def _tables(admin: DatabaseAccess, password: str) -> DatabaseAccess:
     from drystone.l10_engines.postgres.schemas import provision  # noqa: PLC0415
     from drystone.l50_orchestrator.audit import store  # noqa: PLC0415
 
+    access = await provision(admin, NAME, connections=CONNECTIONS, password=password)
+    await bring_tables_back(home, admin, access.user)
     access = await provision(admin, NAME, connections=CONNECTIONS, password=password)
     database = Database(access, NAME)
     try:
@@ -88,6 +92,16 @@ def _password(home: Home) -> str:
         known = secrets.token_urlsafe(32).encode()
         write_atomically(path, known)
     return known.decode()
+
+
+def tables_of(
+    home: Home, settings: Settings, postgres: PostgresEngine, supervisor: Supervisor, clock: Clock
+) -> OwnTables:
+    """Return what copies the tables of the platform's own services; those elsewhere are somebody else's to copy."""
+    if settings.postgres.url:
+        return NoTables()
+    secret = home.secrets / _SECRET
+    return PlatformTables(home, postgres, supervisor, secret=secret, clock=clock)
 
 
 def switch_of(

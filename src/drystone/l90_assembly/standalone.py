@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, get_args
@@ -15,10 +14,8 @@ from drystone.l10_engines.runtimes.bubblewrap import Bubblewrap
 from drystone.l10_engines.runtimes.podman import Podman
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.l20_trust.keys.peers.joined import JoinedKeys
-from drystone.l25_deployer.backups.copyist import Copyist
 from drystone.l25_deployer.backups.schedule import Schedule
 from drystone.l25_deployer.backups.service import Backups
-from drystone.l25_deployer.backups.store import BackupStore
 from drystone.l25_deployer.builds.artifacts import Artifacts
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
@@ -40,6 +37,7 @@ from drystone.l35_mesh.limits.holding import Holding
 from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l50_orchestrator.running.engine import NAME as ORCHESTRATOR
 from drystone.l90_assembly.audit import HistoryAudit
+from drystone.l90_assembly.backups import backups_of, copyist_of, schedule_of
 from drystone.l90_assembly.console import CONSOLE, console_at_edge, console_of, console_part
 from drystone.l90_assembly.disks import disks_of
 from drystone.l90_assembly.elsewhere import engines_elsewhere
@@ -49,7 +47,7 @@ from drystone.l90_assembly.limits import LIMITS, further_for_limits, limits_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part, together
 from drystone.l90_assembly.migration import MIGRATION, migration_part, migrations_of
 from drystone.l90_assembly.observed import counted_by, observed_of
-from drystone.l90_assembly.orchestrator import orchestrator_part, switch_of
+from drystone.l90_assembly.orchestrator import orchestrator_part, switch_of, tables_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
 from drystone.l90_assembly.remote_address import orchestrator_at_edge
 from drystone.l90_assembly.signin import Gates, signin_at_edge, signin_of, signin_part
@@ -223,9 +221,7 @@ async def assemble(
         settled=holding.settled,
     )
     provisioner = provisioner_of(home, settings, engines)
-    store = BackupStore(settings.backups.folder or home.path / "backups")
-    await asyncio.to_thread(store.clean)
-    copyist = Copyist(store, home=home.path, provisioner=provisioner, clock=clock, log=log)
+    copyist = await copyist_of(home, settings, provisioner, clock, log)
     machine = Machine(
         label=home.label,
         url_port=settings.port,
@@ -328,8 +324,15 @@ async def assemble(
     )
     return Standalone(
         deployer=deployer,
-        backups=Backups(services=services, copyist=copyist, operating=deployer.operating),
-        schedule=Schedule(services=services, copyist=copyist, log=log),
+        backups=backups_of(
+            home,
+            settings,
+            services=services,
+            copyist=copyist,
+            operating=deployer.operating,
+            tables=tables_of(home, settings, engines.postgres, engines.supervisor, clock),
+        ),
+        schedule=schedule_of(services, copyist, log),
         operations=Operations(services=services, operating=deployer.operating, platform=platform),
         platform=platform,
         supervisor=engines.supervisor,

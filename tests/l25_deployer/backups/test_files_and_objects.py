@@ -97,7 +97,7 @@ async def test_a_cache_has_no_backup_and_the_others_are_copied_all_the_same(shel
 
     told_all = await shelf.take()
 
-    assert any("'hot' of shelf" in one.text for one in told_all if one.state == "info")
+    assert any("'hot' of shelf.dev" in one.text for one in told_all if one.state == "info")
     assert "files" in told_all[-1].text
     assert "state" in told_all[-1].text
 

@@ -16,6 +16,7 @@ from drystone.l25_deployer.backups.copyist import Copyist
 from drystone.l25_deployer.backups.schedule import RETRY_AFTER, Schedule
 from drystone.l25_deployer.backups.service import Backups
 from drystone.l25_deployer.backups.store import BackupStore
+from drystone.l25_deployer.backups.whole import NoTables, WholeBackups
 from drystone.l25_deployer.local.provisioning import Provisioner
 from drystone.l25_deployer.local.resources.copies import Copied
 from drystone.l25_deployer.local.resources.port import Owner
@@ -84,7 +85,11 @@ async def stage(whole: Whole, tmp_path: Path) -> Stage:
     )
     one = platform.services
     schedule = Schedule(services=_Only(one, kept), copyist=copyist, log=NullLog())  # type: ignore[arg-type]
-    backups = Backups(services=one, copyist=copyist, operating=platform.deployer.operating)
+    operating = platform.deployer.operating
+    whole_backups = WholeBackups(
+        home=whole.folder / "h", services=one, copyist=copyist, tables=NoTables(), elsewhere={}
+    )
+    backups = Backups(services=one, copyist=copyist, operating=operating, whole=whole_backups)
     return Stage(clock, schedule, store, volumes, Kept(platform, backups, "clockwork"))
 
 

@@ -32,6 +32,12 @@ from drystone.l10_engines.postgres.statements import (
 _LOCK_LIMIT = "20s"
 """How long a table may be held by somebody else, a migration say, before the copy is given up."""
 
+ROLES = ".roles"
+_ROLES = (
+    "SELECT DISTINCT r.rolname FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid"
+    " WHERE d.refclassid = 'pg_authid'::regclass AND d.dbid ="
+    " (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 _ATTEMPTS = 20
 _PAUSE_S = 0.1
 
@@ -65,7 +71,8 @@ async def dump(access: DatabaseAccess, file: Path) -> Dumped:
 
     Args:
         access: The database, and a role that may read all of it.
-        file: Where to.
+        file: Where to. The roles that own something or may do something are listed beside it, in a file
+            with the ending ``.roles``.
 
     Raises:
         Unavailable: The server does not answer, somebody holds a table too long, or there is no room.
@@ -86,6 +93,10 @@ async def dump(access: DatabaseAccess, file: Path) -> Dumped:
             "--no-publications",
             "--no-subscriptions",
             f"--file={file}",
+        )
+        roles = await connection.execute(_ROLES)
+        file.with_suffix(ROLES).write_text(
+            "".join(f"{name}\n" for (name,) in await roles.fetchall())
         )
         summing = asyncio.create_task(asyncio.to_thread(_sums, access, snapshot))
         try:
@@ -136,6 +147,7 @@ async def lay_out(
         places.SCRATCH_GONE.reach()
         await make_database(connection, who)
         await run(connection, "GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}", who, role)
+        await _make_roles(connection, file.with_suffix(ROLES).read_text().splitlines())
     inside = structs.replace(admin, database=who)
     words = ("--exit-on-error", f"--jobs={jobs}", f"--dbname={who}", str(file))
     await run_program("pg_restore", words, inside)
@@ -193,6 +205,15 @@ async def _existing(connection: Connection, names: Sequence[str]) -> set[str]:
         "SELECT datname FROM pg_database WHERE datname = ANY(%s)", (list(names),)
     )
     return {str(row[0]) for row in await found.fetchall()}
+
+
+async def _make_roles(connection: Connection, names: Sequence[str]) -> None:
+    """Make the roles that a copy names and that are not there, so that nobody can log in as one of them."""
+    found = await connection.execute("SELECT rolname FROM pg_roles")
+    known = {str(row[0]) for row in await found.fetchall()}
+    for name in names:
+        if name not in known:
+            await run(connection, "CREATE ROLE {} NOLOGIN", name)
 
 
 async def discard(admin: DatabaseAccess, who: str) -> None:

@@ -133,6 +133,19 @@ class BackupsApi(Api):
             DiskFull: There is too little room; nothing is left of the attempt.
         """
 
+    @call("POST", "/v1/platform-backups")
+    @abc.abstractmethod
+    def take_whole(self, ctx: Context, *, folder: str | None = None) -> AsyncIterator[Progress]:
+        """Make a backup of the whole platform; whoever leaves ends it.
+
+        Args:
+            ctx: Who asks.
+            folder: Absolute path of the folder in which it is to lie; the platform's own when omitted.
+
+        Raises:
+            DiskFull: There is too little room; nothing is left of the attempt.
+        """
+
     @call("POST", "/v1/backups/{environment}/{service}/{resource}/restore")
     @abc.abstractmethod
     def restore(

@@ -23,6 +23,7 @@ from drystone.l25_deployer.backups.store import (
     BackupStore,
     Trouble,
     drafted,
+    make_folder,
     parts_of,
     publish,
     read_manifest,
@@ -268,6 +269,10 @@ class Copyist(Copying):
             self._note(owner, "restore test", found[0] if found else None)
             return trial
 
+    def has_backup(self, record: ServiceRecord, name: str) -> bool:
+        """Tell whether resources of this type have backups."""
+        return self._provisioner.driver(record, owner_of(record, name)).has_backup
+
     def lock(self, owner: Owner) -> asyncio.Lock:
         """Return what is held while something is done with copies of a resource."""
         return self._locks[owner]
@@ -277,7 +282,7 @@ class Copyist(Copying):
     def intend(self, owner: Owner, folder: Path, by: str) -> None:
         """Write down that a backup comes back, so that whoever follows finishes what was begun."""
         path = self._pending(owner)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_atomically(
             path, msgspec.json.encode(pending(self._home, folder, self.clock.now(), by))
         )
@@ -312,10 +317,9 @@ class Copyist(Copying):
 
     @override
     async def keep_last(self, record: ServiceRecord, name: str, by: str) -> str | None:
-        try:
-            return (await self.take(record, name, reason="final", by=by)).id
-        except NoBackup:
+        if not self.has_backup(record, name):
             return None
+        return (await self.take(record, name, reason="final", by=by)).id
 
     @override
     def troubles(self, record: ServiceRecord) -> list[str]:

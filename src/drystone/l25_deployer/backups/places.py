@@ -13,3 +13,10 @@ STOPPED = FaultPoint("backup.service.stopped", "the service stands still for its
 INTENDED = FaultPoint("backup.return.written", "it is written down which backup comes back")
 IN_PLACE = FaultPoint("backup.data.in-place", "the data of the backup is in use")
 RETURNED = FaultPoint("backup.return.done", "nothing is written down to come back any more")
+RECOVERY_WRITTEN = FaultPoint("backup.recovery.written", "the new home says what it becomes")
+HOME_UNPACKED = FaultPoint(
+    "backup.home.unpacked", "all of a home is there, and no platform starts in it"
+)
+HOME_NAMED = FaultPoint(
+    "backup.home.named", "a platform can start in the new home; it has no data yet"
+)

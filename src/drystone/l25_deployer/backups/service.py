@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -27,9 +28,8 @@ from drystone.l25_deployer.local.resources.copies import NoBackup
 from drystone.l25_deployer.local.resources.port import Owner
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from drystone.l25_deployer.api import Progress
+    from drystone.l25_deployer.backups.whole import WholeBackups
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.services import Services
     from drystone.l25_deployer.local.telling import Teller
@@ -43,13 +43,18 @@ class Backups(BackupsApi):
         services: What is deployed.
         copyist: Makes backups and brings them back.
         operating: Runs what changes a service, one thing at a time.
+        whole: Makes backups of everything.
     """
 
-    def __init__(self, *, services: Services, copyist: Copyist, operating: Operating) -> None:
+    def __init__(
+        self, *, services: Services, copyist: Copyist, operating: Operating, whole: WholeBackups
+    ) -> None:
+        self._whole = whole
         self._services = services
         self._copyist = copyist
         self._operating = operating
         self._store = copyist.store
+        self._whole_lock = asyncio.Lock()
 
     @override
     async def backups(
@@ -84,24 +89,41 @@ class Backups(BackupsApi):
         async def work(tell: Teller) -> None:
             made = []
             for name in sorted(kept.record.eternal) if resource is None else [resource]:
-                try:
-                    with tell.step("backup", name):
-                        manifest = await self._copyist.take(
-                            kept.record, name, reason="asked", by=by, version=_version(kept)
-                        )
-                except NoBackup as e:
-                    if resource is not None:
-                        raise
-                    tell.info("backup", str(e))
+                if resource is None and not self._copyist.has_backup(kept.record, name):
+                    tell.info(
+                        "backup", f"'{name}' of {kept.name} has no backup, as its type has none"
+                    )
                     continue
+                with tell.step("backup", name):
+                    manifest = await self._copyist.take(
+                        kept.record, name, reason="asked", by=by, version=_version(kept)
+                    )
                 kept.write_history("backup made", f"{name} {manifest.id}", by=by)
                 made.append(f"{name} {manifest.id}")
             if not made:
                 raise NoBackup(f"nothing that {kept.name} keeps has a backup")
             tell.info("done", f"{kept.name} is backed up: {', '.join(made)}")
 
-        async for progress in self._operating.run(f"back up {kept.name}", work):
-            yield progress
+        async with aclosing(self._operating.run(f"back up {kept.name}", work)) as stream:
+            async for progress in stream:
+                yield progress
+
+    @override
+    async def take_whole(
+        self, ctx: Context, *, folder: str | None = None
+    ) -> AsyncIterator[Progress]:
+        if folder is not None and not Path(folder).is_absolute():
+            raise NoSuchBackup(f"{folder!r} is no absolute path; name the whole path of a folder")
+
+        async def work(tell: Teller) -> None:
+            async with self._whole_lock:
+                await self._whole.take(
+                    tell, by=ctx.caller.name, folder=None if folder is None else Path(folder)
+                )
+
+        async with aclosing(self._operating.run("back up the platform", work)) as stream:
+            async for progress in stream:
+                yield progress
 
     @override
     async def prove(
@@ -126,8 +148,9 @@ class Backups(BackupsApi):
                 f"{folder.name} gives everything back: {trial.counted} in {trial.compared} parts compared",
             )
 
-        async for progress in self._operating.run(f"prove a backup of {kept.name}", work):
-            yield progress
+        async with aclosing(self._operating.run(f"prove a backup of {kept.name}", work)) as stream:
+            async for progress in stream:
+                yield progress
 
     @override
     async def restore(

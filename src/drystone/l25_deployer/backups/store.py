@@ -141,7 +141,7 @@ class BackupStore:
         """Keep what became of a trial."""
         folder = self.folder(owner)
         with needs_room(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder)
             with (folder / _TRIALS).open("ab") as file:
                 file.write(msgspec.json.encode(trial) + b"\n")
                 file.flush()
@@ -160,7 +160,7 @@ class BackupStore:
         if trouble is None:
             path.unlink(missing_ok=True)
             return
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         path.write_bytes(msgspec.json.encode(trouble))
 
 
@@ -173,13 +173,20 @@ async def drafted(place: Path) -> AsyncIterator[Path]:
     """
     draft = place.with_name(f"{DRAFT}{place.name}")
     with needs_room(place.parent):
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(place.parent)
         draft.mkdir(mode=0o700)
     try:
         yield draft
     finally:
         if draft.exists():
             await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, closed to other users."""
+    for each in (*reversed(folder.parents), folder):
+        if not each.exists():
+            each.mkdir(mode=0o700, exist_ok=True)
 
 
 def publish(draft: Path, place: Path, manifest: Manifest) -> None:

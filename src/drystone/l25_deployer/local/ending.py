@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 async def to_the_end(work: Awaitable[None]) -> None:
@@ -16,3 +19,17 @@ async def to_the_end(work: Awaitable[None]) -> None:
             if task.cancelled():
                 raise
     task.result()
+
+
+async def finished(work: Awaitable[T]) -> T:
+    """Run something that goes on in threads: whoever cancels this task waits until nothing of it is at work any more."""
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    return task.result()

@@ -64,7 +64,11 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Command(
             "backup",
             "backups:backup",
-            ("drystone backup orders", "drystone backup orders db --env prod"),
+            (
+                "drystone backup orders",
+                "drystone backup orders db --env prod",
+                "drystone backup --platform --to /mnt/elsewhere",
+            ),
         ),
         Command(
             "backups",
@@ -77,6 +81,14 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             (
                 "drystone restore orders db --test",
                 "drystone restore orders db --from 20260504t100000z-5d0c",
+            ),
+        ),
+        Command(
+            "recover",
+            "recover:recover",
+            (
+                "drystone recover --from /mnt/elsewhere/20260504t100000z-5d0c",
+                "drystone recover --from /mnt/elsewhere/20260504t100000z-5d0c --rehearse",
             ),
         ),
     ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from drystone.l25_deployer.local.ending import finished
 from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure
 from drystone.l25_deployer.local.resources.port import Credentials, Owner, ResourceDriver
 from drystone.l25_deployer.stacks.model import Bucket
@@ -32,6 +33,7 @@ class ObjectBuckets(ResourceDriver[Bucket]):
     """
 
     engine = ENGINE
+    has_backup = True
 
     def __init__(
         self,
@@ -83,11 +85,11 @@ class ObjectBuckets(ResourceDriver[Bucket]):
     @override
     async def back_up(self, owner: Owner, wanted: Bucket, folder: Path) -> Copied:
         at = datetime.now(UTC)
-        return Copied(at, _measures(await self._buckets.dump(owner.name, folder)))
+        return Copied(at, _measures(await finished(self._buckets.dump(owner.name, folder))))
 
     @override
     async def lay_out(self, owner: Owner, wanted: Bucket, folder: Path) -> LaidOut:
-        await self._buckets.lay_out(owner.name, folder)
+        await finished(self._buckets.lay_out(owner.name, folder))
         return _Beside(self._buckets, owner.name)
 
 
@@ -103,7 +105,7 @@ class _Beside(LaidOut):
 
     @override
     async def put_in_place(self) -> None:
-        await self._buckets.put_in_place(self._name)
+        await finished(self._buckets.put_in_place(self._name))
 
     @override
     async def discard(self) -> None:

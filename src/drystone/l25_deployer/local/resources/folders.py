@@ -33,10 +33,12 @@ class ArchiveUnfit(Invalid):
     """An archive names a place outside the folder that is made of it."""
 
 
-def size_of(folder: Path) -> int:
-    """Return the bytes that a copy of a folder takes at most."""
+def size_of(folder: Path, *, without: frozenset[str] = frozenset()) -> int:
+    """Return the bytes that a copy of a folder takes at most, without what has these names directly in it."""
     total = 0
-    for _, folders, files, place in os.fwalk(folder, follow_symlinks=False):
+    for path, folders, files, place in os.fwalk(folder, follow_symlinks=False):
+        if Path(path) == folder:
+            folders[:] = [name for name in folders if name not in without]
         for name in (*folders, *files):
             try:
                 size = os.stat(name, dir_fd=place, follow_symlinks=False).st_size
@@ -46,8 +48,13 @@ def size_of(folder: Path) -> int:
     return total
 
 
-def pack(folder: Path, file: Path) -> Measure:
+def pack(folder: Path, file: Path, *, without: frozenset[str] = frozenset()) -> Measure:
     """Copy a folder into a file, with modes, owners, links and times; sockets are left out.
+
+    Args:
+        folder: The folder.
+        file: Does not exist yet.
+        without: Names directly in the folder that are left out.
 
     Returns:
         How many entries there are, and a sum of them.
@@ -60,7 +67,7 @@ def pack(folder: Path, file: Path) -> Measure:
         file.open("xb") as out,
         tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for name, found, place in _entries(folder):
+        for name, found, place in _entries(folder, without):
             info = _described(name, found, place)
             if info is None:
                 continue
@@ -144,13 +151,19 @@ def _require_inside(folder: Path, name: str) -> None:
             raise ArchiveUnfit(f"{name!r} would lie behind a link; nothing was changed")
 
 
-def _entries(folder: Path) -> Iterator[tuple[str, stat_result, int]]:
+def _entries(
+    folder: Path, without: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, stat_result, int]]:
     """Yield the folder itself and all in it, by name, with an open folder in which each lies."""
     for place, folders, files, descriptor in os.fwalk(folder, follow_symlinks=False):
         folders.sort()
         inside = os.path.relpath(place, folder)
+        if inside == ".":
+            folders[:] = [name for name in folders if name not in without]
         yield inside, os.fstat(descriptor), descriptor
         for name in sorted(files):
+            if inside == "." and name in without:
+                continue
             try:
                 found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
             except FileNotFoundError:

@@ -46,9 +46,11 @@ class ResourceDriver(abc.ABC, Generic[R]):
 
     Attributes:
         engine: What holds them, for people.
+        has_backup: Whether :meth:`back_up` and :meth:`lay_out` are there.
     """
 
     engine: ClassVar[str]
+    has_backup: ClassVar[bool] = False
 
     def engine_of(self, owner: Owner) -> str:
         """Name the engine that holds this resource, as its supervisor calls it."""

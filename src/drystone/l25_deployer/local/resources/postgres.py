@@ -32,6 +32,7 @@ class PostgresDatabases(ResourceDriver[Postgres]):
     """
 
     engine = ENGINE
+    has_backup = True
 
     def __init__(
         self, supervisor: Supervisor, databases: Databases, credentials: Credentials

@@ -11,6 +11,7 @@ from typing_extensions import override
 from drystone.l00_kernel.atomic import sync_folder
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.removal import remove_tree
+from drystone.l25_deployer.local.ending import finished
 from drystone.l25_deployer.local.resources import folders
 from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure
 from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
@@ -30,6 +31,7 @@ class Volumes(ResourceDriver[Volume]):
     """
 
     engine = "file system"
+    has_backup = True
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -60,7 +62,8 @@ class Volumes(ResourceDriver[Volume]):
     @override
     async def back_up(self, owner: Owner, wanted: Volume, folder: Path) -> Copied:
         at = datetime.now(UTC)
-        found = await asyncio.to_thread(folders.pack, self.path(owner), folder / folders.FILE)
+        packing = asyncio.to_thread(folders.pack, self.path(owner), folder / folders.FILE)
+        found = await finished(packing)
         return Copied(at, {"files": found})
 
     @override
@@ -68,7 +71,7 @@ class Volumes(ResourceDriver[Volume]):
         scratch, former = self._root / _SCRATCH / owner.path, self._root / _FORMER / owner.path
         (self._root / _SCRATCH).mkdir(mode=0o700, exist_ok=True)
         await asyncio.to_thread(remove_tree, scratch)
-        await asyncio.to_thread(folders.unpack, folder / folders.FILE, scratch)
+        await finished(asyncio.to_thread(folders.unpack, folder / folders.FILE, scratch))
         return _Beside(scratch, self.path(owner), former)
 
 
@@ -84,7 +87,7 @@ class _Beside(LaidOut):
 
     @override
     async def put_in_place(self) -> None:
-        await asyncio.to_thread(self._swap)
+        await finished(asyncio.to_thread(self._swap))
         await asyncio.to_thread(remove_tree, self._former)
 
     def _swap(self) -> None:

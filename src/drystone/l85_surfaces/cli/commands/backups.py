@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 from drystone.l85_surfaces.cli.errors import Misuse, NotConfirmed
@@ -18,19 +19,45 @@ Resource = Annotated[str | None, Parameter(help="One resource of it.", show_defa
 
 
 async def backup(
-    service: Service,
+    service: Annotated[str | None, Parameter(help="Name of a service.", show_default=False)] = None,
     resource: Resource = None,
     /,
     *,
+    platform: Annotated[
+        bool,
+        Parameter(
+            name=("--platform",),
+            show_default=False,
+            help="Back up the whole platform: all that is needed to recover from nothing.",
+        ),
+    ] = False,
+    to: Annotated[
+        str | None,
+        Parameter(
+            name=("--to",),
+            metavar="DIR",
+            show_default=False,
+            help="Folder for a backup of the platform. [default: backups/platform in the home]",
+        ),
+    ] = None,
     env: Environment = None,
     shared: Shared = NOTHING_SAID,
 ) -> None:
-    """Make a backup of what a service keeps, now.
+    """Make a backup of what a service keeps, or of the whole platform, now.
 
-    Nobody waits for it. It is whole or not there. Where it lies and what it holds, `drystone backups` tells. With --json, one object per step.
+    Nobody waits for it. It is whole or not there. Where one of a service lies and what it holds, `drystone backups` tells. With --json, one object per step.
     """
+    if (service is None) != platform:
+        raise Misuse("name a service, or say --platform for all of it; not both")
+    if to is not None and not platform:
+        raise Misuse("--to goes with --platform; the setting backups.folder moves all others")
     environment = environment_of(env, shared.folder)
+    folder = None if to is None else _absolute(to)
     async with copies(shared.folder) as api:
+        if service is None:
+            whole = api.take_whole(context(), folder=folder)
+            await follow(whole, Terminal(json=shared.json), abort=_leave)
+            return
         stream = api.take(context(), environment=environment, service=service, resource=resource)
         await follow(stream, Terminal(json=shared.json), abort=_leave)
 
@@ -46,7 +73,7 @@ async def backups(
     environment = environment_of(env, shared.folder)
     async with copies(shared.folder) as api:
         found = await api.backups(context(), environment=environment, service=service)
-    out.record(found)
+    out.document(found)
     out.lines(views.backups(found, datetime.now(UTC), paint=out.paint))
 
 
@@ -132,6 +159,10 @@ def _confirmed(
             f"'{yes}' is not the resource's name, {resource}; nothing was changed", service=service
         )
     return yes
+
+
+def _absolute(folder: str) -> str:
+    return str(Path(folder).absolute())
 
 
 async def _leave() -> str:

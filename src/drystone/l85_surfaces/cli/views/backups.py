@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from drystone.l25_deployer.backups.api import BackupView, ResourceBackups
+    from drystone.l25_deployer.backups.whole_domain import Recovered
 
 _TRIALS = 3
+_NAMED = 5
 
 
 def backups(
@@ -59,6 +61,35 @@ def _row(one: BackupView, now: datetime) -> tuple[str | Piece, ...]:
         f"{one.counted} in {one.parts}",
         proven,
     )
+
+
+def recovered(report: Recovered, *, paint: Paint = PLAIN) -> Iterator[str]:
+    """Tell how a recovery went, layer by layer."""
+    rows = [
+        (
+            str(one.layer),
+            taken(one.seconds),
+            _ago(one.oldest),
+            ", ".join(one.names[:_NAMED]) + (" …" if len(one.names) > _NAMED else ""),
+        )
+        for one in report.layers
+    ]
+    yield from table(("layer", "took", "age of its data", "what"), rows, paint=paint)
+    word = "rehearsed" if report.is_rehearsal else "recovered"
+    state = Style.BAD if report.failed else Style.GOOD
+    yield (
+        f"{paint(word, state)} in {taken(report.seconds)}, {taken(report.unpacking)} of it unpacking; the oldest data is of"
+        f" {_ago(report.data_age)} before; {report.resources} resources, {size(report.size)}"
+    )
+
+
+def _ago(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    for step, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * step:
+            return f"{seconds / step:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def size(count: int) -> str:

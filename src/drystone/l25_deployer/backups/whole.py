@@ -1,0 +1,178 @@
+"""Makes backups of a whole platform: what it knows, and what its services keep.
+
+The records are copied first, while no operation is under way, and then each resource. So the data may be newer than the release that
+comes back with it, never older: a release has to bear that from every deploy, in which the old one runs beside the new one's tables.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from typing_extensions import override
+
+import drystone
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l00_kernel.shortage import LEAST_BYTES, DiskFull, room_at
+from drystone.l25_deployer.backups import places
+from drystone.l25_deployer.backups.domain import Manifest, new_id
+from drystone.l25_deployer.backups.store import (
+    MANIFEST,
+    SUMS,
+    drafted,
+    part_of,
+    publish_as,
+)
+from drystone.l25_deployer.backups.whole_domain import HOME, LEFT_OUT, Whole, kept_of, total
+from drystone.l25_deployer.local.ending import finished
+from drystone.l25_deployer.local.resources import folders
+
+if TYPE_CHECKING:
+    from drystone.l25_deployer.backups.copyist import Copyist
+    from drystone.l25_deployer.local.kept_service import KeptService
+    from drystone.l25_deployer.local.services import Services
+    from drystone.l25_deployer.local.telling import Teller
+
+
+class OwnTables(abc.ABC):
+    """The tables of the platform's own services, where there are any."""
+
+    @abc.abstractmethod
+    async def back_up(self, place: Path) -> Manifest | None:
+        """Make a backup of them, which becomes this folder; None where there are none.
+
+        Raises:
+            PlatformError: They cannot be copied.
+        """
+
+
+class NoTables(OwnTables):
+    """There are none."""
+
+    @override
+    async def back_up(self, place: Path) -> Manifest | None:
+        return None
+
+
+class WholeBackups:
+    """Makes backups of everything in a home.
+
+    Args:
+        home: The home.
+        services: What is deployed.
+        copyist: Makes backups of single resources.
+        tables: Those of the platform's own services.
+        elsewhere: Names of engines that run elsewhere, by the type of resource that they hold.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        services: Services,
+        copyist: Copyist,
+        tables: OwnTables,
+        elsewhere: Mapping[type, str],
+    ) -> None:
+        self._home = home
+        self._services = services
+        self._copyist = copyist
+        self._tables = tables
+        self._elsewhere = elsewhere
+
+    async def take(
+        self, tell: Teller, *, by: str, folder: Path | None = None
+    ) -> tuple[Path, Whole]:
+        """Make one.
+
+        Args:
+            tell: Hears how it goes.
+            by: Who asked.
+            folder: Folder in which it is to lie; the platform's own when None.
+
+        Returns:
+            Its folder, and what it says of itself.
+
+        Raises:
+            DiskFull: There is too little room; nothing is left of the attempt.
+            PlatformError: Something cannot be copied; nothing is left of the attempt.
+        """
+        clock = self._copyist.clock
+        began, id_ = clock.monotonic(), new_id(clock.now())
+        place = (folder or self._copyist.store.root / "platform") / id_
+        async with drafted(place) as draft:
+            with tell.step("records", "records, artefacts, secrets and keys"):
+                at = clock.now()
+                every = await self._copy_home(draft)
+            made, left_out = [], []
+            for kept in every:
+                for name, resource in sorted(kept.record.eternal.items()):
+                    if type(resource) in self._elsewhere:
+                        left_out.append(
+                            f"{name} of {kept.name}: {self._elsewhere[type(resource)]} runs elsewhere"
+                        )
+                        continue
+                    if not self._copyist.has_backup(kept.record, name):
+                        left_out.append(f"{name} of {kept.name}: its type has no backup")
+                        continue
+                    inside = f"resources/{'/'.join(kept.record.key)}/{name}"
+                    with tell.step("backup", f"{name} of {kept.name}"):
+                        manifest = await self._copyist.take(
+                            kept.record, name, reason="platform", by=by, place=draft / inside
+                        )
+                    made.append(kept_of(manifest, inside))
+            inside = "resources/tables"
+            manifest_of_tables = await self._tables.back_up(draft / inside)
+            if manifest_of_tables is not None:
+                made.append(kept_of(manifest_of_tables, inside))
+            names = [HOME, *(f"{one.folder}/{name}" for one in made for name in (MANIFEST, SUMS))]
+            parts = await asyncio.to_thread(lambda: tuple(part_of(draft, name) for name in names))
+            whole = Whole(
+                id=id_,
+                platform=drystone.__version__,
+                place=str(self._home.resolve()),
+                at=at,
+                by=by,
+                seconds=round((clock.monotonic() - began).total_seconds(), 3),
+                parts=parts,
+                resources=tuple(made),
+                left_out=tuple(left_out),
+                elsewhere=tuple(sorted(set(self._elsewhere.values()))),
+            )
+            written = msgspec.json.format(msgspec.json.encode(whole), indent=1)
+            await asyncio.to_thread(publish_as, draft, place, written, parts)
+        tell.info("done", f"the platform is backed up: {place}, {total(whole, made) / 1e6:.1f} MB")
+        return place, whole
+
+    async def _copy_home(self, draft: Path) -> list[KeptService]:
+        """Copy what the platform knows, while nothing of it changes; return the services that there are then.
+
+        Raises:
+            DiskFull: There is too little room.
+            PlatformError: A record cannot be read.
+        """
+        if self._services.unreadable:
+            raise PlatformError(
+                "a record cannot be read, so that a backup would miss its service: "
+                + "; ".join(self._services.unreadable.values())
+            )
+        needed = await asyncio.to_thread(folders.size_of, self._home, without=LEFT_OUT)
+        room = room_at(draft)
+        if room.bytes < needed + 2 * LEAST_BYTES:
+            raise DiskFull(
+                f"a backup of the records may take {needed / 1e6:.0f} MB, and {room.bytes / 1e6:.0f} MB are free;"
+                " free space, or name another folder by --to"
+            )
+        async with AsyncExitStack() as stack:
+            every = self._services.all()
+            for kept in every:
+                await stack.enter_async_context(kept.lock)
+            places.COPYING.reach()
+            packing = asyncio.to_thread(folders.pack, self._home, draft / HOME, without=LEFT_OUT)
+            await finished(packing)
+        return every
