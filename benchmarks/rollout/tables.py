@@ -17,6 +17,7 @@ from benchmarks.rollout.trials import (
     blast,
     outage_errors,
     slow_alarms,
+    slow_user_alarms,
     user_alarms,
 )
 from benchmarks.stand import table
@@ -46,6 +47,10 @@ async def rollout_equal(count: int) -> str:
         rows.append([f"{name}, counted by requests", _share(both["requests"]), *EMPTY])
     slow = slow_alarms(count * 20, 60, 20.0, 1.0, 0.0)
     rows.append([f"answers of 20/s as quick as ever ({count * 20} runs)", _share(slow), *EMPTY])
+    for number in (2000, 200):
+        slow = slow_user_alarms(count * 20, 60, number, 1.0)
+        name = f"as quick as ever, {number} users of whom some always wait ({count * 20} runs)"
+        rows.append([name, _share(slow), *EMPTY])
     return table(f"Taken back for nothing, {_title(runs)}", ["both releases", *JUDGES], rows)
 
 
@@ -68,6 +73,12 @@ async def rollout_worse(count: int) -> str:
         slow = slow_alarms(count * 20, 30, rate, times, tail)
         within = f"{100 * slow.within(15):.1f} %"
         rows.append([f"{name} ({count * 20} runs)", within, slow, *EMPTY])
+    for number, times in ((2000, 2.0), (20_000, 1.2)):
+        slow = slow_user_alarms(count * 20, 30, number, times)
+        name = (
+            f"{times:g} times as slow, one answer of each of {number:,} users ({count * 20} runs)"
+        )
+        rows.append([name, f"{100 * slow.within(15):.1f} %", slow, *EMPTY])
     head = ["stable → canary", "Drystone within 15 minutes", *JUDGES]
     return table(f"A worse canary taken back, and when, {_title(runs)}", head, rows)
 

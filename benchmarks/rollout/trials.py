@@ -136,6 +136,20 @@ def slow_alarms(runs: int, minutes: int, rate: float, times: float, tail: float)
     return Outcome(tuple(found))
 
 
+def slow_user_alarms(runs: int, minutes: int, number: int, times: float) -> Outcome:
+    """Run users of whom some always wait longer than others, with one answer of each in a minute."""
+    found: list[float | None] = []
+    for run in range(runs):
+        chance, judge, end = np.random.default_rng([run, number, 5]), Bets(), None
+        users = Users(number, 20.0, 0.01, 1.0, 2.0, chance)
+        for minute, timings in enumerate(users.answered(minutes, SHARE, slower=times), 1):
+            if judge.is_slow(minute * MINUTE, timings):
+                end = float(minute)
+                break
+        found.append(end)
+    return Outcome(tuple(found))
+
+
 def outage_errors(share: float, runs: int, *, even: bool) -> list[int]:
     """Return how many requests of a canary that always fails it takes, when it is looked after each request.
 

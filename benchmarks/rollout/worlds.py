@@ -82,6 +82,29 @@ class Users:
         chance = np.minimum(1.0, np.where(there, bad * self.times, bad))
         return self.counted(asked, self.trace.binomial(asked, chance[:, None]), there)
 
+    def answered(self, length: int, share: float, *, slower: float) -> list[Timings]:
+        """Return how long answers took in each minute, one of each user: in the second minute in which they ask.
+
+        Some users wait longer than others, always.
+
+        Args:
+            length: Minutes.
+            share: Of the users on the canary.
+            slower: How many times as long the canary takes.
+        """
+        _, asked = self._drawn(length)
+        there = self.trace.random(self.number) < share
+        own = self.trace.lognormal(math.log(MEDIAN), SPREAD, self.number)
+        own = np.where(there, own * slower, own)
+        bounds = tuple(timedelta(milliseconds=round(float(one), 3)) for one in BOUNDS)
+        counts = (asked > 0) & ((asked > 0).cumsum(axis=1) == 2)
+        found = []
+        for minute in range(length):
+            took = own * self.trace.lognormal(0, SPREAD, self.number)
+            sides = [took[counts[:, minute] & side] for side in (there, ~there)]
+            found.append(Timings(bounds, _classes(sides[0]), _classes(sides[1])))
+        return found
+
     @staticmethod
     def counted(
         asked: NDArray[np.int64], failed: NDArray[np.int64], there: NDArray[np.bool_]

@@ -230,6 +230,7 @@ class ServiceSummary(msgspec.Struct, frozen=True):
     Attributes:
         state: ``serving``, ``degraded`` (some instance is not healthy), ``down``, ``deploying`` or ``stopped``;
             derived from what the edge serves, not from what was intended.
+        held: The share of the requests, 0 to 1, of the release that is tried beside the one that serves; None where none is.
     """
 
     service: str
@@ -240,6 +241,7 @@ class ServiceSummary(msgspec.Struct, frozen=True):
     release: int | None
     instances: str
     url: str | None
+    held: float | None = None
 
 
 class ServiceView(msgspec.Struct, frozen=True):

@@ -6,9 +6,12 @@ from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
+from drystone.l50_orchestrator.releases import views
 from drystone.l50_orchestrator.releases.looking import NOTHING, look_of
-from drystone.l50_orchestrator.rollout.looks import check
+from drystone.l50_orchestrator.rollout import looks, machine
+from drystone.l50_orchestrator.rollout.looks import Counted, check
 from drystone.l50_orchestrator.rollout.plan import SLOW, Plan, Watch
 from drystone.l50_orchestrator.target import Arm, Signals
 
@@ -86,3 +89,30 @@ def test_an_event_is_told_once() -> None:
     first = Signals(timedelta(seconds=1), Arm(), Arm(), events=("a", "b"))
     second = Signals(timedelta(seconds=2), Arm(), Arm(), events=("a", "b", "c"))
     assert [one.text for one in look_of(PLAN, first, second).events] == ["c"]
+
+
+def test_errors_of_users_part_as_those_at_risk_do_and_lines_of_logs_are_not_held_against_them() -> (
+    None
+):
+    canary = Arm(requests=900, errors=800, log_errors=800, users=4, users_in_error=1)
+    canary = structs.replace(canary, users_tried=30, users_at_risk=4)
+    stable = Arm(requests=900, users=36, users_tried=300, users_at_risk=36)
+    plan = Plan(cohort="user", watch=Watch(by="user"))
+    look = look_of(plan, NOTHING, Signals(timedelta(seconds=3), stable, canary))
+    assert look.counts["errors"] == Counted(looks.Arm(30, 1), looks.Arm(300, 0), 0.1)
+    assert "log-errors" not in look.counts
+    assert "counted by user" in look.unmeasured["log-errors"]
+    state = machine.looked(machine.begin(plan), look)
+    assert state.phase == "rising"
+    assert "log-errors" not in views.rollout(state).counted
+
+
+def test_what_a_target_cannot_measure_is_said_to_be_so_and_bet_on_by_nobody() -> None:
+    watch = Watch(weights={"errors": 0.6, "dependency-errors": 0.1})
+    now = Signals(timedelta(seconds=3), Arm(requests=9), Arm(requests=9, dependency_errors=9))
+    measured = look_of(Plan(watch=watch), NOTHING, now)
+    assert measured.counts["dependency-errors"].canary == looks.Arm(9, 9)
+    blind = structs.replace(now, unmeasured={"dependency-errors": "why", "slow": "not asked for"})
+    look = look_of(Plan(watch=watch), NOTHING, blind)
+    assert "dependency-errors" not in look.counts
+    assert look.unmeasured == {"dependency-errors": "why"}

@@ -78,6 +78,42 @@ def test_no_bet_on_an_objective_wins_on_average_where_it_is_not_so(
         assert max(won) <= 1 + 1e-9
 
 
+@given(
+    share=st.floats(0.001, 0.999),
+    smaller=chances,
+    stable_chance=chances,
+    part=chances,
+    tolerate=st.floats(1.0, 10.0),
+)
+def test_no_bet_by_a_known_share_wins_on_average_also_where_the_share_is_smaller(
+    share: float, smaller: float, stable_chance: float, part: float, tolerate: float
+) -> None:
+    """All that one request can do: it falls on either side by chance, and is bad or not."""
+    canary_chance = part * min(1.0, tolerate * stable_chance)
+    there = share * smaller
+    can_be = [
+        (there * canary_chance, Counted(canary=Arm(1, 1), share=share)),
+        (there * (1 - canary_chance), Counted(canary=Arm(1), share=share)),
+        ((1 - there) * stable_chance, Counted(stable=Arm(1, 1), share=share)),
+        ((1 - there) * (1 - stable_chance), Counted(stable=Arm(1), share=share)),
+    ]
+    before = Race(tolerate)
+    for place in range(len(START)):
+        won = sum(
+            probable * math.exp(before.after(seen).money[place] - before.money[place])
+            for probable, seen in can_be
+        )
+        assert won <= 1 + 1e-9
+
+
+def test_by_a_known_share_errors_count_before_stable_has_had_a_request() -> None:
+    race = Race()
+    for _ in range(3):
+        race = race.after(Counted(canary=Arm(1, 1), share=0.1))
+    assert race.log_e >= math.log(100 / 0.6)
+    assert race.waiting.canary == Arm(3, 3)
+
+
 def test_bets_win_where_they_are_right() -> None:
     won = average(Race(), 6, 0.3, 6, 0.1)
     assert max(won[1:-1]) > 1.3

@@ -15,6 +15,7 @@ from benchmarks.rollout.trials import (
     blast,
     outage_errors,
     slow_alarms,
+    slow_user_alarms,
     user_alarms,
 )
 from benchmarks.rollout.worlds import Users
@@ -43,9 +44,20 @@ def test_a_slower_canary_is_found_and_one_as_quick_is_not() -> None:
     assert slow_alarms(3, 15, 20.0, 1.0, 0.0).alarms == 0
 
 
+def test_who_always_waits_longer_is_no_sign_of_a_slower_canary() -> None:
+    assert slow_user_alarms(20, 30, 1000, 1.0).alarms == 0
+
+
 def test_an_outage_takes_three_errors_where_a_tenth_of_the_traffic_goes_to_it() -> None:
     assert max(outage_errors(0.1, 10, even=True)) == 3
     assert median(outage_errors(0.1, 10, even=False)) == 3
+
+
+@pytest.mark.slow
+def test_so_it_does_where_chance_sends_requests_in_nearly_all_rollouts() -> None:
+    for share, least in ((0.01, 1.0), (0.05, 0.99), (0.1, 0.97)):
+        errors = outage_errors(share, 400, even=False)
+        assert sum(one <= 3 for one in errors) >= least * len(errors)
 
 
 def test_the_platform_costs_users_less_than_other_judges() -> None:

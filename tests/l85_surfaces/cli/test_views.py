@@ -17,7 +17,7 @@ from drystone.l25_deployer.api import (
 from drystone.l85_surfaces.cli.commands.logs import LogPage
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Piece, Style
 from drystone.l85_surfaces.cli.views.plan import plan
-from drystone.l85_surfaces.cli.views.services import service
+from drystone.l85_surfaces.cli.views.services import service, services
 from drystone.l85_surfaces.cli.views.tables import GAP, table
 from drystone.l85_surfaces.cli.views.times import age, taken
 from drystone.l85_surfaces.cli.watching import changes
@@ -125,6 +125,11 @@ def test_a_change_is_told_once_with_what_was_before() -> None:
         "new in dev  deploying",
         "old in dev  serving 3 → gone",
     ]
+
+
+def test_the_list_of_services_shows_the_share_of_what_is_held() -> None:
+    one = ServiceSummary("orders", "dev", "shop", "serving", "1", 6, "1/1", None, 0.05)
+    assert "1, 5% held" in "\n".join(services([one]))
 
 
 def test_what_is_held_is_shown_with_its_share() -> None:

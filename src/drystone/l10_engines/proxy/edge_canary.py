@@ -109,11 +109,14 @@ def chosen(service: EdgeService) -> list[Way]:
     if canary is None or canary.header is None:
         return []
     ways: list[Way] = []
+    # Who chooses is no part of the evidence: what fails is written down, and not who it was.
+    told = told_of(msgspec.structs.replace(canary, by="request"))
     if canary.share > 0:
-        ways.append(([_says(canary.header, "canary")], {"cluster": canary_name(service.name)}, {}))
+        there = {"cluster": canary_name(service.name)}
+        ways.append(([_says(canary.header, "canary")], there, told))
     if canary.share < WHOLE:
         shares = shares_of(service)
-        ways.append(([_says(canary.header, "stable")], {"cluster": next(iter(shares))}, {}))
+        ways.append(([_says(canary.header, "stable")], {"cluster": next(iter(shares))}, told))
     return ways
 
 
@@ -125,21 +128,22 @@ def hashed(canary: Canary | None, where: Config) -> list[Way]:
         where: The weights.
     """
     weighted: dict[str, Any] = dict(where)
+    told = told_of(canary)
     is_parted = canary is not None and 0 < canary.share < WHOLE
     if canary is None or not is_parted or "hash_policy" in where or canary.cohort == "request":
-        return [([], where, {})]
+        return [([], where, told)]
     weighted["weighted_clusters"] = {**where["weighted_clusters"], "use_hash_policy": True}
     if canary.cohort != "visitor":
         names = COHORT_HEADERS[canary.cohort]
         policy = [{**_by(name, _ALL, canary), "terminal": True} for name in names]
-        return [([], {**weighted, "hash_policy": policy}, {})]
+        return [([], {**weighted, "hash_policy": policy}, told)]
     # A visitor's first request is parted by what its cookie will say.
     known = [_by("cookie", {"pattern": {"regex": _COOKIE}}, canary)]
     new = [_by("x-request-id", _ALL, canary)]
     cookie = f"{VISITOR}=%REQ(x-request-id)%; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"
-    given = {"response_headers_to_add": [_another("set-cookie", cookie)]}
+    given: Config = {**told, "response_headers_to_add": [_another("set-cookie", cookie)]}
     return [
-        ([_AGAIN], {**weighted, "hash_policy": known}, {}),
+        ([_AGAIN], {**weighted, "hash_policy": known}, told),
         ([], {**weighted, "hash_policy": new}, given),
     ]
 

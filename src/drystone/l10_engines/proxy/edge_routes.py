@@ -15,7 +15,7 @@ from drystone.l10_engines.proxy.edge_away import (
     destination,
     destination_away,
 )
-from drystone.l10_engines.proxy.edge_canary import Way, chosen, hashed, told_of
+from drystone.l10_engines.proxy.edge_canary import Way, chosen, hashed
 from drystone.l10_engines.proxy.edge_clusters import seconds
 from drystone.l10_engines.proxy.edge_mirror import COPIED_METHODS, NOT_A_COPY, copying
 from drystone.l10_engines.proxy.edge_services import REMEMBERED, EdgeService
@@ -94,8 +94,6 @@ def service_host(service: EdgeService, domains: tuple[str, ...]) -> Config:
                 routes += _copied(service, matched, where, more)
             route = _route(service, [*matched, *headers], retry_on, silence, where)
             routes.append({**route, **more})
-    told = told_of(service.canary)
-    routes = [{**route, **told} for route in routes] if told else routes
     return Shared({"name": service.name, "domains": list(domains), "routes": routes})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,7 @@ from drystone.l25_deployer.local.readiness import running_ones
 from drystone.l25_deployer.stacks.model import WEB
 
 if TYPE_CHECKING:
+    from drystone.l25_deployer.local.records import Canary as Held
     from drystone.l25_deployer.local.records import ReleaseRecord
 
 FULL_SHARE = 100
@@ -59,15 +61,15 @@ class RoutedService(MeshedService):
         release, held = self._tried(), self.record.canary
         if release is None:
             return None
-        pool, salt = self._pool(release.number, FULL_SHARE), f"release-{release.number}"
+        pool = self._pool(release.number, FULL_SHARE)
         if held is None:
-            return Canary(pool=pool, salt=salt) if pool.endpoints else None
+            return Canary(pool=pool) if pool.endpoints else None
         return Canary(
             pool=pool,
             share=round(held.share * WHOLE),
             cohort=held.cohort,
             header=held.header,
-            salt=salt,
+            salt=_salt(held),
             by=held.by,
         )
 
@@ -110,6 +112,12 @@ class RoutedService(MeshedService):
             pools = tuple(msgspec.structs.replace(pool, weight=0) for pool in routing.pools)
             routing = msgspec.structs.replace(routing, pools=pools, canary=_closed(routing.canary))
         await self.machine.edge.route(self.name, routing)
+
+
+def _salt(held: Held) -> str:
+    """Return what parts the users of one rollout, which nobody outside can know beforehand."""
+    said = f"{held.release} {held.key} {held.since.isoformat()}"
+    return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 
 def _closed(canary: Canary | None) -> Canary | None:

@@ -25,7 +25,8 @@ MOST = 10_000
 """So many are followed at once, of both releases together."""
 
 MINUTE = 60
-"""Seconds for which somebody who asked counts as being there; in each, one answer for each user is timed."""
+"""Seconds for which somebody who asked counts as being there, and after which an answer is timed: the first ones may be slow for
+what a release does once for each user, and a user counts once, since some wait longer than others, always."""
 
 Side = Literal["stable", "canary"]
 _BITS = 53  # every reader of JSON takes them for a whole number
@@ -38,7 +39,8 @@ class Sums(msgspec.Struct):
         met: Different users that asked.
         in_error: Those whose first error was here.
         tried: How often somebody at risk asked, once in a reading.
-        times: How many answers were in each class of times.
+        times: How many answers were in each class of times, one of each user.
+        untimed: When those came of whom no answer was timed yet, by digest, in whole seconds since 1970.
         seen: Of those who asked and had met no error, when that was last, by digest, in whole seconds since 1970.
         nameless: How many requests named nobody, by second; those of the last minute.
     """
@@ -47,6 +49,7 @@ class Sums(msgspec.Struct):
     in_error: int = 0
     tried: int = 0
     times: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    untimed: dict[int, int] = {}
     seen: dict[int, int] = {}
     nameless: dict[int, int] = {}
 
@@ -92,9 +95,12 @@ class Users(msgspec.Struct):
             if who % (1 << self.halved):
                 continue
             before = sums.seen.get(who)
-            if before is None or before // MINUTE != second // MINUTE:
+            if before is None:
+                sums.met += 1
+                sums.untimed[who] = second
+            elif second >= sums.untimed.get(who, second + 1) + MINUTE:
+                del sums.untimed[who]
                 sums.times[_class(one)] += 1
-            sums.met += before is None
             sums.seen[who] = max(second, before or 0)
             if who in self.had:
                 continue
@@ -132,6 +138,7 @@ class Users(msgspec.Struct):
             whole = 1 << self.halved
             for sums in (self.stable, self.canary):
                 sums.seen = {who: last for who, last in sums.seen.items() if not who % whole}
+                sums.untimed = {who: at for who, at in sums.untimed.items() if not who % whole}
             self.had = {who: first for who, first in self.had.items() if not who % whole}
 
 

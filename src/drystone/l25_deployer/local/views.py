@@ -51,6 +51,7 @@ def summary(kept: KeptService) -> ServiceSummary:
         release=active.number if active else None,
         instances=_instances(running),
         url=kept.machine.url(kept.hosts[0]) if kept.hosts else None,
+        held=None if kept.record.canary is None else kept.record.canary.share,
     )
 
 

@@ -79,10 +79,15 @@ class LivePlatform(Platform):
             changed = await self._changed(api, lines)
             problems = await self._wrong(api)
         rolling, silent = await self._on_the_way()
+        held = {
+            (one.environment, one.service): Rolling("", one.held, "held")
+            for one in lines
+            if one.held is not None
+        }
         return Overview(
             services=lines,
             changed=changed,
-            rolling=rolling,
+            rolling={**held, **rolling},
             next=more,
             problems=[*problems, *silent],
             environment=environment,

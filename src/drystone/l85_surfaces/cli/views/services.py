@@ -74,7 +74,7 @@ def services(
             Piece(item.service, Style.NAME),
             item.environment,
             state(item.state),
-            item.version or "-",
+            (item.version or "-") + _tried(item.held),
             item.instances,
             item.url or "-",
         )
@@ -82,6 +82,10 @@ def services(
     ]
     headings = ("service", "env", "state", "version", "ready", "url")
     return table(headings, rows, paint=paint, width=width)
+
+
+def _tried(share: float | None) -> str:
+    return "" if share is None else f", {share * 100:.4g}% held"
 
 
 def service(
