@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from drystone.l85_surfaces.cli.catalogue_of_moves import COMING_AND_GOING
 from drystone.l85_surfaces.cli.catalogue_of_releases import RELEASES, SHARING
+from drystone.l85_surfaces.cli.catalogue_of_sandbox import SANDBOX
 from drystone.l85_surfaces.cli.command import Command, Group
 from drystone.l85_surfaces.cli.dependencies.catalogue import DEPENDENCIES
 
@@ -21,7 +22,7 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ("drystone status", "drystone status --json | jq .ready"),
         ),
     ),
-    "Begin, come and go": COMING_AND_GOING,
+    "Begin, come and go": (*COMING_AND_GOING, SANDBOX),
     "Change a service": (
         Command(
             "validate",
