@@ -40,6 +40,7 @@ from drystone.l50_orchestrator.audit.api import AuditApi
 from drystone.l50_orchestrator.configuration.api import ConfigurationApi
 from drystone.l50_orchestrator.drift.api import DriftApi
 from drystone.l50_orchestrator.guardrails.api import GuardrailsApi
+from drystone.l50_orchestrator.operating.api import OperatingApi
 from drystone.l50_orchestrator.registry.api import RegistryApi
 from drystone.l50_orchestrator.releases.api import ReleasesApi
 from drystone.l50_orchestrator.running.api import OrchestratorApi
@@ -167,6 +168,7 @@ def errors() -> set[type[PlatformError]]:
 APIS: dict[str, type[Api]] = {
     "deployer": DeployerApi,
     "operations": OperationsApi,
+    "operating": OperatingApi,
     "keys": KeysApi,
     "peers": PeersApi,
     "orchestrator": OrchestratorApi,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import ClassVar
 
 from drystone.l00_kernel.contract import Api, Context, Page, call
@@ -76,23 +77,7 @@ class DeployerApi(Api):
     """Deploy services on this machine and look after them."""
 
     name: ClassVar[str] = "deployer"
-    errors = (
-        errors.ServiceNotFound,
-        errors.ReleaseNotFound,
-        errors.DescriptorRefused,
-        errors.PlanRefused,
-        errors.DeployInProgress,
-        errors.NothingToRollBackTo,
-        errors.NothingToAbort,
-        errors.CanaryHeld,
-        errors.NoCanary,
-        errors.DeployFailed,
-        errors.DeployAborted,
-        errors.NoInstance,
-        errors.BuildFailed,
-        errors.ArtefactRefused,
-        DiskFull,
-    )
+    errors = (*errors.OF_DEPLOYS, DiskFull)
 
     @call("GET", "/v1/status")
     @abc.abstractmethod
@@ -106,8 +91,13 @@ class DeployerApi(Api):
 
     @call("POST", "/v1/stop")
     @abc.abstractmethod
-    def stop(self, ctx: Context) -> AsyncIterator[StartupStep]:
-        """Stop every service, every engine and then the agent, from the top layer down. Data stays."""
+    def stop(self, ctx: Context, *, drain: bool = False) -> AsyncIterator[StartupStep]:
+        """Stop every service, every engine and then the agent, from the top layer down. Data stays.
+
+        Args:
+            ctx: Who asks.
+            drain: Let each service answer first what it has, as long as its descriptor gives it.
+        """
 
     @call("POST", "/v1/plans")
     @abc.abstractmethod
@@ -370,6 +360,8 @@ class DeployerApi(Api):
         release: int | None = None,
         lines: int = 100,
         follow: bool = False,
+        instance: str | None = None,
+        since: datetime | None = None,
     ) -> AsyncIterator[LogRecord]:
         """Stream the last lines of a service's instances and, when following, every further line.
 
@@ -380,7 +372,9 @@ class DeployerApi(Api):
             group: Only ``web`` or this worker.
             release: Only this release; the active one and those after it when omitted.
             lines: How many past lines per instance.
-            follow: Go on until the caller closes the stream; follows new releases too.
+            follow: Go on until the caller closes the stream; follows new releases and instances too.
+            instance: Only this one, by its id.
+            since: No line that was written before, to some seconds; aware.
         """
 
     @call("POST", "/v1/environments/{environment}/services/{service}/exec")

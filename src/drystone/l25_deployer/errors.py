@@ -93,3 +93,22 @@ class ArtefactRefused(Invalid):
 
 class NetworkMissing(Unavailable):
     """Instances were to have a network of their own, and there is none."""
+
+
+OF_DEPLOYS: tuple[type[PlatformError], ...] = (
+    ServiceNotFound,
+    ReleaseNotFound,
+    DescriptorRefused,
+    PlanRefused,
+    DeployInProgress,
+    NothingToRollBackTo,
+    NothingToAbort,
+    CanaryHeld,
+    NoCanary,
+    DeployFailed,
+    DeployAborted,
+    NoInstance,
+    BuildFailed,
+    ArtefactRefused,
+)
+"""What calls of the deployer can fail with."""

@@ -37,7 +37,7 @@ from drystone.l25_deployer.held_releases import HeldReleases
 from drystone.l25_deployer.intake import Intake, require_allowed
 from drystone.l25_deployer.local import held, operations, views
 from drystone.l25_deployer.local.ahead import look_ahead
-from drystone.l25_deployer.local.following import read_logs
+from drystone.l25_deployer.local.following import Asked, read_logs
 from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.one_off import execute
 from drystone.l25_deployer.local.services import Services
@@ -128,9 +128,9 @@ class Deployer(HeldReleases):
             yield step
 
     @override
-    async def stop(self, ctx: Context) -> AsyncIterator[StartupStep]:
+    async def stop(self, ctx: Context, *, drain: bool = False) -> AsyncIterator[StartupStep]:
         await self._operating.stop()
-        async for step in self._platform.stop():
+        async for step in self._platform.stop(drain=drain):
             yield step
 
     @override
@@ -338,11 +338,12 @@ class Deployer(HeldReleases):
         release: int | None = None,
         lines: int = 100,
         follow: bool = False,
+        instance: str | None = None,
+        since: datetime | None = None,
     ) -> AsyncIterator[LogRecord]:
         kept = self._services.existing(environment, service)
-        async for record in read_logs(
-            kept, group=group, release=release, lines=max(0, lines), follow=follow
-        ):
+        asked = Asked(group, release, instance, since)
+        async for record in read_logs(kept, asked, lines=max(0, lines), follow=follow):
             yield record
 
     @override

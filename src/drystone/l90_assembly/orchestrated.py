@@ -20,6 +20,7 @@ from drystone.l10_engines.postgres.database import Database
 from drystone.l10_engines.workflows.worker import Worker
 from drystone.l10_engines.workflows.workflows import prepare as prepare_workflows
 from drystone.l25_deployer.api import DeployerApi
+from drystone.l25_deployer.operations.api import OperationsApi
 from drystone.l50_orchestrator.access import store as access_store
 from drystone.l50_orchestrator.access.gate import AccessGate
 from drystone.l50_orchestrator.access.refusals import Refusals
@@ -46,6 +47,7 @@ from drystone.l50_orchestrator.guardrails.configured import (
 from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
 from drystone.l50_orchestrator.guardrails.judged import known
 from drystone.l50_orchestrator.guardrails.service import Guardrails
+from drystone.l50_orchestrator.operating.service import Operated
 from drystone.l50_orchestrator.ports import Environment
 from drystone.l50_orchestrator.registry.api import EnvironmentSaid
 from drystone.l50_orchestrator.registry.configured import (
@@ -150,6 +152,15 @@ async def orchestrated(
             database, gate=gate, book=book, guard=guard, evaluator=trials, clock=clock
         )
         deployer = await stack.enter_async_context(connect(DeployerApi, uds=home.agent_socket))
+        operations = await stack.enter_async_context(connect(OperationsApi, uds=home.agent_socket))
+        operated = Operated(
+            database,
+            gate=gate,
+            book=book,
+            registry=registry,
+            deployer=deployer,
+            operations=operations,
+        )
         parts = Parts(
             database=database,
             gate=gate,
@@ -194,7 +205,7 @@ async def orchestrated(
         looking = asyncio.create_task(drift.watch(log), name="drift")
         stack.push_async_callback(_ended, looking)
         others = (access, audits, registry, guardrails, drift, configuration)
-        app = serve(releases, *others, authenticate=authenticate, clock=clock, log=log)
+        app = serve(releases, operated, *others, authenticate=authenticate, clock=clock, log=log)
         remote = from_afar(home, parts, others, gate=gate, sign_in=sign_in, clock=clock, log=log)
         yield Orchestrated(app, remote, working)
 

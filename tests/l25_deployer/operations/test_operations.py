@@ -291,6 +291,16 @@ async def test_a_port_that_is_taken_is_not_opened(p: Reached) -> None:
             await all_of(p.api.forward(ASKING, **at("taken"), local=port))
 
 
+async def test_logs_of_one_instance_leave_the_others_out(p: Reached) -> None:
+    await p.deploy("talking", more="scale: 2")
+    _, second = await p.instances("talking")
+    told = await all_of(p.deployer.logs(ASKING, **at("talking"), instance=second.id))
+    assert {one.instance for one in told} == {second.id}
+    assert {one.instance for one in await all_of(p.deployer.logs(ASKING, **at("talking")))} != {
+        second.id
+    }
+
+
 async def test_what_is_not_there_is_said(p: Reached) -> None:
     for stream in (
         p.api.scale(ASKING, **at("nothing"), instances=2),

@@ -126,7 +126,7 @@ class SmallPlatform(DeployerApi):
             yield step
 
     @override
-    async def stop(self, ctx: Context) -> AsyncIterator[StartupStep]:
+    async def stop(self, ctx: Context, *, drain: bool = False) -> AsyncIterator[StartupStep]:
         for layer, name in ((25, "deployer"), (10, "proxy")):
             yield StartupStep(layer, name, "starting")
             yield StartupStep(layer, name, "ready", 0.02)
@@ -375,6 +375,8 @@ class SmallPlatform(DeployerApi):
         release: int | None = None,
         lines: int = 100,
         follow: bool = False,
+        instance: str | None = None,
+        since: datetime | None = None,
     ) -> AsyncIterator[LogRecord]:
         found = self._find(environment, service)
         instances = [1] if group == "worker" else [1, 2]

@@ -7,6 +7,7 @@ the records, which are replaced as a whole.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -303,9 +304,17 @@ class KeptService(RoutedService):
         await self.counting.leave()
         await asyncio.gather(*(running.leave() for running in self.running.values()))
 
-    async def suspend(self) -> None:
-        """The platform stops: end what runs, keep records and data, so that it can come back."""
+    async def suspend(self, *, drain: bool = False) -> None:
+        """The platform stops: end what runs, keep records and data, so that it can come back.
+
+        Args:
+            drain: Answer first what there is.
+        """
         async with self.lock:
+            if drain:
+                with suppress(PlatformError):  # nobody can tell then what is left to be answered
+                    await self.stand_down()
+                    await asyncio.gather(*(self.drain(one) for one in self.running.values()))
             await self.halt()
             places.SUSPEND_ENDED.reach()
             await self.machine.provisioner.suspend(self.record)

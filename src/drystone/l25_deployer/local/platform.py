@@ -319,12 +319,19 @@ class Platform:
         with suppress(OSError, PlatformError):  # the next start does
             self._services.machine.keys.keep_only(kept_releases)
 
-    async def stop(self) -> AsyncIterator[StartupStep]:
-        """End every service and every part, from the top; data stays, and so do the records."""
+    async def stop(self, *, drain: bool = False) -> AsyncIterator[StartupStep]:
+        """End every service and every part, from the top; data stays, and so do the records.
+
+        Args:
+            drain: Let each service answer first what it has.
+        """
         await self._end_tasks()
         DOWN_BEGUN.reach()
         services = [
-            [Part(kept.name, SERVICES + height, _nothing, kept.suspend) for kept in wave]
+            [
+                Part(kept.name, SERVICES + height, _nothing, partial(kept.suspend, drain=drain))
+                for kept in wave
+            ]
             for height, wave in enumerate(self._service_waves())
         ]
         async for step in stop_parts([*self._waves, *services]):

@@ -22,12 +22,15 @@ GONE_LIMIT = timedelta(seconds=30)
 GLANCE_S = 0.05
 
 
-async def stop_platform(folder: Path, out: Terminal, *, limit: timedelta = GONE_LIMIT) -> None:
+async def stop_platform(
+    folder: Path, out: Terminal, *, drain: bool = False, limit: timedelta = GONE_LIMIT
+) -> None:
     """Stop everything, from the top layer down, and wait until the agent and its keeper are gone.
 
     Args:
         folder: The home of a platform that answers.
         out: Where to show it.
+        drain: Let services answer first what they have.
         limit: How long the agent may take to end after its last word.
 
     Raises:
@@ -37,7 +40,7 @@ async def stop_platform(folder: Path, out: Terminal, *, limit: timedelta = GONE_
     async with client(folder) as api:
         with Steps(out) as steps:
             try:
-                async for part in api.stop(context()):
+                async for part in api.stop(context(), drain=drain):
                     out.record(part)
                     name = f"{part.layer} {part.name}"
                     if part.state == "starting":

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
+from drystone.l85_surfaces.cli.operating import runner
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
-from drystone.l85_surfaces.cli.reach import context, environment_of, platform
+from drystone.l85_surfaces.cli.reach import context, environment_of
 from drystone.l85_surfaces.cli.terminal import Terminal
 
 
@@ -27,7 +28,7 @@ async def execute(
     """
     out = Terminal(json=shared.json)
     code = 1
-    async with platform(shared.folder) as api:
+    async with runner(shared.folder) as api:
         async for piece in api.execute(
             context(),
             environment=environment_of(env, shared.folder),

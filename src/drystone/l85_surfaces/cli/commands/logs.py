@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, environment_of, platform
+from drystone.l85_surfaces.cli.sinces import since_of
 from drystone.l85_surfaces.cli.terminal import LOG_COLOURS, Paint, Terminal
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.api import InstanceView, LogRecord
+
+
+USUAL, ALL = 100, 1_000_000
+"""Past lines of each instance, without and with a beginning."""
 
 
 async def logs(
@@ -19,9 +25,20 @@ async def logs(
     *,
     follow: Annotated[bool, Parameter(name=("--follow", "-f"), help="Go on until Ctrl-C.")] = False,
     lines: Annotated[
-        int,
-        Parameter(name=("--lines", "-n"), least=0, help="Past lines per instance."),
-    ] = 100,
+        int | None,
+        Parameter(
+            name=("--lines", "-n"),
+            least=0,
+            help="Past lines per instance; 100, or with --since all of them.",
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        Parameter(
+            metavar="WHEN", help="None before: `30m` ago, or a time such as 2026-05-04T10:00Z."
+        ),
+    ] = None,
+    instance: Annotated[str | None, Parameter(help="Only this instance, by its id.")] = None,
     group: Annotated[str | None, Parameter(help="Only `web` or this worker.")] = None,
     release: Annotated[int | None, Parameter(help="Only this release, by its number.")] = None,
     env: Environment = None,
@@ -29,13 +46,16 @@ async def logs(
 ) -> None:
     """Print what the instances of a service write.
 
-    Each line begins with its instance's name when there are several. With --json, one object per line.
+    Each line begins with its instance's name when there are several; those that come later are followed, too. With --json, one object per line.
     """
     out = Terminal(json=shared.json)
+    first = since_of(since, datetime.now(UTC))
+    if lines is None:
+        lines = USUAL if first is None else ALL
     environment = environment_of(env, shared.folder)
     async with platform(shared.folder) as api:
         view = await api.show(context(), environment=environment, service=service)
-        page = LogPage(_matching(view.instances, group, release), out.paint)
+        page = LogPage(_matching(view.instances, group, release, instance), out.paint)
         async for record in api.logs(
             context(),
             environment=environment,
@@ -44,16 +64,22 @@ async def logs(
             release=release,
             lines=lines,
             follow=follow,
+            instance=instance,
+            since=first,
         ):
             out.record(record)
             out.line(page.line(record))
 
 
-def _matching(instances: list[InstanceView], group: str | None, release: int | None) -> list[str]:
+def _matching(
+    instances: list[InstanceView], group: str | None, release: int | None, id_: str | None
+) -> list[str]:
     return [
         instance.id
         for instance in instances
-        if group in (None, instance.group) and release in (None, instance.release)
+        if group in (None, instance.group)
+        and release in (None, instance.release)
+        and id_ in (None, instance.id)
     ]
 
 

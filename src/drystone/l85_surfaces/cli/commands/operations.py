@@ -8,6 +8,7 @@ from typing import Annotated
 
 from drystone.l85_surfaces.cli.errors import Misuse
 from drystone.l85_surfaces.cli.following import follow
+from drystone.l85_surfaces.cli.operating import operator
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, environment_of, operations, platform
@@ -38,7 +39,7 @@ async def scale(
         raise Misuse(f"{instances[:40]!r} is no number of instances: write such as 4, or auto")
     count = None if instances == "auto" else int(instances[:9])
     environment = environment_of(env, shared.folder)
-    async with platform(shared.folder) as deployer, operations(shared.folder) as api:
+    async with platform(shared.folder) as deployer, operator(shared.folder) as api:
         abort = partial(deployer.abort, context(), environment=environment, service=service)
         stream = api.scale(
             context(), environment=environment, service=service, instances=count, group=group
@@ -59,7 +60,7 @@ async def restart(
     For each a new one is healthy before it goes, so that no request fails. With --json, one object per step.
     """
     environment = environment_of(env, shared.folder)
-    async with platform(shared.folder) as deployer, operations(shared.folder) as api:
+    async with platform(shared.folder) as deployer, operator(shared.folder) as api:
         abort = partial(deployer.abort, context(), environment=environment, service=service)
         stream = api.restart(context(), environment=environment, service=service, group=group)
         await follow(stream, Terminal(json=shared.json), abort=abort)
@@ -92,7 +93,7 @@ async def port_forward(
     out = Terminal(json=shared.json)
     local, remote = _ports(ports)
     service, _, to = target.partition("/")
-    async with operations(shared.folder) as api:
+    async with operator(shared.folder) as api:
         async for one in api.forward(
             context(),
             environment=environment_of(env, shared.folder),

@@ -1,0 +1,1 @@
+"""What people do to services that run, when somebody decides who may."""
