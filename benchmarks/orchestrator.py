@@ -38,7 +38,7 @@ from drystone.l50_orchestrator.access.domain import Grant, Role
 from drystone.l50_orchestrator.access.gate import AccessGate
 from drystone.l50_orchestrator.access.refusals import Refusals
 from drystone.l50_orchestrator.access.service import Access
-from drystone.l50_orchestrator.access.store import TeamsInTables
+from drystone.l50_orchestrator.access.teams import TeamsInTables
 from drystone.l50_orchestrator.audit import store as audit_store
 from drystone.l50_orchestrator.audit.service import ChainedBook
 from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
@@ -132,7 +132,7 @@ def _whole(database: Database, target: Target) -> Parts:
         database=database,
         gate=gate,
         registry=PlatformRegistry(
-            database, gate=gate, book=book, teams=TeamsInTables(), clock=clock
+            database, gate=gate, book=book, teams=TeamsInTables(gate, book), clock=clock
         ),
         guard=PolicyGuard(database, Evaluator(known())),
         book=book,
@@ -149,7 +149,9 @@ async def _furnish(server: Postgres, database: Database) -> None:
     places = RegisteredPlaces(database, clock)
     refusals = Refusals(database, book=book, clock=clock, log=log)
     gate = AccessGate(database, places=places, refusals=refusals, clock=clock)
-    registry = PlatformRegistry(database, gate=gate, book=book, teams=TeamsInTables(), clock=clock)
+    registry = PlatformRegistry(
+        database, gate=gate, book=book, teams=TeamsInTables(gate, book), clock=clock
+    )
     await registry.prepare()
     evaluator = Evaluator(known())
     guard = PolicyGuard(database, evaluator)

@@ -56,6 +56,10 @@ class Configured(abc.ABC, Generic[B]):
         """Return an item in the one form in which items are compared: what has no order sorted, what stands twice once."""
         return item
 
+    def rises(self, before: B, item: B) -> bool:
+        """Tell whether an item changes so that those which need it, and change likewise, have to be put before it."""
+        return False
+
     @abc.abstractmethod
     async def present(self, ctx: Context) -> Mapping[str, B]:
         """Return all items by name, as files would say them.

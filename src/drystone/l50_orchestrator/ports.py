@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import abc
 import enum
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -96,6 +97,19 @@ class Gate(abc.ABC):
             Unauthenticated: The token has ended, was revoked or is unknown.
         """
 
+    async def who_may(
+        self, action: Action, names: Collection[str], *, service: str, environment: str
+    ) -> frozenset[str] | None:
+        """Return those people and teams of whom somebody may do this; None where nobody knows.
+
+        Args:
+            action: What.
+            names: People, and teams.
+            service: To which.
+            environment: Where.
+        """
+        return None
+
 
 class Book(abc.ABC):
     """The audit log."""
@@ -157,11 +171,15 @@ class Environment(msgspec.Struct, frozen=True):
 
 
 class Teams(abc.ABC):
-    """Which teams there are."""
+    """Which teams there are, and what they gave of a service."""
 
     @abc.abstractmethod
     async def is_team(self, session: Session, name: str) -> bool:
         """Tell whether there is a team of this name, as the session sees it."""
+
+    @abc.abstractmethod
+    async def end_roles(self, session: Session, actor: Actor, service: str) -> None:
+        """End all roles that were given over one service alone, as it goes to another team; noted in the audit log."""
 
 
 class Registered(msgspec.Struct, frozen=True):

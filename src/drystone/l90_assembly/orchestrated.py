@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drystone.l00_kernel.context import Context
 from drystone.l00_kernel.contract import connect, serve
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l10_engines.on_demand.serving import App
@@ -25,7 +24,7 @@ from drystone.l50_orchestrator.access import store as access_store
 from drystone.l50_orchestrator.access.gate import AccessGate
 from drystone.l50_orchestrator.access.refusals import Refusals
 from drystone.l50_orchestrator.access.service import Access
-from drystone.l50_orchestrator.access.store import TeamsInTables
+from drystone.l50_orchestrator.access.teams import TeamsInTables
 from drystone.l50_orchestrator.access.withdrawn import Withdrawn
 from drystone.l50_orchestrator.audit.heads import Heads
 from drystone.l50_orchestrator.audit.past import Past
@@ -48,7 +47,7 @@ from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
 from drystone.l50_orchestrator.guardrails.judged import known
 from drystone.l50_orchestrator.guardrails.service import Guardrails
 from drystone.l50_orchestrator.operating.service import Operated
-from drystone.l50_orchestrator.ports import Environment
+from drystone.l50_orchestrator.ports import Actor, Environment
 from drystone.l50_orchestrator.registry.api import EnvironmentSaid
 from drystone.l50_orchestrator.registry.configured import (
     ConfiguredEnvironments,
@@ -142,7 +141,7 @@ async def orchestrated(
         access = Access(database, gate=gate, book=book, places=places, clock=clock, log=log)
         audits = Audits(database, gate=gate, book=book, heads=heads, clock=clock)
         registry = PlatformRegistry(
-            database, gate=gate, book=book, teams=TeamsInTables(), clock=clock
+            database, gate=gate, book=book, teams=TeamsInTables(gate, book), clock=clock
         )
         evaluator, trials = Evaluator(known()), Evaluator(known())
         stack.push_async_callback(evaluator.stop)
@@ -194,7 +193,7 @@ async def orchestrated(
 
         by_socket = gate.by_socket(getpass.getuser())
         authenticate = on_behalf(people_first(home, sign_in, clock, by_socket))
-        await _begin(registry, Context(await by_socket({})))
+        await registry.begin(Actor(getpass.getuser(), "platform"), FIRST_ENVIRONMENTS)
         worker = Worker(database, [releases.carrier.definition], settings=WORKING, log=log)
         working = asyncio.create_task(worker.run(), name="releases")
         stack.push_async_callback(_given_away, worker, working)
@@ -222,12 +221,6 @@ def _targets(here: Target) -> Callable[[Environment], Target]:
         return here
 
     return find
-
-
-async def _begin(registry: PlatformRegistry, ctx: Context) -> None:
-    if not await registry.every_environment():
-        for name, said in FIRST_ENVIRONMENTS.items():
-            await registry.set_environment(ctx, environment=name, said=said)
 
 
 async def _given_away(worker: Worker, working: asyncio.Task[None]) -> None:

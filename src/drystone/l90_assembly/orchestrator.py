@@ -77,7 +77,7 @@ async def _tables(home: Home, admin: DatabaseAccess, password: str) -> DatabaseA
     access = await provision(admin, NAME, connections=CONNECTIONS, password=password)
     database = Database(access, NAME)
     try:
-        await store.prepare(database)
+        await store.bring(admin, database)
         with suppress(StatementRefused):  # of a server elsewhere we may be no superuser
             await store.seal(admin, database)
     finally:

@@ -102,6 +102,10 @@ class TheseTeams(Teams):
     async def is_team(self, session: Session, name: str) -> bool:
         return name in self.names
 
+    @override
+    async def end_roles(self, session: Session, actor: Actor, service: str) -> None:
+        return
+
 
 class Noted(msgspec.Struct, frozen=True):
     """One entry of :class:`TableBook`."""

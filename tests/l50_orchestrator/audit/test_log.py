@@ -17,6 +17,7 @@ from drystone.l00_kernel.context import Caller, Context
 from drystone.l00_kernel.errors import Denied, Invalid
 from drystone.l00_kernel.ports import Field, Level, NullLog
 from drystone.l10_engines.postgres.errors import DatabaseUnavailable, StatementRefused
+from drystone.l10_engines.postgres.migrating import Step, migrate, steps_of
 from drystone.l50_orchestrator.audit import store
 from drystone.l50_orchestrator.audit.api import AuditApi, Verdict
 from drystone.l50_orchestrator.audit.domain import BEGINNING
@@ -50,7 +51,7 @@ async def test_the_server_prepares_every_statement(ground: Ground) -> None:
     texts = {
         n: t for n, t in vars(store).items() if n.isupper() and str(t).lstrip().startswith(VERBS)
     }
-    assert len(texts) == 5
+    assert len(texts) == 7
     async with ground.database.session() as session:
         for name, text in texts.items():
             numbers = {w: n for n, w in enumerate(dict.fromkeys(NAMED.findall(text)), 1)}
@@ -449,3 +450,28 @@ async def test_who_watches_writes_heads_down_and_tells_of_a_restored_database(
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert log.events == [("error", "cut"), ("warning", None)]
+
+
+async def test_a_verdict_says_whether_who_writes_the_log_could_change_it(ground: Ground) -> None:
+    assert (await ground.audits.verify(CTX)).is_sealed
+    owner = f'ALTER TABLE audit_entry OWNER TO "{ground.access.user}"'
+    async with ground.superuser.session() as session:
+        await session.run_script(owner)
+    assert not (await ground.audits.verify(CTX)).is_sealed
+
+
+async def test_a_later_step_is_carried_out_on_a_sealed_log_by_an_administrator(
+    ground: Ground,
+) -> None:
+    await ground.note("a.b")
+    later = Step(2, "0002_later.sql", "ALTER TABLE audit_entry ADD COLUMN later text")
+    known = (*steps_of("drystone.l50_orchestrator.audit"), later)
+    with pytest.raises(StatementRefused):
+        await migrate(ground.database, store.PART, known)
+    await store.bring(ground.superuser.access, ground.database, known)
+    await store.bring(ground.superuser.access, ground.database, known)
+    await ground.note("a.c")
+    verdict = await ground.audits.verify(CTX)
+    assert (verdict.is_whole, verdict.entries, verdict.is_sealed) == (True, 2, True)
+    columns = await ground.database.fetch("SELECT later FROM audit_entry")
+    assert columns == [(None,), (None,)]

@@ -13,7 +13,7 @@ from drystone.l25_deployer.descriptor.block import Block
 from drystone.l50_orchestrator.configuration.api import Applied, ConfigurationApi, File
 from drystone.l50_orchestrator.configuration.service import Configuration
 from drystone.l50_orchestrator.configured import Configured
-from drystone.l50_orchestrator.ports import Teams
+from drystone.l50_orchestrator.ports import Actor, Teams
 from drystone.l50_orchestrator.registry.configured import (
     ConfiguredEnvironments,
     ConfiguredServices,
@@ -39,6 +39,10 @@ class TeamsSaid(Teams):
     @override
     async def is_team(self, session: Session, name: str) -> bool:
         return name in self._teams.items
+
+    @override
+    async def end_roles(self, session: Session, actor: Actor, service: str) -> None:
+        return
 
 
 class Parts:

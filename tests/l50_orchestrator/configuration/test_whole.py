@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from drystone.l00_kernel.contract import Caller, Context
 from drystone.l00_kernel.errors import Denied
+from drystone.l50_orchestrator.audit.store import Wanted, find
 from drystone.l50_orchestrator.configuration import errors
 from drystone.l50_orchestrator.configuration.api import Applied
 from drystone.l50_orchestrator.guardrails.house_policies import house_policies
-from drystone.l50_orchestrator.registry.api import ServiceSaid
-from drystone.l50_orchestrator.registry.errors import NameTaken, NameTooClose, NotInTeam
+from drystone.l50_orchestrator.ports import Action, Actor
+from drystone.l50_orchestrator.registry.api import EnvironmentSaid, ServiceSaid
+from drystone.l50_orchestrator.registry.errors import (
+    EnvironmentUnfit,
+    NameTaken,
+    NameTooClose,
+    NotInTeam,
+)
 from l50_orchestrator.configuration.stand import applied, files
 from l50_orchestrator.configuration.whole import Whole
 
@@ -172,3 +180,74 @@ async def test_members_register_for_their_own_team_alone(whole: Whole) -> None:
     with pytest.raises(NotInTeam):
         await registry.take(BOB, service="orders")
     assert (await registry.take(EVE, service="orders")).service.team == "money"
+
+
+UP, DOWN = ("staging", "prod", "prod"), ("dev", "dev", "staging")
+
+
+async def test_the_types_of_a_whole_chain_change_in_one_apply(whole: Whole) -> None:
+    def chain(types: tuple[str, ...]) -> str:
+        names = ("first", "second", "third")
+        said = [
+            f"{name}: {{type: {type_}{f', after: {before}' if before else ''}}}"
+            for name, type_, before in zip(names, types, ("", *names), strict=False)
+        ]
+        return f"environments: {{{', '.join(said)}}}"
+
+    for types in (("dev", "staging", "prod"), UP, DOWN, UP, ("local", "prod", "prod"), DOWN):
+        await applied(whole.configuration, chain(types), ctx=OWNER)
+        there = {one.name: one.type for one in await whole.registry.every_environment()}
+        assert tuple(there[name] for name in ("first", "second", "third")) == types
+
+
+async def test_roles_over_a_service_end_when_it_goes_to_another_team(whole: Whole) -> None:
+    everything = GRANTS + "  person:zoe: [{role: viewer, over: service:payments}]\n"
+    await applied(whole.configuration, SERVICES, everything, PLACES, TEAMS, PEOPLE, ctx=OWNER)
+    await whole.registry.assign(OWNER, service="orders", team="money")
+    left = await whole.access.grants(OWNER)
+    assert [one for one in left.items if one.grant.over == "service:orders"] == []
+    assert [one for one in left.items if one.grant.over == "service:payments"]
+    entries = await find(whole.database, Wanted(action="grant.revoked"), 10)
+    told = [one.actor for one in entries if "service:orders" in one.fields]
+    assert told == ["operator"]
+
+
+async def test_the_first_environments_are_all_made_or_none(whole: Whole) -> None:
+    said = {
+        "dev": EnvironmentSaid("dev"),
+        "staging": EnvironmentSaid("staging", after="dev"),
+        "prod": EnvironmentSaid("prod", after="staging"),
+    }
+    platform = Actor("operator", "platform")
+    torn = {**said, "prod": EnvironmentSaid("prod", after="nowhere")}
+    with pytest.raises(EnvironmentUnfit):
+        await whole.registry.begin(platform, torn)
+    assert await whole.registry.every_environment() == []
+    await asyncio.gather(*(whole.registry.begin(platform, said) for _ in range(3)))
+    assert {one.name for one in await whole.registry.every_environment()} == set(said)
+    await whole.registry.remove_environment(OWNER, environment="prod")
+    await whole.registry.begin(platform, said)
+    assert len(await whole.registry.every_environment()) == 2
+
+
+async def test_who_could_approve_is_known_by_person_and_by_team(whole: Whole) -> None:
+    await applied(whole.configuration, *ALL, ctx=OWNER)
+    names = ("commerce", "money", "ada", "zoe", "nobody")
+    able = await whole.gate.who_may(Action.APPROVE, names, service="orders", environment="dev")
+    assert able == frozenset({"commerce", "ada"})
+
+
+async def test_an_admin_in_no_team_is_told_how_the_first_deploy_is_made(whole: Whole) -> None:
+    await applied(whole.configuration, *ALL, ctx=OWNER)
+    actor = await whole.gate.require(ROOT, Action.DEPLOY, service="fresh", environment="dev")
+    async with whole.database.session() as session, session.transaction():
+        with pytest.raises(NotInTeam, match="registry register fresh --team commerce"):
+            await whole.registry.claim(
+                session, actor, "fresh", team="commerce", tier=3, description=""
+            )
+    await whole.registry.register(ROOT, service="fresh", said=ServiceSaid("commerce"))
+    async with whole.database.session() as session, session.transaction():
+        kept = await whole.registry.claim(
+            session, actor, "fresh", team="commerce", tier=2, description=""
+        )
+    assert (kept.team, kept.tier) == ("commerce", 2)

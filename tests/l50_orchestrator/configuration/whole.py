@@ -10,7 +10,7 @@ from drystone.l50_orchestrator.access import store as access_store
 from drystone.l50_orchestrator.access.gate import AccessGate
 from drystone.l50_orchestrator.access.refusals import Refusals
 from drystone.l50_orchestrator.access.service import Access
-from drystone.l50_orchestrator.access.store import TeamsInTables
+from drystone.l50_orchestrator.access.teams import TeamsInTables
 from drystone.l50_orchestrator.audit.service import ChainedBook
 from drystone.l50_orchestrator.audit.store import prepare as prepare_audit
 from drystone.l50_orchestrator.configuration.of_access import (
@@ -47,7 +47,9 @@ class Whole:
         self.access = Access(
             database, gate=self.gate, book=book, places=places, clock=clock, log=NullLog()
         )
-        self.registry = PlatformRegistry(database, gate=self.gate, book=book, teams=TeamsInTables())
+        self.registry = PlatformRegistry(
+            database, gate=self.gate, book=book, teams=TeamsInTables(self.gate, book)
+        )
         self.guardrails = Guardrails(
             database,
             gate=self.gate,

@@ -15,6 +15,7 @@ from drystone.l50_orchestrator.registry.names import (
     Holding,
     Neighbour,
     check_form,
+    is_counted_apart,
     is_near,
     looks_like,
     skeleton,
@@ -126,3 +127,34 @@ def test_a_name_is_held_while_its_service_runs_and_ninety_days_longer() -> None:
     assert Holding(NOW, retired=later).free_from == later + HELD
     assert not Holding(NOW, ran=NOW, gone=later).is_free(later + HELD - timedelta(seconds=1))
     assert Holding(NOW, ran=NOW, gone=later).is_free(later + HELD)
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "is_taken_for"),
+    [
+        ("svc-2", "svc-1", False),
+        ("svc-11", "svc-1", False),
+        ("worker10", "worker11", False),
+        ("svc-l", "svc-1", True),
+        ("svc-01", "svc-1", True),
+        ("svc-1o", "svc-10", True),
+        ("payments2", "payments", True),
+        ("paymemts-1", "payments-2", False),
+        ("paymemts-1", "payments-1", True),
+        ("payrnents-2", "payments-2", True),
+    ],
+)
+def test_numbers_at_the_end_tell_names_apart_and_nothing_else_does(
+    name: str, other: str, *, is_taken_for: bool
+) -> None:
+    critical = Neighbour(other, "commerce", 0)
+    assert (looks_like(name, [critical]) is not None) is is_taken_for
+
+
+@given(NAMES, st.integers(0, 999), st.integers(0, 999))
+def test_counted_names_are_apart_exactly_where_their_numbers_are(
+    name: str, one: int, other: int
+) -> None:
+    base = name.rstrip("0123456789-") + "-"
+    assert is_counted_apart(f"{base}{one}", f"{base}{other}") is (one != other)
+    assert not is_counted_apart(f"{base}{one}", base.rstrip("-"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -161,6 +162,26 @@ async def test_somebody_else_has_to_agree(stage: Stage) -> None:
         assert (await stage.ended(asked.id)).state == "served"
     words = (await stage.releases.show(ADA, release=asked.id)).approvals
     assert [(one.by, one.agrees, one.message) for one in words] == [("bob", True, "fine")]
+
+
+class NobodyApproves(AllowAll):
+    @override
+    async def who_may(
+        self, action: Action, names: Collection[str], *, service: str, environment: str
+    ) -> frozenset[str] | None:
+        assert (action, service, environment) == (Action.APPROVE, "orders", "dev")
+        return frozenset(names) - {"leads"}
+
+
+async def test_a_release_that_waits_in_vain_says_so(stage: Stage) -> None:
+    stage.reset(stage.target, gate=NobodyApproves())
+    async with stage.worker():
+        asked = await stage.releases.deploy(ADA, source=source(deploy=APPROVED), environment="dev")
+        view = await stage.in_state(asked.id, "waiting")
+        assert "waits for the approval of leads; nobody of leads may approve" in view.summary.why
+        assert "drystone grants give team:leads deployer" in view.summary.why
+        await stage.releases.steer(ADA, release=asked.id, verb="abort")
+        await stage.ended(asked.id)
 
 
 async def test_one_no_ends_it(stage: Stage) -> None:

@@ -31,6 +31,7 @@ from drystone.l50_orchestrator.access.errors import (
 )
 from drystone.l50_orchestrator.access.refusals import Refusals
 from drystone.l50_orchestrator.access.withdrawn import Withdrawn, reduced
+from drystone.l50_orchestrator.access.wording import refusal, subject_of
 from drystone.l50_orchestrator.audit.past import Past
 from drystone.l50_orchestrator.ports import Action, Actor, Gate, Places
 
@@ -317,6 +318,23 @@ class AccessGate(Gate):
         )
         return _Seen(standing, view.expires)
 
+    @override
+    async def who_may(
+        self, action: Action, names: Collection[str], *, service: str, environment: str
+    ) -> frozenset[str] | None:
+        asked = await self.question(action, service, environment)
+        now, found = self._clock.now(), set[str]()
+        async with self._database.session() as session:
+            for name in names:
+                team = await store.team(session, name)
+                people = [name] if team is None else [one.person for one in team.members]
+                for person in people:
+                    standing = await self._standing_of(session, person)
+                    if domain.decide(standing, asked, now).allowed:
+                        found.add(name)
+                        break
+        return frozenset(found)
+
     # What a restored database does not know
 
     async def take(self, what: Collection[str]) -> None:
@@ -371,30 +389,4 @@ def actor_of(standing: Standing, now: datetime) -> Actor:
         standing.teams,
         standing.behind,
         standing.glass if standing.has_broken_glass(now) else 0,
-    )
-
-
-def subject_of(asked: Question) -> str:
-    """Return what a question is about, for the audit log."""
-    if asked.service is None and asked.environment is None:
-        return "platform"
-    return f"{asked.environment or '*'}/{asked.service or '*'}"
-
-
-def refusal(
-    standing: Standing, asked: Question, decision: Decision, can: tuple[str, ...]
-) -> NotAllowed:
-    """Say that somebody may not, why, and who can change it."""
-    what = f" {asked.service}" if asked.service else ""
-    where = f" in {asked.environment}" if asked.environment else ""
-    if decision.by_token:
-        next_ = "make another token for that"
-    elif can:
-        next_ = f"{', '.join(can[:3])} can give it"
-    else:
-        next_ = "an admin of the platform can give it"
-    return NotAllowed(
-        f"{standing.name} may not {asked.action.value}{what}{where}: {decision.why}; {next_}",
-        action=asked.action.value,
-        needed=decision.needed.value,
     )

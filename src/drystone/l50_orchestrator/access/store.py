@@ -6,7 +6,6 @@ import hashlib
 from datetime import UTC, datetime
 
 import msgspec
-from typing_extensions import override
 
 from drystone.l10_engines.postgres.database import Database, Row, Session
 from drystone.l10_engines.postgres.migrating import migrate, steps_of
@@ -20,7 +19,7 @@ from drystone.l50_orchestrator.access.views import (
     TeamView,
     TokenView,
 )
-from drystone.l50_orchestrator.ports import Action, Teams
+from drystone.l50_orchestrator.ports import Action
 
 PART = "access"
 _SPACE = 0x6163  # keeps this advisory lock apart from others
@@ -157,6 +156,8 @@ SELECT id, who, role, over, place, since, by
 
 REMOVE_GRANT = "DELETE FROM access_grant WHERE id = %(id)s"
 
+END_ROLES = "DELETE FROM access_grant WHERE over = %(over)s RETURNING id, who, role, over, place"
+
 ISSUE = """
 INSERT INTO access_token (id, digest, label, kind, maker, scopes, service, environment, since, expires)
 VALUES (%(id)s, %(digest)s, %(label)s, %(kind)s, %(maker)s, %(scopes)s::text[], %(service)s, %(environment)s,
@@ -244,14 +245,6 @@ async def prepare(database: Database) -> None:
         DatabaseUnavailable: The server cannot do it now.
     """
     await migrate(database, PART, steps_of(__package__))
-
-
-class TeamsInTables(Teams):
-    """The teams that there are."""
-
-    @override
-    async def is_team(self, session: Session, name: str) -> bool:
-        return bool(await session.fetch(IS_TEAM, name=name))
 
 
 async def lock(session: Session) -> None:

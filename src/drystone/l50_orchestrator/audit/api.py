@@ -77,6 +77,8 @@ class Verdict(msgspec.Struct, frozen=True):
         heads: How many of these heads there are.
         accepted: How often somebody accepted that the database was an older copy.
         problem: The first that is wrong.
+        is_sealed: Whether the role that writes the log cannot change it. Where PostgreSQL is somebody else's and gives no superuser
+            it is not, and missing rights stop mistakes and not intent.
     """
 
     is_whole: bool
@@ -86,6 +88,7 @@ class Verdict(msgspec.Struct, frozen=True):
     heads: int
     accepted: int
     problem: Problem | None = None
+    is_sealed: bool = True
 
 
 class AuditApi(Api):

@@ -146,6 +146,7 @@ class Audits(AuditApi):
             heads=len(heads),
             accepted=sum(head.is_restored for head in heads),
             problem=problem,
+            is_sealed=await store.is_sealed(self._database),
         )
 
     async def checkpoint(self) -> Problem | None:

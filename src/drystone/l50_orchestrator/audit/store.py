@@ -9,7 +9,7 @@ import msgspec
 
 from drystone.l10_engines.postgres.access import DatabaseAccess
 from drystone.l10_engines.postgres.database import Database, Row, Session
-from drystone.l10_engines.postgres.migrating import migrate, steps_of
+from drystone.l10_engines.postgres.migrating import Step, migrate, steps_of
 from drystone.l50_orchestrator.audit.domain import BEGINNING, Entry
 
 PART = "audit"
@@ -39,6 +39,13 @@ SELECT number, at, actor, kind, behind, glass, action, subject, fields, previous
    AND (%(before)s::bigint IS NULL OR number < %(before)s)
  ORDER BY number DESC
  LIMIT %(most)s
+"""
+
+IS_THERE = "SELECT to_regclass('audit_entry') IS NOT NULL"
+
+SEALED = """
+SELECT relowner <> (SELECT oid FROM pg_roles WHERE rolname = current_user)
+  FROM pg_class WHERE oid = to_regclass('audit_entry')
 """
 
 SEAL = """
@@ -107,7 +114,7 @@ async def seal(admin: DatabaseAccess, database: Database) -> None:
     """Take the entries from the role that writes them: it may read them, and add one at the end, and nothing else. Idempotent.
 
     They and the schema then belong to a role that nobody can log in as. A later step of this part's migrations is carried out by
-    an administrator.
+    an administrator (:func:`bring`).
 
     Args:
         admin: A superuser.
@@ -122,6 +129,38 @@ async def seal(admin: DatabaseAccess, database: Database) -> None:
     try:
         async with own.session() as session, session.transaction():
             await session.run_script(SEAL)
+    finally:
+        await own.close()
+
+
+async def is_sealed(database: Database) -> bool:
+    """Tell whether the entries belong to another role than the one that writes them."""
+    rows = await database.fetch(SEALED)
+    return bool(rows and rows[0][0])
+
+
+async def bring(admin: DatabaseAccess, database: Database, steps: tuple[Step, ...] = ()) -> None:
+    """Make the table, or bring it to the present, sealed or not. What a step makes anew it has to give to the keeper itself.
+
+    Args:
+        admin: May carry out steps on tables that are the service's no longer.
+        database: The service's own.
+        steps: In place of those of this part; in tests.
+
+    Raises:
+        MigrationsDiverged: It was made by another version.
+        DatabaseUnavailable: The server cannot do it now.
+        StatementRefused: ``admin`` may not do it.
+    """
+    known = steps or steps_of(__package__)
+    is_there = bool((await database.fetch(IS_THERE))[0][0])
+    if not is_there or not await is_sealed(database):
+        await migrate(database, PART, known)
+        return
+    inside = msgspec.structs.replace(admin, database=database.access.database)
+    own = Database(inside, database.schema, most=1)
+    try:
+        await migrate(own, PART, known)
     finally:
         await own.close()
 

@@ -75,10 +75,7 @@ def difference(
 
 def _ordered(steps: Mapping[Key, Step], kinds: Kinds) -> list[Step]:
     """Put steps in order; where what is present is a circle, what is removed comes last, by name."""
-    puts: dict[Key, set[Key]] = {key: set() for key in steps}
-    for key, step in steps.items():
-        if step.item is not None:
-            puts[key] |= {one for one in _needs(key, step.item, kinds) if one in steps}
+    puts = _puts(steps, kinds)
     before = {key: set(needed) for key, needed in puts.items()}
     for key, step in steps.items():
         if step.before is not None:
@@ -93,6 +90,28 @@ def _ordered(steps: Mapping[Key, Step], kinds: Kinds) -> list[Step]:
         )
         gone = sorted(key for key, step in steps.items() if step.item is None)
         return [steps[key] for key in (*found, *gone)]
+
+
+def _puts(steps: Mapping[Key, Step], kinds: Kinds) -> dict[Key, set[Key]]:
+    """Return what has to be put before each item."""
+    puts: dict[Key, set[Key]] = {key: set() for key in steps}
+    for key, step in steps.items():
+        needs = [] if step.item is None else _needs(key, step.item, kinds)
+        for one in needs:
+            if one in steps and _rise_together(steps[one], step, kinds):
+                puts[one].add(key)
+            elif one in steps:
+                puts[key].add(one)
+    return puts
+
+
+def _rise_together(needed: Step, needing: Step, kinds: Kinds) -> bool:
+    """Tell whether of two items that change the one that needs the other is put first."""
+    kind = needed.key[0]
+    return kind == needing.key[0] and all(
+        one.before is not None and one.item is not None and kinds[kind].rises(one.before, one.item)
+        for one in (needed, needing)
+    )
 
 
 def _sorted(before: Mapping[Key, set[Key]], steps: Mapping[Key, Step]) -> list[Key]:

@@ -15,7 +15,7 @@ from drystone.l25_deployer.descriptor.words import Name
 from drystone.l50_orchestrator.configured import Configured, Reference
 from drystone.l50_orchestrator.registry.api import EnvironmentSaid, ServiceSaid, TargetSaid
 from drystone.l50_orchestrator.registry.errors import TargetUnfit
-from drystone.l50_orchestrator.registry.places import HERE, MOST_KEPT, check_target
+from drystone.l50_orchestrator.registry.places import HERE, MOST_KEPT, RANKS, check_target
 from drystone.l50_orchestrator.registry.service import PlatformRegistry
 
 Url = Annotated[
@@ -111,6 +111,11 @@ class ConfiguredEnvironments(Configured[EnvironmentBlock]):
         if item.after is None:
             return (target,)
         return target, Reference("environments", item.after, ("after",))
+
+    @override
+    def rises(self, before: EnvironmentBlock, item: EnvironmentBlock) -> bool:
+        # No environment comes before one of a lower type, at any moment.
+        return RANKS[item.type] > RANKS[before.type]
 
     @override
     async def present(self, ctx: Context) -> Mapping[str, EnvironmentBlock]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -95,6 +96,27 @@ class Grounds:
             words = msgspec.structs.asdict(said)
             await self._book.note(session, actor, action, f"environment/{name}", **words)
         return EnvironmentView(new, services)
+
+    async def begin(self, actor: Actor, said: Mapping[str, EnvironmentSaid]) -> None:
+        """Make the first environments, all or none of them; nothing where there are some.
+
+        Raises:
+            EnvironmentUnfit: They do not fit together.
+        """
+        async with self._database.session() as session, session.transaction():
+            await store.lock_places(session)
+            if await store.environments(session):
+                return
+            made = dict[str, Environment]()
+            for name, one in said.items():
+                words = msgspec.structs.asdict(one)
+                new = Environment(name, **words)
+                places.check_environment(new, made, {HERE})
+                made[name] = new
+                await session.fetch(store.PUT_ENVIRONMENT, **msgspec.structs.asdict(new))
+                await self._book.note(
+                    session, actor, "environment.made", f"environment/{name}", **words
+                )
 
     async def _check_same_place(
         self, session: Session, before: Environment, new: Environment

@@ -38,6 +38,7 @@ RESERVED = frozenset(
 """Names that lead people or programs to the platform itself."""
 
 _FORM = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_COUNTED = re.compile(r"(.*?[a-z-])([0-9]+)")
 _ALIKE = (("0", "o"), ("1", "l"), ("5", "s"), ("rn", "m"), ("vv", "w"))
 
 
@@ -129,6 +130,14 @@ def is_near(one: str, other: str) -> bool:
     return a[1:] == b if len(a) > len(b) else a == b[1:]
 
 
+def is_counted_apart(one: str, other: str) -> bool:
+    """Tell whether two names are the same but for the numbers at their ends, as ``worker-1`` and ``worker-2`` are."""
+    ours, theirs = _COUNTED.fullmatch(one), _COUNTED.fullmatch(other)
+    if ours is None or theirs is None:
+        return False
+    return ours[1] == theirs[1] and int(ours[2]) != int(theirs[2])
+
+
 def looks_like(name: str, neighbours: Iterable[Neighbour]) -> Neighbour | None:
     """Return the first service of another team that a name can be taken for.
 
@@ -138,6 +147,8 @@ def looks_like(name: str, neighbours: Iterable[Neighbour]) -> Neighbour | None:
     """
     own = skeleton(name)
     for one in neighbours:
+        if is_counted_apart(name, one.name):
+            continue
         if skeleton(one.name) == own:
             return one
         if one.tier is not None and one.tier <= CRITICAL_TIER and is_near(name, one.name):

@@ -75,7 +75,8 @@ class Naming:
             if actor.kind != "platform" and team not in actor.teams:
                 raise NotInTeam(
                     f"{actor.name} is not in the team '{team}', so that '{name}' cannot be registered by this deploy: let"
-                    " somebody of the team deploy it first, or an admin register it"
+                    f" somebody of the team deploy it first, or an admin register it: `drystone registry register {name} --team"
+                    f" {team}`"
                 )
             wanted = Registered(name, team, tier, words, {}, now, actor.name)
             return await self.register(session, actor, wanted, is_admin=False)

@@ -19,7 +19,9 @@ MOST_ENVIRONMENTS = 500
 MOST_TARGETS = 100
 MOST_KEPT = 100
 
-_RANK = {"local": 0, "dev": 1, "staging": 2, "prod": 3}
+RANKS = {"local": 0, "dev": 1, "staging": 2, "prod": 3}
+"""Types of environments in the order in which releases go through them."""
+
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _HOST = re.compile(r"[a-z0-9.-]{1,253}|[0-9a-f:]{2,45}")
 
@@ -59,7 +61,7 @@ def check_environment(
     _check_way(new, everything)
     for one in everything.values():
         before = everything.get(one.after)
-        if before is not None and _RANK[before.type] > _RANK[one.type]:
+        if before is not None and RANKS[before.type] > RANKS[one.type]:
             raise EnvironmentUnfit(
                 f"environment '{one.name}' of type {one.type} cannot come after '{before.name}' of type {before.type}:"
                 " releases go from local and dev by staging to prod"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from drystone.l10_engines.postgres.migrating import migrate, steps_of
 from drystone.l50_orchestrator.ports import Action, Actor, Environment, Registered, Registry
 from drystone.l50_orchestrator.registry import names, store
 from drystone.l50_orchestrator.registry.api import (
+    EnvironmentSaid,
     ServiceSaid,
     ServiceView,
 )
@@ -76,6 +77,7 @@ class PlatformRegistry(Managing, Registry):
         self._database = database
         self._book = book
         self._clock = clock or SystemClock()
+        self._teams = teams
         self._naming = Naming(teams, book, self._clock, reserved)
 
     async def prepare(self) -> None:
@@ -86,6 +88,10 @@ class PlatformRegistry(Managing, Registry):
             DatabaseUnavailable: The server cannot do it now.
         """
         await migrate(self._database, store.PART, steps_of("drystone.l50_orchestrator.registry"))
+
+    async def begin(self, actor: Actor, said: Mapping[str, EnvironmentSaid]) -> None:
+        """Make the first environments of a platform, all or none of them; nothing where there are some."""
+        await self._grounds.begin(actor, said)
 
     # For the other parts
 
@@ -266,6 +272,7 @@ class PlatformRegistry(Managing, Registry):
         name, before = kept.service.name, kept.service.team
         await session.fetch(store.SET_TEAM, name=name, team=team)
         await session.fetch(store.END_OFFER, service=name)
+        await self._teams.end_roles(session, actor, name)
         await self._note(session, actor, action, name, team=team, before=before)
 
     @override

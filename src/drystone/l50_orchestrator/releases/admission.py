@@ -12,6 +12,9 @@ from drystone.l50_orchestrator.releases import windows
 APPROVED_WITHIN = timedelta(days=7)
 """So long a release waits for approvals."""
 
+WAITS_FOR_WORDS = "waits for the approval of "
+"""How the reason begins why a release waits for people."""
+
 _LONGEST = timedelta(hours=1)
 _SHORTEST = timedelta(seconds=1)
 """Bounds of one wait. Whoever changes something tells the release, so that looking again only mends a lost word."""
@@ -147,7 +150,7 @@ def _approved(facts: Facts) -> Next | None:
         return Next(
             "end", f"{', '.join(names)} did not agree within {_said(APPROVED_WITHIN)}: ask again"
         )
-    return _wait(f"waits for the approval of {', '.join(names)}", left)
+    return _wait(f"{WAITS_FOR_WORDS}{', '.join(names)}", left)
 
 
 def _in_window(facts: Facts) -> Next | None:

@@ -149,12 +149,29 @@ class Judging:
         return await self._weighed(await self._reader.record(id_))
 
     async def _weighed(self, record: Record) -> Next:
-        id_, said = record.asked.id, admission.weigh(await self._facts(record))
+        facts = await self._facts(record)
+        id_, said = record.asked.id, admission.weigh(facts)
+        if said.what == "wait" and said.why.startswith(admission.WAITS_FOR_WORDS):
+            said = msgspec.structs.replace(said, why=said.why + await self._nobody(record, facts))
         if said.what == "wait" and said.why != record.why:
             async with self._parts.database.session() as session:
                 await session.fetch(statements.SET_STATE, id=id_, state="waiting", why=said.why)
             await Telling(self._parts.database, id_).say("wait", "info", said.why)
         return said
+
+    async def _nobody(self, record: Record, facts: Facts) -> str:
+        """Say of whom nobody has the role to approve, so that the release would wait in vain; empty where somebody has."""
+        asked, missing = record.asked, admission.missing(facts)
+        able = await self._parts.gate.who_may(
+            Action.APPROVE, missing, service=asked.service, environment=asked.environment
+        )
+        none = [name for name in missing if able is not None and name not in able]
+        if not none:
+            return ""
+        return (
+            f"; nobody of {', '.join(none)} may approve {asked.service} in {asked.environment}, which takes the role deployer:"
+            f" an owner gives it with `drystone grants give team:{none[0]} deployer --over service:{asked.service}`"
+        )
 
     async def _facts(self, record: Record) -> Facts:
         asked, terms = record.asked, await self.terms(record)

@@ -81,3 +81,8 @@ def _judge(shared: Anywhere, verdict: Verdict) -> None:
         raise AuditBroken(verdict.problem.text, fault=verdict.problem.fault)
     anchored = f", of which {verdict.anchored} are confirmed outside of the database"
     out.line(f"whole: {verdict.entries} entries{anchored if verdict.anchored else ''}")
+    if not verdict.is_sealed:
+        out.line(
+            "not sealed: the platform's own role in PostgreSQL owns the log and could change it, since no superuser was there to take"
+            " it away; keep copies of the heads elsewhere"
+        )
