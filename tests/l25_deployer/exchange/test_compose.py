@@ -130,6 +130,8 @@ services:
       - PGPORT=5432
       - DB_ADDR=db:5432
       - DB_USER=me
+      - PGUSER=me
+      - PGPASSWORD=pw
       - DB_NAME=things
       - DB_PASSWORD=pw
       - ASYNC=postgresql+asyncpg://me:pw@db/things?ssl=off
@@ -146,10 +148,9 @@ services:
     assert made["app"].env == {
         "PGHOST": "${resources.db.host}",
         "PGPORT": "${resources.db.port}",
+        "PGUSER": "${resources.db.user}",
+        "PGPASSWORD": "${resources.db.password}",
         "DB_ADDR": "${resources.db.host}:${resources.db.port}",
-        "DB_USER": "${resources.db.user}",
-        "DB_NAME": "${resources.db.name}",
-        "DB_PASSWORD": "${resources.db.password}",
         "ASYNC": "postgresql+asyncpg://${resources.db.user}:${resources.db.password}"
         "@${resources.db.host}:${resources.db.port}/${resources.db.name}?ssl=off",
         "MINIO": "${resources.files.endpoint}",

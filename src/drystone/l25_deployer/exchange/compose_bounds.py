@@ -50,28 +50,31 @@ def put_health(of: Walk, making: Making) -> None:
             "write 'health'",
         )
     walk.node("disable")
-    for key, ours in (
-        ("interval", "interval"),
-        ("timeout", "timeout"),
-        ("start_period", "grace"),
-    ):
-        text = walk.text(key)
-        if text:
-            value = duration(text)
-            if value is None or (key == "interval" and value == "0ms"):
-                walk.lost(key, f"{quoted(text)} is no duration", "write one")
-            elif not (key == "timeout" and value == "0ms"):
-                found[ours] = value
-    retries = walk.text("retries")
-    if retries.isdecimal() and 0 < int(retries) < 1000:
-        found["unhealthy"] = int(retries)
-    elif retries:
-        walk.lost("retries", f"{quoted(retries)} is no number", "write one")
+    _times(walk, found)
     walk.rest(
         "a health check",
         {"start_interval": ("questions come at 'interval' from the start", "nothing")},
     )
     making.put(found["path"] if len(found) == 1 else found, "health")
+
+
+def _times(walk: Walk, found: dict[str, Any]) -> None:
+    for key, ours, usual in (
+        ("interval", "interval", "5s"),
+        ("timeout", "timeout", "2s"),
+        ("start_period", "grace", "1m"),
+    ):
+        text = walk.text(key)
+        value = duration(text)
+        if text and (value is None or (value == "0ms" and ours != "grace")):
+            walk.lost(key, f"{quoted(text)} is no duration to wait", "write one")
+        elif text and value != usual:
+            found[ours] = value
+    retries = walk.text("retries")
+    if retries and not (retries.isdecimal() and 0 < int(retries) < 1000):
+        walk.lost("retries", f"{quoted(retries)} is no number of questions", "write one")
+    elif retries not in ("", "3"):
+        found["unhealthy"] = int(retries)
 
 
 def put_sizes(walk: Walk, making: Making, known: Mapping[str, str]) -> None:
@@ -109,7 +112,7 @@ def _bound(of: Walk, key: str, ours: str, making: Making, known: Mapping[str, st
     value = cpu(text) if ours == "cpu" else size(text)
     if value is None:
         of.lost(key, f"{quoted(text)} is no amount", f"write size.{ours}")
-    else:
+    elif value not in (0.5, "512Mi"):
         making.put(value, "size", ours)
 
 
@@ -120,7 +123,7 @@ def put_stop(walk: Walk, making: Making) -> None:
         value = duration(text)
         if value is None:
             walk.lost("stop_grace_period", f"{quoted(text)} is no duration", "write stop.grace")
-        else:
+        elif value != "30s":
             making.put(value, "stop", "grace")
     signal = walk.text("stop_signal")
     ours = _SIGNALS.get(signal.upper(), _SIGNALS.get(f"SIG{signal.upper()}"))

@@ -18,20 +18,19 @@ from drystone.l25_deployer.exchange.compose_bounds import (
 )
 from drystone.l25_deployer.exchange.compose_keys import SERVICE
 from drystone.l25_deployer.exchange.compose_values import environment, ports
+from drystone.l25_deployer.exchange.compose_variables import Variables
 from drystone.l25_deployer.exchange.dockerfile import in_words
 from drystone.l25_deployer.exchange.drafting import (
     Draft,
     Files,
     Making,
     escaped,
-    is_secret,
     variable,
 )
 from drystone.l25_deployer.exchange.interpolation import Interpolated, variables
-from drystone.l25_deployer.exchange.rewiring import Target, mentions, rewired
+from drystone.l25_deployer.exchange.rewiring import Target, mentions
 from drystone.l25_deployer.exchange.walk import Walk
 
-_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
 _OURS = "x-drystone"
 
 
@@ -58,7 +57,9 @@ class ComposeService:
         self._remarks = walk.remarks
         self._known = known
         self._files = files
-        self._making = Making(service, walk.below(_OURS).text("owner") or owner)
+        ours = walk.below(_OURS)
+        self._making = Making(service, ours.text("owner") or owner)
+        self._given = [name for name, _ in ours.words("given")]
         self._built = Artefact(walk, self._making, known, files).find()
         self._ports = ports(walk, known)
         self._env = [*self._of_files(), *environment(walk, known)]
@@ -271,53 +272,23 @@ class ComposeService:
         )
 
     def _variables(self) -> None:
-        env: dict[str, str] = {}
-        of_image = self._built.env if self._built else {}
-        for name, value, span in [*((n, v, None) for n, v in of_image.items()), *self._env]:
-            path = (*self._walk.path, "environment", name)
-            if not _NAME.fullmatch(name):
-                self._remarks.lost(
-                    span or self._walk.span,
-                    path,
-                    f"{quoted(name)} is no name of a variable here (A-Z, 0-9 and _)",
-                    "put it into the image",
-                )
-                continue
-            found = rewired(name, value, self._targets)
-            if found.used:
-                self._named |= set(found.used)
-                env[name] = found.text
-                self._remarks.guess(
-                    span or self._walk.span,
-                    path,
-                    f"it is taken to name {', '.join(map(quoted, found.used))}, whose address is put in",
-                )
-            elif (
-                self._built
-                and self._built.process
-                and self.port
-                and value == str(self.port)
-                and name.upper().endswith("PORT")
-            ):
-                if name != "PORT":
-                    env[name] = "${port}"
-                self._remarks.guess(
-                    span or self._walk.span, path, "it becomes the port that the platform gives"
-                )
-            elif is_secret(name, value):
-                env[name] = self._making.add_secret(name)
-                self._remarks.todo(
-                    span or self._walk.span,
-                    path,
-                    "it looks like a secret, whose value is not imported",
-                    "set it where the platform keeps secrets",
-                )
-            else:
-                env[name] = escaped(value)
-        if env and not (self._built and self._built.static):
-            self._making.put(env, "env")
-        elif env:
-            self._walk.lost("environment", "files need no variables", "nothing")
+        built = self._built
+        if built is not None and built.process is None:
+            if self._env:
+                self._walk.lost("environment", "files need no variables", "nothing")
+            return
+        found = Variables(
+            self._walk,
+            self._making,
+            self._targets,
+            port=self.port if built else 0,
+            given=self._given,
+        )
+        for name, value in (built.env if built else {}).items():
+            found.put(name, value, None)
+        for name, value, span in self._env:
+            found.put(name, value, span)
+        self._named = found.named
 
     def _secrets(self) -> None:
         node = self._walk.node("secrets")
@@ -332,7 +303,7 @@ class ComposeService:
                 if one and one.has(key):
                     one.lost(key, "secrets are variables, not files", "nothing")
             name = variable(source).upper()
-            self._making.add_secret(name)
+            self._making.put(self._making.add_secret(name), "env", name)
             self._remarks.todo(
                 item.span,
                 (*self._walk.path, "secrets"),

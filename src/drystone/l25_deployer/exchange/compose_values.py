@@ -67,7 +67,7 @@ def put_in(walk: Walk, key: str, known: Mapping[str, str]) -> str:
 
 
 def _put_in(text: str, known: Mapping[str, str], walk: Walk, name: str, span: Span) -> str:
-    value = Interpolated(text, known)
+    value = Interpolated(text, known, mark=True)
     path = (*walk.path, "environment", name)
     for one in value.missing:
         walk.remarks.todo(
@@ -157,11 +157,11 @@ def size(text: str) -> str | None:
     return f"{mebi // 1024}Gi" if mebi % 1024 == 0 else f"{mebi}Mi"
 
 
-def cpu(text: str) -> str | float | None:
+def cpu(text: str) -> float | None:
     """Read a number of processors, ``0.5`` or ``500m``; None when it is none."""
     text = text.strip()
-    if re.fullmatch(r"\d{1,6}m", text) and int(text[:-1]):
-        return text
+    if re.fullmatch(r"\d{1,6}m", text):
+        text = f"{int(text[:-1]) / 1000:g}"
     if not re.fullmatch(r"\d{1,4}(?:\.\d+)?", text) or not 0.001 <= float(text) <= 1024:
         return None
     value = float(text)

@@ -15,7 +15,7 @@ from drystone.l25_deployer.exchange.drafting import escaped
 _NAMES = re.compile(r"(?:.*/)?(python|node|nginx)(?::.*)?", re.IGNORECASE)
 _USUAL = {
     "tiangolo/uvicorn-gunicorn-fastapi": (
-        ["uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", "${port}"],
+        ["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "${port}"],  # noqa: S104 - as the image does
         80,
     )
 }

@@ -9,6 +9,9 @@ _PLACE = re.compile(
     r"\$(?:\$|(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?:(?P<how>:?[-?+])(?P<other>[^{}]*))?\})"
 )
 
+MARK = "\0"
+"""Around the name of a required variable that nobody knows; in no value that YAML can hold."""
+
 
 class Interpolated:
     """A value with everything put in that is known.
@@ -16,14 +19,18 @@ class Interpolated:
     Args:
         text: As it is written.
         known: Values of variables.
+        mark: Whether a required variable that nobody knows is marked in the value.
 
     Attributes:
         text: The value.
         missing: Variables that nobody knows; they are empty in it.
         defaults: Variables whose default was taken.
+        required: Variables that must be known and are not.
     """
 
-    def __init__(self, text: str, known: Mapping[str, str]) -> None:
+    def __init__(self, text: str, known: Mapping[str, str], *, mark: bool = False) -> None:
+        self.required: list[str] = []
+        self._mark = mark
         self.missing: list[str] = []
         self.defaults: list[str] = []
         self._known = known
@@ -42,6 +49,9 @@ class Interpolated:
         if "-" in how:
             self.defaults.append(name)
             return other
+        if "?" in how and self._mark:
+            self.required.append(name)
+            return f"{MARK}{name}{MARK}"
         self.missing.append(name)
         return ""
 

@@ -30,8 +30,11 @@ def scalar(value: object) -> str:
             return "null"
         case bool():
             return "true" if value else "false"
-        case int() | float():
+        case int():
             return repr(value)
+        case float():
+            number, e, exponent = repr(value).partition("e")
+            return f"{number}.0{e}{exponent}" if e and "." not in number else repr(value)
         case _:
             return _text(str(value))
 

@@ -33,4 +33,12 @@ COMING_AND_GOING: tuple[Command | Group, ...] = (
             "drystone import compose.yaml --format compose --output .",
         ),
     ),
+    Command(
+        "export",
+        "export:export",
+        (
+            "drystone export orders --to compose",
+            "drystone export orders/service.yaml --to kubernetes -o manifests",
+        ),
+    ),
 )

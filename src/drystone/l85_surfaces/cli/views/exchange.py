@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from drystone.l25_deployer.exchange.drafting import Imported
+from drystone.l25_deployer.exchange.leaving import Exported
 from drystone.l25_deployer.exchange.remarks import Remark
 from drystone.l85_surfaces.cli.sources import count
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Style
@@ -18,6 +19,12 @@ def imported(found: Imported, written: Sequence[str], *, paint: Paint = PLAIN) -
     yield f"{count(len(found.drafts), 'descriptor')}: {names}"
     for path in written:
         yield f"  {path}"
+    yield from remarks(found.remarks, paint=paint)
+
+
+def exported(found: Exported, written: Sequence[str], *, paint: Paint = PLAIN) -> Iterator[str]:
+    """Tell what was written, and what is left behind."""
+    yield f"{count(len(found.files), 'file')}: {', '.join(written or found.files)}"
     yield from remarks(found.remarks, paint=paint)
 
 

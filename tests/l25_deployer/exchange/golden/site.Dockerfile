@@ -1,0 +1,2 @@
+FROM nginx:1
+COPY dist /usr/share/nginx/html
