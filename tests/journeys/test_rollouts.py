@@ -110,12 +110,14 @@ async def test_what_is_worse_is_taken_back_and_its_evidence_is_shown(
     rollout = found["rollout"]
     assert rollout["verdict"] == "bad"
     assert rollout["curve"][-1]["evidence"] >= rollout["alarm"]
-    if mood == "outage":  # looked at four times a second, at eight requests of the canary
+    if (
+        mood == "outage"
+    ):  # three in a row, and what was under way; what an early look missed is set aside by the proxy
         bad, _, old, _ = rollout["counted"]["errors"]
-        assert (bad <= 12, old) == (True, 0)
-        assert failed(reports) <= 12
+        assert (bad <= 6, old) == (True, 0)
+        assert failed(reports) <= 6
     if mood != "slow":
-        assert rollout["examples"]
+        assert any("GET / answered 500 after" in one for one in rollout["examples"])
 
 
 async def test_what_is_good_serves_all_and_nobody_notices(shared: Place, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drystone.l25_deployer.local import attempts
 from drystone.l25_deployer.local import users as counted_users
 from drystone.l25_deployer.local.attempts import Attempt, AttemptLog, read
 from drystone.l25_deployer.local.users import Side, Users
@@ -190,6 +191,17 @@ def test_a_log_that_is_moved_away_is_read_to_its_end_and_the_next_from_its_begin
     assert lines == [b"half whole", b"c", b"d"]
     assert log.since(places)[0] == []
     assert log.since(log.end())[0] == []
+
+
+def test_what_is_more_than_can_be_read_at_once_is_passed_over_up_to_a_whole_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "MOST_AT_ONCE", 40)
+    path = tmp_path / "attempts.log"
+    path.write_bytes(b"".join(b"line %04d\n" % number for number in range(1000)))
+    lines, places = AttemptLog(path).since({})
+    assert lines == [b"line 0997", b"line 0998", b"line 0999"]
+    assert AttemptLog(path).since(places)[0] == []
 
 
 @pytest.mark.parametrize(

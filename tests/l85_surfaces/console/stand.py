@@ -144,6 +144,7 @@ def curve(phase: str = "rising", *, looks: int = 60, slope: float = 0.02) -> Cur
         at=timedelta(seconds=10 * looks),
         counts=(Counts("errors", 1_204, 9, 11_870, 4), Counts("slow", 1_204, 122, 11_870, 1_187)),
         events=("GET /cart answered 500 after 12 ms", "GET /cart answered 502 after 3 ms"),
+        unmeasured=(("log-errors", "lines of logs name nobody, and errors are counted by user"),),
     )
 
 

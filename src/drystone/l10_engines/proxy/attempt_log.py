@@ -5,11 +5,12 @@ release then gave the answer. What is written, and of which services, stands on 
 rollouts, and no connection is let go when one begins.
 
 The file lies beside the access log, is as private as that, and holds names of users, bounded in length. It is kept within
-bounds; whoever reads it keeps digests alone. Nothing is written of services of which no release is tried.
+bounds, and emptied an hour after the last attempt; whoever reads it keeps digests alone. Nothing is written of services of which no release is tried.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ WATCHED = "drystone.watched"
 
 LOG_LIMIT = 16 << 20
 """Bytes after which the file is moved to ``<name>.1``: some fifty thousand attempts."""
+
+KEPT = timedelta(hours=1)
+"""After the last attempt that was written down, everything is removed."""
 
 VISITOR_COOKIE = "drystone-visitor"
 

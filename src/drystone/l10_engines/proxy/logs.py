@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.proxy.admin import Admin
+from drystone.l10_engines.proxy.attempt_log import KEPT, attempts_beside
 from drystone.l10_engines.proxy.attempt_log import LOG_LIMIT as ATTEMPTS_LIMIT
-from drystone.l10_engines.proxy.attempt_log import attempts_beside
 from drystone.l10_engines.proxy.refusal_log import LOG_LIMIT, refusals_beside
 from drystone.l10_engines.proxy.settings import ProxySettings
 from drystone.l10_engines.supervision.files import rotate
@@ -43,6 +45,7 @@ class Logs:
             await asyncio.to_thread(rotate, self._access, limit=limit)
             await asyncio.to_thread(rotate, self._refusals, limit=LOG_LIMIT)
             await asyncio.to_thread(rotate, self._attempts, limit=ATTEMPTS_LIMIT)
+            await asyncio.to_thread(forget_old, self._attempts, now=time.time())
         if not self._are_others():
             return
         for admin in admins:
@@ -63,6 +66,22 @@ class Logs:
 
     def _there(self) -> tuple[int | None, ...]:
         return tuple(_identity(one) for one in (self._access, self._refusals, self._attempts))
+
+
+def forget_old(log: Path, *, now: float) -> None:
+    """Empty a log that names users, and remove the one before it, once nothing was written for so long that nobody reads it any more.
+
+    Args:
+        log: Of attempts; it need not exist.
+        now: Seconds since 1970.
+    """
+    with suppress(OSError):
+        if log.stat().st_size and now - log.stat().st_mtime > KEPT.total_seconds():
+            os.truncate(log, 0)  # who writes appends
+    beside = log.with_name(f"{log.name}.1")
+    with suppress(OSError):
+        if now - beside.stat().st_mtime > KEPT.total_seconds():
+            beside.unlink()
 
 
 def _identity(path: Path) -> int | None:
