@@ -273,7 +273,7 @@ class DeclaredResource(msgspec.Struct, frozen=True):
 
     Attributes:
         type: As in the descriptor: ``postgres``, ``bucket``, ``queue``.
-        backup: Copies of its data; None where the descriptor does not write ``backup``, whatever is usual.
+        backup: Copies of its data, as is usual for its type where the descriptor does not say; None where none are made.
         data: Classes of the data that it holds.
         public: Whether anybody may read it, as a bucket can be.
         tags: For the cost report and the like.

@@ -79,7 +79,6 @@ async def test_a_lax_descriptor_is_told_everything_with_its_lines(guard: PolicyG
     found = await guard.findings(change(LAX), HOUSE, [], [])
     refused = {(one.policy, one.line) for one in found if one.effect == "refuse"}
     assert refused == {
-        ("backup", 9),
         ("backup", 10),
         ("encryption", 7),
         ("pinned-artefacts", 5),
@@ -112,8 +111,10 @@ data: {orders: [personal]}
     copies = seen.resources["db"].backup
     assert copies is not None
     assert (copies.keep, copies.interval, copies.point_in_time) == (7 * 86_400, 86_400, False)
-    unsaid = judged(change(TIDY.replace(", backup: {keep: 7d}", ""))).declared
-    assert unsaid.resources["db"].backup is None
+    usual = judged(change(TIDY.replace(", backup: {keep: 7d}", ""))).declared
+    assert usual.resources["db"].backup == msgspec.structs.replace(copies, keep=35 * 86_400.0)
+    none = judged(change(TIDY.replace("{type: postgres, backup: {keep: 7d}}", "{type: volume}")))
+    assert none.declared.resources["db"].backup is None
 
 
 @pytest.mark.parametrize(
@@ -127,17 +128,17 @@ async def test_the_digest_that_an_image_names_is_seen(ref: str, digest: str | No
 
 
 @pytest.mark.parametrize(
-    ("without", "policy"),
+    ("text", "policy"),
     [
-        (", oncall: commerce-primary", "tier-rules"),
-        ("tags: {product: shop}\n", "required-owner"),
-        (", backup: {keep: 7d}", "backup"),
+        (TIDY.replace(", oncall: commerce-primary", ""), "tier-rules"),
+        (TIDY.replace("tags: {product: shop}\n", ""), "required-owner"),
+        (TIDY.replace("{keep: 7d}", "{keep: 1d}"), "backup"),
     ],
 )
 async def test_a_way_back_is_told_what_it_lacks_by_value(
-    guard: PolicyGuard, without: str, policy: str
+    guard: PolicyGuard, text: str, policy: str
 ) -> None:
-    found = await guard.findings(change(TIDY.replace(without, ""), kind="rollback"), HOUSE, [], [])
+    found = await guard.findings(change(text, kind="rollback"), HOUSE, [], [])
     assert [one.policy for one in found] == [policy]
 
 

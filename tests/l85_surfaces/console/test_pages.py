@@ -251,3 +251,9 @@ def test_a_share_is_never_told_as_none_or_all_when_it_is_not(
 )
 def test_a_duration_is_told_in_units_that_fit(seconds: float | None, said: str) -> None:
     assert took(seconds) == said
+
+
+def test_what_serves_and_should_not_stands_above_everything_else() -> None:
+    seen = msgspec.structs.replace(Told().shown, drift=["it drifts since noon: release"])
+    text = html(service(seen, None))
+    assert 0 < text.index("it drifts since noon: release") < text.index("Traffic</h2>")

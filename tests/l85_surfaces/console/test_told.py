@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from drystone.l50_orchestrator.audit.api import EntryView
+from drystone.l50_orchestrator.drift.api import DriftView
 from drystone.l50_orchestrator.ports import Finding
 from drystone.l50_orchestrator.releases.api import (
     CurvePoint,
@@ -155,3 +156,27 @@ def test_who_is_behind_a_token_and_broken_glass_are_told() -> None:
 
     assert found.actor == "token:7 (by ada) under break-glass access 2"
     assert found.fields == {"release": "4"}
+
+
+def test_drift_is_told_in_a_sentence_with_who_and_what() -> None:
+    names = [f"stacks.environment.{name}" for name in ("a", "b", "c", "d", "e", "f")]
+    drifts = [
+        DriftView(
+            environment="prod",
+            service="orders",
+            field=name,
+            wanted="1",
+            found="2",
+            since=NOW,
+            by="ada",
+            how="deploy",
+            repairs=("repair",),
+        )
+        for name in names
+    ]
+    (said,) = told.drifted(drifts)
+    assert "by the deploy of ada, past the orchestrator: stacks.environment.a, " in said
+    assert "and 1 more; `drystone drift orders --env prod`" in said
+    by_hand = msgspec.structs.replace(drifts[0], by="", how="")
+    assert " UTC: stacks.environment.a;" in told.drifted([by_hand])[0]
+    assert told.drifted([]) == []

@@ -154,9 +154,11 @@ class Drift(DriftApi):
     async def _look(self, place: Environment, service: str | None) -> list[DriftView]:
         """Compare one environment, or one service of it."""
         target = self._parts.target(place)
-        there = {one.service for one in await target.present(place.name, service)}
-        recorded = await self._reader.all_serving(place.name)
-        names = sorted({*there, *recorded} if service is None else {service})
+        if service is None:
+            there = {one.service for one in await target.present(place.name)}
+            names = sorted({*there, *await self._reader.all_serving(place.name)})
+        else:
+            names = [service]
         async with self._parts.database.session() as session:
             seen = await store.seen(session)
         told = []

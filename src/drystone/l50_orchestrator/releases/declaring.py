@@ -18,16 +18,15 @@ def declared_in(merged: Merged) -> Declared:
         cost_centre=found.owner.cost_centre,
         tags=dict(found.tags),
         data=_classes(found.data),
-        resources={name: _resource(merged, name, one) for name, one in found.resources.items()},
+        resources={name: _resource(one) for name, one in found.resources.items()},
     )
 
 
-def _resource(merged: Merged, name: str, resource: Resource) -> DeclaredResource:
+def _resource(resource: Resource) -> DeclaredResource:
     backup = getattr(resource, "backup", None)
-    is_written = merged.positions.of(("resources", name, "backup")) is not None
     return DeclaredResource(
         type=resource.type_name,
-        backup=_copies(backup) if is_written and isinstance(backup, Backup) else None,
+        backup=_copies(backup) if isinstance(backup, Backup) else None,
         data=_classes(resource.data),
         public=isinstance(resource, Bucket) and resource.public,
         tags=dict(resource.tags),

@@ -145,7 +145,14 @@ class LivePlatform(Platform):
             rolling=rolling,
             releases=lines,
             may_roll_back=may_roll_back,
+            drift=await self._drifted(environment, name) if may_roll_back else [],
         )
+
+    async def _drifted(self, environment: str, name: str) -> list[str]:
+        """Say what serves and should not; nothing where nobody can say now."""
+        with suppress(PlatformError, TimeoutError):
+            return await self._orchestrator.drift(environment, name)
+        return []
 
     async def _calls(self, name: str) -> list[CallTimes]:
         """Return the calls to a service and by it; none where nobody can say now."""

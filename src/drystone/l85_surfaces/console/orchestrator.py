@@ -13,6 +13,7 @@ from urllib.parse import quote
 from drystone.l00_kernel.contract import ANONYMOUS, Api, Context, connect
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l50_orchestrator.audit.api import AuditApi
+from drystone.l50_orchestrator.drift.api import DriftApi
 from drystone.l50_orchestrator.releases.api import ReleasesApi, ReleaseSummary, ReleaseView
 from drystone.l50_orchestrator.running.api import OrchestratorApi
 from drystone.l85_surfaces.console import told
@@ -60,6 +61,12 @@ class Orchestrator:
                 _nobody(), environment=environment, service=service, limit=most
             )
         return [told.line(one) for one in page.items]
+
+    async def drift(self, environment: str, service: str) -> list[str]:
+        """Say what serves of a service and should not."""
+        async with self._asked(DriftApi, None) as api:
+            found = await api.find(_nobody(), environment=environment, service=service)
+        return told.drifted(found)
 
     async def rolling(
         self, environment: str = "", service: str = ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from drystone.l50_orchestrator.audit.api import EntryView
+from drystone.l50_orchestrator.drift.api import DriftView
 from drystone.l50_orchestrator.releases.api import (
     Happened,
     ReleaseSummary,
@@ -28,6 +29,7 @@ from drystone.l85_surfaces.console.views import (
 )
 
 ENDED = frozenset({"served", "failed", "refused", "aborted", "rolled-back"})
+MOST_FIELDS = 5
 _STEERED: dict[str, tuple[Verb, ...]] = {
     "rising": ("promote", "pause", "abort"),
     "held": ("promote", "resume", "abort"),
@@ -156,3 +158,17 @@ def entry(one: EntryView) -> Entry:
         actor += f" under break-glass access {one.glass}"
     fields = {key: str(value) for key, value in one.fields.items()}
     return Entry(one.number, one.at, actor, one.action, one.subject, fields)
+
+
+def drifted(found: Sequence[DriftView]) -> list[str]:
+    """Say in one sentence what serves and should not; in none where nothing does."""
+    if not found:
+        return []
+    first = found[0]
+    who = f" by the {first.how} of {first.by}, past the orchestrator" if first.by else ""
+    fields = ", ".join(one.field for one in found[:MOST_FIELDS])
+    more = f" and {len(found) - MOST_FIELDS} more" if len(found) > MOST_FIELDS else ""
+    return [
+        f"it drifts since {first.since:%Y-%m-%d %H:%M} UTC{who}: {fields}{more}; `drystone drift {first.service} --env"
+        f" {first.environment}` tells what should be"
+    ]

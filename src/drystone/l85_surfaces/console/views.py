@@ -118,6 +118,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         rolling: What is on its way.
         releases: As the orchestrator recorded them, newest first; empty where it is off.
         may_roll_back: Whether there is somebody to ask for the way back.
+        drift: Sentences on what serves and should not.
     """
 
     view: ServiceView
@@ -127,6 +128,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     rolling: Rolling | None = None
     releases: list[ReleaseLine] = []
     may_roll_back: bool = False
+    drift: list[str] = []
 
 
 class Logs(msgspec.Struct, frozen=True, kw_only=True):

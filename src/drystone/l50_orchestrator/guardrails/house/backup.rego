@@ -19,7 +19,7 @@ deny contains {"text": text, "line": line(name)} if {
     input.stacks.environment.tier <= 1
     some name in holding
     input.declared.resources[name].backup == null
-    text := sprintf("nobody says how the data of '%s' comes back: write 'backup: {every: …, keep: …}' there", [name])
+    text := sprintf("no copies are made of the data of '%s': write 'backup: {every: …, keep: …}' there", [name])
 }
 
 deny contains {"text": text, "line": line(name)} if {

@@ -84,7 +84,7 @@ def service(seen: Service, hand: Hand | None) -> Page:
         ),
         lead=_lead(seen),
         body=(
-            _problems(seen.view.problems),
+            _problems([*seen.drift, *seen.view.problems]),
             _actions(seen, hand),
             section("Traffic", _traffic(seen.traffic)),
             section("Instances", _instances(seen.view.instances)),
