@@ -212,6 +212,27 @@ def decide(standing: Standing, asked: Question, at: datetime) -> Decision:
     return Decision(False, f"that takes the role {needed.value}, and {who} {has}", needed)
 
 
+_DONE = {
+    Action.SEE: ("see", "see what there is"),
+    Action.ROLL_BACK: ("roll back", "roll back"),
+    Action.STEER: ("steer releases of", "steer releases"),
+    Action.REGISTER: ("register", "register services"),
+    Action.GRANT: ("give roles and tokens of", "give roles"),
+    Action.EXCEPT: ("make an exception for", "make exceptions"),
+    Action.FREEZE: ("freeze", "freeze deploys"),
+    Action.ADMINISTER: ("administer", "administer the platform"),
+    Action.AUDIT: ("read the audit log of", "read the audit log"),
+}
+"""Actions that are no verb by themselves: with a service behind them, and without."""
+
+
+def done(action: Action, service: str | None, environment: str | None) -> str:
+    """Return in words what somebody does: ``roll back orders in prod``."""
+    of_one, of_all = _DONE.get(action, (action.value, action.value))
+    where = f" in {environment}" if environment else ""
+    return f"{of_one} {service}{where}" if service else f"{of_all}{where}"
+
+
 def _said(role: Role | None) -> str:
     return role.value if role else "nothing"
 
@@ -221,7 +242,7 @@ def _against(bounds: Bounds, asked: Question) -> str:
     if asked.action not in bounds.scopes:
         return f"has not the scope {asked.action.value}"
     if bounds.kind != "personal" and asked.action in BY_PEOPLE:
-        return f"acts for a program, and to {asked.action.value} is for people"
+        return f"acts for a program, and to {done(asked.action, None, None)} is for people"
     if _is_a_look_at_lists(asked):
         return ""
     if bounds.service is not None and asked.service != bounds.service:

@@ -199,6 +199,6 @@ def _require(change: Change, questions: list[Question]) -> None:
         decision = domain.decide(change.standing, asked, change.at)
         if not decision.allowed:
             raise NotAllowed(
-                f"{change.actor.name} may not make this token: to {asked.action.value} {asked.service} in"
-                f" {asked.environment} {decision.why}"
+                f"{change.actor.name} may not make this token: to"
+                f" {domain.done(asked.action, asked.service, asked.environment)} {decision.why}"
             )

@@ -17,8 +17,7 @@ def refusal(
     standing: Standing, asked: Question, decision: Decision, can: tuple[str, ...]
 ) -> NotAllowed:
     """Say that somebody may not, why, and who can change it."""
-    what = f" {asked.service}" if asked.service else ""
-    where = f" in {asked.environment}" if asked.environment else ""
+    what = domain.done(asked.action, asked.service, asked.environment)
     if decision.by_token:
         next_ = "make another token for that"
     elif can:
@@ -26,7 +25,7 @@ def refusal(
     else:
         next_ = "an admin of the platform can give it"
     return NotAllowed(
-        f"{standing.name} may not {asked.action.value}{what}{where}: {decision.why}; {next_}",
+        f"{standing.name} may not {what}: {decision.why}; {next_}",
         action=asked.action.value,
         needed=decision.needed.value,
     )

@@ -13,11 +13,13 @@ from drystone.l85_surfaces.cli.terminal import Style
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from drystone.l50_orchestrator.releases.api import Happened, ReleasesApi, ReleaseSummary
+    from drystone.l50_orchestrator.releases.api import Happened, Kind, ReleasesApi, ReleaseSummary
     from drystone.l85_surfaces.cli.terminal import Terminal
 
 GOOD = "served"
-_END = "end"
+_END, _ADMIT, _REFUSES = "end", "admit", "refuse: "
+_WAY_BACK = "rollback"
+"""What policies say against it is told, and refuses nothing."""
 
 
 async def carried_out(api: ReleasesApi, asked: ReleaseSummary, out: Terminal) -> None:
@@ -32,7 +34,8 @@ async def carried_out(api: ReleasesApi, asked: ReleaseSummary, out: Terminal) ->
         return answer.text
 
     out.line(f"    release {asked.number} ({asked.id})")
-    await follow(_as_progress(api.follow(context(), release=asked.id)), out, abort=abort)
+    told = _as_progress(api.follow(context(), release=asked.id), asked.kind)
+    await follow(told, out, abort=abort)
     ended = (await api.show(context(), release=asked.id)).summary
     if ended.state != GOOD:
         raise ReleaseEndedBadly(
@@ -44,11 +47,13 @@ async def carried_out(api: ReleasesApi, asked: ReleaseSummary, out: Terminal) ->
     out.line(f"{name} serves version {ended.version}")
 
 
-async def _as_progress(stream: AsyncIterator[Happened]) -> AsyncIterator[Progress]:
+async def _as_progress(stream: AsyncIterator[Happened], kind: Kind) -> AsyncIterator[Progress]:
     """Tell the things that happen to a release as the deployer tells those of an operation."""
     begun = {}
     async for one in stream:
-        if one.step == _END:  # said by the last line, or as the error
+        if one.step == _END or (
+            kind != _WAY_BACK and one.step == _ADMIT and one.text.startswith(_REFUSES)
+        ):  # said by the last line, or as the error
             continue
         if one.state == "began":
             begun[one.step] = one.at

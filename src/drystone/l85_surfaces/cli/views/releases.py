@@ -76,7 +76,9 @@ def release(view: ReleaseView, *, paint: Paint = PLAIN) -> Iterator[str]:
     if one.message:
         yield from fact("message", one.message, paint=paint)
     if one.origin != one.id:
-        yield from fact(one.kind, f"of {one.origin}", paint=paint)
+        yield from fact(
+            one.kind, f"of {one.service} {one.version}, first release {one.origin}", paint=paint
+        )
     if view.artefact:
         yield from fact("artefact", view.artefact, paint=paint)
     yield from fact("descriptor", f"{view.file}, {view.descriptor_digest}", paint=paint)
