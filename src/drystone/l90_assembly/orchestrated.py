@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from drystone.l00_kernel.contract import connect, serve
-from drystone.l00_kernel.errors import Unavailable
 from drystone.l10_engines.on_demand.serving import App
 from drystone.l10_engines.policies.evaluator import Evaluator
 from drystone.l10_engines.postgres.clock import DatabaseClock
@@ -47,7 +46,7 @@ from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
 from drystone.l50_orchestrator.guardrails.judged import known
 from drystone.l50_orchestrator.guardrails.service import Guardrails
 from drystone.l50_orchestrator.operating.service import Operated
-from drystone.l50_orchestrator.ports import Actor, Environment
+from drystone.l50_orchestrator.ports import Actor
 from drystone.l50_orchestrator.registry.api import EnvironmentSaid
 from drystone.l50_orchestrator.registry.configured import (
     ConfiguredEnvironments,
@@ -65,12 +64,12 @@ from drystone.l50_orchestrator.targets.deployer import DeployerTarget
 from drystone.l90_assembly.on_behalf import on_behalf
 from drystone.l90_assembly.people import people_first
 from drystone.l90_assembly.remote import from_afar
+from drystone.l90_assembly.targets import targets_of
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
-    from drystone.l50_orchestrator.target import Target
 
 HEADS = "audit-heads"
 """File of the home that says how far the audit log had come, out of reach of whoever can write to the database."""
@@ -160,13 +159,16 @@ async def orchestrated(
             deployer=deployer,
             operations=operations,
         )
+        # Closed after the worker, which goes them to its last step.
+        ways = await stack.enter_async_context(AsyncExitStack())
+        here = DeployerTarget(deployer)
         parts = Parts(
             database=database,
             gate=gate,
             registry=registry,
             guard=guard,
             book=book,
-            target=_targets(DeployerTarget(deployer)),
+            target=targets_of(home, here, asked, ways),
         )
         releases = Releases(parts)
         drift = Drift(parts, releases.carrier.definition, clock)
@@ -205,22 +207,10 @@ async def orchestrated(
         stack.push_async_callback(_ended, looking)
         others = (access, audits, registry, guardrails, drift, configuration)
         app = serve(releases, operated, *others, authenticate=authenticate, clock=clock, log=log)
-        remote = from_afar(home, parts, others, gate=gate, sign_in=sign_in, clock=clock, log=log)
+        remote = from_afar(
+            home, parts, others, here=here, gate=gate, sign_in=sign_in, clock=clock, log=log
+        )
         yield Orchestrated(app, remote, working)
-
-
-def _targets(here: Target) -> Callable[[Environment], Target]:
-    """Return what finds the target of an environment."""
-
-    def find(environment: Environment) -> Target:
-        if environment.target != "here":
-            raise Unavailable(
-                f"the target {environment.target!r} of {environment.name} is another platform, to which nothing is"
-                " released yet; bind the environment to 'here'"
-            )
-        return here
-
-    return find
 
 
 async def _given_away(worker: Worker, working: asyncio.Task[None]) -> None:

@@ -17,6 +17,7 @@ from drystone.l50_orchestrator.remote.door import Door
 from drystone.l50_orchestrator.remote.guessing import Guesses
 from drystone.l50_orchestrator.remote.releases import RemoteReleases
 from drystone.l50_orchestrator.sources.service import Sources
+from drystone.l50_orchestrator.targets.serving import ServedTarget
 from drystone.l90_assembly.people import people_first
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from drystone.l10_engines.on_demand.serving import App
     from drystone.l50_orchestrator.access.gate import AccessGate
     from drystone.l50_orchestrator.releases.parts import Parts
+    from drystone.l50_orchestrator.target import Target
 
 SOURCES = "sources"
 """Folder of the home with what was sent."""
@@ -50,6 +52,7 @@ def from_afar(
     parts: Parts,
     others: Sequence[Api],
     *,
+    here: Target,
     gate: AccessGate,
     sign_in: str,
     clock: Clock,
@@ -61,13 +64,22 @@ def from_afar(
         home: Whose services.
         parts: What releases need of others.
         others: All that the orchestrator serves but its releases.
+        here: Where releases of other platforms run, which may be targets of theirs.
         gate: Knows tokens.
         sign_in: Address of the home's sign-in.
         clock: The time.
         log: Where it reports.
     """
     sources = sources_of(home, parts)
-    served = (RemoteReleases(parts, sources), sources, *others)
+    target = ServedTarget(
+        here,
+        parts.database,
+        gate=parts.gate,
+        registry=parts.registry,
+        book=parts.book,
+        sources=sources,
+    )
+    served = (RemoteReleases(parts, sources), sources, target, *others)
     authenticate = Guesses(people_first(home, sign_in, clock, gate.authenticate), clock)
     app = serve(*served, authenticate=authenticate, clock=clock, log=log, body_time=BODY_TIME)
 

@@ -92,7 +92,8 @@ def test_a_platform_is_reached_by_https_and_by_nothing_else(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://other.example", "https://10.0.0.1:8443/", "https://[fd00::1]:8443/"]
+    "url",
+    ["https://other.example", "https://10.0.0.1:8443/", "http://orchestrator.localhost:8400/"],
 )
 def test_a_platform_has_a_name_or_an_address(url: str) -> None:
     check_target("west", TargetSaid("platform", url), {}, simulated_allowed=False)

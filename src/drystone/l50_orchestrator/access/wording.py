@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drystone.l50_orchestrator.access import domain
 from drystone.l50_orchestrator.access.domain import Decision, Question, Standing
 from drystone.l50_orchestrator.access.errors import NotAllowed
 

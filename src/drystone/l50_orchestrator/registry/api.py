@@ -84,7 +84,7 @@ class TargetSaid(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: This platform's deployer, that of another platform, or, in tests alone, none at all.
-        url: Of another platform, ``https://HOST[:PORT]/``; otherwise empty.
+        url: Of the orchestrator of another platform, ``https://HOST[:PORT]/``; otherwise empty.
     """
 
     kind: Literal["here", "platform", "simulated"]

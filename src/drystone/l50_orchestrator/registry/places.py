@@ -23,6 +23,7 @@ RANKS = {"local": 0, "dev": 1, "staging": 2, "prod": 3}
 """Types of environments in the order in which releases go through them."""
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_NEAR = frozenset({"localhost", "127.0.0.1"})
 _HOST = re.compile(r"[a-z0-9.-]{1,253}|[0-9a-f:]{2,45}")
 
 
@@ -104,8 +105,8 @@ def check_target(
         return
     if not _is_address(new.url):
         raise TargetUnfit(
-            f"target '{name}': {_shown(new.url)} is no address of a platform: it is https://HOST[:PORT]/, without a"
-            " user, a path or a query; its token is given to the platform and stands in no registry"
+            f"target '{name}': {_shown(new.url)} is no address of a platform: it is https://HOST[:PORT]/, or http of"
+            " this machine's own names, without a user, a path or a query; its token stands in no registry"
         )
 
 
@@ -118,7 +119,9 @@ def _is_address(url: str) -> bool:
     except ValueError:
         return False
     shown = f"[{host}]" if ":" in host else host
-    whole = f"https://{shown}" + ("" if port is None else f":{port}")
+    is_near = host in _NEAR or host.endswith(".localhost")
+    scheme = "http" if is_near and place.scheme == "http" else "https"
+    whole = f"{scheme}://{shown}" + ("" if port is None else f":{port}")
     return bool(_HOST.fullmatch(host)) and port != 0 and url in {whole, f"{whole}/"}
 
 

@@ -150,6 +150,9 @@ SHARING: tuple[Command | Group, ...] = (
                 ("drystone targets set berlin --url https://berlin.example.com/",),
             ),
             Command(
+                "targets token", "registry:set_token", ("drystone targets token berlin < token",)
+            ),
+            Command(
                 "targets remove", "registry:remove_target", ("drystone targets remove berlin",)
             ),
         ),

@@ -6,6 +6,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
+from drystone.l25_deployer.errors import ServiceNotFound
 from drystone.l85_surfaces.cli.errors import Misuse, NotConfirmed
 from drystone.l85_surfaces.cli.following import follow
 from drystone.l85_surfaces.cli.options import (
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from drystone.l25_deployer.api import ServiceView
+    from drystone.l50_orchestrator.registry.api import RegistryApi
     from drystone.l85_surfaces.cli.terminal import Paint
+
+_HERE = "here"
 
 
 async def destroy(
@@ -61,9 +65,15 @@ async def destroy(
                 await follow(stream, out, abort=_goes_on)
         return
     async with platform(shared.folder) as api:
-        view = await api.show(context(), environment=environment, service=service)
+        try:
+            view = await api.show(context(), environment=environment, service=service)
+        except ServiceNotFound:
+            if not await _runs_elsewhere(environment, shared):
+                raise
+            view = None
         if yes is None:
-            out.lines(_what_goes(view, delete_data or [], out.paint))
+            if view is not None:
+                out.lines(_what_goes(view, delete_data or [], out.paint))
             yes = _ask(service)
         _require_confirmed(service, yes)
         abort = partial(api.abort, context(), environment=environment, service=service)
@@ -87,6 +97,20 @@ async def destroy(
 def _require_backup(*, no_final_backup: bool) -> None:
     if no_final_backup:
         raise Misuse("where the orchestrator is on, a last backup is always kept")
+
+
+async def _runs_elsewhere(environment: str, shared: Anywhere) -> bool:
+    """Tell whether the services of an environment run on another platform."""
+
+    def registry() -> type[RegistryApi]:
+        from drystone.l50_orchestrator.registry.api import RegistryApi  # noqa: PLC0415 - loads the contract
+
+        return RegistryApi
+
+    async with orchestrator_if_on(shared, registry) as api:
+        every = [] if api is None else await api.environments(context())
+        found = [one.environment for one in every if one.environment.name == environment]
+        return bool(found) and found[0].target != _HERE
 
 
 async def _goes_on() -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
+import re
+import sys
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from drystone.l00_kernel.atomic import write_atomically
 from drystone.l00_kernel.contract import every
+from drystone.l00_kernel.home import Home
+from drystone.l00_kernel.ownership import make_private
 from drystone.l85_surfaces.cli.errors import Misuse
-from drystone.l85_surfaces.cli.options import NOWHERE_SAID, Anywhere, Service
+from drystone.l85_surfaces.cli.options import NOTHING_SAID, NOWHERE_SAID, Anywhere, Service, Shared
 from drystone.l85_surfaces.cli.orchestrated import orchestrator
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context
@@ -17,6 +23,9 @@ from drystone.l85_surfaces.cli.views import registry as views
 
 if TYPE_CHECKING:
     from drystone.l50_orchestrator.registry.api import RegistryApi, ServiceView
+
+_TARGET = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_LONGEST_TOKEN = 4096
 
 Team = Annotated[str, Parameter(name=("--team",), metavar="TEAM", help="Name of the team.")]
 Name = Annotated[str, Parameter(help="Its name.")]
@@ -171,7 +180,9 @@ async def set_target(
     name: Name,
     /,
     *,
-    url: Annotated[str, Parameter(help="Address of the other platform, https://HOST[:PORT]/.")],
+    url: Annotated[
+        str, Parameter(help="Address of the other platform's orchestrator, https://HOST[:PORT]/.")
+    ],
     shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Make a target of another platform, or change where it is."""
@@ -182,6 +193,28 @@ async def set_target(
         view = await api.set_target(context(), target=name, said=TargetSaid("platform", url))
     out.document(view)
     out.lines(views.targets([view], paint=out.paint, width=out.width))
+
+
+def set_token(name: Name, /, *, shared: Shared = NOTHING_SAID) -> None:
+    """Keep the token by which this platform deploys to a target; it is read from standard input.
+
+    It is one that the other platform made, and lies in a file of the home, in no table. The next call takes it.
+    """
+    from drystone.l50_orchestrator.targets.tokens import token_file  # noqa: PLC0415 - for this command alone
+
+    if not _TARGET.fullmatch(name):
+        raise Misuse(f"'{name}' is no name of a target: small letters, digits and -")
+    token = (
+        getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline(_LONGEST_TOKEN)
+    ).strip()
+    if not token.isascii() or not token.isprintable() or not token or " " in token:
+        raise Misuse("what stands in the input is no token: give the one line that was shown")
+    file = token_file(Home.open(shared.folder), name)
+    make_private(file.parent)
+    write_atomically(file, token.encode())
+    out = Terminal(json=shared.json)
+    out.document({"target": name})
+    out.line(f"{name} has a token")
 
 
 async def remove_target(name: Name, /, *, shared: Anywhere = NOWHERE_SAID) -> None:
