@@ -45,6 +45,7 @@ from drystone.l50_orchestrator.registry.api import RegistryApi
 from drystone.l50_orchestrator.releases.api import ReleasesApi
 from drystone.l50_orchestrator.running.api import OrchestratorApi
 from drystone.l50_orchestrator.sources.api import SourcesApi
+from drystone.l50_orchestrator.targets.api import TargetApi
 from faults.step_scenarios import reached
 
 MADE = "<!-- Made from the code: pytest tests/docs --update -->"
@@ -178,6 +179,7 @@ APIS: dict[str, type[Api]] = {
     "releases": ReleasesApi,
     "drift": DriftApi,
     "sources": SourcesApi,
+    "target": TargetApi,
     "registry": RegistryApi,
     "access": AccessApi,
     "audit": AuditApi,
@@ -208,7 +210,7 @@ def api_page() -> str:
         "The [orchestrator](../how-to/orchestrator.md) answers on `run/orchestrator.sock`: [releases](releases.openapi.json),",
         "[registry](registry.openapi.json), [access](access.openapi.json), [audit](audit.openapi.json),",
         "[guardrails](guardrails.openapi.json) and [configuration](configuration.openapi.json). [From afar](../how-to/deploy-from-afar.md)",
-        "it answers at a host of its own, there with [sources](sources.openapi.json).",
+        "it answers at a host of its own, there with [sources](sources.openapi.json) and [target](target.openapi.json).",
         "",
         "Results are JSON. A stream is NDJSON, one object per line; blank lines are signs of life, and a line",
         '`{"application/problem+json": {…}}` ends a stream that failed. A failure is a [problem document](errors.md). `Drystone-Timeout`',

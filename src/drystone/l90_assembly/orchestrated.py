@@ -143,8 +143,8 @@ async def orchestrated(
             database, gate=gate, book=book, teams=TeamsInTables(gate, book), clock=clock
         )
         evaluator, trials = Evaluator(known()), Evaluator(known())
-        stack.push_async_callback(evaluator.stop)
-        stack.push_async_callback(trials.stop)
+        for one in (evaluator, trials):
+            stack.push_async_callback(one.stop)
         guard = PolicyGuard(database, evaluator)
         guardrails = Guardrails(
             database, gate=gate, book=book, guard=guard, evaluator=trials, clock=clock
@@ -159,16 +159,16 @@ async def orchestrated(
             deployer=deployer,
             operations=operations,
         )
-        # Closed after the worker, which goes them to its last step.
-        ways = await stack.enter_async_context(AsyncExitStack())
         here = DeployerTarget(deployer)
+        # Closed after the worker, which goes these ways to its last step.
+        target = await stack.enter_async_context(targets_of(home, here, asked))
         parts = Parts(
             database=database,
             gate=gate,
             registry=registry,
             guard=guard,
             book=book,
-            target=targets_of(home, here, asked, ways),
+            target=target,
         )
         releases = Releases(parts)
         drift = Drift(parts, releases.carrier.definition, clock)
@@ -199,12 +199,12 @@ async def orchestrated(
         worker = Worker(database, [releases.carrier.definition], settings=WORKING, log=log)
         working = asyncio.create_task(worker.run(), name="releases")
         stack.push_async_callback(_given_away, worker, working)
-        keeping = asyncio.create_task(timing.watch(log), name="the database's time")
-        stack.push_async_callback(_ended, keeping)
-        watching = asyncio.create_task(audits.watch(log), name="heads of the audit log")
-        stack.push_async_callback(_ended, watching)
-        looking = asyncio.create_task(drift.watch(log), name="drift")
-        stack.push_async_callback(_ended, looking)
+        for watch, name in (
+            (timing.watch, "the database's time"),
+            (audits.watch, "heads of the audit log"),
+            (drift.watch, "drift"),
+        ):
+            stack.push_async_callback(_ended, asyncio.create_task(watch(log), name=name))
         others = (access, audits, registry, guardrails, drift, configuration)
         app = serve(releases, operated, *others, authenticate=authenticate, clock=clock, log=log)
         remote = from_afar(

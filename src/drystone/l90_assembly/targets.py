@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.atomic import read_if_exists
@@ -21,26 +21,27 @@ if TYPE_CHECKING:
 _HERE = "here"
 
 
-def targets_of(
-    home: Home, here: Target, database: Database, stack: AsyncExitStack
-) -> Callable[[Environment], Target]:
-    """Return what finds the target of an environment.
+@asynccontextmanager
+async def targets_of(
+    home: Home, here: Target, database: Database
+) -> AsyncIterator[Callable[[Environment], Target]]:
+    """Give what finds the target of an environment; ways to other platforms are closed with the block.
 
     Args:
         home: Keeps the tokens of other platforms.
         here: This platform.
         database: The tables, in which addresses of other platforms are looked up.
-        stack: Closes the ways to other platforms, in the end.
     """
     known: dict[str, Target] = {_HERE: here}
+    async with AsyncExitStack() as stack:
 
-    def find(environment: Environment) -> Target:
-        name = environment.target
-        if name not in known:
-            known[name] = PlatformTarget(_reached(home, name, database, stack))
-        return known[name]
+        def find(environment: Environment) -> Target:
+            name = environment.target
+            if name not in known:
+                known[name] = PlatformTarget(_reached(home, name, database, stack))
+            return known[name]
 
-    return find
+        yield find
 
 
 def _reached(home: Home, name: str, database: Database, stack: AsyncExitStack) -> Reached:

@@ -103,6 +103,7 @@ class TargetApi(Api):
         share: float,
         cohort: str,
         header: str | None,
+        by: str = "request",
     ) -> None:
         """Give a held release a share of the traffic, 0 to 1."""
 

@@ -183,6 +183,7 @@ class PlatformTarget(Target):
         share: float,
         cohort: str,
         header: str | None,
+        by: str = "request",
     ) -> None:
         with self._reached.asked():
             api = await self._reached.api(TargetApi)
@@ -194,6 +195,7 @@ class PlatformTarget(Target):
                 share=share,
                 cohort=cohort,
                 header=header,
+                by=by,
             )
 
     @override

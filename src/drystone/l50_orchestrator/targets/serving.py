@@ -131,10 +131,11 @@ class ServedTarget(TargetApi):
         share: float,
         cohort: str,
         header: str | None,
+        by: str = "request",
     ) -> None:
         await self._note(ctx, Action.STEER, environment, service, key=key, share=share)
         await self._target.shift(
-            environment, service, key, share=share, cohort=cohort, header=header
+            environment, service, key, share=share, cohort=cohort, header=header, by=by
         )
 
     @override
