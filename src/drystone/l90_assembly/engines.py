@@ -13,6 +13,7 @@ from drystone.l10_engines.objects.external import ExternalObjects
 from drystone.l10_engines.objects.server import Objects, ObjectsEngine
 from drystone.l10_engines.postgres.databases import Databases
 from drystone.l10_engines.postgres.external import ExternalPostgres
+from drystone.l10_engines.postgres.history import PointInTime
 from drystone.l10_engines.postgres.server import Postgres as PostgresServer
 from drystone.l10_engines.postgres.server import PostgresEngine
 from drystone.l10_engines.proxy.ads import Ads
@@ -102,6 +103,14 @@ def engines_of(home: Home, settings: Settings, log: Log) -> Engines:
     return Engines(supervisor, ads, envoy, database, store, aws, cache, keys, limiter, orchestrator)
 
 
+def history_of(home: Home, settings: Settings, engines: Engines) -> PointInTime | None:
+    """Return what lets databases go back to any moment; None where their server runs elsewhere."""
+    if not isinstance(engines.postgres, PostgresServer):
+        return None
+    root = settings.backups.folder or home.path / "backups"
+    return PointInTime(engines.postgres, root / "cluster")
+
+
 def provisioner_of(home: Home, settings: Settings, engines: Engines) -> Provisioner:
     """Return what makes the resources of services, each on its engine."""
     credentials = Credentials(home.secrets)
@@ -110,7 +119,9 @@ def provisioner_of(home: Home, settings: Settings, engines: Engines) -> Provisio
     account = AccountResources(engines.supervisor, engines.aws)
     return Provisioner(
         {
-            Postgres: PostgresDatabases(engines.supervisor, databases, credentials),
+            Postgres: PostgresDatabases(
+                engines.supervisor, databases, credentials, history_of(home, settings, engines)
+            ),
             Bucket: ObjectBuckets(engines.supervisor, buckets, credentials, given=given),
             Cache: Caches(engines.supervisor, home.engines / "caches", credentials, engines.cache),
             Volume: Volumes(home.volumes),

@@ -9,6 +9,9 @@ MAX_CONNECTIONS = 200
 WAL_SEGMENT = 16 * MEBIBYTE
 """Bytes of one file of the write-ahead log (``initdb --wal-segsize``)."""
 
+ARCHIVE, WANTED = "archive", "wanted"
+"""Folder of the engine into which segments of the log go, and the file in it without which none does."""
+
 SOCKET_PATH_LIMIT = 107
 """Longest path of a unix socket in bytes (unix(7), ``sun_path`` without its end)."""
 
@@ -56,6 +59,22 @@ def server_settings(*, port: int, sockets: Path | None, memory: int) -> dict[str
         "lc_messages": "C",
         **memory_settings(memory),
     }
+
+
+def archiving(archive: Path) -> dict[str, str]:
+    """Return the settings by which a server hands its log over, while somebody wants it (PostgreSQL documentation, 25.3.1).
+
+    A segment that is there already was handed over before a crash.
+
+    Args:
+        archive: The folder; without the file ``wanted`` in it nothing is handed over, and nothing is kept back.
+    """
+    place = str(archive).replace("%", "%%").replace("'", "'\\''")
+    command = (
+        f"test ! -e '{place}/{WANTED}' || test -e '{place}/%f' ||"
+        f" {{ cp '%p' '{place}/%f.part' && sync '{place}/%f.part' && mv '{place}/%f.part' '{place}/%f'; }}"
+    )
+    return {"archive_mode": "on", "archive_timeout": "60s", "archive_command": command}
 
 
 def render(settings: dict[str, str]) -> str:

@@ -246,6 +246,7 @@ class Postgres(LocalEngine, PostgresEngine):
         port = ports["clients"]
         sockets = self._sockets if configuration.fits_socket(self._sockets, port) else None
         settings = configuration.server_settings(port=port, sockets=sockets, memory=self.memory)
+        settings |= configuration.archiving((self.directory / configuration.ARCHIVE).resolve())
         for name, text in (
             ("drystone.conf", configuration.render(settings)),
             ("pg_hba.conf", configuration.HOST_BASED_ACCESS),

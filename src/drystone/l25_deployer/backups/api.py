@@ -156,6 +156,7 @@ class BackupsApi(Api):
         service: str,
         resource: str,
         backup: str | None = None,
+        at: datetime | None = None,
         confirm: str | None = None,
     ) -> AsyncIterator[Progress]:
         """Put a backup in the place of the data in use.
@@ -169,11 +170,13 @@ class BackupsApi(Api):
             service: Its name.
             resource: The resource.
             backup: Which one; the latest when omitted.
+            at: In place of a backup: the moment as of which the data comes back.
             confirm: The resource's name again.
 
         Raises:
             RestoreNotConfirmed: ``confirm`` is not the resource's name.
-            NoSuchBackup: There is no such backup.
+            NoSuchBackup: There is no such backup, or both a backup and a moment are named.
+            NoBackup: The resource cannot go back to any moment.
             BackupDamaged: A file of it is not what was written; nothing was changed.
             BackupWrong: It does not give back what it was made of; nothing was changed.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.ports import Log
     from drystone.l25_deployer.local.provisioning import Provisioner
     from drystone.l25_deployer.local.records import ServiceRecord
+    from drystone.l25_deployer.stacks.backup_plan import BackupPlan
 
 T = TypeVar("T")
 
@@ -174,6 +175,59 @@ class Copyist(Copying):
             )
             await asyncio.to_thread(publish, draft, place, manifest)
         return manifest
+
+    async def rewind(
+        self, record: ServiceRecord, owner: Owner, at: datetime, *, by: str
+    ) -> Manifest:
+        """Make a backup of what a resource was at a moment; its :meth:`lock` is held.
+
+        Raises:
+            NoBackup: It cannot go back to any moment.
+            PlatformError: The moment is out of reach, or the engine does not work.
+        """
+        wanted, driver = record.eternal[owner.resource], self._provisioner.driver(record, owner)
+        began, id_ = self.clock.monotonic(), new_id(self.clock.now())
+        place = self.store.folder(owner) / id_
+        needed = await driver.room_for_copy(owner, wanted)
+        self._require_room(place, needed, owner)
+        async with drafted(place) as draft:
+            rewinding = driver.rewind(owner, wanted, at, draft)
+            copied = await self._while_there_is_room(place, rewinding)
+            manifest = Manifest(
+                id=id_,
+                type=str(wanted.__struct_config__.tag),
+                environment=record.environment,
+                service=record.service,
+                resource=owner.resource,
+                reason="rewound",
+                by=by,
+                at=copied.at,
+                seconds=round((self.clock.monotonic() - began).total_seconds(), 3),
+                parts=await asyncio.to_thread(parts_of, draft),
+                holds=copied.holds,
+            )
+            await asyncio.to_thread(publish, draft, place, manifest)
+        return manifest
+
+    async def keep_history(self, plans: Mapping[type, list[BackupPlan]]) -> None:
+        """Keep what is needed to go back to any moment, for the types whose plans say so.
+
+        Args:
+            plans: Those of the resources that can go back, by their type.
+
+        Raises:
+            PlatformError: An engine does not work.
+        """
+        for kind, driver in self._provisioner.drivers().items():
+            wanted = plans.get(kind, [])
+            if wanted:
+                await driver.keep_history(
+                    every=min(plan.every for plan in wanted),
+                    keep=max(plan.keep for plan in wanted),
+                    now=self.clock.now(),
+                )
+            else:
+                await driver.end_history()
 
     def _require_room(self, place: Path, needed: int, owner: Owner) -> None:
         """Begin nothing that would fill the disk, on which services write, too.

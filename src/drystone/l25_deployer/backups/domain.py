@@ -14,7 +14,7 @@ from drystone.l25_deployer.local.resources.copies import Measure
 FORMAT = 1
 """Of a backup's folder; raised when an older platform could no longer read it."""
 
-Reason: TypeAlias = Literal["asked", "scheduled", "before-restore", "final", "platform"]
+Reason: TypeAlias = Literal["asked", "scheduled", "before-restore", "final", "platform", "rewound"]
 
 NEVER_REMOVED: frozenset[Reason] = frozenset({"final", "before-restore"})
 """Copies of what is gone: nobody can make them again, so time alone does not remove them."""

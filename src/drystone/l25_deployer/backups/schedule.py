@@ -43,6 +43,8 @@ class Schedule:
         self._copyist = copyist
         self._log = log
         self._clock = copyist.clock
+        self.trouble = ""
+        """Why the history that some resources want is not kept; empty when it is."""
 
     async def run(self) -> None:
         """Look for what is due, for ever."""
@@ -53,6 +55,7 @@ class Schedule:
 
     async def look(self) -> None:
         """Do everything that is due now; what fails is written down and tried again later."""
+        await self._keep_history()
         for kept in self._services.all():
             for name, resource in sorted(kept.record.eternal.items()):
                 plan = getattr(resource, "backup", None)
@@ -62,6 +65,20 @@ class Schedule:
                         await self._look_at(kept, owner, plan)
                     except (PlatformError, OSError) as e:  # the copyist has written it down
                         self._log.warning("not backed up", resource=owner.name, reason=str(e))
+
+    async def _keep_history(self) -> None:
+        plans: dict[type, list[BackupPlan]] = {}
+        for kept in self._services.all():
+            for resource in kept.record.eternal.values():
+                plan = getattr(resource, "backup", None)
+                if plan is not None and plan.point_in_time:
+                    plans.setdefault(type(resource), []).append(plan)
+        self.trouble = ""
+        try:
+            await self._copyist.keep_history(plans)
+        except (PlatformError, OSError) as e:
+            self.trouble = f"not every moment can be gone back to: {e}"
+            self._log.warning("no history is kept", reason=str(e))
 
     async def _look_at(self, kept: KeptService, owner: Owner, plan: BackupPlan) -> None:
         if kept.lock.locked() or not kept.recovered.is_set():

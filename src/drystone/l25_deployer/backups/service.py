@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,49 +162,63 @@ class Backups(BackupsApi):
         service: str,
         resource: str,
         backup: str | None = None,
+        at: datetime | None = None,
         confirm: str | None = None,
     ) -> AsyncIterator[Progress]:
         kept = self._services.existing(environment, service)
         owner = owner_of(kept.record, resource)
-        folder = self._chosen(owner, backup)
+        if at is not None and (backup is not None or at.tzinfo is None):
+            raise NoSuchBackup("name a backup, or a moment with its offset from UTC, not both")
+        folder = self._chosen(owner, backup) if at is None else None
+        what = folder.name if folder is not None else f"{at}"
         by = ctx.caller.name
         if confirm != resource:
             raise RestoreNotConfirmed(
-                f"restoring {folder.name} replaces what '{resource}' of {kept.name} holds now: confirm it with the"
+                f"restoring {what} replaces what '{resource}' of {kept.name} holds now: confirm it with the"
                 f" resource's name, --yes {resource}; nothing was changed"
             )
 
         async def work(tell: Teller) -> None:
-            await self._restore(kept, owner, folder, tell, by)
+            async with self._copyist.lock(owner):
+                found = folder or await self._rewound(kept, owner, at, tell, by)
+                await self._restore(kept, owner, found, tell, by)
 
         async for progress in self._operating.operate(kept, work):
             yield progress
+
+    async def _rewound(
+        self, kept: KeptService, owner: Owner, at: datetime | None, tell: Teller, by: str
+    ) -> Path:
+        """Make a backup of what a resource was at a moment, and return its folder."""
+        assert at is not None  # noqa: S101 - there is a backup otherwise
+        with tell.step("rewind", f"{owner.resource} to {at.isoformat(sep=' ')}"):
+            manifest = await self._copyist.rewind(kept.record, owner, at, by=by)
+        return self._store.place(owner, manifest.id)
 
     async def _restore(
         self, kept: KeptService, owner: Owner, folder: Path, tell: Teller, by: str
     ) -> None:
         name = owner.resource
-        async with self._copyist.lock(owner):
-            with tell.step("lay out", f"{folder.name} beside what is in use, and compare"):
-                manifest, laid_out = await self._copyist.lay_out(kept.record, owner, folder)
-            try:
-                with tell.step("stop", "instances, for the data to change"):
-                    await kept.halt()
-                    places.STOPPED.reach()
-                with tell.step("backup", f"{name} as it is now"):
-                    before = await self._copyist.take_held(
-                        kept.record, owner, reason="before-restore", by=by, version=_version(kept)
-                    )
-                self._copyist.intend(owner, folder, by)
-            except BaseException:
-                with suppress(PlatformError):
-                    await laid_out.discard()
-                await self._go_on(kept, tell)
-                raise
-            with tell.step("restore", f"{name} as of {manifest.at:%Y-%m-%d %H:%M:%S} UTC"):
-                await laid_out.put_in_place()
-                places.IN_PLACE.reach()
-                self._copyist.settle(owner)
+        with tell.step("lay out", f"{folder.name} beside what is in use, and compare"):
+            manifest, laid_out = await self._copyist.lay_out(kept.record, owner, folder)
+        try:
+            with tell.step("stop", "instances, for the data to change"):
+                await kept.halt()
+                places.STOPPED.reach()
+            with tell.step("backup", f"{name} as it is now"):
+                before = await self._copyist.take_held(
+                    kept.record, owner, reason="before-restore", by=by, version=_version(kept)
+                )
+            self._copyist.intend(owner, folder, by)
+        except BaseException:
+            with suppress(PlatformError):
+                await laid_out.discard()
+            await self._go_on(kept, tell)
+            raise
+        with tell.step("restore", f"{name} as of {manifest.at:%Y-%m-%d %H:%M:%S} UTC"):
+            await laid_out.put_in_place()
+            places.IN_PLACE.reach()
+            self._copyist.settle(owner)
         kept.write_history("restored", f"{name} from {manifest.id}; before: {before.id}", by=by)
         await self._go_on(kept, tell)
         tell.info(

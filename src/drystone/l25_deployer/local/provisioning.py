@@ -43,6 +43,10 @@ class Provisioner:
         """Return what makes a resource of a service exist."""
         return self._drivers[type(record.eternal[owner.resource])]
 
+    def drivers(self) -> Mapping[type, ResourceDriver[Any]]:
+        """Return what makes resources exist, by their type."""
+        return self._drivers
+
     async def apply(
         self, record: ServiceRecord, name: str, resource: Resource
     ) -> dict[tuple[str, str, str], str]:

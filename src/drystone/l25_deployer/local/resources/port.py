@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import secrets
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
@@ -103,6 +104,33 @@ class ResourceDriver(abc.ABC, Generic[R]):
             PlatformError: The engine does not work, or cannot read the files.
         """
         raise self._no_backup(owner)
+
+    async def keep_history(self, *, every: timedelta, keep: timedelta, now: datetime) -> None:
+        """Keep what is needed to go back to any moment, from the next copy on; called again and again.
+
+        Args:
+            every: Time between two copies of the whole engine.
+            keep: How far back a moment may lie.
+            now: The time.
+
+        Raises:
+            PlatformError: The engine does not work.
+        """
+
+    async def end_history(self) -> None:
+        """Nobody wants to go back to any moment: keep no more of what is needed for that. Idempotent."""
+
+    async def rewind(self, owner: Owner, wanted: R, at: datetime, folder: Path) -> Copied:
+        """Copy the data as it was at a moment, as :meth:`back_up` copies what it is now.
+
+        Raises:
+            NoBackup: Resources of this type, or of this engine, cannot go back to any moment.
+            PlatformError: The engine does not work, or the moment is out of reach.
+        """
+        raise NoBackup(
+            f"'{owner.resource}' of {owner.service} in {owner.environment} cannot go back to any moment, only to one of"
+            f" its backups: `drystone backups {owner.service} --env {owner.environment}`"
+        )
 
     def _no_backup(self, owner: Owner) -> NoBackup:
         return NoBackup(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from drystone.l10_engines.postgres.access import DatabaseAccess
     from drystone.l10_engines.postgres.comparing import Sum
     from drystone.l10_engines.postgres.databases import Databases
+    from drystone.l10_engines.postgres.history import PointInTime
     from drystone.l10_engines.supervision.supervisor import Supervisor
 
 ENGINE = "postgres"
@@ -29,14 +31,20 @@ class PostgresDatabases(ResourceDriver[Postgres]):
         supervisor: Keeps the server.
         databases: Makes databases on it.
         credentials: Makes up and keeps their passwords.
+        history: Goes back to any moment; None for a server elsewhere, whose owner does that.
     """
 
     engine = ENGINE
     has_backup = True
 
     def __init__(
-        self, supervisor: Supervisor, databases: Databases, credentials: Credentials
+        self,
+        supervisor: Supervisor,
+        databases: Databases,
+        credentials: Credentials,
+        history: PointInTime | None = None,
     ) -> None:
+        self._history = history
         self._supervisor = supervisor
         self._databases = databases
         self._credentials = credentials
@@ -84,6 +92,25 @@ class PostgresDatabases(ResourceDriver[Postgres]):
         await self._supervisor.ensure(ENGINE)
         scratch = await self._databases.lay_out(owner.name, folder / FILE)
         return _Beside(self._databases, owner.name, scratch)
+
+    @override
+    async def keep_history(self, *, every: timedelta, keep: timedelta, now: datetime) -> None:
+        if self._history is not None:
+            await self._supervisor.ensure(ENGINE)
+            await self._history.keep(every=every, keep=keep, now=now)
+
+    @override
+    async def end_history(self) -> None:
+        if self._history is not None:
+            self._history.stop()
+
+    @override
+    async def rewind(self, owner: Owner, wanted: Postgres, at: datetime, folder: Path) -> Copied:
+        if self._history is None or not self._history.is_kept:
+            return await super().rewind(owner, wanted, at, folder)
+        await self._supervisor.ensure(ENGINE)
+        dumped = await self._history.rewind(owner.name, at, folder / FILE)
+        return Copied(dumped.at, _measures(dumped.tables))
 
 
 class _Beside(LaidOut):

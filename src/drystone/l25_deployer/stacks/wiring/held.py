@@ -73,7 +73,7 @@ POSTGRES = ResourceType(
         "replicas": "there is one copy on this machine",
         "settings": "the engine keeps its own settings",
         "pool": "connections go straight to the engine",
-        **backed_up("only the moments of copies can be gone back to yet"),
+        **backed_up(NOW),
     },
 )
 

@@ -91,6 +91,15 @@ async def restore(
             help="Which backup. [default: the latest]",
         ),
     ] = None,
+    at: Annotated[
+        str | None,
+        Parameter(
+            name=("--at",),
+            metavar="TIME",
+            show_default=False,
+            help="A moment in place of a backup, for databases with point_in_time: 2026-05-04T10:00:00Z.",
+        ),
+    ] = None,
     test: Annotated[
         bool,
         Parameter(
@@ -115,6 +124,10 @@ async def restore(
     What it holds now is backed up before. The service stands still for the last part of it. A damaged backup is found before anything changes. With --json, one object per step.
     """
     out = Terminal(json=shared.json)
+    if at is not None and (test or from_ is not None):
+        raise Misuse(
+            "--at stands alone: a moment is no backup, and is compared whenever it is gone back to"
+        )
     environment = environment_of(env, shared.folder)
     async with copies(shared.folder) as api:
         if test:
@@ -132,9 +145,24 @@ async def restore(
                 service=service,
                 resource=resource,
                 backup=from_,
+                at=None if at is None else _moment(at),
                 confirm=_confirmed(service, resource, environment, yes, out),
             )
         await follow(stream, out, abort=_leave)
+
+
+def _moment(text: str) -> datetime:
+    """Read a moment; one without an offset is of the reader's time zone.
+
+    Raises:
+        Misuse: It is none.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError as e:
+        raise Misuse(
+            f"{text!r} is no moment; write it as 2026-05-04T10:00:00Z, or with an offset such as +02:00"
+        ) from e
 
 
 def _confirmed(
