@@ -14,9 +14,11 @@ from drystone.l25_deployer.api import (
     ServiceSummary,
     ServiceView,
 )
+from drystone.l50_orchestrator.releases.api import RolloutView
 from drystone.l85_surfaces.cli.commands.logs import LogPage
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Piece, Style
 from drystone.l85_surfaces.cli.views.plan import plan
+from drystone.l85_surfaces.cli.views.releases import _rollout
 from drystone.l85_surfaces.cli.views.services import service, services
 from drystone.l85_surfaces.cli.views.tables import GAP, table
 from drystone.l85_surfaces.cli.views.times import age, taken
@@ -142,3 +144,26 @@ def test_what_is_held_is_shown_with_its_share() -> None:
     assert "release 7 with 12.5 % of the requests, by user; 'x-release' chooses" in " ".join(
         said.split()
     )
+
+
+def test_a_rollout_by_users_says_so_and_what_is_not_measured_and_what_went_wrong() -> None:
+    rollout = RolloutView(
+        phase="rolled-back",
+        share=0.0,
+        step=1,
+        steps=2,
+        verdict="bad",
+        why="proven bad by errors",
+        alarm=4.6,
+        proof=3.0,
+        turns=[],
+        curve=[],
+        examples=["12:00:00 GET /cart answered 500 after 12 ms, user ~3f2a"],
+        counted={"errors": (3, 3, 0, 97)},
+        by="user",
+        unmeasured={"dependency-errors": "both releases share a sidecar"},
+    )
+    said = "\n".join(_rollout(rollout, PLAIN))
+    assert "errors, by user" in said
+    assert "not measured  dependency-errors: both releases share a sidecar" in said
+    assert "GET /cart answered 500 after 12 ms, user ~3f2a" in " ".join(said.split())

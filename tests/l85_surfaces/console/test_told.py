@@ -180,3 +180,10 @@ def test_drift_is_told_in_a_sentence_with_who_and_what() -> None:
     by_hand = msgspec.structs.replace(drifts[0], by="", how="")
     assert " UTC: stacks.environment.a;" in told.drifted([by_hand])[0]
     assert told.drifted([]) == []
+
+
+def test_users_that_were_counted_and_what_was_not_measured_are_told() -> None:
+    unmeasured = {"log-errors": "nobody is named"}
+    shown = told.curve(msgspec.structs.replace(ROLLOUT, by="user", unmeasured=unmeasured))
+    assert [one.metric for one in shown.counts] == ["errors by user"]
+    assert shown.unmeasured == (("log-errors", "nobody is named"),)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -116,23 +117,25 @@ class Users(msgspec.Struct):
         """Return how many asked a release within the last minute who had met no error before it."""
         since = int(now.timestamp()) - MINUTE
         sums = self._of(side)
-        for second in [one for one in sums.nameless if one < since]:
-            del sums.nameless[second]
         named = sum(
             last >= since and self.had.get(who, since) >= since for who, last in sums.seen.items()
         )
-        return named + sum(sums.nameless.values())
+        return named + sum(n for second, n in sums.nameless.items() if second >= since)
 
     def digest(self, who: str) -> int:
         """Return by what a user is remembered."""
-        key = hashlib.blake2b(self.salt.encode(), digest_size=32).digest()
-        given = hashlib.blake2b(who.encode("utf-8", "surrogatepass"), digest_size=8, key=key)
+        named = who.encode("utf-8", "surrogatepass")
+        given = hashlib.blake2b(named, digest_size=8, key=_key(self.salt))
         return int.from_bytes(given.digest(), "big") >> (64 - _BITS)
 
     def _of(self, side: Side) -> Sums:
         return self.stable if side == "stable" else self.canary
 
     def _bound(self) -> None:
+        for sums in (self.stable, self.canary):
+            since = max(sums.nameless, default=0) - MINUTE
+            if min(sums.nameless, default=since) < since:
+                sums.nameless = {at: n for at, n in sums.nameless.items() if at >= since}
         while len(self.stable.seen) + len(self.canary.seen) > MOST:
             self.halved += 1
             whole = 1 << self.halved
@@ -140,6 +143,11 @@ class Users(msgspec.Struct):
                 sums.seen = {who: last for who, last in sums.seen.items() if not who % whole}
                 sums.untimed = {who: at for who, at in sums.untimed.items() if not who % whole}
             self.had = {who: first for who, first in self.had.items() if not who % whole}
+
+
+@lru_cache(maxsize=64)
+def _key(salt: str) -> bytes:
+    return hashlib.blake2b(salt.encode(), digest_size=32).digest()
 
 
 def _class(one: Attempt) -> int:

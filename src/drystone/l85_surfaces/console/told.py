@@ -117,12 +117,17 @@ def curve(one: RolloutView) -> Curve:
         share=one.share,
         at=max(times, default=timedelta()),
         counts=tuple(
-            Counts(metric, canary, canary_bad, stable, stable_bad)
+            Counts(_counted(metric, one.by), canary, canary_bad, stable, stable_bad)
             for metric, (canary_bad, canary, stable_bad, stable) in sorted(one.counted.items())
         ),
         events=tuple(one.examples),
         unmeasured=tuple(sorted(one.unmeasured.items())),
     )
+
+
+def _counted(metric: str, by: str) -> str:
+    """Say of what a metric was counted, where that is not requests."""
+    return f"{metric} by {by}" if metric == "errors" and by != "request" else metric
 
 
 def steps(happened: Sequence[Happened]) -> list[Step]:

@@ -116,7 +116,7 @@ def _rollout(view: RolloutView, paint: Paint) -> Iterator[str]:
         ]
         yield from table(("bad", "new release", "old release"), counts, paint=paint)
     for metric, why in sorted(view.unmeasured.items()):
-        yield from fact(metric, f"not measured: {why}", paint=paint)
+        yield from fact("not measured", f"{metric}: {why}", paint=paint)
     if view.curve:
         yield ""
         rows = [
