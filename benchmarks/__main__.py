@@ -39,6 +39,7 @@ from benchmarks.peers.switch import in_flight, switches
 from benchmarks.policies import judgements
 from benchmarks.recovery import recoveries
 from benchmarks.registry import registrations
+from benchmarks.resources import resources
 from benchmarks.rollout.tables import rollout_blast, rollout_equal, rollout_outage, rollout_worse
 from benchmarks.scale import many, memory, registered
 from benchmarks.stand import NAME, SERVER, bare_start, remove, seconds, spread, stand, table
@@ -219,6 +220,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "access": decisions,
     "policies": judgements,
     "registry": registrations,
+    "resources": resources,
     "edge-parts": edge_parts,
     "orchestrator": orchestrator,
     "orchestrator-whole": whole_orchestrator,

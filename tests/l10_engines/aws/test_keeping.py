@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from drystone.l10_engines.aws import simulator
 from drystone.l10_engines.aws.access import REGION
 from drystone.l10_engines.aws.journal import Change, Journal, Place
-from drystone.l10_engines.aws.keeping import Keeper, Kept
+from drystone.l10_engines.aws.keeping import Kept
 from drystone.l10_engines.aws.simulator import COLLECTIONS
+from drystone.l10_engines.aws.writing import Keeper
 
 ACCOUNTS = ("111111111111", "222222222222")
 TARGETS = {
@@ -123,7 +124,8 @@ async def live(journal: Journal, steps: list[tuple[str, tuple[str, Any]]]) -> di
             await keeper.settle(COLLECTIONS, account)
     for account, (what, value) in steps:
         service = await step(account, what, value)
-        await keeper.settle(simulator.touched(service), account)
+        is_grown = what in ("send", "record")
+        await keeper.settle(simulator.touched(service), account, is_grown=is_grown)
     sizes = {account: kept.size(account) for account in ACCOUNTS}
     left = kept.changes([(one, account) for one in COLLECTIONS for account in ACCOUNTS])
     assert left == [], "something was not written"

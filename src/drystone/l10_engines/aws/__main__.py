@@ -18,7 +18,8 @@ import uvicorn
 from drystone.l10_engines.aws.accounts import Accounts
 from drystone.l10_engines.aws.front import Front
 from drystone.l10_engines.aws.journal import Journal
-from drystone.l10_engines.aws.keeping import Keeper, Kept
+from drystone.l10_engines.aws.keeping import Kept
+from drystone.l10_engines.aws.writing import Keeper
 
 STATE = "state.sqlite"
 """The file in the working directory that holds everything."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import msgspec
 from typing_extensions import override
 
-REGION = "us-east-1"
-"""The one region, and the one that clients take for granted."""
+REGION = "us-local-1"
+"""The one region, whichever a request is signed for.
+
+It is none of AWS: the first generation of its command line sends requests for queues of those to AWS, whatever the endpoint in its environment.
+"""
 
 
 class AccountAccess(msgspec.Struct, frozen=True, kw_only=True):

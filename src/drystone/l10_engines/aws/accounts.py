@@ -17,7 +17,7 @@ from drystone.l10_engines.aws.orders import Standing, Wanted
 
 if TYPE_CHECKING:
     from drystone.l10_engines.aws.journal import Journal
-    from drystone.l10_engines.aws.keeping import Keeper
+    from drystone.l10_engines.aws.writing import Keeper
 
 
 class Accounts:

@@ -68,6 +68,9 @@ GROWING = _of(
 )
 """What is refused to an account that is full."""
 
+ADDING = _of("SendMessage SendMessageBatch Publish PublishBatch PutRecord PutRecords")
+"""What adds messages or records, and changes none of those that are there."""
+
 TARGETS = {
     "AmazonSQS": "sqs",
     "DynamoDB_20120810": "dynamodb",

@@ -19,12 +19,14 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from drystone.l10_engines.aws import actions, guard, sealing, simulator
+from drystone.l10_engines.aws.access import REGION
 from drystone.l10_engines.aws.accounts import Accounts
 from drystone.l10_engines.aws.errors import NotDeclarable
-from drystone.l10_engines.aws.keeping import Keeper, Kept
+from drystone.l10_engines.aws.keeping import Kept
 from drystone.l10_engines.aws.orders import ADMINISTRATION, TOKEN
 from drystone.l10_engines.aws.signature import Refused, verify
 from drystone.l10_engines.aws.simulator import Answer
+from drystone.l10_engines.aws.writing import Keeper
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -125,27 +127,29 @@ class Front:
                 f"the service holds {self._kept.size(account)} bytes in queues, tables and streams of the platform, and"
                 f" may hold {self._most}; remove something, or give it a database or a bucket",
             )
-        answer = await self._ask(asked, account, signer.region, _Sent(scope["path"], headers, body))
+        answer = await self._ask(asked, account, _Sent(scope["path"], headers, body))
         try:
             if asked.action in actions.WRITES[asked.service]:
-                await self._keeper.settle(simulator.touched(asked.service), account)
+                touched = simulator.touched(asked.service)
+                is_grown = asked.action in actions.ADDING
+                await self._keeper.settle(touched, account, is_grown=is_grown)
             else:
                 await self._keeper.settled()
         except (sqlite3.Error, OSError, ValueError, TypeError) as e:
             raise Refused("ServiceUnavailable", "it cannot be written to disk; try again") from e
         return answer
 
-    async def _ask(self, asked: _Asked, account: str, region: str, sent: _Sent) -> Answer:
+    async def _ask(self, asked: _Asked, account: str, sent: _Sent) -> Answer:
         try:
             if asked.service == "kms" and asked.action in sealing.ACTIONS:
-                sealed = sealing.answer(asked.action, asked.data, account, region)
+                sealed = sealing.answer(asked.action, asked.data, account, REGION)
                 if sealed is not None:
                     content = json.dumps(sealed).encode()
                     return 200, {"content-type": "application/x-amz-json-1.1"}, content
             return await simulator.call(
                 asked.service,
                 account=account,
-                region=region,
+                region=REGION,
                 path=sent.path,
                 headers=sent.headers,
                 body=sent.body,

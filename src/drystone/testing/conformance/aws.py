@@ -200,6 +200,17 @@ class AwsConformance(abc.ABC):
         got = await asked(sqs.receive_message, QueueUrl=made.url)
         assert len(got["Messages"]) == 1
 
+    async def test_a_client_that_insists_on_a_region_finds_the_same_things(
+        self, engine: AwsEngine
+    ) -> None:
+        access, made = await engine.declare("dev.region", "jobs", QUEUE)
+        for region in ("us-east-1", "eu-west-1", access.region):
+            sqs = client(structs.replace(access, region=region), "sqs")
+            assert (await asked(sqs.list_queues))["QueueUrls"] == [
+                f"{made.url}_dead_letters",
+                made.url,
+            ]
+
     async def test_what_was_removed_is_gone_and_the_last_takes_the_key_along(
         self, engine: AwsEngine
     ) -> None:
