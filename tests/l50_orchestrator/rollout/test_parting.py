@@ -52,7 +52,9 @@ def test_users_are_parted_as_those_are_who_may_still_meet_an_error() -> None:
     half = Counted(Arm(3, 3), Arm(1, 0), 0.6)
     for both, phase in ((few, "rolled-back"), (half, "rising")):
         look = Look(at=timedelta(seconds=1), counts={"errors": both})
-        assert machine.looked(rollout("user"), look).phase == phase
+        state = machine.looked(rollout("user"), look)
+        assert state.phase == phase
+        assert ("proven bad by errors by user: 3 of 3" in state.why) == (phase == "rolled-back")
 
 
 def test_a_canary_of_which_no_answer_was_good_is_not_promoted_for_want_of_proof() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from drystone.l50_orchestrator.rollout.plan import SLOW, Plan, Watch
+from drystone.l50_orchestrator.rollout.plan import ERRORS, SLOW, Plan, Watch
 from drystone.l50_orchestrator.rollout.standing import Finding, Standing
 
 MOST_SHOWN = math.log(1e9)
@@ -14,7 +14,7 @@ def bad(standing: Standing, finding: Finding, watch: Watch) -> str:
     """Say why a canary is proven bad."""
     shares = watch.shares
     first = max(finding.by_metric, key=lambda one: finding.by_metric[one] + math.log(shares[one]))
-    return f"proven bad by {counts(standing, first)}; {odds(finding.evidence)}"
+    return f"proven bad by {counts(standing, first, watch.by)}; {odds(finding.evidence)}"
 
 
 def good(standing: Standing, finding: Finding, watch: Watch) -> str:
@@ -22,15 +22,16 @@ def good(standing: Standing, finding: Finding, watch: Watch) -> str:
     if finding.is_stable_broken:
         return "proven good: it keeps the objective, which the stable release breaks"
     times = f"{watch.worse * watch.tolerate:g} times"
-    return f"proven good: not {times} as bad as the stable release, {counts(standing, 'errors')}"
+    return f"proven good: not {times} as bad as the stable release, {counts(standing, ERRORS, watch.by)}"
 
 
-def counts(standing: Standing, metric: str) -> str:
-    """Say what was counted of a metric."""
+def counts(standing: Standing, metric: str, by: str = "request") -> str:
+    """Say what was counted of a metric; of errors, whether each user, tenant or visitor counted once."""
     if metric not in standing.counted:
         return f"no {metric} counted"
     one = standing.counted[metric]
     name = "slow answers (over the 90th percentile)" if metric == SLOW else metric
+    name = f"{metric} by {by}" if metric == ERRORS and by != "request" else name
     return (
         f"{name}: {one.canary.bad:,} of {one.canary.n:,} on the canary, "
         f"{one.stable.bad:,} of {one.stable.n:,} on the stable release"
