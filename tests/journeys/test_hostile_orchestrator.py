@@ -138,6 +138,27 @@ async def test_what_was_changed_by_hand_is_found_and_repaired(ground: Ground) ->
     assert (await ground.owner.must("drift", "handled")).out == "no drift\n"
 
 
+@pytest.mark.slow
+async def test_a_repair_keeps_all_that_was_stored(ground: Ground) -> None:
+    path = ground.service("storing")
+    written = yaml.safe_load(path.read_text())
+    for names, words in ((("first",), ("deploy",)), (("first", "second"), ("apd", "deploy"))):
+        written["resources"] = {name: {"type": "volume"} for name in names}
+        path.write_text(yaml.safe_dump(written))
+        await ground.owner.must(*words, path)
+    for variable in ("FIRST_PATH", "SECOND_PATH"):
+        write = f"echo kept > ${variable}/note"
+        await ground.owner.must("exec", "storing", "--", "sh", "-c", write)
+    assert (await ground.owner.run("drift", "storing")).code == 1
+    await ground.owner.must("drift", "repair", "storing")
+    read = await ground.owner.must("exec", "storing", "--", "sh", "-c", "cat $FIRST_PATH/note")
+    assert "kept" in read.out
+    held = (await ground.platform.show("storing"))["resources"]
+    assert {one["name"] for one in held} == {"first", "second"}
+    notes = list((ground.platform.home / "volumes").rglob("note"))
+    assert len(notes) == 2
+
+
 async def test_an_exception_that_is_over_allows_nothing_any_more(ground: Ground) -> None:
     what = ("-p", "required-owner", "-s", "excused", "-e", "staging", "-o", "ada", "-r", "later")
     path = ground.service("excused")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
@@ -38,7 +38,8 @@ DATABASE = pytest.mark.asyncio(loop_scope="session")
 WHAT = st.sampled_from(["token/a", "person/ada", "grant/1", "team/shop", "team/shop/ada"])
 
 
-@given(st.lists(st.tuples(st.booleans(), WHAT)))
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.booleans(), WHAT), max_size=8))
 def test_what_was_last_said_of_something_holds_after_a_start(
     tmp_path_factory: pytest.TempPathFactory, said: list[tuple[bool, str]]
 ) -> None:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from drystone.l00_kernel.clock import SystemClock
-from drystone.l00_kernel.errors import Denied
+from drystone.l00_kernel.errors import Denied, NotFound
 from drystone.l00_kernel.ports import NullLog
+from drystone.l10_engines.postgres.access import DatabaseAccess
+from drystone.l10_engines.postgres.database import Database
 from drystone.l50_orchestrator.drift import store
+from drystone.l50_orchestrator.drift.api import DriftApi
 from drystone.l50_orchestrator.drift.errors import NothingDrifted, OnlyAdopted
 from drystone.l50_orchestrator.drift.service import Drift
 from drystone.l50_orchestrator.releases.errors import ReleaseUnderWay
+from drystone.l50_orchestrator.releases.service import Releases
 from drystone.testing.orchestrator import RefuseAll, TableBook
-from drystone.testing.simulated_target import Run
-from l50_orchestrator.releases.stage import ADA, Stage, source
+from drystone.testing.reaches import REACHES, Reach, reach
+from drystone.testing.releases import parts_on
+from drystone.testing.simulated_target import Run, SimulatedTarget
+from l50_orchestrator.releases.stage import ADA, SCHEMA, Stage, source
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -152,3 +159,39 @@ async def test_a_look_now_and_then_finds_it(stage: Stage, drifting: Drift) -> No
             await asyncio.sleep(0.005)
     watching.cancel()
     await asyncio.wait({watching})
+
+
+MADE: list[Database] = []
+"""What was opened in this process, to be closed."""
+
+
+def make(access: str) -> Drift:
+    """Make the service on a database, and a target of its own with nothing on it."""
+    database = Database(msgspec.json.decode(access, type=DatabaseAccess), SCHEMA)
+    MADE.append(database)
+    parts = parts_on(database, SimulatedTarget())
+    return Drift(parts, Releases(parts).carrier.definition, SystemClock())
+
+
+@pytest.mark.parametrize("how", REACHES)
+async def test_drift_is_found_and_repaired_the_same_in_every_reach(
+    stage: Stage, drifting: Drift, how: Reach
+) -> None:
+    async with stage.worker():
+        await stage.deploy(version="one")
+    assert await fields(drifting) == []
+    access = msgspec.json.encode(stage.database.access).decode()
+    async with reach(how, DriftApi, make, access) as api:
+        (found,) = await api.find(ADA, service="orders")
+        assert (found.field, found.wanted, found.found) == ("service", "one", None)
+        assert found.repairs == ("repair",)
+        with pytest.raises(NotFound):
+            await api.find(ADA, environment="nowhere")
+        asked = await api.repair(ADA, environment="dev", service="orders")
+        assert (asked.kind, asked.state) == ("deploy", "queued")
+        with pytest.raises(ReleaseUnderWay):
+            await api.repair(ADA, environment="dev", service="orders")
+        with pytest.raises(NothingDrifted):
+            await api.repair(ADA, environment="dev", service="unheard-of")
+    while MADE:
+        await MADE.pop().close()

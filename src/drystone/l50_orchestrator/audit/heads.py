@@ -59,6 +59,14 @@ class Heads:
             )
         return Head(int(found[1]), found[2], at, found[4] is not None)
 
+    def sign(self) -> tuple[int, int, int]:
+        """Return what differs when the file does: its number, size and moment of change; zeros where there is none."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return (0, 0, 0)
+        return (found.st_ino, found.st_size, found.st_mtime_ns)
+
     def append(self, head: Head) -> None:
         """Write one more, and force it to the disk.
 

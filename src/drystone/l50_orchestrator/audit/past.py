@@ -35,6 +35,7 @@ class Past:
         self._heads = heads
         self._clock = clock
         self._seen: tuple[timedelta, str] | None = None
+        self._read: tuple[tuple[int, int, int], Head | None] | None = None
         self._looking = asyncio.Lock()
 
     async def require_present(self) -> None:
@@ -48,8 +49,7 @@ class Past:
         async with self._looking:
             now = self._clock.monotonic()
             if self._seen is None or now - self._seen[0] >= FRESH:
-                held = domain.standing(await asyncio.to_thread(self._heads.read))
-                problem = await turned(self._database, held[max(held)] if held else None)
+                problem = await turned(self._database, await self._last())
                 self._seen = (now, "" if problem is None else problem.text)
             text = self._seen[1]
         if text:
@@ -57,6 +57,14 @@ class Past:
                 f"{text}. Until the owner of the home has looked at it and accepted it (`drystone audit accept-restored --reason …`),"
                 " nobody else is let in"
             )
+
+    async def _last(self) -> Head | None:
+        """Return the last head that holds; the file is read again when it has changed, for it has a line for each five minutes."""
+        sign = self._heads.sign()
+        if self._read is None or self._read[0] != sign:
+            held = domain.standing(await asyncio.to_thread(self._heads.read))
+            self._read = (sign, held[max(held)] if held else None)
+        return self._read[1]
 
     def forget(self) -> None:
         """Look anew the next time."""
