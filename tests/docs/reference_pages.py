@@ -46,6 +46,7 @@ from drystone.l50_orchestrator.releases.api import ReleasesApi
 from drystone.l50_orchestrator.running.api import OrchestratorApi
 from drystone.l50_orchestrator.sources.api import SourcesApi
 from drystone.l50_orchestrator.targets.api import TargetApi
+from drystone.l80_governance.costs.api import CostsApi
 from faults.step_scenarios import reached
 
 MADE = "<!-- Made from the code: pytest tests/docs --update -->"
@@ -170,6 +171,7 @@ APIS: dict[str, type[Api]] = {
     "deployer": DeployerApi,
     "operations": OperationsApi,
     "operating": OperatingApi,
+    "costs": CostsApi,
     "keys": KeysApi,
     "peers": PeersApi,
     "orchestrator": OrchestratorApi,

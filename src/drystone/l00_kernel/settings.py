@@ -32,6 +32,7 @@ from drystone.l00_kernel.settings_tables import (
     BackupsSettings,
     CacheSettings,
     ConsoleSettings,
+    CostsSettings,
     DependenciesSettings,
     KeysSettings,
     LimitsSettings,
@@ -99,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     orchestrator: OrchestratorSettings = OrchestratorSettings()
     keys: KeysSettings = KeysSettings()
     backups: BackupsSettings = BackupsSettings()
+    costs: CostsSettings = CostsSettings()
     limits: LimitsSettings = LimitsSettings()
     signin: SigninSettings = SigninSettings()
     metrics: MetricsSettings = MetricsSettings()

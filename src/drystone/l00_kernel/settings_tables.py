@@ -130,6 +130,16 @@ class BackupsSettings(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path | None = None
 
 
+class CostsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What services cost.
+
+    Attributes:
+        prices: File with a table of prices of one's own; the platform's when not set.
+    """
+
+    prices: Path | None = None
+
+
 class LimitsSettings(_Engine, frozen=True, kw_only=True):
     """The rate limiter.
 

@@ -14,11 +14,11 @@ from typing import ClassVar
 from drystone.l00_kernel.contract import Api, Context, Page, call
 from drystone.l00_kernel.shortage import DiskFull
 from drystone.l25_deployer import errors
+from drystone.l25_deployer.absence_words import AbsenceView
 from drystone.l25_deployer.held_words import Arm, CanaryView, Outcome, Signals
 from drystone.l25_deployer.scaling_words import ScalingView
 from drystone.l25_deployer.standing_words import StandingView
 from drystone.l25_deployer.words import (
-    AbsenceView,
     AcceptedRisk,
     CameUp,
     DependencyFinding,

@@ -13,6 +13,7 @@ from drystone.l25_deployer.dependencies.model import PLATFORM
 from drystone.l25_deployer.dependencies.placing import placed
 from drystone.l25_deployer.descriptor import Merged, read, resolve
 from drystone.l25_deployer.errors import DescriptorRefused, PlanRefused
+from drystone.l25_deployer.estimates import Estimates, NoEstimates
 from drystone.l25_deployer.exposure import of_service
 from drystone.l25_deployer.local.records import ReleaseRecord
 from drystone.l25_deployer.stacks.acted_on import not_acted_on
@@ -21,6 +22,7 @@ from drystone.l25_deployer.stacks.model import ImageArtifact, Stacks, StaticArti
 from drystone.l25_deployer.stacks.origins import trace
 from drystone.l25_deployer.stacks.plan import plan
 from drystone.l25_deployer.stacks.show import value_text
+from drystone.l25_deployer.stacks.sizes import ServiceSize, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,11 +57,13 @@ class Intake:
         clock: The time.
         builds_isolated: Whether builds run in a sandbox.
         at_rest: How what is stored lies on the disk, as the owner says.
+        estimates: Puts a price on what a plan would deploy.
     """
 
     def __init__(
         self,
         *,
+        estimates: Estimates | None = None,
         runtime: str,
         runtimes: Mapping[str, Runtime],
         clock: Clock,
@@ -71,6 +75,7 @@ class Intake:
         self._clock = clock
         self._builds_isolated = builds_isolated
         self._at_rest: AtRest = at_rest
+        self._estimates = NoEstimates() if estimates is None else estimates
 
     def take(self, source: Source, environment: str, version: str) -> Wanted:
         """Read a descriptor.
@@ -156,6 +161,7 @@ class Intake:
             ),
             findings=tuple(placed(one, written) for one in found.findings),
             at_rest=self._at_rest,
+            cost=self._estimates.month(_size_now(kept), size_of(wanted.stacks)),
         )
 
     def release(
@@ -229,6 +235,11 @@ def _kept_data(wanted: Wanted, kept: KeptService | None) -> list[str]:
         f"resource '{name}' and its data are there from an earlier time"
         for name in kept.record.eternal
     ]
+
+
+def _size_now(kept: KeptService | None) -> ServiceSize | None:
+    deployed = kept.deployed() if kept is not None else None
+    return size_of(deployed) if deployed is not None else None
 
 
 def _type(resource: object) -> str:

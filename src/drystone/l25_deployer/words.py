@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 
 from drystone.l00_kernel.settings_tables import AtRest
+from drystone.l25_deployer.absence_words import AbsenceView
+from drystone.l25_deployer.cost_words import CostView
 from drystone.l25_deployer.held_words import CanaryView
 from drystone.l25_deployer.scaling_words import ScalingView
 
@@ -155,6 +157,7 @@ class PlanView(msgspec.Struct, frozen=True):
         runtime: What would isolate the instances, in words.
         exposed: What would not be isolated at all, and how it could be.
         findings: What the dependency check found; ``refused`` and ``notes`` say the same in words.
+        cost: What a month would cost; None where nobody knows prices.
         at_rest: How what is stored lies on the disk, as the owner of the platform says.
     """
 
@@ -170,6 +173,7 @@ class PlanView(msgspec.Struct, frozen=True):
     exposed: list[str] = []
     findings: tuple[DependencyFinding, ...] = ()
     at_rest: AtRest = "unknown"
+    cost: CostView | None = None
 
 
 class InstanceView(msgspec.Struct, frozen=True):
@@ -321,24 +325,6 @@ class StartupStep(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float | None = None
     text: str = ""
     at: datetime | None = None
-
-
-class AbsenceView(msgspec.Struct, frozen=True):
-    """A time in which no agent looked after the platform, while what ran went on.
-
-    Attributes:
-        since: When the last agent was seen.
-        until: When this one came.
-        proxy_restarts: How often the proxy started again by itself meanwhile.
-        requests: How many requests the access log tells of; None when that cannot be said.
-        found: What this agent found to have ended meanwhile, and started again.
-    """
-
-    since: datetime
-    until: datetime
-    proxy_restarts: int
-    requests: int | None
-    found: list[str]
 
 
 class PlatformStatus(msgspec.Struct, frozen=True):

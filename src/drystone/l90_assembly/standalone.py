@@ -36,6 +36,7 @@ from drystone.l25_deployer.stacks.provided import Account
 from drystone.l35_mesh.limits.holding import Holding
 from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l50_orchestrator.running.engine import NAME as ORCHESTRATOR
+from drystone.l80_governance.costs.service import Estimator, Prices
 from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l90_assembly.backups import backups_of, copyist_of, schedule_of
 from drystone.l90_assembly.console import CONSOLE, console_at_edge, console_of, console_part
@@ -74,8 +75,6 @@ ENGINES, DEPLOYER = 10, 25
 PORTS = "ports.json"
 """File of the home with the ports at which services reach each other."""
 
-Environ = Mapping[str, str]
-
 
 class Standalone(msgspec.Struct, frozen=True):
     """A platform that is put together and not started.
@@ -84,7 +83,7 @@ class Standalone(msgspec.Struct, frozen=True):
         deployer: Its API.
         backups: Copies of what services keep.
         schedule: Makes them when they are due.
-        operations: What people do to services that run.
+        operations: What people do to what runs.
         platform: Starts and stops it.
         supervisor: Keeps its engines.
         ads: Serves the proxy's configuration.
@@ -164,7 +163,7 @@ async def assemble(
     trials: Trials,
     clock: Clock,
     log: Log,
-    environ: Environ,
+    environ: Mapping[str, str],
     on_stopped: Callable[[], None],
 ) -> Standalone:
     """Put a platform together for one home.
@@ -314,6 +313,7 @@ async def assemble(
         clock=clock,
         builds_isolated=artifacts.are_isolated,
         at_rest=settings.at_rest,
+        estimates=Estimator(Prices(settings.costs.prices)),
     )
     deployer = Deployer(
         home=home.path,

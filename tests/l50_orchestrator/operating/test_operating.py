@@ -18,6 +18,7 @@ from drystone.l10_engines.postgres.schemas import provision
 from drystone.l10_engines.postgres.server import Postgres
 from drystone.l25_deployer.api import ExecOutput, HistoryEvent, Progress
 from drystone.l25_deployer.operations.api import Forwarding, OperationsApi
+from drystone.l25_deployer.stacks.sizes import ServiceSize
 from drystone.l50_orchestrator.operating.service import Operated
 from drystone.l50_orchestrator.ports import Gate
 from drystone.l50_orchestrator.registry.api import EnvironmentSaid
@@ -73,6 +74,10 @@ class Hands(OperationsApi):
     ) -> AsyncIterator[HistoryEvent]:
         raise NotImplementedError
         yield
+
+    @override
+    async def sizes(self, ctx: Context) -> list[ServiceSize]:
+        raise NotImplementedError
 
     @override
     async def forward(

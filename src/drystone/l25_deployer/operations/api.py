@@ -11,6 +11,7 @@ import msgspec
 
 from drystone.l00_kernel.contract import Api, Context, call
 from drystone.l25_deployer import errors
+from drystone.l25_deployer.stacks.sizes import ServiceSize
 from drystone.l25_deployer.words import HistoryEvent, Progress
 
 MOST_INSTANCES = 100
@@ -125,6 +126,11 @@ class OperationsApi(Api):
         Raises:
             ServiceNotFound: Nothing ever happened to such a service.
         """
+
+    @call("GET", "/v1/sizes")
+    @abc.abstractmethod
+    async def sizes(self, ctx: Context) -> list[ServiceSize]:
+        """Tell how large everything is that is deployed, with as many instances as there are now, and whose it is."""
 
     @call("POST", "/v1/environments/{environment}/services/{service}/forward")
     @abc.abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from drystone.l00_kernel.contract import Context
 from drystone.l25_deployer.local import steering
 from drystone.l25_deployer.local.forwarding import forward
 from drystone.l25_deployer.operations.api import Forwarding, OperationsApi
+from drystone.l25_deployer.stacks.sizes import ServiceSize, size_of
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.api import HistoryEvent, Progress
@@ -100,6 +102,16 @@ class Operations(OperationsApi):
             for one in every[told:]:
                 yield one
             told = len(every)
+
+    @override
+    async def sizes(self, ctx: Context) -> list[ServiceSize]:
+        found = []
+        for kept in self._services.all():
+            release, stacks = kept.active_release(), kept.deployed()
+            if release is not None and stacks is not None:
+                counts = Counter(one.group for one in release.instances)
+                found.append(size_of(stacks, counts))
+        return found
 
     @override
     async def forward(

@@ -145,6 +145,15 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ("drystone logs orders", "drystone logs orders -f -n 20 --group web"),
         ),
         Command(
+            "costs",
+            "costs:costs",
+            (
+                "drystone costs",
+                "drystone costs --by team --env prod",
+                "drystone costs --svg > costs.svg",
+            ),
+        ),
+        Command(
             "refusals",
             "refusals:refusals",
             ("drystone refusals", "drystone refusals orders --env prod --json"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from drystone.l35_mesh.migration.api import MigrationApi
     from drystone.l35_mesh.observed.api import ObservedApi
     from drystone.l50_orchestrator.running.api import OrchestratorApi
+    from drystone.l80_governance.costs.api import CostsApi
 
 A = TypeVar("A", bound="Api")
 
@@ -53,6 +54,13 @@ def operations(folder: Path) -> AbstractAsyncContextManager[OperationsApi]:
     from drystone.l25_deployer.operations.api import OperationsApi  # noqa: PLC0415 - loads the contract
 
     return _answering(folder, OperationsApi)
+
+
+def costs_of(folder: Path) -> AbstractAsyncContextManager[CostsApi]:
+    """Connect to what tells the costs of a home, as :func:`platform` does to its deployer."""
+    from drystone.l80_governance.costs.api import CostsApi  # noqa: PLC0415 - loads the contract
+
+    return _answering(folder, CostsApi)
 
 
 def client(folder: Path) -> AbstractAsyncContextManager[DeployerApi]:

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from drystone.l85_surfaces.cli.terminal import PLAIN, Paint, Style
+from drystone.l85_surfaces.cli.views.costs import of_plan
 from drystone.l85_surfaces.cli.views.tables import shorten
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def plan(view: PlanView, *, paint: Paint = PLAIN) -> Iterator[str]:
         Style.BAD,
     )
     yield from _list("accepted, not acted on yet", view.not_yet, paint, Style.WARN)
+    yield from _list("costs", of_plan(view), paint, Style.QUIET)
     yield from _list("worth knowing", view.notes, paint, Style.QUIET)
     exposed = [line for text in view.exposed for line in textwrap.wrap(text, 76)]
     yield from _list("not isolated", exposed, paint, Style.WARN)

@@ -1,0 +1,88 @@
+"""Tables of prices: files that anybody can replace by their own."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from decimal import Decimal
+from importlib.resources import files
+
+import msgspec
+
+from drystone.l80_governance.costs.errors import PriceTableRefused
+
+MOST_DIGITS = 12
+LARGEST = Decimal(1_000_000)
+
+
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one piece costs, in the table's currency.
+
+    Attributes:
+        hour: For an hour, whatever its size.
+        cpu_hour: For a CPU for an hour.
+        gib_hour: For a GiB of memory for an hour.
+        month: For a month, whatever its size.
+    """
+
+    hour: Decimal = Decimal(0)
+    cpu_hour: Decimal = Decimal(0)
+    gib_hour: Decimal = Decimal(0)
+    month: Decimal = Decimal(0)
+
+
+class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Prices of one place at one time.
+
+    Attributes:
+        name: What it is called.
+        source: Where the figures come from.
+        date: When they held.
+        currency: Three letters.
+        instance: Of instances.
+        resources: By type; what has no rate is told as unpriced.
+    """
+
+    name: str
+    source: str
+    date: date
+    currency: str
+    instance: Rate
+    resources: dict[str, Rate] = {}
+
+
+def read_table(text: str, file: str) -> PriceTable:
+    """Read a table.
+
+    Args:
+        text: TOML; amounts are texts, so that they stay exact.
+        file: What to call it in messages.
+
+    Raises:
+        PriceTableRefused: It has a mistake.
+    """
+    try:
+        table = msgspec.convert(tomllib.loads(text), PriceTable)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as e:
+        raise PriceTableRefused(f"{file}: {e}; see the table that comes with the platform") from e
+    if not (len(table.currency) == 3 and table.currency.isascii() and table.currency.isupper()):
+        raise PriceTableRefused(f"{file}: currency: write three capital letters, such as EUR")
+    rates = {"instance": table.instance, **table.resources}
+    for name, rate in rates.items():
+        for key in rate.__struct_fields__:
+            _require_amount(getattr(rate, key), f"{file}: {name}.{key}")
+    return table
+
+
+def _require_amount(amount: Decimal, where: str) -> None:
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or not 0 <= amount <= LARGEST or exponent < -MOST_DIGITS:
+        raise PriceTableRefused(
+            f"{where}: an amount is a number from 0 to {LARGEST}, with {MOST_DIGITS} decimals at most"
+        )
+
+
+def table_of_the_platform() -> PriceTable:
+    """Return the table that comes with the platform."""
+    name = "fargate.toml"
+    return read_table((files(__package__) / "tables" / name).read_text(), name)
