@@ -193,7 +193,7 @@ class _Measured:
     def ended(self, state: str) -> None:
         self.done += 1
         self.failed += state != "served"
-        if self.done in {self._whole // 5, self._whole}:
+        if self.done % max(1, self._whole // 5) == 0:
             self.memory[self.done] = self._rss()
 
     def _rss(self) -> float:
