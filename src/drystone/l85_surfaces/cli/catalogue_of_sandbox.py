@@ -6,7 +6,7 @@ from drystone.l85_surfaces.cli.command import Command, Group
 
 SANDBOX = Group(
     "sandbox",
-    "The services of a workspace here, with what they need: run, look, stop, forget.",
+    "The services of a workspace here, with what they need: run, look, prove, stop, forget.",
     (
         Command(
             "sandbox up",
@@ -21,6 +21,19 @@ SANDBOX = Group(
             "sandbox status",
             "sandbox:status",
             ("drystone sandbox status", "drystone sandbox status --json"),
+        ),
+        Command(
+            "sandbox prove",
+            "sandbox_checks:prove",
+            ("drystone sandbox prove", "drystone sandbox prove shop --json"),
+        ),
+        Command(
+            "sandbox emit",
+            "sandbox_checks:emit",
+            (
+                "drystone sandbox emit order.created",
+                "drystone sandbox emit order.created --count 20",
+            ),
         ),
         Command("sandbox down", "sandbox:down", ("drystone sandbox down",)),
         Command(

@@ -31,6 +31,7 @@ from drystone.l85_surfaces.cli.terminal import Style, Terminal, remark
 from drystone.l85_surfaces.cli.views.times import taken
 from drystone.l85_surfaces.sandbox import sandbox_file
 from drystone.l85_surfaces.sandbox.choices import Choice, Wish, choose, wish_of
+from drystone.l85_surfaces.sandbox.errors import SandboxIncomplete
 from drystone.l85_surfaces.sandbox.places import Place, Plan, home_for
 from drystone.l85_surfaces.sandbox.running import Came, Running
 from drystone.l85_surfaces.sandbox.stand_ins import document_of
@@ -108,7 +109,7 @@ async def bring_sandbox_up(wanted: Wanted, out: Terminal, *, detach: bool, watch
         The exit code.
 
     Raises:
-        SandboxIncomplete: Some services did not come up; with ``detach``, the others run on.
+        SandboxIncomplete: Some services did not come up, and it is detached; the others run on.
         Interrupted: Ctrl-C was pressed before it was up.
         PlatformError: The platform did not come up.
     """
@@ -241,7 +242,15 @@ async def _serve(wanted: Wanted, out: Terminal, began: float, *, stays: bool) ->
     place.keep(wanted.plan())
     async with client(place.home) as api, traffic_migration(place.home) as migrations:
         running = Running(api, migrations, place, teller(out))
-        await running.bring_up(wanted.workspace, wanted.choices)
+        try:
+            await running.bring_up(wanted.workspace, wanted.choices)
+        except SandboxIncomplete as e:
+            if not stays:
+                raise
+            remark(
+                f"{out.paint('error:', Style.BAD)} {e.message}\nthe rest runs; mend it, or press Ctrl-C"
+            )
+            return
     for one in wanted.choices:
         if one.way == "absent":
             out.line(f"- {one.name}  absent  {one.why}; needed by {', '.join(one.needed_by)}")

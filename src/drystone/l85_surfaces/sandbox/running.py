@@ -152,7 +152,7 @@ class Running:
             self.told(Came(name, way, "begins"))
             began = time.monotonic()
             try:
-                url = await _followed(
+                url = await followed(
                     self._api.deploy(context(), source=source, environment=environment)
                 )
             except PlatformError as e:
@@ -204,7 +204,7 @@ class Running:
                     stream = self._api.destroy(
                         context(), environment=one.environment, service=one.service
                     )
-                    await _followed(stream)
+                    await followed(stream)
                 except PlatformError as e:
                     failed[one.service] = e.message
                     continue
@@ -230,7 +230,7 @@ class Running:
         return [one for one in ended if one is not None]
 
 
-async def _followed(stream: AsyncIterator[Progress]) -> str:
+async def followed(stream: AsyncIterator[Progress]) -> str:
     """Wait for the end of an operation.
 
     Returns:

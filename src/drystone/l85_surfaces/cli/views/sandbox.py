@@ -9,6 +9,13 @@ from drystone.l85_surfaces.cli.terminal import Paint, Style
 from drystone.l85_surfaces.sandbox.looking import Seen, Served
 
 MOST_CALLS = 10
+VERDICTS = {
+    "holds": ("✓ holds", Style.GOOD),
+    "broken": ("✗ broken", Style.BAD),
+    "unproven": ("- unproven", Style.WARN),
+    "unjudged": ("✗ unjudged", Style.BAD),
+}
+"""How the verdict of a proof looks."""
 
 
 def sandbox_lines(seen: Seen, dashboard: str | None, home: Path, *, paint: Paint) -> Iterator[str]:
