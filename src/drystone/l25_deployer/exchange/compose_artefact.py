@@ -13,7 +13,7 @@ from drystone.l25_deployer.exchange.drafting import Files, Making
 from drystone.l25_deployer.exchange.interpolation import Interpolated
 from drystone.l25_deployer.exchange.walk import Walk
 
-_IMAGE = re.compile(
+IMAGE = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?/)?[a-z0-9]+(?:[._/-]{1,2}[a-z0-9]+)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
@@ -119,7 +119,7 @@ class Artefact:
                 "the platform does not run Dockerfiles",
                 f"build it before each deploy: {where}",
             )
-        elif _IMAGE.fullmatch(image):
+        elif IMAGE.fullmatch(image):
             self._making.put(image, "image")
             if is_built:
                 self._remarks.todo(

@@ -26,7 +26,18 @@ _ABOUT_SECRETS = re.compile(
 )
 _CREDENTIALS = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
 _ORDER = (
-    *("schema", "service", "description", "owner", "tier", "tags", "links", "image", "process"),
+    *(
+        "schema",
+        "service",
+        "description",
+        "owner",
+        "tier",
+        "data",
+        "tags",
+        "links",
+        "image",
+        "process",
+    ),
     *("static", "command", "port", "health", "deepcheck", "size", "scale", "stop", "workers"),
     *("sidecars", "env", "secrets", "resources", "dependencies", "network", "proxy", "schedules"),
     *("alarms", "deploy", "environments"),

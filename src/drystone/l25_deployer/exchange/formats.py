@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from drystone.l25_deployer.exchange import compose
+from drystone.l25_deployer.exchange import compose, micros, score
 from drystone.l25_deployer.exchange.drafting import Files, Imported
 
 
@@ -26,4 +26,8 @@ class Reader(Protocol):
         """
 
 
-FORMATS: Mapping[str, Reader] = {"compose": compose.read}
+FORMATS: Mapping[str, Reader] = {
+    "compose": compose.read,
+    "score": score.read,
+    "micros": micros.read,
+}

@@ -31,6 +31,7 @@ COMING_AND_GOING: tuple[Command | Group, ...] = (
         (
             "drystone import compose.yaml --format compose --owner shop",
             "drystone import compose.yaml --format compose --output .",
+            "drystone import score.yaml --format score",
         ),
     ),
     Command(

@@ -27,7 +27,7 @@ def import_(
     /,
     *,
     form: Annotated[
-        Literal["compose"],
+        Literal["compose", "score", "micros"],
         Parameter(name=("--format", "-f"), show_default=False, help="What the file is."),
     ],
     owner: Annotated[
