@@ -55,6 +55,8 @@ class Arm(msgspec.Struct, frozen=True):
         users_in_error: How many of them met an error, each counted once, on the release where that was.
         users_tried: How often one who had met none before asked, once a second at most.
         users_at_risk: How many asked within the last minute who had met none before it. It rises and falls.
+        users_turned: Of the new release: how many got twenty good answers and no bad one of the release that serves, and since then five
+            bad ones and no good one of this. It rises and falls.
     """
 
     requests: int = 0
@@ -66,6 +68,7 @@ class Arm(msgspec.Struct, frozen=True):
     users_in_error: int = 0
     users_tried: int = 0
     users_at_risk: int = 0
+    users_turned: int = 0
 
 
 class Signals(msgspec.Struct, frozen=True):

@@ -101,6 +101,7 @@ class Arm(msgspec.Struct, frozen=True):
         users_in_error: How many of them met an error, each counted once.
         users_tried: How often one who had met none before asked; where the target does not say, each request counts.
         users_at_risk: How many asked within the last minute who had met none before it; it rises and falls.
+        users_turned: How many were well on the release before, and got nothing but errors on the new one; it rises and falls.
     """
 
     requests: int = 0
@@ -113,6 +114,7 @@ class Arm(msgspec.Struct, frozen=True):
     users_in_error: int = 0
     users_tried: int = 0
     users_at_risk: int = 0
+    users_turned: int = 0
 
 
 class Signals(msgspec.Struct, frozen=True):

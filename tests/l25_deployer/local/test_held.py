@@ -554,6 +554,30 @@ async def test_users_are_told_apart_and_one_who_fails_again_and_again_counts_onc
             await until(lambda: not [*(folder / "h").rglob("users.json")], "users are forgotten")
 
 
+async def test_a_tenant_that_was_well_before_and_then_fails_always_has_turned(at: At) -> None:
+    number = await at.hold("k1", "env: {FAILS: '1'}")
+    await at.shift("k1", 0.05, cohort="tenant")
+    tenants = [{"x-tenant-id": f"t{i}"} for i in range(12)]
+    before = [await answerer(at.port, one) for one in tenants]
+    stays = [one for one, answered in zip(tenants, before, strict=True) if answered != number]
+    for one in stays:
+        for _ in range(20):
+            assert (await ask(at.port, HOST, headers=one))[:3] == "200"
+    await at.shift("k1", 0.95, cohort="tenant")
+    for ill in stays:
+        if (await ask(at.port, HOST, "/bad", headers=ill))[:3] == "500":
+            break  # it is on the new release, which nearly all are now
+    others = [one for one in tenants if one is not ill]
+    for _ in range(5):
+        await ask(at.port, HOST, "/bad", headers=ill)
+        for one in others:
+            await answerer(at.port, one)
+    async with asyncio.timeout(20):
+        while (seen := await at.signals("k1")).canary.users_turned != 1:
+            pass
+    assert seen.canary.users_in_error == 1
+
+
 async def _counted(at: At, *, met: int, errors: int) -> Signals:
     """Wait until so many users were seen, and so many in error: proxies write down each second."""
     async with asyncio.timeout(20):

@@ -93,6 +93,19 @@ def test_at_risk_is_who_asked_within_a_minute_and_had_met_no_error_before() -> N
     assert known.at_risk("canary", at) == 0
 
 
+def test_who_was_well_and_gets_nothing_but_errors_on_the_other_release_has_turned() -> None:
+    known = users()
+    for who in ("tenant", "other", "ill"):
+        known.count([("stable", attempt(who, is_bad=who == "ill" and n == 3)) for n in range(25)])
+    assert known.turned == 0
+    for who in ("tenant", "other", "ill", "new"):
+        known.count([("canary", attempt(who, is_bad=True)) for _ in range(5)])
+    assert known.turned == 2
+    known.count([("canary", attempt("other"))])
+    known.count([("canary", attempt("other", is_bad=True)) for _ in range(9)])
+    assert known.turned == 1
+
+
 def test_requests_that_name_nobody_count_each() -> None:
     known = users()
     known.count([("canary", attempt(None, is_bad=n < 2)) for n in range(5)])

@@ -29,6 +29,7 @@ ARMS = st.builds(
     users_in_error=COUNTS,
     users_tried=COUNTS,
     users_at_risk=COUNTS,
+    users_turned=COUNTS,
     dependency_errors=COUNTS,
 )
 EVENTS = st.lists(st.text(max_size=600), max_size=100).map(tuple)

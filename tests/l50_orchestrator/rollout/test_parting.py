@@ -67,3 +67,17 @@ def test_a_canary_of_which_no_answer_was_good_is_not_promoted_for_want_of_proof(
     state = machine.looked(state, later)
     assert (state.phase, state.share) == ("held", 0.1)
     assert "no answer of it was good" in state.why
+
+
+def test_one_who_was_well_before_and_gets_nothing_but_errors_keeps_a_canary_where_it_is() -> None:
+    """As a tenant whose requests the new release cannot answer: one sign, which proves nothing, and nobody is to miss."""
+    once = Counted(Arm(9, 1), Arm(90, 0), 0.1)
+    look = Look(at=timedelta(minutes=1), counts={"errors": once}, turned=1)
+    state = machine.looked(rollout("tenant"), look)
+    assert state.phase == "rising"
+    later = Look(at=3 * HOUR, requests=Counted(Arm(9), Arm(90)), turned=1)
+    state = machine.looked(state, later)
+    assert (state.phase, state.share) == ("held", 0.1)
+    assert "1 tenant who was well on the stable release got nothing but errors" in state.why
+    well = Look(at=4 * HOUR, requests=Counted(Arm(9), Arm(90)))
+    assert machine.looked(state, well).phase == "promoted"

@@ -29,6 +29,9 @@ MINUTE = 60
 """Seconds for which somebody who asked counts as being there, and after which an answer is timed: the first ones may be slow for
 what a release does once for each user, and a user counts once, since some wait longer than others, always."""
 
+LEAST_WELL, LEAST_ILL = 20, 5
+"""So many good answers of the release that serves, and then so many bad ones of the other and no good one, and a user has *turned*."""
+
 Side = Literal["stable", "canary"]
 _BITS = 53  # every reader of JSON takes them for a whole number
 
@@ -41,6 +44,8 @@ class Sums(msgspec.Struct):
         in_error: Those whose first error was here.
         tried: How often somebody at risk asked, once in a reading.
         times: How many answers were in each class of times, one of each user.
+        good: How many good answers each user got, as far as that matters, by digest; less than 0 once there was a bad one.
+        bad: The same of bad answers; less than 0 once there was a good one.
         untimed: When those came of whom no answer was timed yet, by digest, in whole seconds since 1970.
         seen: Of those who asked and had met no error, when that was last, by digest, in whole seconds since 1970.
         nameless: How many requests named nobody, by second; those of the last minute.
@@ -50,6 +55,8 @@ class Sums(msgspec.Struct):
     in_error: int = 0
     tried: int = 0
     times: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    good: dict[int, int] = {}
+    bad: dict[int, int] = {}
     untimed: dict[int, int] = {}
     seen: dict[int, int] = {}
     nameless: dict[int, int] = {}
@@ -103,6 +110,8 @@ class Users(msgspec.Struct):
                 del sums.untimed[who]
                 sums.times[_class(one)] += 1
             sums.seen[who] = max(second, before or 0)
+            _note(sums.bad if one.is_bad else sums.good, who)
+            (sums.good if one.is_bad else sums.bad)[who] = -1
             if who in self.had:
                 continue
             tried[side].add(who)
@@ -121,6 +130,14 @@ class Users(msgspec.Struct):
             last >= since and self.had.get(who, since) >= since for who, last in sums.seen.items()
         )
         return named + sum(n for second, n in sums.nameless.items() if second >= since)
+
+    @property
+    def turned(self) -> int:
+        """How many were well on the release that serves, and got nothing but errors since they are on the one that is tried."""
+        return sum(
+            count >= LEAST_ILL and self.stable.good.get(who, 0) >= LEAST_WELL
+            for who, count in self.canary.bad.items()
+        )
 
     def digest(self, who: str) -> int:
         """Return by what a user is remembered."""
@@ -141,8 +158,16 @@ class Users(msgspec.Struct):
             whole = 1 << self.halved
             for sums in (self.stable, self.canary):
                 sums.seen = {who: last for who, last in sums.seen.items() if not who % whole}
+                sums.good = {who: n for who, n in sums.good.items() if not who % whole}
+                sums.bad = {who: n for who, n in sums.bad.items() if not who % whole}
                 sums.untimed = {who: at for who, at in sums.untimed.items() if not who % whole}
             self.had = {who: first for who, first in self.had.items() if not who % whole}
+
+
+def _note(counts: dict[int, int], who: int) -> None:
+    """Count one more, unless there was one of the other kind before, or enough."""
+    count = counts.get(who, 0)
+    counts[who] = count + 1 if 0 <= count < LEAST_WELL else count
 
 
 @lru_cache(maxsize=64)

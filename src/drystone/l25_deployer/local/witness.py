@@ -91,6 +91,7 @@ class Witness:
             users_in_error=sums.in_error,
             users_tried=sums.tried,
             users_at_risk=users.at_risk(side, self._kept.machine.clock.now()),
+            users_turned=users.turned if side == "canary" else 0,
         )
 
     def forget(self) -> None:

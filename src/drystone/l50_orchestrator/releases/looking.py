@@ -65,6 +65,7 @@ def look_of(plan: Plan, before: Signals, now: Signals) -> Look:
         requests=Counted(_part(canary, canary.errors), _part(stable, stable.errors)),
         events=_events(before, now),
         unmeasured=unmeasured,
+        turned=now.canary.users_turned if by_user else 0,
     )
 
 

@@ -91,6 +91,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         requests: All requests and failures, whoever they came from: what an objective speaks of. None where there is none.
         events: Examples of what was bad on the canary.
         unmeasured: By metric that is to be watched, why nothing is known of it.
+        turned: How many users were well on stable, and got nothing but errors since they are on the canary.
     """
 
     at: timedelta
@@ -99,6 +100,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     requests: Counted | None = None
     events: tuple[Event, ...] = ()
     unmeasured: dict[str, str] = {}
+    turned: int = 0
 
     @property
     def is_blind(self) -> bool:

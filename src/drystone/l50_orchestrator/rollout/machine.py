@@ -180,7 +180,7 @@ def looked(state: State, look: Look) -> State:
     if finding.is_bad and state.phase != "alarmed":
         return _alarm(state, words.bad(standing, finding, watch))
     if state.phase in {"rising", "held"}:
-        state = _go_on(state, finding)
+        state = _go_on(state, finding, look.turned)
     return _refreshed(state)
 
 
@@ -256,22 +256,39 @@ def _alarm(state: State, why: str) -> State:
     return _turn(state, why, phase="rolled-back", share=0.0)
 
 
-def _go_on(state: State, finding: Finding) -> State:
-    """Go to the next step if it is time, or wait."""
+def _go_on(state: State, finding: Finding, turned: int) -> State:
+    """Go to the next step if it is time, or wait.
+
+    Args:
+        state: Rising or held.
+        finding: What the bets come to.
+        turned: How many users were well on stable, and got nothing but errors since they are on the canary. One of them
+            proves nothing, and may be a whole tenant: a person is to look.
+    """
     watch, hold = state.plan.watch, state.plan.steps[state.number].hold
     is_time = state.held >= hold
-    if finding.is_good and (watch.early or is_time):
-        return _to_step(state, state.number + 1, words.good(state.standing, finding, watch))
-    if not is_time:
+    if not is_time and not (finding.is_good and watch.early):
         return state
-    if finding.is_stable_broken and finding.is_over:
-        return _hold(state, "both releases break the objective: held until the canary keeps it")
+    if turned:
+        return _hold(state, words.turned(turned, watch))
+    if finding.is_good:
+        return _to_step(state, state.number + 1, words.good(state.standing, finding, watch))
     what = words.step(state.plan, state.number)
-    if state.tried.canary.n >= LEAST_TRIED and state.tried.canary.bad == state.tried.canary.n:
-        return _hold(state, f"no answer of it was good at {what}: held, whatever else is proven")
-    if watch.quiet == "promote":
-        return _to_step(state, state.number + 1, f"nothing proven against it at {what}")
-    return _hold(state, f"nothing proven at {what}: held; promote it, abort it, or wait for proof")
+    if why := _kept_by(state, finding, what):
+        return _hold(state, why)
+    return _to_step(state, state.number + 1, f"nothing proven against it at {what}")
+
+
+def _kept_by(state: State, finding: Finding, what: str) -> str:
+    """Say why a canary of which nothing is proven stays where it is; nothing where it goes on."""
+    if finding.is_stable_broken and finding.is_over:
+        return "both releases break the objective: held until the canary keeps it"
+    tried = state.tried.canary
+    if tried.n >= LEAST_TRIED and tried.bad == tried.n:
+        return f"no answer of it was good at {what}: held, whatever else is proven"
+    if state.plan.watch.quiet == "promote":
+        return ""
+    return f"nothing proven at {what}: held; promote it, abort it, or wait for proof"
 
 
 def _hold(state: State, why: str) -> State:

@@ -17,6 +17,12 @@ def bad(standing: Standing, finding: Finding, watch: Watch) -> str:
     return f"proven bad by {counts(standing, first, watch.by)}; {odds(finding.evidence)}"
 
 
+def turned(count: int, watch: Watch) -> str:
+    """Say that some were well on stable, and are not on the canary."""
+    who = f"1 {watch.by} who was" if count == 1 else f"{count:,} {watch.by}s who were"
+    return f"{who} well on the stable release got nothing but errors on the canary: held; promote it, or abort it"
+
+
 def good(standing: Standing, finding: Finding, watch: Watch) -> str:
     """Say why it is proven good."""
     if finding.is_stable_broken:
