@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.access import decisions
+from benchmarks.backups import backups
 from benchmarks.edge import edge
 from benchmarks.edge_parts import edge_parts
 from benchmarks.in_flight import deploys_in_flight
@@ -208,6 +209,7 @@ BENCHMARKS: dict[str, Callable[[int], Awaitable[str]]] = {
     "memory": memory,
     "killed-agent": agents,
     "killed-edge": edges,
+    "backups": backups,
 }
 
 COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from drystone.l00_kernel.atomic import read_if_exists, write_atomically
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l00_kernel.shortage import LEAST_BYTES, DiskFull, room_at
+from drystone.l00_kernel.shortage import LEAST_BYTES, DiskFull, needs_room, room_at
 from drystone.l25_deployer.backups import places
 from drystone.l25_deployer.backups.domain import Manifest, Reason, Trial, new_id
 from drystone.l25_deployer.backups.errors import BackupWrong, NothingToBackUp
@@ -156,7 +156,10 @@ class Copyist(Copying):
         self._require_room(place, needed, owner)
         async with drafted(place) as draft:
             places.COPYING.reach()
-            copied = await self._while_there_is_room(place, driver.back_up(owner, wanted, draft))
+            with needs_room(place.parent):
+                copied = await self._while_there_is_room(
+                    place, driver.back_up(owner, wanted, draft)
+                )
             parts = await asyncio.to_thread(parts_of, draft)
             manifest = Manifest(
                 id=id_,
