@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from typing import Any
 
@@ -103,6 +104,25 @@ async def test_two_environments_of_one_service_work_by_the_same_names_on_things_
             assert await _get(port, "dev", "/add") == "added"
             for environment in ("dev", "test"):
                 found[environment] = await _get(port, environment, "/all")
+            before = whole.supervisor["aws"].status().pid
+            assert [step async for step in whole.platform.stop()]
+            assert whole.supervisor["aws"].status().pid is None
+        async with embedded(folder / "h", chosen) as whole:
+            assert whole.supervisor["aws"].status().pid not in (None, before)
+            again = await _get(port, "dev", "/all")
+            assert again["items"] == found["dev"]["items"]
+            assert again["account"] == found["dev"]["account"]
+            names = ["carts", "jobs", "news", "log", "seal", "token"]
+            destroyed = whole.deployer.destroy(
+                ASKING, environment="dev", service="shop", confirm=names
+            )
+            assert [progress async for progress in destroyed]
+            assert await _get(port, "test", "/all")
+            state = sqlite3.connect(folder / "h/engines/aws/data/state.sqlite")
+            assert state.execute("select owner from accounts").fetchall() == [("test.shop",)]
+            whose = set(state.execute("select account from parts").fetchall())
+            assert whose == {(found["test"]["account"],)}
+            state.close()
         assert found["dev"].pop("account") != found["test"].pop("account")
         assert found == {
             "dev": {

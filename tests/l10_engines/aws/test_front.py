@@ -12,6 +12,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from msgspec import structs
 
 from drystone.l10_engines.aws.access import AccountAccess
 from drystone.l10_engines.aws.declarations import Queue, Table
@@ -91,9 +92,21 @@ async def test_a_request_that_cannot_be_read_is_refused_and_the_next_is_answered
     assert found["QueueUrls"] == [made.url]
 
 
-async def test_a_body_without_end_is_refused(engine: AwsStandIn) -> None:
-    status, _ = await asyncio.to_thread(post, engine, {}, b"x" * (16 * 2**20 + 1))
+async def test_a_body_without_end_is_refused_and_that_of_a_stranger_is_not_read(
+    engine: AwsStandIn,
+) -> None:
+    access, _ = await engine.declare("dev.long", "jobs", QUEUE)
+    body = b"x" * (16 * 2**20 + 1)
+    status, _ = await asyncio.to_thread(post, engine, signed(access, b"{}"), body)
     assert status == 413
+    for headers in ({}, signed(structs.replace(access, access_key="AKIA" + "B" * 16), b"{}")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
+        lines = [f"{name}: {value}" for name, value in headers.items() if name != "Content-Length"]
+        head = ["POST / HTTP/1.1", "host: x", "content-length: 1000000000", *lines, "", ""]
+        writer.write("\r\n".join(head).encode())
+        async with asyncio.timeout(10):
+            assert (await reader.readline()).split()[1] == b"400"
+        writer.close()
 
 
 async def test_pages_of_the_simulator_and_of_the_agent_are_closed(engine: AwsStandIn) -> None:

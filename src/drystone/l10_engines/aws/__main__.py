@@ -24,6 +24,9 @@ from drystone.l10_engines.aws.writing import Keeper
 STATE = "state.sqlite"
 """The file in the working directory that holds everything."""
 
+CONNECTIONS = 500
+"""How many clients may be connected at once; the next one is told to come back."""
+
 UNWRITTEN = 74
 """How the process ends when something could not be written (``EX_IOERR`` of sysexits.h)."""
 
@@ -60,6 +63,7 @@ async def serve(port: int, token: str, most: int) -> int:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=2,
+        limit_concurrency=CONNECTIONS,
     )
     server = uvicorn.Server(config)
     # asyncio turns Nagle's algorithm off only for sockets that say that they are TCP; with it, each answer takes 40 ms.

@@ -24,7 +24,7 @@ from drystone.l10_engines.aws.accounts import Accounts
 from drystone.l10_engines.aws.errors import NotDeclarable
 from drystone.l10_engines.aws.keeping import Kept
 from drystone.l10_engines.aws.orders import ADMINISTRATION, TOKEN
-from drystone.l10_engines.aws.signature import Refused, verify
+from drystone.l10_engines.aws.signature import Refused, claimed_key, verify
 from drystone.l10_engines.aws.simulator import Answer
 from drystone.l10_engines.aws.writing import Keeper
 
@@ -74,6 +74,7 @@ class Front:
         self._kept = kept
         self._token = token
         self._most = most
+        self._told: set[tuple[str, str, str]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
@@ -83,14 +84,16 @@ class Front:
         for raw, value in scope["headers"]:
             name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
             headers[name] = f"{headers[name]},{text}" if name in headers else text
-        body = await _whole(receive)
+        is_ours = scope["path"].startswith(ADMINISTRATION)
+        # A body is read only for somebody who may be known: who is not cannot fill the memory.
+        body = await _whole(receive) if is_ours or self._may_be_known(headers) else b""
         if body is None:
             status, answered, content = _refusal(
                 Refused("RequestEntityTooLarge", f"a request has {BODY} bytes at most"),
                 headers,
                 413,
             )
-        elif scope["path"].startswith(ADMINISTRATION):
+        elif is_ours:
             status, answered, content = await self._administer(scope["path"], headers, body)
         else:
             try:
@@ -105,6 +108,10 @@ class Front:
         start.append((b"content-length", str(len(content)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": start})
         await send({"type": "http.response.body", "body": content})
+
+    def _may_be_known(self, headers: dict[str, str]) -> bool:
+        key = claimed_key(headers)
+        return key is not None and self._accounts.secret_of(key) is not None
 
     async def _answer(self, scope: Scope, headers: dict[str, str], body: bytes) -> Answer:
         signer = verify(
@@ -158,7 +165,10 @@ class Front:
         except Refused:
             raise
         except Exception as e:
-            _log.exception("%s %s", asked.service, asked.action)
+            trouble = (asked.service, asked.action, type(e).__name__)
+            if trouble not in self._told:  # once, or whoever repeats it fills the disk
+                self._told.add(trouble)
+                _log.exception("%s %s", asked.service, asked.action)
             raise Refused(
                 "InternalFailure", f"{asked.service} cannot do this: {type(e).__name__}"
             ) from e

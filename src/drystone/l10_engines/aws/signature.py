@@ -50,6 +50,12 @@ class Signer(msgspec.Struct, frozen=True):
     service: str
 
 
+def claimed_key(headers: Mapping[str, str]) -> str | None:
+    """Return the key that a request says it is signed with, before anything is proven; None when it says none."""
+    found = _AUTHORIZATION.fullmatch(headers.get("authorization", "").strip())
+    return found[1] if found else None
+
+
 def verify(
     *,
     method: str,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from typing_extensions import override
 
 from drystone.l10_engines.aws import declarations
+from drystone.l25_deployer.local.resources.copies import NoBackup
 from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
 from drystone.l25_deployer.stacks import provided
 
@@ -62,6 +63,14 @@ class AccountResources(ResourceDriver[provided.Account]):
     @override
     async def suspend(self, owner: Owner) -> None:
         return
+
+    @override
+    def _no_backup(self, owner: Owner) -> NoBackup:
+        return NoBackup(
+            f"'{owner.resource}' of {owner.service} in {owner.environment} has no backup: what is reached by the protocols of"
+            " AWS is on disk and survives restarts, and is copied with the whole home alone; keep what must not be lost in a"
+            " database, a bucket or a volume"
+        )
 
 
 def account_of(owner: Owner) -> str:

@@ -1,0 +1,46 @@
+"""What queues, topics and streams cannot be is said with the file, before anything is asked of an engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from drystone.l25_deployer.descriptor import read
+
+HEAD = "schema: 1\nservice: a\nowner: b\nprocess: {command: [c]}\nresources:\n"
+
+
+@pytest.mark.parametrize(
+    ("resource", "message"),
+    [
+        ("{type: queue, visibility: 13h}", "a message can be worked on for 12h at most"),
+        ("{type: queue, retain: 30s}", "a message waits 1m to 14d"),
+        ("{type: queue, retain: 15d}", "a message waits 1m to 14d"),
+        ("{type: queue, delay: 16m}", "a message can be held back for 15m at most"),
+        ("{type: queue, attempts: 1001}", "a message is given out 1000 times at most"),
+        ("{type: stream, retain: 1h}", "records are kept 1d to 365d"),
+        ("{type: stream, shards: 501}", "a stream has 500 shards at most"),
+        ("{type: topic, to: [nobody]}", "there is no queue 'nobody'"),
+        (
+            "{type: topic, to: [ordered]}",
+            "a topic that keeps no order cannot pass on to a queue that does",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_line(resource: str, message: str) -> None:
+    reading = read(f"{HEAD}  it: {resource}\n  ordered: {{type: queue, fifo: true}}\n")
+    assert [message in problem.message for problem in reading.problems] == [True]
+    assert [problem.line for problem in reading.problems] == [6]
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "{type: queue, visibility: 12h, retain: 14d, delay: 15m, attempts: 1000}",
+        "{type: queue, visibility: 0s, retain: 1m, delay: 0s, attempts: 1}",
+        "{type: stream, retain: 365d, shards: 500}",
+        "{type: topic, fifo: true, to: [ordered]}",
+    ],
+)
+def test_the_bounds_themselves_can_be(resource: str) -> None:
+    reading = read(f"{HEAD}  it: {resource}\n  ordered: {{type: queue, fifo: true}}\n")
+    assert reading.report() == ""
