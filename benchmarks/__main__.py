@@ -43,6 +43,7 @@ from benchmarks.registry import registrations
 from benchmarks.resources import resources
 from benchmarks.rollout.tables import rollout_blast, rollout_equal, rollout_outage, rollout_worse
 from benchmarks.scale import many, memory, registered
+from benchmarks.scaling import scaling
 from benchmarks.stand import NAME, SERVER, bare_start, remove, seconds, spread, stand, table
 from benchmarks.workflows import workflows
 
@@ -202,6 +203,7 @@ BENCHMARKS: dict[str, Callable[[int], Awaitable[str]]] = {
     "deploys": deploys,
     "traffic": traffic,
     "in-flight": deploys_in_flight,
+    "scaling": scaling,
     "rollbacks": rollbacks,
     "starts": starts,
     "many": many,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,6 +20,7 @@ from drystone.l25_deployer.local.instances import State
 from drystone.l25_deployer.local.scaler import Scaler
 from drystone.l25_deployer.scaling.queues import Queues
 from drystone.l25_deployer.stacks.model import WEB
+from drystone.testing.load import Load, run
 from l25_deployer.reached import at
 from l25_deployer.small_platform import (
     ASKING,
@@ -105,6 +108,9 @@ class Stand(msgspec.Struct):
         running = self.p.kept().active
         assert running is not None
         return sum(one.state is State.HEALTHY for one in running.of_group("web"))
+
+    def has_at_least(self, count: int) -> bool:
+        return self.well() >= count
 
     def is_at(self, count: int) -> bool:
         return len(self.numbers()) == count == self.well()
@@ -249,3 +255,31 @@ async def test_another_agent_finds_as_many_as_there_were(home: tuple[Path, int])
         await s.looks_until(lambda: s.is_at(1), "one instance")
         await s.gone()
         assert await running_instances(p) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_a_load_that_grows_tenfold_is_followed_and_left_and_no_request_fails(
+    home: tuple[Path, int],
+) -> None:
+    folder, port = home
+    async with by_hand(folder / "h", port) as p:
+        more = "scale: {min: 1, max: 8, requests: 20/s, cooldown: 2s}\nsize: {cpu: 1}"
+        await deploy(p.deployer, descriptor(more=more), folder_of(folder / "source"))
+        scaler = Scaler(p.services)
+        stand = Stand(p, scaler, Told(), folder, port)
+        url = f"http://{HOST}:{port}/"
+        scaler.begin()
+        failed = []
+        for rate, count in ((10, 1), (100, 5), (10, 1)):
+            stop = asyncio.Event()
+            load = asyncio.create_task(
+                run(Load(url=url, rate=rate, length=timedelta(minutes=2)), stop=stop)
+            )
+            holds = stand.has_at_least if count > 1 else stand.is_at
+            await until(partial(holds, count), f"{count} instances at {rate}/s", within=60)
+            stop.set()
+            failed.append((await load).failures())
+        await scaler.leave()
+        await stand.gone()
+    assert failed == [{}, {}, {}]
