@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,11 +29,13 @@ from drystone.l25_deployer.api import Source
 from drystone.l50_orchestrator.access.api import AccessApi
 from drystone.l50_orchestrator.access.views import TokenMade, TokenSaid
 from drystone.l50_orchestrator.audit import store as audit_store
+from drystone.l50_orchestrator.guardrails.api import FreezeSaid, GuardrailsApi
 from drystone.l50_orchestrator.ports import Action
 from drystone.l50_orchestrator.registry.api import RegistryApi, ServiceSaid
 from drystone.l50_orchestrator.releases.api import Happened, ReleasesApi
 from drystone.l50_orchestrator.sources.api import SourceFile, SourcesApi
 from drystone.l50_orchestrator.sources.packing import sent
+from drystone.l85_surfaces.console import house
 from drystone.l90_assembly import remote
 from drystone.l90_assembly.agent_socket import listening, server_of
 from drystone.l90_assembly.orchestrated import orchestrated
@@ -275,3 +277,35 @@ async def test_the_description_has_every_call_and_asks_for_no_token(whole: Whole
     assert head.startswith(b"HTTP/1.1 200")
     paths = json.loads(body)["paths"]
     assert {"/v1/releases", "/v1/registry/services"} <= paths.keys()
+
+
+async def test_the_operations_page_lists_what_there_is_and_no_secret(whole: Whole) -> None:
+    today = datetime.now(UTC)
+    start, end = (f"{today + timedelta(days=n):%Y-%m-%dT%H:%M}" for n in (1, 20))
+    freeze = FreezeSaid(start, end, "holidays", types=("prod",))
+    async with (
+        whole.owner(AccessApi) as access,
+        whole.owner(RegistryApi) as registry,
+        whole.owner(GuardrailsApi) as guardrails,
+    ):
+        await guardrails.freeze(OWNER, name="winter", said=freeze)
+        seen = [
+            await house.guardrails(guardrails, access),
+            await house.registry(registry, access),
+            await house.access_of(access, "ada"),
+        ]
+        for_nobody = await house.guardrails(guardrails, None)
+        await guardrails.lift(OWNER, name="winter")
+    names = {row.cells[0] for one in seen for part in one.parts for row in part.rows}
+    tokens = [made.view.id for made in whole.tokens.values()]
+    assert {"winter", "required-owner", "prod", "here", "bakery", "oven"} <= names
+    assert {f"token:{id_}" for id_ in tokens} <= names
+    assert not any(made.token in str(seen) for made in whole.tokens.values())
+    ends = {
+        row.ending.kind for one in seen for part in one.parts for row in part.rows if row.ending
+    }
+    assert ends == {"freezes", "tokens"}
+    assert not any(row.ending for part in for_nobody.parts for row in part.rows)
+    for one in seen:
+        for part in one.parts:
+            assert all(len(row.cells) == len(part.columns) for row in part.rows)

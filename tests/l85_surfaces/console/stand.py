@@ -21,6 +21,8 @@ from drystone.l25_deployer.api import (
     ServiceView,
 )
 from drystone.l35_mesh.observed.api import CallTimes
+from drystone.l85_surfaces.console.errors import NotSignedIn
+from drystone.l85_surfaces.console.listings import Ending, Kind, Listing, Part, Row, State, What
 from drystone.l85_surfaces.console.people import People, Person
 from drystone.l85_surfaces.console.platform import AuditAsked, Platform
 from drystone.l85_surfaces.console.views import (
@@ -266,6 +268,30 @@ class Told(Platform):
     @override
     async def audit(self, person: Person | None, asked: AuditAsked) -> Audit:
         return Audit(entries=self.entries, next="more", actor=asked.actor)
+
+    @override
+    async def listing(self, person: Person | None, what: What) -> Listing:
+        if what == "access" and person is None:
+            raise NotSignedIn("who may do what is shown to those who are signed in")
+        return self.listed(what)
+
+    def listed(self, what: What, word: str = "orders") -> Listing:
+        """Return lists with a row that whoever is signed in may end."""
+        ending = Ending("tokens", word, "Revoke", f"{word} opens nothing any more.")
+        cells = (word, State(word), NOW, None)
+        part = Part(
+            heading=word,
+            lead=word,
+            columns=("Name", "State", "Since", "Why"),
+            rows=(Row(cells, ending), Row((word, State("good"), None, word))),
+        )
+        return Listing(what, (part, Part(heading="Nothing", columns=("Name",), rows=())))
+
+    @override
+    async def end(self, person: Person, kind: Kind, id_: str) -> None:
+        if self.forbids:
+            raise Denied(f"{person.name} may not end {kind}")
+        self.did.append((person.name, id_, "end", kind))
 
     @override
     async def act(self, person: Person, id_: str, verb: Verb, reason: str) -> None:

@@ -21,6 +21,9 @@ PATHS = (
     "releases/r-17",
     "approvals",
     "audit",
+    "guardrails",
+    "registry",
+    "access",
 )
 SHIFT = """new Promise((done) => {
   let sum = 0;

@@ -17,6 +17,7 @@ from drystone.l80_governance.dependencies.html import Link
 from drystone.l85_surfaces.console.pages.approvals import approvals
 from drystone.l85_surfaces.console.pages.audit import audit
 from drystone.l85_surfaces.console.pages.layout import Frame, Page, document
+from drystone.l85_surfaces.console.pages.lists import lists
 from drystone.l85_surfaces.console.pages.logs import LONGEST_LINE, logs
 from drystone.l85_surfaces.console.pages.parts import Hand, percent, took
 from drystone.l85_surfaces.console.pages.release import release as release_page
@@ -74,6 +75,8 @@ def plain() -> dict[str, Page]:
         "release": release_page(told.released, HAND),
         "approvals": approvals(told.waiting, HAND),
         "audit": audit(Audit(entries=told.entries, next="more", actor="ada")),
+        "guardrails": lists(told.listed("guardrails"), HAND),
+        "access": lists(told.listed("access"), None),
     }
 
 
@@ -138,6 +141,7 @@ def hostile(word: str) -> dict[str, Page]:
         "audit": audit(
             Audit(entries=[Entry(1, NOW, word, word, word, {word: word})], actor=word, next=word)
         ),
+        "lists": lists(Told().listed("access", word), HAND),
     }
 
 

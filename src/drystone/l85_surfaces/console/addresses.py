@@ -55,6 +55,16 @@ def audit(**query: str | None) -> Link:
     return _with("/audit", query)
 
 
+def listing(what: str) -> Link:
+    """Return the address of a page of lists: ``guardrails``, ``registry`` or ``access``."""
+    return Link(f"/{_part(what)}")
+
+
+def end(what: str, kind: str, id_: str) -> Link:
+    """Return where something on a page of lists is ended."""
+    return Link(f"{listing(what)}/{_part(kind)}/{_part(id_)}/end")
+
+
 def dependencies(environment: str | None = None, name: str | None = None) -> Link:
     """Return where the dependency view shows a service, or everything."""
     if environment is None or name is None:

@@ -6,9 +6,12 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from drystone.l80_governance.dependencies.guard import HOSTS, Guarded
+from drystone.l85_surfaces.console.listings import What
 from drystone.l85_surfaces.console.people import Nobody, People
 from drystone.l85_surfaces.console.platform import Platform
 from drystone.l85_surfaces.console.site import Endpoint, Site
+
+LISTED: tuple[What, ...] = ("guardrails", "registry", "access")
 
 
 def application(platform: Platform, people: People | None = None) -> Guarded:
@@ -28,6 +31,7 @@ def application(platform: Platform, people: People | None = None) -> Guarded:
         "/releases/{id}": (site.release, "services"),
         "/approvals": (site.approvals, "approvals"),
         "/audit": (site.audit, "audit"),
+        **{f"/{what}": (site.listing(what), what) for what in LISTED},
     }
     app = Starlette(
         routes=[
@@ -39,6 +43,14 @@ def application(platform: Platform, people: People | None = None) -> Guarded:
             Route("/assets/{name}", site.safely(site.send_static), methods=["GET"]),
             Route(f"{one}/roll-back", site.safely(site.roll_back, "services"), methods=["POST"]),
             Route("/releases/{id}/{verb}", site.safely(site.act, "services"), methods=["POST"]),
+            *(
+                Route(
+                    f"/{what}/{{kind}}/{{id}}/end",
+                    site.safely(site.end(what), what),
+                    methods=["POST"],
+                )
+                for what in LISTED
+            ),
             Route("/{rest:path}", site.safely(site.missing), methods=["GET", "POST"]),
         ]
     )

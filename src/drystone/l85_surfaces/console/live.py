@@ -19,6 +19,7 @@ from drystone.l00_kernel.home import Home
 from drystone.l25_deployer.api import DeployerApi, HistoryEvent, LogRecord, ServiceSummary
 from drystone.l35_mesh.observed.api import CallTimes, ObservedApi
 from drystone.l85_surfaces.console.errors import NotTurnedOn
+from drystone.l85_surfaces.console.listings import Kind, Listing, What
 from drystone.l85_surfaces.console.orchestrator import Orchestrator
 from drystone.l85_surfaces.console.people import Person
 from drystone.l85_surfaces.console.platform import AuditAsked, Platform
@@ -212,6 +213,14 @@ class LivePlatform(Platform):
     @override
     async def audit(self, person: Person | None, asked: AuditAsked) -> Audit:
         return await self._orchestrator.audit(person, asked)
+
+    @override
+    async def listing(self, person: Person | None, what: What) -> Listing:
+        return await self._orchestrator.listing(person, what)
+
+    @override
+    async def end(self, person: Person, kind: Kind, id_: str) -> None:
+        await self._orchestrator.end(person, kind, id_)
 
     @override
     async def act(self, person: Person, id_: str, verb: Verb, reason: str) -> None:

@@ -12,12 +12,16 @@ from urllib.parse import quote
 
 from drystone.l00_kernel.contract import ANONYMOUS, Api, Context, connect
 from drystone.l00_kernel.errors import Unavailable
+from drystone.l50_orchestrator.access.api import AccessApi
 from drystone.l50_orchestrator.audit.api import AuditApi
 from drystone.l50_orchestrator.drift.api import DriftApi
+from drystone.l50_orchestrator.guardrails.api import GuardrailsApi
+from drystone.l50_orchestrator.registry.api import RegistryApi
 from drystone.l50_orchestrator.releases.api import ReleasesApi, ReleaseSummary, ReleaseView
 from drystone.l50_orchestrator.running.api import OrchestratorApi
-from drystone.l85_surfaces.console import told
-from drystone.l85_surfaces.console.errors import NotSignedIn, NotTurnedOn
+from drystone.l85_surfaces.console import house, told
+from drystone.l85_surfaces.console.errors import NotSignedIn, NotTurnedOn, PageNotFound
+from drystone.l85_surfaces.console.listings import Kind, Listing, What
 from drystone.l85_surfaces.console.people import Person
 from drystone.l85_surfaces.console.platform import AuditAsked
 from drystone.l85_surfaces.console.views import (
@@ -34,6 +38,7 @@ PERSON = "x-drystone-person"
 socket, and whoever comes with it may do no more than that person."""
 
 LIMIT = timedelta(seconds=10)
+_LONGEST_NUMBER = 12
 MOST_SHOWN = 20
 """Releases on their way that are looked at one by one, for one page."""
 A = TypeVar("A", bound=Api)
@@ -121,8 +126,7 @@ class Orchestrator:
             NotTurnedOn: It is off.
         """
         if person is None:
-            if not await self.is_on():
-                raise NotTurnedOn
+            await self._require_on()
             raise NotSignedIn("the audit log is shown to those who are signed in and may read it")
         async with self._asked(AuditApi, person) as api:
             page = await api.entries(
@@ -139,6 +143,53 @@ class Orchestrator:
             action=asked.action,
             subject=asked.subject,
         )
+
+    async def listing(self, person: Person | None, what: What) -> Listing:
+        """Return a page of lists; that of access as far as this person may see it.
+
+        Raises:
+            NotSignedIn: There is nobody.
+            NotTurnedOn: It is off.
+        """
+        if what == "access":
+            if person is None:
+                await self._require_on()
+                raise NotSignedIn("who may do what is shown to those who are signed in")
+            async with self._asked(AccessApi, person) as access:
+                return await house.access_of(access, person.name)
+        async with self._asked(AccessApi, person) as access:
+            if what == "registry":
+                async with self._asked(RegistryApi, None) as registry:
+                    return await house.registry(registry, access)
+            async with self._asked(GuardrailsApi, None) as guardrails:
+                return await house.guardrails(guardrails, None if person is None else access)
+
+    async def end(self, person: Person, kind: Kind, id_: str) -> None:
+        """End something, as this person.
+
+        Raises:
+            Denied: They may not.
+            NotFound: There is no such thing.
+        """
+        match kind:
+            case "tokens":
+                async with self._asked(AccessApi, person) as access:
+                    await access.revoke_token(_nobody(), id=id_)
+            case "glass":
+                if not id_.isdecimal() or len(id_) > _LONGEST_NUMBER:
+                    raise PageNotFound("no glass has this number; go back to the page")
+                async with self._asked(AccessApi, person) as access:
+                    await access.end_glass(_nobody(), number=int(id_))
+            case "exceptions":
+                async with self._asked(GuardrailsApi, person) as guardrails:
+                    await guardrails.end_exception(_nobody(), name=id_)
+            case "freezes":
+                async with self._asked(GuardrailsApi, person) as guardrails:
+                    await guardrails.lift(_nobody(), name=id_)
+
+    async def _require_on(self) -> None:
+        if not await self.is_on():
+            raise NotTurnedOn
 
     async def act(self, person: Person, id_: str, verb: Verb, reason: str) -> None:
         """Do something about a release, as this person.

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from drystone.l25_deployer.api import LogRecord
+from drystone.l85_surfaces.console.listings import Kind, Listing, What
 from drystone.l85_surfaces.console.people import Person
 from drystone.l85_surfaces.console.views import (
     Audit,
@@ -85,6 +86,24 @@ class Platform(abc.ABC):
         Raises:
             NotSignedIn: It is shown to those alone who may see it.
             NotTurnedOn: None is written here.
+        """
+
+    @abc.abstractmethod
+    async def listing(self, person: Person | None, what: What) -> Listing:
+        """Return a page of lists.
+
+        Raises:
+            NotSignedIn: It is shown to those alone who may see it.
+            NotTurnedOn: The orchestrator, which has it, is off.
+        """
+
+    @abc.abstractmethod
+    async def end(self, person: Person, kind: Kind, id_: str) -> None:
+        """End something of such a page, as this person.
+
+        Raises:
+            Denied: They may not.
+            NotTurnedOn: Nobody decides here who may.
         """
 
     @abc.abstractmethod

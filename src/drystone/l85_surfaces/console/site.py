@@ -24,9 +24,11 @@ from drystone.l85_surfaces.console.errors import (
     PageNotFound,
     TooManyFollow,
 )
+from drystone.l85_surfaces.console.listings import KINDS, What
 from drystone.l85_surfaces.console.pages.approvals import approvals
 from drystone.l85_surfaces.console.pages.audit import audit
 from drystone.l85_surfaces.console.pages.layout import Frame, Page, document
+from drystone.l85_surfaces.console.pages.lists import lists
 from drystone.l85_surfaces.console.pages.logs import line, logs
 from drystone.l85_surfaces.console.pages.parts import LONGEST, Hand
 from drystone.l85_surfaces.console.pages.release import release
@@ -139,6 +141,29 @@ class Site:
         return self._send(
             request, audit(await self._platform.audit(self._person(request), AuditAsked(**said)))
         )
+
+    def listing(self, what: What) -> Endpoint:
+        """Return what shows a page of lists."""
+
+        async def show(request: Request) -> Response:
+            person = self._person(request)
+            seen = await self._platform.listing(person, what)
+            return self._send(request, lists(seen, self._hand(person)))
+
+        return show
+
+    def end(self, what: What) -> Endpoint:
+        """Return what ends something on a page of lists."""
+
+        async def ended(request: Request) -> Response:
+            kind = next((one for one in KINDS if one == request.path_params["kind"]), None)
+            if kind is None:
+                raise PageNotFound("nothing of this kind is ended here; go back to the page")
+            person, _ = await self._ordered(request)
+            await self._platform.end(person, kind, request.path_params["id"])
+            return RedirectResponse(addresses.listing(what), 303, HEADERS)
+
+        return ended
 
     async def act(self, request: Request) -> Response:
         """Do something about a release."""

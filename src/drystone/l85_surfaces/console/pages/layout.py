@@ -14,6 +14,9 @@ BRAND = "Drystone"
 NAVIGATION: Mapping[str, tuple[str, Link]] = {
     "services": ("Services", addresses.overview()),
     "approvals": ("Approvals", addresses.approvals()),
+    "guardrails": ("Guardrails", addresses.listing("guardrails")),
+    "registry": ("Registry", addresses.listing("registry")),
+    "access": ("Access", addresses.listing("access")),
     "audit": ("Audit", addresses.audit()),
     "dependencies": ("Dependencies", addresses.dependencies()),
 }

@@ -13,13 +13,18 @@ from drystone.l85_surfaces.console.people import Person
 
 MOODS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(
-        ("serving", "served", "active", "healthy", "done", "ended", "promoted"), ("good", "✓")
+        ("serving", "served", "active", "healthy", "done", "ended", "promoted", "good"),
+        ("good", "✓"),
     ),
     **dict.fromkeys(
         ("degraded", "unhealthy", "warn", "warning", "held", "paused"), ("careful", "!")
     ),
-    **dict.fromkeys(("alarmed", "waiting", "excepted", "backing-off"), ("careful", "!")),
-    **dict.fromkeys(("down", "failed", "refuse", "refused", "error", "rejected"), ("bad", "✗")),
+    **dict.fromkeys(
+        ("alarmed", "waiting", "excepted", "backing-off", "counts", "on"), ("careful", "!")
+    ),
+    **dict.fromkeys(
+        ("down", "failed", "refuse", "refused", "error", "rejected", "broken"), ("bad", "✗")
+    ),
     **dict.fromkeys(("rolled-back", "aborted", "withdrawn", "withdrawing"), ("bad", "↺")),
     **dict.fromkeys(
         ("deploying", "rising", "rolling", "running", "began", "starting", "settling"),
@@ -37,10 +42,19 @@ class Column(msgspec.Struct, frozen=True):
     Attributes:
         name: Its heading.
         is_number: Whether it stands to the right.
+        is_wide: Whether it has sentences.
     """
 
     name: str
     is_number: bool = False
+    is_wide: bool = False
+
+    @property
+    def look(self) -> str | None:
+        """Of its cells."""
+        if self.is_number:
+            return "number"
+        return "wide" if self.is_wide else None
 
 
 def table(
@@ -57,10 +71,7 @@ def table(
     lines = [tag("tr", _cells(columns, row)) for row in rows]
     if not lines:
         return tag("p", empty, class_="empty")
-    heads = [
-        tag("th", one.name, scope="col", class_="number" if one.is_number else None)
-        for one in columns
-    ]
+    heads = [tag("th", one.name, scope="col", class_=one.look) for one in columns]
     return tag(
         "table",
         tag("caption", caption, class_="unseen"),
