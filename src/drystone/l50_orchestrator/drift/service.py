@@ -27,7 +27,7 @@ from drystone.l50_orchestrator.drift.errors import NothingDrifted, OnlyAdopted
 from drystone.l50_orchestrator.ports import Action, Actor, Environment
 from drystone.l50_orchestrator.releases import views
 from drystone.l50_orchestrator.releases.api import ReleaseSummary
-from drystone.l50_orchestrator.releases.asking import Asking, Wish
+from drystone.l50_orchestrator.releases.asking import ADOPTED, Asking, Wish
 from drystone.l50_orchestrator.releases.errors import ReleaseUnderWay
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.reader import Reader
@@ -196,7 +196,11 @@ class Drift(DriftApi):
 
     async def _believed(self, record: Record) -> Standing:
         terms = await self._reader.document(record.asked.id, "terms", Terms)
-        stacks = None if terms is None else _current(terms.stacks)
+        if terms is None:
+            adopted = await self._reader.document(record.asked.id, ADOPTED, dict[str, Any])
+            stacks = None if adopted is None else _current(adopted)
+        else:
+            stacks = _current(terms.stacks)
         return Standing(
             release=record.at_target,
             version=record.asked.version,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -38,6 +38,10 @@ from drystone.l50_orchestrator.target import Present
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.contract import Context
+
+
+ADOPTED = "adopted"
+"""The document with the stacks of a release that was adopted, which has no descriptor on record."""
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,9 +248,17 @@ class Asking:
         return wanted.id
 
     async def adopt(
-        self, wish: Wish, found: Present, environment: str, *, team: str, keep: int, is_known: bool
+        self,
+        wish: Wish,
+        found: Present,
+        environment: str,
+        *,
+        team: str,
+        keep: int,
+        is_known: bool,
+        stacks: dict[str, Any] | None = None,
     ) -> str:
-        """Write down what serves at a target; the id under which it is known."""
+        """Write down what serves at a target, with its stacks where the target tells them; the id under which it is known."""
         id_ = found.key if found.key and not is_known else secrets.token_hex(10)
         async with self._parts.database.session() as session, session.transaction():
             number = await store.number_for(session, environment, found.service)
@@ -266,7 +278,8 @@ class Asking:
                 descriptor="",
                 keep=keep,
             )
-            await store.insert(session, asked, number)
+            documents: dict[str, Any] = {} if stacks is None else {ADOPTED: stacks}
+            await store.insert(session, asked, number, **documents)
             why = "it served at the target, and the record did not know it"
             await store.end(
                 session, id_, "served", why, at_target=found.release, artefact=found.artefact

@@ -283,7 +283,8 @@ class Releases(ReleasesApi):
             ctx, Action.DEPLOY, service=service, environment=environment
         )
         where = await self._parts.registry.environment(environment)
-        present = await self._parts.target(where).present(environment, service)
+        target = self._parts.target(where)
+        present = await target.present(environment, service)
         found = next((one for one in present if one.service == service), None)
         owner = await self._parts.registry.service(service)
         recorded = await self._reader.all_serving(environment)
@@ -291,6 +292,8 @@ class Releases(ReleasesApi):
         if found is None or not views.disagreements([found], recorded, known):
             raise NothingToAdopt(f"the record of {environment}/{service} says what the target says")
         wish = Wish.of(ctx, actor, message)
+        there = await target.standing(environment, service)
+        is_same = there is not None and there.release == found.release
         id_ = await self._asking.adopt(
             wish,
             found,
@@ -298,6 +301,7 @@ class Releases(ReleasesApi):
             team=owner.team if owner is not None else "",
             keep=where.keep,
             is_known=found.key in known,
+            stacks=there.stacks if there is not None and is_same else None,
         )
         return await self._summary(id_)
 
