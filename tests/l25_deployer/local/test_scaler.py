@@ -237,6 +237,21 @@ async def test_the_next_release_begins_with_as_many_as_carry_the_load(s: Stand) 
     assert s.is_at(2)
 
 
+async def test_a_release_that_was_kept_warm_takes_over_with_as_many_as_carry_the_load(
+    s: Stand,
+) -> None:
+    warm = "deploy: {keep_warm: 5m}"
+    await s.deploy(f"{SCALED}\n{warm}")
+    await s.deploy(f"{SCALED}\n{warm}")
+    s.queues.waiting = 30
+    await s.looks_until(lambda: s.is_at(3), "three instances")
+    told = [one async for one in s.p.deployer.rollback(ASKING, **at("greeter"))]
+    assert "2 more of 'web'" in [one.text for one in told]
+    record = s.p.kept().record
+    assert (record.active, s.is_at(3)) == (1, True)
+    assert len({await ask(s.port, HOST) for _ in range(12)}) == 3
+
+
 async def test_another_agent_finds_as_many_as_there_were(home: tuple[Path, int]) -> None:
     folder, port = home
     async with by_hand(folder / "h", port) as p:

@@ -20,7 +20,7 @@ import msgspec
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.errors import DeployFailed
-from drystone.l25_deployer.local import places
+from drystone.l25_deployer.local import places, resizing
 from drystone.l25_deployer.local.blueprints import groups_of, lay_out, one_off
 from drystone.l25_deployer.local.readiness import require_artifact
 from drystone.l25_deployer.local.records import ReleaseRecord, Warmth
@@ -86,6 +86,8 @@ class Deploy:
         running = self._kept.running.get(self.release.number)
         if running is None:
             running = await self._start()
+        else:
+            await self._catch_up(running)
         with self._tell.step("health", _count(running)):
             await running.until_healthy(self._previous)
         places.HEALTHY.reach()
@@ -215,6 +217,17 @@ class Deploy:
             for name, group in groups_of(self.release).items()
             if group.scaling is not None
         }
+
+    async def _catch_up(self, running: RunningRelease) -> None:
+        """Give a release that was kept warm as many instances as carry the load now."""
+        for name, count in self._counts().items():
+            lacking = count - len(running.of_group(name))
+            if lacking > 0:
+                with self._tell.step("start", f"{lacking} more of '{name}'"):
+                    new = await resizing.add(self._kept, name, lacking, running)
+                    await running.until_healthy(self._previous, new)
+                    resizing.arrived(running, frozenset(one.blueprint.spec.id for one in new))
+                self.release = running.release
 
     async def _stand_down(self, previous: ReleaseRecord) -> None:
         """End the old release of a cutover, which serves until its requests are answered."""

@@ -39,18 +39,21 @@ def active_of(kept: KeptService) -> tuple[ReleaseRecord, RunningRelease]:
     return release, running
 
 
-async def add(kept: KeptService, group: str, count: int) -> tuple[KeptInstance, ...]:
+async def add(
+    kept: KeptService, group: str, count: int, to: RunningRelease | None = None
+) -> tuple[KeptInstance, ...]:
     """Start more instances; they get requests as soon as they are healthy. The lock is held.
 
     Args:
         kept: The service.
         group: Of which group.
         count: How many.
+        to: Of which release; of the one that serves when omitted.
 
     Raises:
         PlatformError: They cannot be started; there are as many as before.
     """
-    release, running = active_of(kept)
+    release, running = active_of(kept) if to is None else (to.release, to)
     more = lay_out_more(kept.record, release, group, count, kept.machine.ports.lend)
     ids = frozenset(one.id for one in more)
     gone = tuple(id_ for id_ in release.gone if id_ not in ids)
