@@ -42,6 +42,7 @@ from benchmarks.recovery import recoveries
 from benchmarks.registry import registrations
 from benchmarks.resources import resources
 from benchmarks.rollout.tables import rollout_blast, rollout_equal, rollout_outage, rollout_worse
+from benchmarks.sandboxes import sandboxes
 from benchmarks.scale import many, memory, registered
 from benchmarks.scaling import scaling
 from benchmarks.stand import NAME, SERVER, bare_start, remove, seconds, spread, stand, table
@@ -212,6 +213,7 @@ BENCHMARKS: dict[str, Callable[[int], Awaitable[str]]] = {
     "killed-agent": agents,
     "killed-edge": edges,
     "backups": backups,
+    "sandbox": sandboxes,
 }
 
 COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {

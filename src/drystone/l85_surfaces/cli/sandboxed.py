@@ -31,7 +31,7 @@ from drystone.l85_surfaces.cli.terminal import Style, Terminal, remark
 from drystone.l85_surfaces.cli.views.times import taken
 from drystone.l85_surfaces.sandbox import sandbox_file
 from drystone.l85_surfaces.sandbox.choices import Choice, Wish, choose, wish_of
-from drystone.l85_surfaces.sandbox.errors import SandboxIncomplete
+from drystone.l85_surfaces.sandbox.errors import NoSandbox, SandboxIncomplete
 from drystone.l85_surfaces.sandbox.places import Place, Plan, home_for
 from drystone.l85_surfaces.sandbox.running import Came, Running
 from drystone.l85_surfaces.sandbox.stand_ins import document_of
@@ -165,6 +165,17 @@ async def take_down(place: Place, out: Terminal) -> bool:
         await stop_platform(place.home, _Quiet(out))
         return True
     return attendant is not None
+
+
+def require_up(place: Place) -> None:
+    """Make sure that a sandbox is up.
+
+    Raises:
+        NoSandbox: There is none, or it is down.
+    """
+    name = place.require().name
+    if not answers(place.home):
+        raise NoSandbox(f"the sandbox {name} is down; start it with `drystone sandbox`")
 
 
 class _Attended:

@@ -10,7 +10,7 @@ from drystone.l85_surfaces.cli.commands.sandbox import Places, With
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, platform
-from drystone.l85_surfaces.cli.sandboxed import Wanted, leave_settings_of_others
+from drystone.l85_surfaces.cli.sandboxed import Wanted, leave_settings_of_others, require_up
 from drystone.l85_surfaces.cli.sources import count as counted
 from drystone.l85_surfaces.cli.terminal import Style, Terminal
 from drystone.l85_surfaces.cli.views.sandbox import VERDICTS
@@ -26,7 +26,7 @@ async def prove(*files: Places, with_: With = None, shared: Shared = NOTHING_SAI
     """
     leave_settings_of_others()
     wanted = Wanted(files, with_ or [], shared)
-    wanted.place.require()
+    require_up(wanted.place)
     out = Terminal(json=shared.json)
     broken = number = 0
     async with platform(wanted.place.home) as api:
@@ -60,7 +60,7 @@ async def emit(
     """
     leave_settings_of_others()
     wanted = Wanted(files, [], shared)
-    wanted.place.require()
+    require_up(wanted.place)
     out = Terminal(json=shared.json)
     takers = takers_of(wanted.workspace, kind)
     made = events(schema_of(wanted.workspace, kind), kind, count=count, first=first)
