@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,8 @@ RESOURCES = {
     "files": {"type": "bucket"},
     "fast": {"type": "cache"},
     "disk": {"type": "volume"},
+    "jobs": {"type": "queue"},
+    "seal": {"type": "secret", "generate": "rsa"},
 }
 
 
@@ -166,11 +170,18 @@ async def test_others_learn_nothing_of_a_homes_processes_but_their_command_lines
 def secrets_of(home: Path) -> dict[str, str]:
     """Return every credential of a home, by where it was found."""
     files = [p for p in (home / "secrets").rglob("*") if p.is_file()]
-    files += [home / "engines/postgres/password", *home.glob("engines/caches/*/*/*/*password")]
+    files += [
+        home / "engines/postgres/password",
+        home / "engines/aws/token",
+        *home.glob("engines/caches/*/*/*/*password"),
+    ]
     found = {str(path.relative_to(home)): path.read_text().strip() for path in files}
     for who in json.loads((home / "engines/objects/identities.json").read_text())["identities"]:
         for one in who["credentials"]:
             found[f"identity {who['name']}"] = one["secretKey"]
+    with closing(sqlite3.connect(home / "engines/aws/data/state.sqlite")) as state:
+        for owner, secret in state.execute("select owner, secret_key from accounts"):
+            found[f"account {owner}"] = secret
     for pid in processes_of(home):
         for name, value in proc_table.environment(pid).items():
             if name.startswith("WEED_JWT"):
@@ -208,6 +219,8 @@ async def test_the_ports_of_the_engines_ask_for_a_key(whole: Whole) -> None:
     ports = {name: int(at.rpartition(":")[2]) for name, at in places.items() if "/" not in at}
     assert b"NOAUTH" in await ask(ports["cache dev.all.fast"], b"KEYS *\r\n")
     assert b" 403 " in await ask(ports["objects"], b"GET / HTTP/1.0\r\nhost: x\r\n\r\n")
+    unsigned = b"POST / HTTP/1.0\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
+    assert b" 403 " in await ask(ports["aws"], unsigned)
     # A startup message of version 3.0 (PostgreSQL documentation, 54.7); R 10 asks for SCRAM.
     words = b"\0\x03\0\0user\0postgres\0database\0postgres\0\0"
     answer = await ask(ports["postgres"], (len(words) + 4).to_bytes(4, "big") + words, most=13)

@@ -233,9 +233,9 @@ async def _whole(receive: Receive) -> bytes | None:
 
 
 def _refusal(refused: Refused, headers: dict[str, str], status: int = 0) -> Answer:
-    status = status or {"InternalFailure": 500, "ServiceUnavailable": 503}.get(
-        refused.code, 403 if "Denied" in refused.code or "Signature" in refused.code else 400
-    )
+    is_about_who = any(word in refused.code for word in ("Denied", "Signature", "Token", "Client"))
+    own = {"InternalFailure": 500, "ServiceUnavailable": 503}.get(refused.code)
+    status = status or own or (403 if is_about_who else 400)
     if "x-amz-target" in headers:
         content = json.dumps({"__type": refused.code, "message": str(refused)}).encode()
         return status, {"content-type": "application/x-amz-json-1.1"}, content
