@@ -7,9 +7,10 @@ import json
 import shutil
 from pathlib import Path
 
-from benchmarks.stand import PYTHON, SERVER, bare_start, seconds, spread, table
+from benchmarks.stand import SERVER, bare_start, seconds, spread, table
 
 from drystone.testing.command_line import CommandLine, kill_what_remains, remains, short_home
+from drystone.testing.python_image import PYTHON
 
 SERVICES, MOCKS = 5, ("billing", "mail")
 
