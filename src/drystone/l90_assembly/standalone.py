@@ -26,6 +26,7 @@ from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.local.presence import Presence
+from drystone.l25_deployer.local.queues import AccountQueues
 from drystone.l25_deployer.local.scaler import Scaler
 from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import ADOPTED, Part
@@ -264,7 +265,7 @@ async def assemble(
         log=log,
         environ=environ,
     )
-    scaler = Scaler(services)
+    scaler = Scaler(services, AccountQueues(services, engines.aws))
     news = News(services)
     engines.supervisor.also_report_to(news.of_engine)
     observed = observed_of(

@@ -11,9 +11,10 @@ from typing_extensions import override
 
 from drystone.l10_engines.aws import simulator
 from drystone.l10_engines.aws.access import REGION, AccountAccess
-from drystone.l10_engines.aws.declaring import Calls, bring_about, remove
+from drystone.l10_engines.aws.declarations import Queue
+from drystone.l10_engines.aws.declaring import Calls, bring_about, remove, waiting
 from drystone.l10_engines.aws.errors import NotDeclarable
-from drystone.l10_engines.aws.orders import Standing, Wanted
+from drystone.l10_engines.aws.orders import Standing, Waiting, Wanted
 
 if TYPE_CHECKING:
     from drystone.l10_engines.aws.journal import Journal
@@ -51,7 +52,7 @@ class Accounts:
         """Carry out what the agent asks for.
 
         Args:
-            order: ``declare`` or ``remove``; anything else tells that somebody is here.
+            order: ``declare``, ``remove`` or ``waiting``; anything else tells that somebody is here.
             body: A :class:`Wanted` as JSON.
 
         Raises:
@@ -63,9 +64,17 @@ class Accounts:
                 return await self._declare(msgspec.json.decode(body, type=Wanted))
             case "remove":
                 await self._remove(msgspec.json.decode(body, type=Wanted))
+            case "waiting":
+                return Waiting(await self._waiting(msgspec.json.decode(body, type=Wanted)))
             case _:
                 pass
         return {}
+
+    async def _waiting(self, wanted: Wanted) -> int | None:
+        access = self._by_owner.get(wanted.owner)
+        if access is None or not isinstance(wanted.declaration, Queue):
+            return None
+        return await waiting(_Calls(access.account), wanted.name, wanted.declaration)
 
     async def _declare(self, wanted: Wanted) -> Standing:
         if wanted.owner not in self._by_owner:

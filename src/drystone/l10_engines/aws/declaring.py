@@ -17,6 +17,9 @@ _MARK = "drystone:to"
 """The tag by which a topic remembers which subscriptions were declared, beside those that a service makes itself."""
 
 
+_WAITING = "ApproximateNumberOfMessages"
+
+
 class Calls(abc.ABC):
     """Asks the services of one account.
 
@@ -128,6 +131,25 @@ async def remove(calls: Calls, name: str, was: Declaration) -> None:
                 calls.drop_key(found["KeyMetadata"]["KeyId"])
         case _:
             assert_never(was)
+
+
+async def waiting(calls: Calls, name: str, queue: Queue) -> int | None:
+    """Return how many messages of a queue can be taken; None where it is not there.
+
+    Args:
+        calls: Asks the services.
+        name: What it is called in its account.
+        queue: What it was declared to be.
+
+    Raises:
+        NotDeclarable: The service does not tell.
+    """
+    url = await _queue_url(calls, queue_name(name, queue))
+    if url is None:
+        return None
+    asked = {"QueueUrl": url, "AttributeNames": [_WAITING]}
+    found = await calls.json("sqs", "GetQueueAttributes", asked)
+    return int(found["Attributes"][_WAITING])
 
 
 def queue_name(name: str, queue: Queue) -> str:

@@ -27,6 +27,16 @@ class Wanted(msgspec.Struct, frozen=True):
     declaration: Declaration
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """How much waits in a queue.
+
+    Attributes:
+        count: Messages that can be taken; None where there is no such queue.
+    """
+
+    count: int | None
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What came of a declaration.
 

@@ -18,9 +18,9 @@ from typing_extensions import override
 import drystone
 from drystone.l00_kernel.atomic import write_atomically
 from drystone.l10_engines.aws.access import AccountAccess, Made
-from drystone.l10_engines.aws.declarations import Declaration
+from drystone.l10_engines.aws.declarations import Declaration, Queue
 from drystone.l10_engines.aws.errors import NotDeclarable
-from drystone.l10_engines.aws.orders import ADMINISTRATION, TOKEN, Standing, Wanted
+from drystone.l10_engines.aws.orders import ADMINISTRATION, TOKEN, Standing, Waiting, Wanted
 from drystone.l10_engines.supervision.errors import EngineFailed
 from drystone.l10_engines.supervision.launch import Launch, Patience
 from drystone.l10_engines.supervision.local import LocalEngine
@@ -69,6 +69,19 @@ class AwsEngine(Engine):
             owner: Whose account.
             name: What it is called there.
             was: What it was declared to be.
+
+        Raises:
+            EngineFailed: The engine does not answer.
+        """
+
+    @abc.abstractmethod
+    async def waiting(self, owner: str, name: str, queue: Queue) -> int | None:
+        """Return how many messages of a queue can be taken; None where it is not there.
+
+        Args:
+            owner: Whose account.
+            name: What it is called there.
+            queue: What it was declared to be.
 
         Raises:
             EngineFailed: The engine does not answer.
@@ -150,6 +163,11 @@ class AwsStandIn(LocalEngine, AwsEngine):
     @override
     async def remove(self, owner: str, name: str, was: Declaration) -> None:
         await self._ask("remove", msgspec.json.encode(Wanted(owner, name, was)))
+
+    @override
+    async def waiting(self, owner: str, name: str, queue: Queue) -> int | None:
+        order = msgspec.json.encode(Wanted(owner, name, queue))
+        return msgspec.json.decode(await self._ask("waiting", order), type=Waiting).count
 
     async def _ask(self, order: str, body: bytes) -> bytes:
         try:

@@ -39,7 +39,7 @@ _HEALTH = dict.fromkeys(
 )
 _SCALE = {
     **dict.fromkeys(("min", "max", "cpu", "memory", "requests", "latency", "cooldown"), NOW),
-    "queue": "nothing tells yet how much waits in a queue; the other aims decide",
+    "queue": NOW,
 }
 _SIZE = {"cpu": NOW, "memory": NOW, "disk": "temporary files are not limited yet"}
 

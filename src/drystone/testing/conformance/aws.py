@@ -78,6 +78,18 @@ class AwsConformance(abc.ABC):
             finally:
                 asyncio.run(engine.stop())
 
+    async def test_what_waits_in_a_queue_is_told(self, engine: AwsEngine) -> None:
+        access, made = await engine.declare("dev.counted", "outbox", QUEUE)
+        sqs = client(access, "sqs")
+        assert await engine.waiting("dev.counted", "outbox", QUEUE) == 0
+        for number in range(3):
+            await asked(sqs.send_message, QueueUrl=made.url, MessageBody=str(number))
+        assert await engine.waiting("dev.counted", "outbox", QUEUE) == 3
+        await asked(sqs.receive_message, QueueUrl=made.url)
+        assert await engine.waiting("dev.counted", "outbox", QUEUE) == 2
+        assert await engine.waiting("dev.counted", "nothing", QUEUE) is None
+        assert await engine.waiting("dev.nobody", "outbox", QUEUE) is None
+
     async def test_a_message_goes_back_until_it_is_a_dead_letter(self, engine: AwsEngine) -> None:
         access, made = await engine.declare("dev.letters", "jobs", QUEUE)
         sqs = client(access, "sqs")
