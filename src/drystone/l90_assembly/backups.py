@@ -159,7 +159,12 @@ def backups_of(
     if settings.objects.endpoint:
         elsewhere[Bucket] = "the object store"
     whole = WholeBackups(
-        home=home.path, services=services, copyist=copyist, tables=tables, elsewhere=elsewhere
+        home=home.path,
+        services=services,
+        copyist=copyist,
+        tables=tables,
+        elsewhere=elsewhere,
+        states={"aws": home.engines / "aws" / "data" / "state.sqlite"},
     )
     return Backups(services=services, copyist=copyist, operating=operating, whole=whole)
 

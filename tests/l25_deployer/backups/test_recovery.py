@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import boto3
 import msgspec
 import psycopg
 import pytest
@@ -27,7 +30,8 @@ from l25_deployer.small_platform import ASKING, short_folder
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 RESOURCES = (
-    "resources: {db: {type: postgres, connections: 3}, state: {type: volume}, hot: {type: cache}}"
+    "resources: {db: {type: postgres, connections: 3}, state: {type: volume}, hot: {type: cache},"
+    " jobs: {type: queue}, word: {type: secret}}"
 )
 ROWS = "SELECT md5(string_agg(o::text, '' ORDER BY o::text)) FROM orders o"
 
@@ -37,7 +41,19 @@ class Saved(msgspec.Struct, frozen=True):
 
     folder: Path
     rows: object
+    word: str
     told: list[str]
+
+
+def queue_at(endpoint: str, access_key: str, secret_key: str) -> Any:
+    """Return a client of queues."""
+    return boto3.client(
+        "sqs",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
@@ -46,16 +62,22 @@ async def saved(whole: Platform) -> AsyncIterator[Saved]:
     await deployed(whole.platform, whole.folder / "phoenix", "phoenix", RESOURCES)
     await kept.run("CREATE TABLE orders AS SELECT i, md5(i::text) FROM generate_series(1, 300) i")
     (Path(await kept.value("state", "path")) / "note").write_text("from the ashes")
+    endpoint, access_key, secret_key, url = [
+        await kept.value("jobs", key) for key in ("endpoint", "access_key", "secret_key", "url")
+    ]
+    queue = queue_at(endpoint, access_key, secret_key)
+    await asyncio.to_thread(lambda: queue.send_message(QueueUrl=url, MessageBody="not done yet"))
     place = whole.folder / "elsewhere"
     said = await told(whole.platform.backups.take_whole(ASKING, folder=str(place)))
     (folder,) = [path for path in place.iterdir() if not path.name.startswith(".")]
-    yield Saved(folder, (await kept.run(ROWS))[0][0], [one.text for one in said])
+    word = await kept.value("word", "value")
+    yield Saved(folder, (await kept.run(ROWS))[0][0], word, [one.text for one in said])
     await told(
         whole.platform.deployer.destroy(
             ASKING,
             environment="dev",
             service="phoenix",
-            confirm=["db", "state", "hot"],
+            confirm=["db", "state", "hot", "jobs", "word"],
             final_backup=False,
         )
     )
@@ -92,6 +114,14 @@ async def test_everything_comes_back_in_an_empty_home_though_the_agent_dies_in_b
                     assert connection.execute(ROWS.encode()).fetchone() == (saved.rows,)
                     connection.execute("INSERT INTO orders VALUES (0, 'the role may write')")
                 assert (home / "volumes/dev/phoenix/state/note").read_text() == "from the ashes"
+                assert env["WORD_VALUE"] == saved.word
+                queue = queue_at(
+                    env["AWS_ENDPOINT_URL"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]
+                )
+                received = await asyncio.to_thread(
+                    lambda: queue.receive_message(QueueUrl=env["JOBS_URL"])
+                )
+                assert [one["Body"] for one in received["Messages"]] == ["not done yet"]
                 assert not list((home / "returning").rglob("phoenix/*.json"))
                 async for _ in api.stop(ASKING):
                     pass
@@ -181,7 +211,10 @@ async def test_nothing_of_an_interrupted_backup_is_left(whole: Platform, tmp_pat
 async def test_what_has_no_backup_is_named_and_secrets_are_closed_to_others(saved: Saved) -> None:
     whole = read_whole(saved.folder, lambda _: None)
 
-    assert any("hot of phoenix.dev" in text for text in whole.left_out)
+    assert [text for text in whole.left_out if "phoenix" in text] == [
+        "hot of phoenix.dev: its type has no backup"
+    ]
+    assert whole.states == {"states/aws": "engines/aws/data/state.sqlite"}
     for path in saved.folder.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
     sums = (saved.folder / "SHA256SUMS").read_text().splitlines()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -329,6 +329,14 @@ class Copyist(Copying):
     def has_backup(self, record: ServiceRecord, name: str) -> bool:
         """Tell whether resources of this type have backups."""
         return self._provisioner.driver(record, owner_of(record, name)).has_backup
+
+    def is_copied_otherwise(
+        self, record: ServiceRecord, name: str, engines: Collection[str]
+    ) -> bool:
+        """Tell whether a resource without backups comes along with the home, or with the whole of an engine."""
+        owner = owner_of(record, name)
+        driver = self._provisioner.driver(record, owner)
+        return driver.lies_in_home or driver.engine_of(owner) in engines
 
     def lock(self, owner: Owner) -> asyncio.Lock:
         """Return what is held while something is done with copies of a resource."""

@@ -125,6 +125,10 @@ def _unpack(home: Path, folder: Path, whole: Whole, known: Recovering) -> None:
         make_folder(path.parent)
         written = pending(draft, (folder / kept.folder).resolve(), known.since, "recovery")
         write_atomically(path, msgspec.json.encode(written))
+    for part, inside in whole.states.items():
+        make_folder((draft / inside).parent)
+        shutil.copyfile(folder / part, draft / inside)
+        (draft / inside).chmod(0o600)
     HOME_UNPACKED.reach()
     last = draft / FORMAT_FILE
     for entry in sorted(draft.iterdir(), key=lambda path: path == last):

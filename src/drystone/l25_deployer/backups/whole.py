@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import sqlite3
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.services import Services
     from drystone.l25_deployer.local.telling import Teller
+
+
+_BUSY_S = 10.0
 
 
 class OwnTables(abc.ABC):
@@ -68,6 +72,7 @@ class WholeBackups:
         copyist: Makes backups of single resources.
         tables: Those of the platform's own services.
         elsewhere: Names of engines that run elsewhere, by the type of resource that they hold.
+        states: Files of SQLite in which engines keep all that they have, by the engine.
     """
 
     def __init__(
@@ -78,7 +83,9 @@ class WholeBackups:
         copyist: Copyist,
         tables: OwnTables,
         elsewhere: Mapping[type, str],
+        states: Mapping[str, Path] | None = None,
     ) -> None:
+        self._states = states or {}
         self._home = home
         self._services = services
         self._copyist = copyist
@@ -118,7 +125,8 @@ class WholeBackups:
                         )
                         continue
                     if not self._copyist.has_backup(kept.record, name):
-                        left_out.append(f"{name} of {kept.name}: its type has no backup")
+                        if not self._copyist.is_copied_otherwise(kept.record, name, self._states):
+                            left_out.append(f"{name} of {kept.name}: its type has no backup")
                         continue
                     inside = f"resources/{'/'.join(kept.record.key)}/{name}"
                     with tell.step("backup", f"{name} of {kept.name}"):
@@ -130,7 +138,12 @@ class WholeBackups:
             manifest_of_tables = await self._tables.back_up(draft / inside)
             if manifest_of_tables is not None:
                 made.append(kept_of(manifest_of_tables, inside))
-            names = [HOME, *(f"{one.folder}/{name}" for one in made for name in (MANIFEST, SUMS))]
+            states = await self._copy_states(draft)
+            names = [
+                HOME,
+                *states,
+                *(f"{one.folder}/{name}" for one in made for name in (MANIFEST, SUMS)),
+            ]
             parts = await asyncio.to_thread(lambda: tuple(part_of(draft, name) for name in names))
             whole = Whole(
                 id=id_,
@@ -141,6 +154,7 @@ class WholeBackups:
                 seconds=round((clock.monotonic() - began).total_seconds(), 3),
                 parts=parts,
                 resources=tuple(made),
+                states=states,
                 left_out=tuple(left_out),
                 elsewhere=tuple(sorted(set(self._elsewhere.values()))),
             )
@@ -148,6 +162,17 @@ class WholeBackups:
             await asyncio.to_thread(publish_as, draft, place, written, parts)
         tell.info("done", f"the platform is backed up: {place}, {total(whole, made) / 1e6:.1f} MB")
         return place, whole
+
+    async def _copy_states(self, draft: Path) -> dict[str, str]:
+        """Copy the engines that keep all they have in one file, each as of one moment, while they work."""
+        copied = {}
+        for engine, file in self._states.items():
+            if file.exists():
+                part = f"states/{engine}"
+                (draft / "states").mkdir(mode=0o700, exist_ok=True)
+                await finished(asyncio.to_thread(_copy_state, file, draft / part))
+                copied[part] = str(file.relative_to(self._home))
+        return copied
 
     async def _copy_home(self, draft: Path) -> list[KeptService]:
         """Copy what the platform knows, while nothing of it changes; return the services that there are then.
@@ -176,3 +201,9 @@ class WholeBackups:
             packing = asyncio.to_thread(folders.pack, self._home, draft / HOME, without=LEFT_OUT)
             await finished(packing)
         return every
+
+
+def _copy_state(source: Path, target: Path) -> None:
+    """Copy a file of SQLite that somebody writes to, as of one moment (SQLite documentation, VACUUM INTO)."""
+    with closing(sqlite3.connect(source, timeout=_BUSY_S)) as connection:
+        connection.execute("VACUUM INTO ?", (str(target),))

@@ -65,6 +65,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
         seconds: How long it took.
         parts: Its files; those of the resources have manifests of their own, which are among them.
         resources: What services keep.
+        states: Files of engines that keep all they have in one, by the name of the part: where each lies in the home.
         left_out: What is not in it, and why, a sentence each.
         elsewhere: Engines that run elsewhere, whose data is not in it.
     """
@@ -78,6 +79,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     parts: tuple[Part, ...] = ()
     resources: tuple[Kept, ...] = ()
+    states: dict[str, str] = {}
     left_out: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
 

@@ -48,10 +48,12 @@ class ResourceDriver(abc.ABC, Generic[R]):
     Attributes:
         engine: What holds them, for people.
         has_backup: Whether :meth:`back_up` and :meth:`lay_out` are there.
+        lies_in_home: Whether all of it lies with the records of the home, and is copied with these.
     """
 
     engine: ClassVar[str]
     has_backup: ClassVar[bool] = False
+    lies_in_home: ClassVar[bool] = False
 
     def engine_of(self, owner: Owner) -> str:
         """Name the engine that holds this resource, as its supervisor calls it."""

@@ -22,6 +22,7 @@ class MadeUp(ResourceDriver[Secret]):
     """
 
     engine = "file system"
+    lies_in_home = True
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
