@@ -20,7 +20,7 @@ owner: commerce
 tags: {cost: far}
 static: {dir: site}
 """
-SCOPES = ("see", "plan", "deploy", "steer", "roll-back", "destroy")
+SCOPES = ("see", "plan", "deploy", "except", "steer", "roll-back", "destroy")
 
 
 async def made_ready(platform: Place) -> None:
@@ -31,7 +31,7 @@ async def made_ready(platform: Place) -> None:
 
 
 async def token_of(platform: Place) -> str:
-    await platform.drystone.must("grants", "give", "person:ada", "owner", "--over", "all")
+    await platform.drystone.must("grants", "give", "person:ada", "admin", "--over", "all")
     words = [word for scope in SCOPES for word in ("--scope", scope)]
     said = await platform.drystone.must(
         "deploy-tokens", "make", "from-here", "--maker", "ada", "--env", "prod", *words

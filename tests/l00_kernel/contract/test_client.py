@@ -31,6 +31,7 @@ from drystone.l00_kernel.errors import (
     Unavailable,
 )
 from drystone.l10_engines.loopback_ports import free_port
+from drystone.testing.asgi import served
 from l00_kernel.contract.sample import Label, Secret, SecretNotFound, Secrets, SecretsApi
 
 CTX = Context(Caller("ada"))
@@ -349,3 +350,19 @@ async def test_a_server_that_comes_up_late_is_reached() -> None:
         async with await asyncio.start_server(answer, "127.0.0.1", port):
             assert await asked == 0
     assert answered.is_set()
+
+
+async def test_names_below_localhost_are_this_machine_whatever_its_resolver_says() -> None:
+    hosts = []
+
+    async def note(scope: Scope, receive: Receive, send: Send) -> None:
+        hosts.append(dict(scope["headers"])[b"host"].decode())
+        await Response(b"[]", media_type="application/json")(scope, receive, send)
+
+    with served(note) as address:
+        port = address.rstrip("/").rpartition(":")[2]
+        place = f"http://far.away.localhost:{port}"
+        async with connect(SecretsApi, base_url=place) as api:
+            with pytest.raises(BadAnswer):
+                await api.read(Context(ANONYMOUS), path="x")
+    assert hosts == [f"far.away.localhost:{port}"]

@@ -228,3 +228,25 @@ def test_an_own_service_takes_no_name_that_somebody_has() -> None:
         snapshot(changed(name="pages"), own=[one])
     with pytest.raises(InvalidProxyConfig, match="two services are called pages"):
         snapshot(own=[one, one])
+
+
+def test_one_that_has_a_host_and_no_path_answers_at_no_other_name() -> None:
+    own = OwnService(
+        name="deploys",
+        title="Deploys",
+        socket=Path("/run/deploys.sock"),
+        host="deploys.localhost",
+        has_path=False,
+    )
+    made = edge_snapshot([], port=8400, access_log=Path("/a.log"), own=(own,))
+    (routes,) = made.routes.values()
+    by_host = {
+        domain: [route.get("route", {}).get("cluster") for route in host["routes"]]
+        for host in routes["virtual_hosts"]
+        for domain in host["domains"]
+    }
+    assert set(by_host["deploys.localhost"]) == {"deploys"}
+    assert "deploys" not in by_host["localhost"]
+    assert "deploys" not in str(
+        [host for host in routes["virtual_hosts"] if host["name"] == "*index"]
+    )

@@ -207,3 +207,23 @@ async def test_without_a_token_nothing_is_sent(stage: Stage, tmp_path: Path) -> 
     other.way.token = ""
     with pytest.raises(TargetUnready, match="drystone targets token west"):
         await other.way.api(SourcesApi)
+
+
+async def test_who_may_deploy_gets_around_no_guardrail_by_this_door(
+    stage: Stage, tmp_path: Path
+) -> None:
+    other = Other(stage, tmp_path)
+    other.gate.refused.add(Action.EXCEPT)
+    api = loopback(TargetApi, other.served)
+    asking, where = Context(Caller("ci")), {"environment": "dev", "service": "orders", "key": "k"}
+    with pytest.raises(Denied):
+        async for _ in api.deploy(
+            asking, **where, source=other.source(), version="1", hold=False, confirm=()
+        ):
+            pass
+    with pytest.raises(Denied):
+        await api.shift(asking, **where, share=1.0, cohort="request", header=None)
+    with pytest.raises(Denied):
+        async for _ in api.settle(asking, **where):
+            pass
+    assert stage.serves() == ""

@@ -1,7 +1,7 @@
 """What a platform promises another one whose environments it carries out: the port of targets, over a network.
 
 It is less than the deployer's own API: what releases need, and nothing that reads logs, secrets or what else runs. Each call is allowed by a token,
-for each service and environment.
+for each service and environment; what brings a release up or gives it traffic takes the right to make exceptions, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""A target for another platform: the implementation of :class:`TargetApi` on this platform's own target."""
+"""A target for another platform: the implementation of :class:`TargetApi` on this platform's own target.
+
+What comes this way was decided by the other platform, and no policy, freeze or approval of this one is asked. So bringing something up and giving it traffic
+takes the right to make exceptions beside the right to deploy: the token of a build has it never, and nobody gets around the guardrails by this door.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +77,7 @@ class ServedTarget(TargetApi):
         confirm: tuple[str, ...] = (),
         artefact: str = "",
     ) -> AsyncIterator[Progress]:
-        await self._may(ctx, Action.DEPLOY, environment, service)
+        await self._past_guardrails(ctx, environment, service)
         if confirm:  # data that goes takes the same right as a service that goes
             await self._may(ctx, Action.DESTROY, environment, service)
         found = await self._source(ctx, source, environment, service)
@@ -133,6 +137,7 @@ class ServedTarget(TargetApi):
         header: str | None,
         by: str = "request",
     ) -> None:
+        await self._past_guardrails(ctx, environment, service)
         await self._note(ctx, Action.STEER, environment, service, key=key, share=share)
         await self._target.shift(
             environment, service, key, share=share, cohort=cohort, header=header, by=by
@@ -142,6 +147,7 @@ class ServedTarget(TargetApi):
     async def settle(
         self, ctx: Context, *, environment: str, service: str, key: str
     ) -> AsyncIterator[Progress]:
+        await self._past_guardrails(ctx, environment, service)
         await self._note(ctx, Action.STEER, environment, service, key=key, share=1)
         async for one in self._target.settle(ctx, environment, service, key):
             yield one
@@ -166,6 +172,10 @@ class ServedTarget(TargetApi):
     async def signals(self, ctx: Context, *, environment: str, service: str, key: str) -> Signals:
         await self._may(ctx, Action.SEE, environment, service)
         return await self._target.signals(environment, service, key)
+
+    async def _past_guardrails(self, ctx: Context, environment: str, service: str) -> None:
+        await self._may(ctx, Action.DEPLOY, environment, service)
+        await self._may(ctx, Action.EXCEPT, environment, service)
 
     async def _may(
         self, ctx: Context, action: Action, environment: str, service: str | None
