@@ -17,6 +17,8 @@ import yaml
 from drystone.l00_kernel.context import Caller, Context
 from drystone.l00_kernel.contract import connect
 from drystone.l00_kernel.errors import Unavailable
+from drystone.l00_kernel.home import Home
+from drystone.l25_deployer.api import DeployerApi, Source
 from drystone.l50_orchestrator.releases.api import ReleasesApi
 from drystone.l50_orchestrator.releases.errors import NotAnApprover, PromotionUnderWay
 from drystone.l85_surfaces.console.orchestrator import PERSON
@@ -156,6 +158,25 @@ async def test_a_repair_keeps_all_that_was_stored(ground: Ground) -> None:
     assert {one["name"] for one in held} == {"first", "second"}
     notes = list((ground.platform.home / "volumes").rglob("note"))
     assert len(notes) == 2
+
+
+@pytest.mark.slow
+async def test_traffic_that_somebody_gave_to_another_release_is_taken_back(ground: Ground) -> None:
+    path = ground.service("parted")
+    await ground.owner.must("deploy", path)
+    source = Source(path.read_text(), "service.yaml", str(path.parent))
+    where = {"environment": "dev", "service": "parted"}
+    async with connect(DeployerApi, uds=Home(ground.platform.home).agent_socket) as deployer:
+        async for _ in deployer.deploy(
+            CTX, source=source, environment="dev", version="rogue", key="by-hand", hold=True
+        ):
+            pass
+        await deployer.shift(CTX, key="by-hand", share=0.5, **where)
+    said = (await ground.owner.run("drift", "parted")).out
+    assert 'shares: should be {"1":1.0}, is {"1":0.5,"2":0.5}' in said
+    await ground.owner.must("drift", "repair", "parted")
+    assert (await ground.owner.must("drift", "parted")).out == "no drift\n"
+    assert (await ground.platform.show("parted"))["canary"] is None
 
 
 async def test_an_exception_that_is_over_allows_nothing_any_more(ground: Ground) -> None:

@@ -20,7 +20,7 @@ class StandingView(msgspec.Struct, frozen=True, kw_only=True):
         shares: Share of the requests by release, 0 to 1; a release that gets none is left out.
         hosts: Names under which the edge answers for it.
         kept: Numbers of the releases to which one can go back.
-        is_busy: Whether something is being done to it, or tried beside it.
+        is_busy: Whether something is being done to it.
     """
 
     release: int

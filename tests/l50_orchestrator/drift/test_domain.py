@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drystone.l50_orchestrator.drift.domain import Key, drift, repaired, unlike_configured
+from drystone.l50_orchestrator.drift.domain import (
+    Key,
+    can_go_back,
+    drift,
+    repaired,
+    unlike_configured,
+)
 from drystone.l50_orchestrator.ports import Environment
 from drystone.l50_orchestrator.target import Standing
 
@@ -116,3 +122,10 @@ def test_what_serves_is_held_against_the_configuration_too() -> None:
     here = Environment("prod", "prod")
     assert unlike_configured(("prod", "orders"), found, here, "shop") == []
     assert unlike_configured(("prod", "orders"), None, here, "shop") == []
+
+
+def test_where_going_back_helps() -> None:
+    assert can_go_back(Standing(release=8, version="b", kept=(6, 7)), 7)
+    assert not can_go_back(Standing(release=8, version="b", kept=(6,)), 7)
+    assert can_go_back(Standing(release=7, version="a", shares={7: 0.5, 8: 0.5}), 7)
+    assert not can_go_back(Standing(release=7, version="a", shares={7: 1.0}, kept=(6,)), 7)

@@ -40,7 +40,7 @@ def standing(kept: KeptService) -> StandingView | None:
         shares=_shares(kept, record.active, routing),
         hosts=() if routing is None else routing.hosts,
         kept=tuple(sorted({*record.trail, *record.warm})),
-        is_busy=record.operation is not None or record.canary is not None,
+        is_busy=record.operation is not None,
     )
 
 

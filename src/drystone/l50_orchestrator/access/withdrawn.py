@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from drystone.l00_kernel.shortage import needs_room
 from drystone.l50_orchestrator.access import store
 from drystone.l50_orchestrator.access.domain import Standing
 from drystone.l50_orchestrator.access.errors import WithdrawnUnreadable
+from drystone.l50_orchestrator.audit.heads import end_line
 
 _LINE = re.compile(r"([-+]) ([a-z]+/[ -~]{1,200}?) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
 _TAKEN = frozenset({"token.revoked", "person.left", "grant.revoked", "team.left", "team.dissolved"})
@@ -40,6 +42,7 @@ class Withdrawn:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._taken: set[str] = set()
+        self._writing = threading.Lock()
         require_safe_file(path)
         try:
             text = path.read_text("ascii", errors="replace")
@@ -91,7 +94,7 @@ class Withdrawn:
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         text = "".join(f"{sign} {one} {moment}\n" for one in what)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        with needs_room(self._path.parent):
+        with needs_room(self._path.parent), self._writing:
             file = os.open(self._path, flags, 0o600)
             try:
                 end_line(file)
@@ -101,14 +104,6 @@ class Withdrawn:
                 os.close(file)
         for one in what:
             self._keep(sign, one)
-
-
-def end_line(file: int) -> None:
-    """Take away a line at the end of a file that a power cut left half written."""
-    size = os.fstat(file).st_size
-    if size and os.pread(file, 1, size - 1) != b"\n":
-        tail = os.pread(file, 512, max(0, size - 512))
-        os.ftruncate(file, size - len(tail) + tail.rfind(b"\n") + 1)
 
 
 def taken_by(notes: Collection[tuple[str, str, dict[str, Field]]]) -> list[str]:

@@ -79,19 +79,19 @@ class Heads:
         with needs_room(self._path.parent):
             file = os.open(self._path, flags, 0o600)
             try:
-                self._end_line(file)
+                end_line(file)
                 os.write(file, line.encode())
                 os.fsync(file)
             finally:
                 os.close(file)
 
-    @staticmethod
-    def _end_line(file: int) -> None:
-        """Take away a line that a power cut left half written."""
-        size = os.fstat(file).st_size
-        if size and os.pread(file, 1, size - 1) != b"\n":
-            tail = os.pread(file, 256, max(0, size - 256))
-            os.ftruncate(file, size - len(tail) + tail.rfind(b"\n") + 1)
+
+def end_line(file: int) -> None:
+    """Take away a line at the end of an open file that a power cut left half written."""
+    size = os.fstat(file).st_size
+    if size and os.pread(file, 1, size - 1) != b"\n":
+        tail = os.pread(file, 512, max(0, size - 512))
+        os.ftruncate(file, size - len(tail) + tail.rfind(b"\n") + 1)
 
 
 def _moment(text: str) -> datetime | None:

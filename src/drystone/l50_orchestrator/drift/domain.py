@@ -140,6 +140,21 @@ def repaired(
     return ours, theirs
 
 
+def can_go_back(found: Standing, release: int) -> bool:
+    """Tell whether going back at the target brings a release to what it should be.
+
+    It does where another one serves and this one is kept, and where somebody gave a part of the traffic to one beside it. What was
+    changed inside of the release that serves needs another one.
+
+    Args:
+        found: By the target.
+        release: The target's number of the one that should serve.
+    """
+    if found.release == release:
+        return any(share > 0 for number, share in found.shares.items() if number != release)
+    return release in found.kept
+
+
 def unlike_configured(
     key: Key, found: Standing | None, place: Environment, team: str | None
 ) -> list[Difference]:

@@ -28,7 +28,7 @@ from drystone.l50_orchestrator.ports import Action, Actor, Environment
 from drystone.l50_orchestrator.releases import views
 from drystone.l50_orchestrator.releases.api import ReleaseSummary
 from drystone.l50_orchestrator.releases.asking import ADOPTED, Asking, Wish
-from drystone.l50_orchestrator.releases.errors import ReleaseUnderWay
+from drystone.l50_orchestrator.releases.errors import ReleaseUnderWay, RequestUnfit
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.l50_orchestrator.releases.records import Record
@@ -74,6 +74,8 @@ class Drift(DriftApi):
     async def repair(
         self, ctx: Context, *, environment: str, service: str, message: str = ""
     ) -> ReleaseSummary:
+        if len(message) > MOST_MESSAGE or "\0" in message:
+            raise RequestUnfit(f"a message has at most {MOST_MESSAGE} characters, and no NUL")
         actor = await self._parts.gate.require(
             ctx, Action.DEPLOY, service=service, environment=environment
         )
@@ -104,8 +106,7 @@ class Drift(DriftApi):
             raise OnlyAdopted(f"nothing is to serve as {place.name}/{service} by the record")
         there = await self._parts.target(place).standing(place.name, service)
         lasting = await self._reader.record(record.lasting)
-        is_other = there is not None and there.release != lasting.at_target
-        if there is not None and is_other and lasting.at_target in there.kept:
+        if there is not None and domain.can_go_back(there, lasting.at_target):
             return await self._asking.return_to(wish, lasting)
         return await self._asking.again(wish, lasting, place)
 
