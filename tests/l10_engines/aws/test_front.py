@@ -129,6 +129,48 @@ async def test_pages_of_the_simulator_and_of_the_agent_are_closed(engine: AwsSta
         assert (status, content) == (403, b"{}")
 
 
+async def test_a_form_that_says_something_twice_and_one_that_calls_somebody_are_refused(
+    engine: AwsStandIn,
+) -> None:
+    access, _ = await engine.declare("dev.form", "jobs", QUEUE)
+    theirs, _ = await engine.declare("dev.theirs", "jobs", QUEUE)
+    arns = [f"arn:aws:sns:us-local-1:{one.account}:news" for one in (theirs, access)]
+    twice = f"Action=Publish&TopicArn={arns[0]}&TopicArn={arns[1]}&Message=x"
+    for body, status in (
+        (twice, 400),
+        ("Action=ListTopics&Action=AddPermission", 400),
+        ("Action=Publish&PhoneNumber=%2B1&Message=x", 400),
+        ("Action=AddPermission", 403),
+        (f"Action=Publish&TopicArn={arns[0]}&Message=x", 403),
+        ("Action=ListTopics", 200),
+    ):
+        content = body.encode()
+        request = AWSRequest("POST", access.endpoint + "/", {}, content)
+        request.headers["content-type"] = "application/x-www-form-urlencoded"
+        keys = Credentials(access.access_key, access.secret_key)
+        SigV4Auth(keys, "sns", access.region).add_auth(request)
+        headers = dict(request.headers.items())
+        answered, said = await asyncio.to_thread(post, engine, headers, content)
+        assert answered == status, (body, said)
+
+
+async def test_what_a_message_says_is_nobodys_name(engine: AwsStandIn) -> None:
+    access, made = await engine.declare("dev.words", "jobs", QUEUE)
+    theirs, _ = await engine.declare("dev.theirs", "jobs", QUEUE)
+    text = f"see arn:aws:sqs:us-local-1:{theirs.account}:jobs"
+    sns, sqs = client(access, "sns"), client(access, "sqs")
+    topic = await asked(sns.create_topic, Name="news")
+    entry = {"Id": "1", "Message": text}
+    sent = await asked(
+        sns.publish_batch, TopicArn=topic["TopicArn"], PublishBatchRequestEntries=[entry]
+    )
+    assert not sent["Failed"]
+    bodies = [{"Id": "1", "MessageBody": text}]
+    assert not (await asked(sqs.send_message_batch, QueueUrl=made.url, Entries=bodies)).get(
+        "Failed"
+    )
+
+
 async def test_a_request_that_was_changed_on_its_way_is_refused(engine: AwsStandIn) -> None:
     access, _ = await engine.declare("dev.changed", "jobs", QUEUE)
     headers = signed(access, b"{}")

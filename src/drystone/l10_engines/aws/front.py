@@ -44,7 +44,6 @@ class _Asked(msgspec.Struct, frozen=True):
     service: str
     action: str
     data: dict[str, Any]
-    is_form: bool
 
 
 class _Sent(msgspec.Struct, frozen=True):
@@ -190,6 +189,8 @@ def _asked(signed_for: str, headers: dict[str, str], body: bytes) -> _Asked:
         Refused: Nothing that is offered here.
     """
     prefix, _, action = headers.get("x-amz-target", "").partition(".")
+    if "cbor" in headers.get("content-type", ""):
+        raise Refused("SerializationException", "CBOR is not read here; send JSON")
     try:
         if prefix:
             service = actions.TARGETS.get(prefix, "")
@@ -198,7 +199,10 @@ def _asked(signed_for: str, headers: dict[str, str], body: bytes) -> _Asked:
                 json.dumps(data, ensure_ascii=False).encode()
         else:
             service = actions.FORMS.get(signed_for, "")
-            data = {key: values[-1] for key, values in parse_qs(body.decode()).items()}
+            said = parse_qs(body.decode())
+            if any(len(values) > 1 for values in said.values()):
+                raise Refused("MalformedQueryString", "the body says something twice")
+            data = {key: values[0] for key, values in said.items()}
             action = data.get("Action", "")
     except (ValueError, RecursionError) as e:
         raise Refused("SerializationException", "the body is not what its headers say") from e
@@ -208,7 +212,7 @@ def _asked(signed_for: str, headers: dict[str, str], body: bytes) -> _Asked:
         raise Refused("AccessDeniedException", _elsewhere(signed_for))
     if action not in actions.READS[service] and action not in actions.WRITES[service]:
         raise Refused("AccessDeniedException", f"{service} does not offer {action[:80]!r} here")
-    return _Asked(service, action, data, is_form=not prefix)
+    return _Asked(service, action, data)
 
 
 def _elsewhere(service: str) -> str:

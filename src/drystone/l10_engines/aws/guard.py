@@ -74,6 +74,8 @@ def check(service: str, action: str, data: Mapping[str, Any], account: str) -> N
             "InvalidParameterException",
             "here a topic passes messages on to queues alone; subscribe with the protocol 'sqs'",
         )
+    if service == "sns" and "PhoneNumber" in data:
+        raise Refused("InvalidParameterException", "here nobody is called; publish to a topic")
     if service == "dynamodbstreams" and action == "GetRecords":
         _check_iterator(str(data.get("ShardIterator", "")), account)
 
@@ -90,7 +92,7 @@ def _names(value: Any) -> Iterator[str]:
             yield value
         case dict():
             for key, below in value.items():
-                if key.split(".")[0] in _CONTENT:
+                if not _CONTENT.isdisjoint(key.split(".")):
                     continue
                 yield key
                 if isinstance(below, str) and _ACCOUNT.search(key):

@@ -79,6 +79,7 @@ COLLECTIONS = (
     Collection("dynamodb", "ttl_settings", "_ttl_settings"),
     Collection("dynamodb", "", "_stream_records", "list"),
     Collection("dynamodb", "", "_stream_trimmed"),
+    Collection("dynamodb", "", "_closed_streams"),
     Collection("kinesis", "streams", "_streams", "shards"),
     Collection("kinesis", "shard_iterators", "_shard_iterators"),
     Collection("kms", "keys", "_keys"),
