@@ -347,6 +347,7 @@ def test_what_an_earlier_terminal_left_behind_is_adopted(sandbox: Sandbox) -> No
         terminal = sandbox.begin("--with", f"mail=proxy:http://127.0.0.1:{other.server_port}")
         assert agent.read_text() == first
         assert sandbox.called("MAIL_URL", "/") == [200, "stage"]
+        assert "holds shop without search" in sandbox.run("prove", "shop", "ledger")
         assert "another terminal" in sandbox.run("--with", "mail=absent")
         assert sandbox.called("MAIL_URL", "/")[0] == 503
         os.kill(terminal.pid, signal.SIGINT)

@@ -167,15 +167,17 @@ async def take_down(place: Place, out: Terminal) -> bool:
     return attendant is not None
 
 
-def require_up(place: Place) -> None:
-    """Make sure that a sandbox is up.
+def require_up(place: Place) -> set[str]:
+    """Make sure that a sandbox is up, and return the names of the services that are real in it.
 
     Raises:
         NoSandbox: There is none, or it is down.
     """
     name = place.require().name
-    if not answers(place.home):
+    plan = place.plan()
+    if plan is None or not answers(place.home):
         raise NoSandbox(f"the sandbox {name} is down; start it with `drystone sandbox`")
+    return {one.name for one in plan.choices if one.way == "real"}
 
 
 class _Attended:
@@ -321,5 +323,8 @@ def remove_home(home: Path) -> None:
     """Remove all that a sandbox has kept."""
     import shutil  # noqa: PLC0415 - for this alone
 
+    sockets = Home(home).agent_socket.parent  # elsewhere, where the home's path is long
     with suppress(FileNotFoundError):
         shutil.rmtree(home)
+    if not sockets.is_relative_to(home):
+        shutil.rmtree(sockets, ignore_errors=True)

@@ -15,6 +15,7 @@ from drystone.l80_governance.dependencies.html import (
     page,
     tag,
 )
+from drystone.l85_surfaces.console.pages.logs import line
 from drystone.l85_surfaces.console.pages.parts import (
     Column,
     counted,
@@ -112,17 +113,9 @@ def settings(
 
 def logs(service: str, records: Sequence[LogRecord], static: Mapping[str, Link]) -> Html:
     """Show the last lines of a service."""
-    lines = [
-        tag("div", tag("small", one.instance), " ", tag("bdi", one.text[:2_000])) for one in records
-    ]
-    return _document(
-        f"Logs of {service}",
-        static,
-        section(
-            "Last lines",
-            tag("div", lines, class_="log") if lines else tag("p", "It wrote nothing."),
-        ),
-    )
+    lines = [line(one) for one in records]
+    shown = tag("ol", lines, class_="log") if lines else tag("p", "It wrote nothing.")
+    return _document(f"Logs of {service}", static, section("Last lines", shown))
 
 
 def trouble(title: str, why: str, static: Mapping[str, Link]) -> Html:

@@ -6,31 +6,34 @@ import asyncio
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from drystone.l85_surfaces.cli.commands.sandbox import Places, With
+from drystone.l85_surfaces.cli.commands.sandbox import Places
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, platform
-from drystone.l85_surfaces.cli.sandboxed import Wanted, leave_settings_of_others, require_up
+from drystone.l85_surfaces.cli.sandboxed import leave_settings_of_others, place_of, require_up
 from drystone.l85_surfaces.cli.sources import count as counted
 from drystone.l85_surfaces.cli.terminal import Style, Terminal
 from drystone.l85_surfaces.cli.views.sandbox import VERDICTS
 from drystone.l85_surfaces.sandbox.emitting import deliver, events, schema_of, takers_of
 from drystone.l85_surfaces.sandbox.proving import proofs
+from drystone.l85_surfaces.sandbox.workspace import workspace
 
 
-async def prove(*files: Places, with_: With = None, shared: Shared = NOTHING_SAID) -> int:
+async def prove(*files: Places, shared: Shared = NOTHING_SAID) -> int:
     """Prove that services do without their soft dependencies what their descriptors say.
 
     Each service that has some is brought up beside the one that runs, with each of them absent in turn, and must pass its smoke
     checks. Exits with 1 where one does not. With --json, one object per proof.
     """
     leave_settings_of_others()
-    wanted = Wanted(files, with_ or [], shared)
-    require_up(wanted.place)
+    found = workspace(files)
+    place = place_of(files, shared, found.base)
+    real = require_up(place)
+    members = {name: one for name, one in found.members.items() if name in real}
     out = Terminal(json=shared.json)
     broken = number = 0
-    async with platform(wanted.place.home) as api:
-        async for one in proofs(api, wanted.members()):
+    async with platform(place.home) as api:
+        async for one in proofs(api, members):
             number += 1
             broken += one.verdict in {"broken", "unjudged"}
             out.record(one)
@@ -59,12 +62,13 @@ async def emit(
     where a service does not take one. With --json, one object per event and service.
     """
     leave_settings_of_others()
-    wanted = Wanted(files, [], shared)
-    require_up(wanted.place)
+    found = workspace(files)
+    place = place_of(files, shared, found.base)
+    real = require_up(place)
     out = Terminal(json=shared.json)
-    takers = takers_of(wanted.workspace, kind)
-    made = events(schema_of(wanted.workspace, kind), kind, count=count, first=first)
-    async with platform(wanted.place.home) as api:
+    takers = [one for one in takers_of(found, kind) if one.service in real]
+    made = events(schema_of(found, kind), kind, count=count, first=first)
+    async with platform(place.home) as api:
         port = urlsplit((await api.status(context())).url).port or 80
     refused = 0
     for event in made:
