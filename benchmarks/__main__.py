@@ -34,6 +34,7 @@ from benchmarks.mesh_limits import mesh_limits
 from benchmarks.mesh_scale import mesh_scale
 from benchmarks.mesh_sidecars import mesh_sidecars
 from benchmarks.mesh_switches import mesh_switches
+from benchmarks.new_services import new_services
 from benchmarks.orchestrator import orchestrator, whole_orchestrator
 from benchmarks.peers.first_response import first_responses
 from benchmarks.peers.switch import in_flight, switches
@@ -224,6 +225,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "peers-edge": edge,
     "peers-workflows": workflows,
     "access": decisions,
+    "new-services": new_services,
     "policies": judgements,
     "registry": registrations,
     "resources": resources,
