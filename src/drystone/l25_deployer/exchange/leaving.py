@@ -22,29 +22,15 @@ OURS = "DRYSTONE_"
 """How variables begin that only mean something here."""
 
 
-class Scaling(msgspec.Struct, frozen=True):
-    """How many instances may run.
-
-    Attributes:
-        most: At most.
-        cpu: Use of CPU to aim at: a share.
-    """
-
-    most: int
-    cpu: float
-
-
 class Leaving(msgspec.Struct, frozen=True):
     """A service that is carried elsewhere.
 
     Attributes:
         stacks: What it is made of.
-        scaling: How its number of instances follows the load; None when it does not.
         unheeded: What its descriptor says that nothing acts on here either, with lines.
     """
 
     stacks: model.Stacks
-    scaling: Scaling | None = None
     unheeded: tuple[Remark, ...] = ()
 
     @property
@@ -90,10 +76,6 @@ def leaving(reading: Reading, environment: str, version: str) -> Leaving:
         Invalid: The environment or the version has no proper name.
     """
     merged = resolve(reading, environment)
-    scale = merged.descriptor.scale
-    scaling = None
-    if scale.max is not None and scale.max > scale.min:
-        scaling = Scaling(scale.max, scale.cpu)
     unheeded = tuple(
         Remark(
             "lost",
@@ -104,9 +86,9 @@ def leaving(reading: Reading, environment: str, version: str) -> Leaving:
             "say it there in that platform's own words",
         )
         for one in not_acted_on(merged)
-        if not one.path.startswith(("scale.", "secrets"))
+        if not one.path.startswith("secrets")
     )
-    return Leaving(compile_stacks(merged, version=version), scaling, unheeded)
+    return Leaving(compile_stacks(merged, version=version), unheeded)
 
 
 def standing(name: str, view: StandingView | None) -> Leaving:

@@ -156,13 +156,16 @@ class _Writing:
         deploy = without_nothing(
             {"replicas": many, "resources": {"limits": limits} if limits else None}
         )
-        if one.scaling is not None and group.serves:
+        if group.scaling is not None:
             self._remarks.lost(
                 None,
                 (one.name, "scale"),
                 "Compose does not follow the load",
                 "write deploy.replicas",
             )
+        if group.health is not None:
+            what = "its image is taken to have curl, by which Compose asks for its health"
+            self._remarks.guess(None, (one.name, "health"), what, "write another 'healthcheck'")
         stop = group.stop
         return {
             "environment": self._env(one, group),

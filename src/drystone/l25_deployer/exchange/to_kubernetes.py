@@ -173,7 +173,7 @@ class _Writing(Pods):
             "strategy": strategy,
             "template": self.pod(name, group, selects, command),
         }
-        is_scaled = self._one.scaling is not None and name == model.WEB
+        is_scaled = group is not None and group.scaling is not None
         if not is_scaled:
             spec = {"replicas": group.instances if group else 1, **spec}
         return self._object("apps/v1", "Deployment", self.called(name), {"spec": spec})
@@ -202,7 +202,7 @@ class _Writing(Pods):
         )
 
     def _many(self, name: str, group: model.Group) -> Iterator[dict[str, object]]:
-        scaling = self._one.scaling if name == model.WEB else None
+        scaling = group.scaling
         if group.instances > 1 or scaling is not None:
             spec: dict[str, object] = {
                 "maxUnavailable": 1,
@@ -212,7 +212,22 @@ class _Writing(Pods):
                 "policy/v1", "PodDisruptionBudget", self.called(name), {"spec": spec}
             )
         if scaling is not None:
-            target = {"type": "Utilization", "averageUtilization": round(scaling.cpu * 100)}
+            shares = {"cpu": scaling.cpu, "memory": scaling.memory}
+            metrics = [
+                {
+                    "type": "Resource",
+                    "resource": {
+                        "name": of,
+                        "target": {"type": "Utilization", "averageUtilization": round(share * 100)},
+                    },
+                }
+                for of, share in shares.items()
+                if share is not None
+            ]
+            if scaling.requests is not None or scaling.latency is not None or scaling.queues:
+                what = "a cluster follows requests, times and queues only by metrics of one's own"
+                path = (self._one.name, "scale")
+                self._remarks.lost(None, path, what, "provide them, and write the metric")
             spec = {
                 "scaleTargetRef": {
                     "apiVersion": "apps/v1",
@@ -221,7 +236,7 @@ class _Writing(Pods):
                 },
                 "minReplicas": group.instances,
                 "maxReplicas": scaling.most,
-                "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+                "metrics": metrics,
             }
             yield self._object(
                 "autoscaling/v2", "HorizontalPodAutoscaler", self.called(name), {"spec": spec}
