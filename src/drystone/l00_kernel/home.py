@@ -6,7 +6,7 @@
     settings.toml what its owner decided; may be written before anything else exists
     run/          locks, process records, logs of keeper and agent, and the sockets where their paths fit
     sockets       link to the sockets where they do not: a socket's path has at most 107 bytes (unix(7))
-    engines/ services/ instances/ artifacts/ volumes/ secrets/ trust/ downloads/ dependencies/
+    engines/ services/ instances/ artifacts/ volumes/ secrets/ trust/ downloads/ dependencies/ sources/
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from drystone.l00_kernel.context import Caller, Context
 from drystone.l25_deployer.api import Source
+from drystone.l25_deployer.errors import ArtefactRefused
 from drystone.l50_orchestrator.sources import keeping
 from drystone.l50_orchestrator.sources.api import SourceFile, SourcesApi
 from drystone.l50_orchestrator.sources.errors import SourceRefused, SourceUnknown, TooMuchSent
@@ -141,3 +143,17 @@ def test_of_sources_that_nobody_needs_the_last_ten_stay(tmp_path: Path) -> None:
     shelf.sweep(frozenset({"01"}))
     kept = sorted(one.name for one in (tmp_path / "folders").iterdir())
     assert kept == ["01", *(f"{number:02}" for number in range(4, 14))]
+
+
+async def test_what_another_environment_is_made_of_may_be_missing_but_not_everything(
+    tmp_path: Path,
+) -> None:
+    sources = make(str(tmp_path / "kept"))
+    source = written(tmp_path / "here")
+    shutil.rmtree(tmp_path / "here/built")
+    found = await sent(sources, ADA, source, environment="dev", service="orders")
+    kept = Path(await sources.folder_of(ADA, found.folder, environment="dev", service="orders"))
+    assert {one.name for one in kept.iterdir()} == {"app"}
+    shutil.rmtree(tmp_path / "here/app")
+    with pytest.raises(ArtefactRefused, match="is not a folder"):
+        await sent(sources, ADA, source, environment="dev", service="orders")

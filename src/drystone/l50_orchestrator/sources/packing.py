@@ -61,7 +61,10 @@ def _listed(
     files: dict[str, SourceFile] = {}
     places: dict[str, tuple[Path, int]] = {}
     size = 0
-    for inside in _folders(source, environment):
+    named = sorted(_folders(source, environment))
+    # What another environment is made of may not be built yet; where nothing is there at all, the first says so.
+    there = [inside for inside in named if (folder / inside).is_dir()] or named[:1]
+    for inside in there:
         for entry in read_folder(folder / inside):
             path = str(PurePosixPath(inside, entry.path))
             if path in files:

@@ -9,11 +9,14 @@ from drystone.l85_surfaces.cli.reach import context
 from drystone.l85_surfaces.cli.releasing import carried_out
 
 if TYPE_CHECKING:
-    from drystone.l25_deployer.api import Source
+    from drystone.l25_deployer.api import PlanView, Source
     from drystone.l50_orchestrator.releases.api import ReleasesApi
     from drystone.l85_surfaces.cli.options import Anywhere
     from drystone.l85_surfaces.cli.sources import Checked
     from drystone.l85_surfaces.cli.terminal import Terminal
+
+_NEXT = "next"
+"""What a release is called that nobody has named, in a plan."""
 
 
 async def released(
@@ -42,6 +45,23 @@ async def released(
         confirm=confirm,
     )
     await carried_out(api, asked, out)
+
+
+async def planned(
+    what: Checked, environment: str, version: str | None, shared: Anywhere
+) -> PlanView:
+    """Return what a deploy to a platform elsewhere would change; its files are sent, as for the deploy itself."""
+    from drystone.l50_orchestrator.targets.api import TargetApi  # noqa: PLC0415 - for platforms elsewhere alone
+
+    source = await _source(what, environment, shared)
+    async with orchestrator(shared, TargetApi) as api:
+        return await api.plan(
+            context(),
+            environment=environment,
+            service=what.service,
+            source=source,
+            version=version or _NEXT,
+        )
 
 
 async def _source(what: Checked, environment: str, shared: Anywhere) -> Source:
