@@ -129,6 +129,24 @@ def test_what_compose_would_take_for_a_variable_is_a_plain_dollar() -> None:
     assert made["services"]["shop"]["environment"]["STRIPE_KEY"] == "${STRIPE_KEY:?}"
 
 
+def test_what_a_store_gives_is_in_no_image() -> None:
+    text = ORDERS.replace('"${port}"]', '"${port}", "--dsn=${resources.db.url}", "$(x)"]')
+    text += "resources: {db: {type: postgres}}\n"
+    composed = yaml.safe_load(to_compose.export(gone(text), source="x").files["compose.yaml"])
+    service = composed["services"]["orders"]
+    assert "dsn" not in service["build"]["dockerfile_inline"]
+    assert service["command"][-2] == "--dsn=postgresql://app:${DB_PASSWORD:?}@db:5432/app"
+
+    made = to_kubernetes.export(gone(text), source="x").files
+    assert "dsn" not in made["orders.Dockerfile"]
+    deployment = next(
+        one for one in yaml.safe_load_all(made["orders.yaml"]) if one["kind"] == "Deployment"
+    )
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["command"][-2:] == ["--dsn=$(DB_URL)", "$$(x)"]
+    assert "DB_URL" in [one["name"] for one in container["env"]]
+
+
 def test_what_is_left_behind_is_told() -> None:
     told = {(one.kind, one.path) for one in to_compose.export(gone(SHOP), source="x").remarks}
     assert {

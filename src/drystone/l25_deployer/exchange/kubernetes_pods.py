@@ -100,6 +100,25 @@ class Pods:
         """Put values into a template."""
         return filled(template, self.value)
 
+    def words(self, command: model.Command) -> list[str]:
+        """Put values into a command; what a store gives is taken from its variable when a pod starts."""
+        stores = self._one.stacks.eternal.resources
+
+        def value(ref: model.Reference) -> str:
+            if ref.space != "resources" or isinstance(stores.get(ref.name), model.Volume):
+                return self.value(ref)
+            return f"$({ref.name}_{ref.key})".replace("-", "_").upper()
+
+        return [
+            filled(
+                tuple(
+                    part.replace("$(", "$$(") if isinstance(part, str) else part for part in word
+                ),
+                value,
+            )
+            for word in command
+        ]
+
     def value(self, ref: model.Reference) -> str:
         """Return the value of a reference; of a resource other than a volume it is in a Secret."""
         match ref.space:

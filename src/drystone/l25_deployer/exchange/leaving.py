@@ -120,6 +120,18 @@ def variables(one: Leaving, group: model.Group) -> Iterator[tuple[str, model.Tem
             yield name, every[name]
 
 
+def asks_stores(one: Leaving, command: model.Command) -> bool:
+    """Tell whether a command has what a store gives, which no image may hold."""
+    stores = one.stacks.eternal.resources
+    return any(
+        isinstance(part, model.Reference)
+        and part.space == "resources"
+        and not isinstance(stores.get(part.name), model.Volume)
+        for word in command
+        for part in word
+    )
+
+
 def given(one: Leaving) -> list[str]:
     """Name the variables that the platform gives by itself, as it names them; sorted."""
     return sorted(

@@ -14,6 +14,7 @@ from drystone.l25_deployer.exchange.errors import ExportRefused
 from drystone.l25_deployer.exchange.leaving import (
     Exported,
     Leaving,
+    asks_stores,
     base_of,
     compact,
     filled,
@@ -94,7 +95,8 @@ class _Writing:
         web = one.web
         command = [self._text(one, word) for word in web.command] if web else []
         body: dict[str, object] = {**base, **self._instances(one, web)}
-        if web is not None and command and "build" not in base:
+        is_told = "build" not in base or (web is not None and asks_stores(one, web.command))
+        if web is not None and command and is_told:
             body["command"] = command
         port = one.port
         if stacks.environment.public:
@@ -316,7 +318,10 @@ class _Writing:
             case model.ProcessArtifact() as process:
                 base = base_of(one, self._remarks)
                 listens_everywhere(one, self._remarks)
-                command = [self._text(one, word) for word in one.web.command] if one.web else []
+                words = one.web.command if one.web else ()
+                # What a store gives is no part of an image: there the program stands alone, and Compose tells the rest.
+                words = words[:1] if asks_stores(one, words) else words
+                command = [self._text(one, word) for word in words]
                 text = dockerfile(base=base, dir_=".", setup=process.setup, command=command, env={})
                 return {"build": {"context": process.dir, "dockerfile_inline": text}}
             case model.StaticArtifact() as static:

@@ -15,6 +15,7 @@ from drystone.l25_deployer.exchange.kubernetes_pods import NAME, Pods
 from drystone.l25_deployer.exchange.leaving import (
     Exported,
     Leaving,
+    asks_stores,
     base_of,
     left_behind,
     listens_everywhere,
@@ -100,7 +101,9 @@ class _Writing(Pods):
                 return artefact.ref
             case model.ProcessArtifact() as process:
                 base = base_of(one, self._remarks)
-                command = [self.text(word) for word in one.web.command] if one.web else []
+                words = one.web.command if one.web else ()
+                words = words[:1] if asks_stores(one, words) else words
+                command = [self.text(word) for word in words]
                 text = dockerfile(
                     base=base, dir_=process.dir, setup=process.setup, command=command, env={}
                 )
@@ -163,9 +166,10 @@ class _Writing(Pods):
             else {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
         )
         is_image = isinstance(self._one.stacks.resources.artifact, model.ImageArtifact)
+        is_told = is_image or name != model.WEB
         command = (
-            [self.text(word) for word in group.command]
-            if group and (is_image or name != model.WEB)
+            self.words(group.command)
+            if group and (is_told or asks_stores(self._one, group.command))
             else []
         )
         spec: dict[str, object] = {
@@ -181,7 +185,7 @@ class _Writing(Pods):
     def _migration(self, groups: Mapping[str, model.Group]) -> dict[str, object]:
         one = self._one
         labels = self.selects("migrate")
-        command = [self.text(word) for word in one.stacks.route.migrate]
+        command = self.words(one.stacks.route.migrate)
         pod = self.pod("migrate", groups.get(model.WEB), labels, command)
         spec = dict(pod["spec"])  # type: ignore[call-overload]
         spec["restartPolicy"] = "Never"
