@@ -39,7 +39,7 @@ create table if not exists parts (
     part text not null,
     value blob not null,
     primary key (store, account, region, entry, part)
-) without rowid;
+);
 pragma user_version = 1;
 """
 
