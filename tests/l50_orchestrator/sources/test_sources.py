@@ -126,12 +126,12 @@ def test_pieces_that_nobody_uses_make_room_and_young_ones_stay(
 ) -> None:
     monkeypatch.setattr(keeping, "PIECES_BYTES", 10)
     shelf = Shelf(tmp_path)
-    shelf.put("a", b"12345")
-    shelf.put("b", b"12345")
+    shelf.put({"a": b"12345"})
+    shelf.put({"b": b"12345"})
     with pytest.raises(TooMuchSent):
-        shelf.put("c", b"1")
+        shelf.put({"c": b"1"})
     os.utime(tmp_path / "pieces" / "a", (0, 0))
-    shelf.put("c", b"1")
+    shelf.put({"c": b"1"})
     assert {one.name for one in (tmp_path / "pieces").iterdir()} == {"b", "c"}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -54,17 +54,18 @@ class Shelf:
         wanted = dict.fromkeys(piece for one in files for piece in one.pieces)
         return tuple(piece for piece in wanted if not (self._pieces / piece).is_file())
 
-    def put(self, name: str, piece: bytes) -> None:
-        """Keep a piece.
+    def put(self, pieces: Mapping[str, bytes]) -> None:
+        """Keep pieces, by their names.
 
         Raises:
-            TooMuchSent: There is no room for it among the others.
+            TooMuchSent: There is no room for them among the others.
             DiskFull: The disk is full.
         """
         with needs_room(self._pieces):
             self._pieces.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._make_room(len(piece))
-            write_atomically(self._pieces / name, piece, durably=False)
+            self._make_room(sum(map(len, pieces.values())))
+            for name, piece in pieces.items():
+                write_atomically(self._pieces / name, piece, durably=False)
 
     def _make_room(self, size: int) -> None:
         room = PIECES_BYTES - size

@@ -65,10 +65,7 @@ class Sources(SourcesApi):
         self, ctx: Context, *, environment: str, service: str, pieces: list[bytes]
     ) -> None:
         await self._require(ctx, environment, service)
-        named = [(lists.name_of_piece(piece), piece) for piece in pieces]
-        shelf = self._shelf(service)
-        for name, piece in named:
-            await asyncio.to_thread(shelf.put, name, piece)
+        await asyncio.to_thread(_put, self._shelf(service), pieces)
 
     async def folder_of(self, ctx: Context, source: str, *, environment: str, service: str) -> str:
         """Return the folder of a source that was sent for a service.
@@ -106,3 +103,7 @@ class Sources(SourcesApi):
         # The gate refuses names that no service can have, so that they can stand in a path.
         places = await self._places(environment)
         await self._gate.require(ctx, Action.DEPLOY, service=service, environment=places[0])
+
+
+def _put(shelf: Shelf, pieces: list[bytes]) -> None:
+    shelf.put({lists.name_of_piece(piece): piece for piece in pieces})
