@@ -45,6 +45,13 @@ class TestBubblewrap(RuntimeConformance):
         await instance.wait()
         assert instance.log.read_text() == "2\n"
 
+    async def test_java_finds_what_debian_keeps_of_it_in_etc(self, work: Workbench) -> None:
+        if shutil.which("java") is None:
+            pytest.skip("java is not here")
+        source = "import subprocess, sys; sys.exit(subprocess.run(['java', '-Xshare:auto', '-version']).returncode)"
+        instance = await work.start(work.program(source))
+        assert (await instance.wait()).is_success, instance.log.read_text()
+
     async def test_a_mount_may_appear_at_another_path(self, work: Workbench) -> None:
         (work.root / "data").mkdir()
         (work.root / "data" / "file").write_text("content")
