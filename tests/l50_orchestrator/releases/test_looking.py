@@ -76,6 +76,18 @@ def test_a_counter_that_fell_was_begun_anew() -> None:
     assert (arm.n, arm.bad) == (7, 1)
 
 
+def test_times_that_are_counted_by_users_from_now_on_begin_anew() -> None:
+    before = Arm(requests=100, times=(60, 30, 10))
+    now = Arm(requests=120, times=(3, 1, 0))
+    look = look_of(
+        PLAN,
+        Signals(timedelta(seconds=1), before, before, BOUNDS),
+        Signals(timedelta(seconds=2), now, now, BOUNDS),
+    )
+    assert look.timings is not None
+    assert look.timings.canary == (3, 1, 0)
+
+
 def test_users_count_where_the_target_tells_them_apart() -> None:
     arm = Arm(requests=50, errors=20, users=10, users_in_error=2, users_tried=30)
     for by, bad in (("user", 2), ("request", 20)):

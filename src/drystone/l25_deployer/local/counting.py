@@ -94,14 +94,10 @@ class Counting:
         """
         tally = await self._read(held)
         at = (self._kept.machine.clock.now() - held.since).total_seconds()
-        return Signals(
-            max(0.0, at),
-            self._witness.with_users(held, "stable", tally.stable),
-            self._witness.with_users(held, "canary", tally.canary),
-            BOUNDS,
-            tally.events,
-            UNMEASURED,
-        )
+        async with self._reading:  # users are counted in a thread
+            stable = self._witness.with_users(held, "stable", tally.stable)
+            canary = self._witness.with_users(held, "canary", tally.canary)
+        return Signals(max(0.0, at), stable, canary, BOUNDS, tally.events, UNMEASURED)
 
     async def _go_on(self) -> None:
         while (held := self._kept.record.canary) is not None:

@@ -99,14 +99,13 @@ class Witness:
         self._users = self._read_from = None
 
     def _begun(self, held: Canary) -> Users:
-        places = (
-            self._read_from
-        )  # what was read while others were told apart may have the first attempts of these
-        for users in (self._users, self._kept.documents.users(self._kept.record)):
-            if users is not None and (users.key, users.since) == (held.key, held.since):
-                if users.by == held.by:
-                    return users
-                places = places or users.places
+        users = self._users or self._kept.documents.users(self._kept.record)
+        if users is not None and _is_of(users, held):
+            return users
+        # What was read while others were told apart may have the first attempts of these.
+        places = self._read_from
+        if users is not None and (users.key, users.since) == (held.key, held.since):
+            places = places or users.places
         places = self._log.end() if places is None else places
         return Users(held.key, held.since, held.by, secrets.token_hex(16), places=places)
 

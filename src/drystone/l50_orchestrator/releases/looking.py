@@ -75,7 +75,8 @@ def _since(before: Arm, now: Arm) -> Arm:
         return now
     times = now.times
     if len(before.times) == len(now.times):
-        times = tuple(max(0, b - a) for a, b in zip(before.times, now.times, strict=True))
+        risen = tuple(b - a for a, b in zip(before.times, now.times, strict=True))
+        times = risen if min(risen, default=0) >= 0 else now.times
     return Arm(
         requests=now.requests - before.requests,
         errors=max(0, now.errors - before.errors),
