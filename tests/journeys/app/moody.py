@@ -36,7 +36,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
             is_check = head.startswith(b"GET /healthcheck ")
-            pause = random.uniform(0.004, 0.008)  # noqa: S311 - a time, no secret
+            # A fifth more goes over 50 ms, a bound of the classes in which the proxy counts times.
+            pause = random.uniform(0.034, 0.046)  # noqa: S311 - a time, no secret
             await asyncio.sleep(pause * (1.2 if MOOD == "slow" else 1))
             status = "200 OK" if is_check or is_good(head) else "500 Internal Server Error"
             writer.write(
