@@ -11,9 +11,10 @@ from msgspec import structs
 from typing_extensions import override
 
 from drystone.l00_kernel.atomic import read_if_exists
-from drystone.l25_deployer.backups.copyist import Copyist, Return, pending_file
+from drystone.l25_deployer.backups.copyist import Copyist
 from drystone.l25_deployer.backups.domain import Manifest, new_id
 from drystone.l25_deployer.backups.errors import BackupWrong
+from drystone.l25_deployer.backups.returning import Return, pending_file
 from drystone.l25_deployer.backups.schedule import Schedule
 from drystone.l25_deployer.backups.service import Backups
 from drystone.l25_deployer.backups.store import (

@@ -55,7 +55,12 @@ class Kept(msgspec.Struct, frozen=True):
         )
 
     async def restore(
-        self, resource: str, backup: str | None = None, *, confirm: str | None = None
+        self,
+        resource: str,
+        backup: str | None = None,
+        *,
+        confirm: str | None = None,
+        keeps_before: bool = True,
     ) -> list[Progress]:
         stream = self.api.restore(
             ASKING,
@@ -64,6 +69,7 @@ class Kept(msgspec.Struct, frozen=True):
             resource=resource,
             backup=backup,
             confirm=resource if confirm is None else confirm,
+            keeps_before=keeps_before,
         )
         return await told(stream)
 

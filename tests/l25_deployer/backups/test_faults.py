@@ -61,7 +61,7 @@ async def reached(home: Path) -> AsyncIterator[tuple[DeployerApi, BackupsApi]]:
         pytest.param("restore", "backup.service.stopped", "second", marks=pytest.mark.slow),
         pytest.param("restore", "backup.return.written", "first"),
         pytest.param("restore", "backup.data.in-place", "first", marks=pytest.mark.slow),
-        pytest.param("destroy", "backup.parts.written", None),
+        pytest.param("destroy", "backup.parts.written", None, marks=pytest.mark.slow),
         pytest.param("destroy", "backup.folder.named", None, marks=pytest.mark.slow),
     ],
 )

@@ -129,3 +129,17 @@ async def test_what_is_deleted_leaves_a_last_backup_from_which_it_comes_back(
         "before-restore",
         "final",
     ]
+
+
+async def test_what_is_there_is_given_up_only_when_that_is_said(shelf: Kept) -> None:
+    path = Path(await shelf.value("state", "path"))
+    (path / "page").write_text("first")
+    await shelf.take("state")
+    (path / "page").write_text("second")
+    before = len((await shelf.backups("state")).backups)
+
+    told_all = await shelf.restore("state", keeps_before=False)
+
+    assert (path / "page").read_text() == "first"
+    assert not any(one.step == "backup" for one in told_all)
+    assert len((await shelf.backups("state")).backups) == before

@@ -158,6 +158,7 @@ class BackupsApi(Api):
         backup: str | None = None,
         at: datetime | None = None,
         confirm: str | None = None,
+        keeps_before: bool = True,
     ) -> AsyncIterator[Progress]:
         """Put a backup in the place of the data in use.
 
@@ -172,6 +173,7 @@ class BackupsApi(Api):
             backup: Which one; the latest when omitted.
             at: In place of a backup: the moment as of which the data comes back.
             confirm: The resource's name again.
+            keeps_before: Whether what is in use is backed up first; it stays as it is where that fails.
 
         Raises:
             RestoreNotConfirmed: ``confirm`` is not the resource's name.

@@ -16,9 +16,9 @@ import msgspec
 from drystone.l00_kernel.atomic import read_if_exists, sync_file_system, write_atomically
 from drystone.l00_kernel.errors import Conflict
 from drystone.l00_kernel.home import FORMAT_FILE
-from drystone.l25_deployer.backups.copyist import pending, pending_file
 from drystone.l25_deployer.backups.errors import BackupDamaged, NoSuchBackup
 from drystone.l25_deployer.backups.places import HOME_NAMED, HOME_UNPACKED, RECOVERY_WRITTEN
+from drystone.l25_deployer.backups.returning import pending, pending_file
 from drystone.l25_deployer.backups.store import (
     MANIFEST,
     make_folder,

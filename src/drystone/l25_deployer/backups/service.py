@@ -15,7 +15,7 @@ from drystone.l00_kernel.contract import Context
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.backups import places
 from drystone.l25_deployer.backups.api import BackupsApi, ResourceBackups
-from drystone.l25_deployer.backups.copyist import Copyist, owner_of
+from drystone.l25_deployer.backups.copyist import Copyist
 from drystone.l25_deployer.backups.domain import latest
 from drystone.l25_deployer.backups.errors import (
     BackupWrong,
@@ -23,6 +23,8 @@ from drystone.l25_deployer.backups.errors import (
     NothingToBackUp,
     RestoreNotConfirmed,
 )
+from drystone.l25_deployer.backups.store import read_manifest
+from drystone.l25_deployer.backups.taking import owner_of
 from drystone.l25_deployer.backups.views import view
 from drystone.l25_deployer.local.recovery import recover
 from drystone.l25_deployer.local.resources.copies import NoBackup
@@ -164,6 +166,7 @@ class Backups(BackupsApi):
         backup: str | None = None,
         at: datetime | None = None,
         confirm: str | None = None,
+        keeps_before: bool = True,
     ) -> AsyncIterator[Progress]:
         kept = self._services.existing(environment, service)
         owner = owner_of(kept.record, resource)
@@ -179,9 +182,17 @@ class Backups(BackupsApi):
             )
 
         async def work(tell: Teller) -> None:
-            async with self._copyist.lock(owner):
-                found = folder or await self._rewound(kept, owner, at, tell, by)
-                await self._restore(kept, owner, found, tell, by)
+            try:
+                async with self._copyist.lock(owner):
+                    found = folder or await self._rewound(kept, owner, at, tell, by)
+                    await self._restore(kept, owner, found, tell, by, keeps_before=keeps_before)
+            except BaseException:
+                if self._copyist.is_intended(owner):  # it died in between, as an agent may
+                    await self._bring_back(kept, owner, tell)
+                raise
+            await self._go_on(kept, tell)
+            text = f"'{resource}' of {kept.name} is as of the backup {found.name}"
+            tell.info("done", f"{text}, {read_manifest(found).at:%Y-%m-%d %H:%M:%S} UTC")
 
         async for progress in self._operating.operate(kept, work):
             yield progress
@@ -196,19 +207,29 @@ class Backups(BackupsApi):
         return self._store.place(owner, manifest.id)
 
     async def _restore(
-        self, kept: KeptService, owner: Owner, folder: Path, tell: Teller, by: str
+        self,
+        kept: KeptService,
+        owner: Owner,
+        folder: Path,
+        tell: Teller,
+        by: str,
+        *,
+        keeps_before: bool,
     ) -> None:
-        name = owner.resource
+        """Put a backup in the place of what is in use; the service stands still afterwards."""
+        name, before = owner.resource, "none"
         with tell.step("lay out", f"{folder.name} beside what is in use, and compare"):
             manifest, laid_out = await self._copyist.lay_out(kept.record, owner, folder)
         try:
             with tell.step("stop", "instances, for the data to change"):
                 await kept.halt()
                 places.STOPPED.reach()
-            with tell.step("backup", f"{name} as it is now"):
-                before = await self._copyist.take_held(
-                    kept.record, owner, reason="before-restore", by=by, version=_version(kept)
-                )
+            if keeps_before:
+                with tell.step("backup", f"{name} as it is now"):
+                    made = await self._copyist.take_held(
+                        kept.record, owner, reason="before-restore", by=by, version=_version(kept)
+                    )
+                    before = made.id
             self._copyist.intend(owner, folder, by)
         except BaseException:
             with suppress(PlatformError):
@@ -219,11 +240,18 @@ class Backups(BackupsApi):
             await laid_out.put_in_place()
             places.IN_PLACE.reach()
             self._copyist.settle(owner)
-        kept.write_history("restored", f"{name} from {manifest.id}; before: {before.id}", by=by)
-        await self._go_on(kept, tell)
-        tell.info(
-            "done", f"{name} is as of {manifest.at:%Y-%m-%d %H:%M:%S} UTC; before: {before.id}"
-        )
+        text = f"{name} from {manifest.id}; a backup of what was there before: {before}"
+        kept.write_history("restored", text, by=by)
+
+    async def _bring_back(self, kept: KeptService, owner: Owner, tell: Teller) -> None:
+        """Finish what was begun, once more; what keeps it from that is told for as long as it does."""
+        try:
+            await self._go_on(kept, tell)
+        except (PlatformError, OSError) as e:
+            kept.problems = [
+                f"the restore of '{owner.resource}' was cut short, and the service does not start with half of its data:"
+                f" {e}; restore it again, or `drystone down` and `drystone up`"
+            ]
 
     async def _go_on(self, kept: KeptService, tell: Teller) -> None:
         """Start again what stood still."""

@@ -108,6 +108,14 @@ async def restore(
             help="Restore into a scratch place, compare, throw away, and keep the report.",
         ),
     ] = False,
+    without_backup: Annotated[
+        bool,
+        Parameter(
+            name=("--without-backup",),
+            show_default=False,
+            help="Make no backup of what is there now, for data that cannot be read any more.",
+        ),
+    ] = False,
     yes: Annotated[
         str | None,
         Parameter(
@@ -146,6 +154,7 @@ async def restore(
                 resource=resource,
                 backup=from_,
                 at=None if at is None else _moment(at),
+                keeps_before=not without_backup,
                 confirm=_confirmed(service, resource, environment, yes, out),
             )
         await follow(stream, out, abort=_leave)
