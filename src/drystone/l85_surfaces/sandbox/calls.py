@@ -113,10 +113,7 @@ def _call(said: _Line, verdicts: Mapping[str, str]) -> Call:
     status = said.status or 0
     verdict = verdicts.get(said.request_id or "")
     if verdict is None:
-        verdict = (
-            "answered" if 0 < status < 500 else (said.details or "no answer").partition("{")[0]
-        )
-        verdict = verdict.replace("_", " ").replace("via upstream", "answered with an error")
+        verdict = "answered" if 0 < status < 500 else _failure(said.details or "")
     return Call(
         at=said.time,
         caller=said.caller or "",
@@ -125,3 +122,11 @@ def _call(said: _Line, verdicts: Mapping[str, str]) -> Call:
         status=status,
         verdict=verdict,
     )
+
+
+def _failure(details: str) -> str:
+    """Say why there was no good answer, as Envoy's details of the response have it."""
+    if details == "via_upstream":
+        return "answered with an error"
+    reason = details.partition("{")[0].replace("_", " ")
+    return f"not reached: {reason}" if reason else "not reached"
