@@ -211,6 +211,19 @@ def test_a_store_that_two_use_belongs_to_the_first_and_that_is_told() -> None:
     assert any(one.kind == "todo" and "'b' uses 'db' as well" in one.why for one in found.remarks)
 
 
+def test_what_a_store_was_told_beside_its_users_is_told() -> None:
+    found = taken(
+        "services:\n  a:\n    image: a\n    volumes: [data:/x]\n  b: {image: b, volumes: [data:/x]}\n"
+        "  a_db:\n    image: postgres\n    environment: [POSTGRES_INITDB_ARGS=-k]\n"
+        "    volumes: ['./init:/docker-entrypoint-initdb.d', 'pg:/var/lib/postgresql']\n"
+        "  a-db: {image: redis}\n  c: {image: c, depends_on: [a_db, a-db]}\n"
+    )
+    assert sorted(descriptors(found)["c"].resources) == ["a-db", "a-db-2"]
+    assert ("lost", "services.a_db.environment.POSTGRES_INITDB_ARGS") in said(found, 8)
+    assert said(found, 9) == [("lost", "services.a_db.volumes")]
+    assert any("'a' and 'b' share the volume 'data'" in one.why for one in found.remarks)
+
+
 def test_extends_takes_what_is_not_said() -> None:
     text = (
         "services:\n  base: {image: app:1, environment: {A: '1', B: '2'}, expose: [9000]}\n"

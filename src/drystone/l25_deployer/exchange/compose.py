@@ -90,12 +90,17 @@ class _Reading:
         self._in_no_circle(walks)
         self._definitions()
         found = self._services(walks)
+        self._shared(found)
         root.rest("a Compose file", FILE)
         drafts = tuple(one.draft() for one in found)
         return Imported(drafts, remarks.all())
 
     def _services(self, walks: Mapping[str, Walk]) -> list[ComposeService]:
-        stores = {host: one for host, walk in walks.items() if (one := self._store(host, walk))}
+        stores: dict[str, Store] = {}
+        for host, walk in walks.items():
+            store = self._store(host, walk, [one.target.name for one in stores.values()])
+            if store is not None:
+                stores[host] = store
         names: dict[str, str] = {}
         for host in walks:
             if host not in stores and not self._is_unprovided(host, walks[host]):
@@ -122,13 +127,13 @@ class _Reading:
             service.know(
                 {host: target for host, target in targets.items() if target.name != service.service}
             )
-        for store in stores.values():
-            self._give(store, found)
+        for one in stores.values():
+            self._give(one, found)
         for service in found:
             service.go()
         return found
 
-    def _store(self, host: str, walk: Walk) -> Store | None:
+    def _store(self, host: str, walk: Walk, taken: Sequence[str]) -> Store | None:
         image = Interpolated(walk.text("image"), self._known).text
         known = images.KNOWN.get(images.repository(image))
         if known is None or walk.has("build"):
@@ -138,16 +143,32 @@ class _Reading:
         name = env.get(user, usual)
         target = Target(
             "resources",
-            named(host),
+            named(host, taken),
             known.port,
             known,
             user=name,
             password=env.get(known.password, ""),
             database=env.get(known.database, name) if known.database else "",
         )
-        for key in ("image", "volumes", "expose", "healthcheck", "restart", "environment"):
+        for key in ("image", "expose", "healthcheck", "restart"):
             walk.node(key)
+        self._set_up(walk, (user, known.password, known.database))
         return Store(host, known, walk, target)
+
+    def _set_up(self, walk: Walk, replaced: Sequence[str]) -> None:
+        """Tell what a store was told beside its users and passwords."""
+        for name, _, span in environment(walk, self._known):
+            if name not in replaced:
+                why = "the platform sets the engine up"
+                path = (*walk.path, "environment", name)
+                self._remarks.lost(span, path, why, "see the keys of the resource")
+        node = walk.node("volumes")
+        for item in node.items if isinstance(node, tree.Sequence) else []:
+            source = getattr(item, "text", "") or Walk(item, (), Remarks("")).text("source")
+            if source.startswith((".", "/", "~", "$")):
+                why = "files of the machine do not reach the engine"
+                do = "do what they do in deploy.migrate"
+                self._remarks.lost(item.span, (*walk.path, "volumes"), why, do)
 
     def _give(self, store: Store, services: Sequence[ComposeService]) -> None:
         """Make a store a resource of the first service that uses it."""
@@ -209,6 +230,17 @@ class _Reading:
             f"let it run elsewhere, and declare network.egress; or use postgres in place of {what}",
         )
         return True
+
+    def _shared(self, services: Sequence[ComposeService]) -> None:
+        """Tell of volumes that several services have: here each has one of its own."""
+        first: dict[str, str] = {}
+        for one in services:
+            for name in one.volumes:
+                if name in first:
+                    what = f"'{first[name]}' and '{one.service}' share the volume '{name}'; here each has one of its own"
+                    do = "let one of them have it, and the other call it"
+                    self._remarks.todo(one.place_of(""), ("volumes", name), what, do)
+                first.setdefault(name, one.service)
 
     def _definitions(self) -> None:
         for name, walk in self._root.below("volumes").each():

@@ -83,6 +83,11 @@ class ComposeService:
         """Do without a container that somebody else has as a resource."""
         self._needs.pop(host, None)
 
+    @property
+    def volumes(self) -> list[str]:
+        """The volumes that it has."""
+        return [name for name, one in self._resources.items() if one["type"] == "volume"]
+
     def uses(self, host: str) -> bool:
         """Tell whether it waits for a container, or a variable names it."""
         return host in self._needs or any(
