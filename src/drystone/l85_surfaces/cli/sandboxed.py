@@ -237,8 +237,7 @@ async def _attended(place: Place, *, detach: bool) -> _Attended:
     if detach:
         process, lifeline = spawn(command, output=log), None
     else:
-        mine, its = os.pipe()[::-1], None
-        lifeline, its = mine
+        its, lifeline = os.pipe()
         process = spawn([*command, "--lifeline", str(its)], output=log, hand_over=[its])
         os.close(its)
     end = time.monotonic() + ATTENDANT_LIMIT_S

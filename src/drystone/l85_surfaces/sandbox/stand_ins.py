@@ -87,14 +87,14 @@ def digest(folder: Path) -> str:
 
 def _descriptor(choice: Choice) -> dict[str, Json]:
     """Return the descriptor of what stands in; YAML reads JSON, too."""
-    instead = (
-        f"Passes requests on to {urlsplit(choice.to).netloc}." if choice.way == "proxy" else ""
-    )
+    does = "Answers what its OpenAPI document promises."
+    if choice.way == "proxy":
+        does = f"Passes requests on to {urlsplit(choice.to).netloc}."
     return {
         "schema": 1,
         "service": choice.name,
         "owner": OWNER,
-        "description": instead or "Answers what its OpenAPI document promises.",
+        "description": does,
         "tier": 0,
         "process": {"command": [sys.executable, "-m", mocking.__name__, "${port}"]},
         "health": {"path": HEALTH},

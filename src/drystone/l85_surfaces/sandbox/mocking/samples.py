@@ -8,7 +8,7 @@ that needs more ends in :class:`Unfit`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
 from drystone.l85_surfaces.sandbox.mocking.formats import of_format
@@ -243,13 +243,13 @@ def _numbers(flat: Keywords, number: int, *, is_whole: bool) -> Iterator[float]:
     yield from (0, _written(start, is_whole=is_whole))
 
 
-def _end(flat: Keywords, plain: str, exclusive: str, choose: type | object) -> Fraction | None:
-    found = [
-        one for one in (_exact(flat.get(plain)), _exact(flat.get(exclusive))) if one is not None
-    ]
-    if not found:
-        return None
-    return max(found) if choose is max else min(found)
+def _end(
+    flat: Keywords, plain: str, exclusive: str, choose: Callable[[list[Fraction]], Fraction]
+) -> Fraction | None:
+    """Return the narrower of two limits; None where there is neither."""
+    ends = (_exact(flat.get(plain)), _exact(flat.get(exclusive)))
+    found = [one for one in ends if one is not None]
+    return choose(found) if found else None
 
 
 def _exact(value: Json) -> Fraction | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 Json: TypeAlias = Any
 """A value of JSON: None, a truth value, a number, a text, a list, or a dict with texts as keys."""
@@ -29,7 +30,7 @@ def pointed(root: Json, reference: str) -> Json:
         raise Unfit(f"{reference[:200]!r} leads to another document, which is never fetched")
     found = root
     for part in reference[1:].split("/")[1:]:
-        word = _unquoted(part).replace("~1", "/").replace("~0", "~")
+        word = unquote(part).replace("~1", "/").replace("~0", "~")
         if isinstance(found, dict) and word in found:
             found = found[word]
         elif isinstance(found, list) and word.isdecimal() and int(word) < len(found):
@@ -47,14 +48,6 @@ def same(one: Json, other: Json) -> bool:
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    return type(one) is type(other) and one == other if _is_odd(one, other) else one == other
-
-
-def _is_odd(one: Json, other: Json) -> bool:
-    return not (isinstance(one, int | float) and isinstance(other, int | float))
-
-
-def _unquoted(part: str) -> str:
-    from urllib.parse import unquote  # noqa: PLC0415 - few references need it
-
-    return unquote(part) if "%" in part else part
+    both = (one, other)
+    is_number = all(isinstance(each, int | float) for each in both)
+    return one == other if is_number else type(one) is type(other) and one == other
