@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,8 @@ async def test_a_bucket_comes_back_object_by_object(shelf: Kept) -> None:
 
 async def test_a_volume_comes_back_file_by_file(shelf: Kept) -> None:
     path = Path(await shelf.value("state", "path"))
+    for left in path.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
     (path / "deep/er").mkdir(parents=True)
     (path / "deep/er/note").write_text("first")
     await shelf.take("state")

@@ -112,6 +112,23 @@ def test_a_file_that_shrinks_and_grows_while_it_is_read_leaves_the_archive_whole
         thread.join()
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read every folder")
+def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "a/closed").mkdir(parents=True)
+    (tmp_path / "a/closed/precious").touch()
+    (tmp_path / "a/closed").chmod(0)
+    try:
+        with pytest.raises(PermissionError):
+            pack(tmp_path / "a", tmp_path / "f")
+    finally:
+        (tmp_path / "a/closed").chmod(0o700)
+
+
+def test_a_volume_that_is_gone_is_no_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        pack(tmp_path / "gone", tmp_path / "f")
+
+
 @pytest.mark.parametrize("name", ["../out", "/tmp/out", "link/out", "a/../../out"])
 def test_an_entry_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     with tarfile.open(tmp_path / "f", "w") as tar:

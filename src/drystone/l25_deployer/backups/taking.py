@@ -126,7 +126,6 @@ class Taking:
     ) -> Manifest:
         wanted, driver = record.eternal[owner.resource], self._provisioner.driver(record, owner)
         began = self.clock.monotonic()
-        await driver.apply(owner, wanted)  # its engine runs, and it exists
         needed = await driver.room_for_copy(owner, wanted)
         id_ = new_id(self.clock.now())
         place = place or self.store.folder(owner) / id_

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ from drystone.l25_deployer.backups.store import (
     part_of,
     publish_as,
 )
-from drystone.l25_deployer.backups.whole_domain import HOME, LEFT_OUT, Whole, kept_of, total
+from drystone.l25_deployer.backups.whole_domain import HOME, LEFT_OUT, Kept, Whole, kept_of, total
 from drystone.l25_deployer.local.ending import finished
 from drystone.l25_deployer.local.resources import folders
 
@@ -116,24 +116,7 @@ class WholeBackups:
             with tell.step("records", "records, artefacts, secrets and keys"):
                 at = clock.now()
                 every = await self._copy_home(draft)
-            made, left_out = [], []
-            for kept in every:
-                for name, resource in sorted(kept.record.eternal.items()):
-                    if type(resource) in self._elsewhere:
-                        left_out.append(
-                            f"{name} of {kept.name}: {self._elsewhere[type(resource)]} runs elsewhere"
-                        )
-                        continue
-                    if not self._copyist.has_backup(kept.record, name):
-                        if not self._copyist.is_copied_otherwise(kept.record, name, self._states):
-                            left_out.append(f"{name} of {kept.name}: its type has no backup")
-                        continue
-                    inside = f"resources/{'/'.join(kept.record.key)}/{name}"
-                    with tell.step("backup", f"{name} of {kept.name}"):
-                        manifest = await self._copyist.take(
-                            kept.record, name, reason="platform", by=by, place=draft / inside
-                        )
-                    made.append(kept_of(manifest, inside))
+            made, left_out = await self._copy_resources(draft, every, tell, by)
             inside = "resources/tables"
             manifest_of_tables = await self._tables.back_up(draft / inside)
             if manifest_of_tables is not None:
@@ -162,6 +145,27 @@ class WholeBackups:
             await asyncio.to_thread(publish_as, draft, place, written, parts)
         tell.info("done", f"the platform is backed up: {place}, {total(whole, made) / 1e6:.1f} MB")
         return place, whole
+
+    async def _copy_resources(
+        self, draft: Path, every: Sequence[KeptService], tell: Teller, by: str
+    ) -> tuple[list[Kept], list[str]]:
+        """Copy what services keep; return what was copied, and what was not and why."""
+        made, left_out = [], []
+        for kept in every:
+            for name, resource in sorted(kept.record.eternal.items()):
+                if type(resource) in self._elsewhere:
+                    engine = self._elsewhere[type(resource)]
+                    left_out.append(f"{name} of {kept.name}: {engine} runs elsewhere")
+                elif self._copyist.has_backup(kept.record, name):
+                    inside = f"resources/{'/'.join(kept.record.key)}/{name}"
+                    with tell.step("backup", f"{name} of {kept.name}"):
+                        manifest = await self._copyist.take(
+                            kept.record, name, reason="platform", by=by, place=draft / inside
+                        )
+                    made.append(kept_of(manifest, inside))
+                elif not self._copyist.is_copied_otherwise(kept.record, name, self._states):
+                    left_out.append(f"{name} of {kept.name}: its type has no backup")
+        return made, left_out
 
     async def _copy_states(self, draft: Path) -> dict[str, str]:
         """Copy the engines that keep all they have in one file, each as of one moment, while they work."""

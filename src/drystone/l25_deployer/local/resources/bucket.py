@@ -80,6 +80,7 @@ class ObjectBuckets(ResourceDriver[Bucket]):
 
     @override
     async def room_for_copy(self, owner: Owner, wanted: Bucket) -> int:
+        await self._supervisor.ensure(ENGINE)
         return await self._buckets.size(owner.name)
 
     @override
@@ -89,6 +90,7 @@ class ObjectBuckets(ResourceDriver[Bucket]):
 
     @override
     async def lay_out(self, owner: Owner, wanted: Bucket, folder: Path) -> LaidOut:
+        await self._supervisor.ensure(ENGINE)
         await finished(self._buckets.lay_out(owner.name, folder))
         return _Beside(self._buckets, owner.name)
 

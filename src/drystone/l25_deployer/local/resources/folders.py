@@ -36,7 +36,7 @@ class ArchiveUnfit(Invalid):
 def size_of(folder: Path, *, without: frozenset[str] = frozenset()) -> int:
     """Return the bytes that a copy of a folder takes at most, without what has these names directly in it."""
     total = 0
-    for path, folders, files, place in os.fwalk(folder, follow_symlinks=False):
+    for path, folders, files, place in _walked(folder):
         if Path(path) == folder:
             folders[:] = [name for name in folders if name not in without]
         for name in (*folders, *files):
@@ -151,11 +151,25 @@ def _require_inside(folder: Path, name: str) -> None:
             raise ArchiveUnfit(f"{name!r} would lie behind a link; nothing was changed")
 
 
+def _walked(folder: Path) -> Iterator[tuple[str, list[str], list[str], int]]:
+    """Walk below a folder; one that cannot be read is no empty one, but one that has just gone is none.
+
+    Raises:
+        OSError: Something cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    return os.fwalk(folder, onerror=refuse, follow_symlinks=False)
+
+
 def _entries(
     folder: Path, without: frozenset[str] = frozenset()
 ) -> Iterator[tuple[str, stat_result, int]]:
     """Yield the folder itself and all in it, by name, with an open folder in which each lies."""
-    for place, folders, files, descriptor in os.fwalk(folder, follow_symlinks=False):
+    for place, folders, files, descriptor in _walked(folder):
         folders.sort()
         inside = os.path.relpath(place, folder)
         if inside == ".":

@@ -79,7 +79,7 @@ class ResourceDriver(abc.ABC, Generic[R]):
         """The platform stops: end what runs for this resource alone. Data stays."""
 
     async def room_for_copy(self, owner: Owner, wanted: R) -> int:
-        """Return the most bytes that a copy of the resource may take.
+        """Return the most bytes that a copy of the resource may take; starts the engine if it does not run.
 
         Raises:
             NoBackup: See :meth:`back_up`.

@@ -79,6 +79,7 @@ class PostgresDatabases(ResourceDriver[Postgres]):
 
     @override
     async def room_for_copy(self, owner: Owner, wanted: Postgres) -> int:
+        await self._supervisor.ensure(ENGINE)
         return await self._databases.size(owner.name)
 
     @override
