@@ -82,6 +82,7 @@ class Signals(msgspec.Struct, frozen=True):
         events: Words of the latest things that went wrong with the new one, the latest last: failed attempts with method, path
             without its query, status and time, and lines of its log beside them, in which what looks like a secret is left out.
         unmeasured: By metric, why nothing is known of it.
+        by: Who is told apart: ``user``, ``tenant``, ``visitor``, or ``request`` for nobody.
     """
 
     at: float
@@ -90,3 +91,4 @@ class Signals(msgspec.Struct, frozen=True):
     bounds: tuple[float, ...] = ()
     events: tuple[str, ...] = ()
     unmeasured: dict[str, str] = {}
+    by: str = "request"

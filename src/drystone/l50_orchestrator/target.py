@@ -127,6 +127,7 @@ class Signals(msgspec.Struct, frozen=True):
         bounds: Upper bounds of all classes of ``times`` but the last, rising.
         events: Words of the latest things that went wrong on the new one.
         unmeasured: By metric, why nothing is known of it.
+        by: Who is told apart; ``request`` for nobody.
     """
 
     at: timedelta
@@ -135,6 +136,7 @@ class Signals(msgspec.Struct, frozen=True):
     bounds: tuple[timedelta, ...] = ()
     events: tuple[str, ...] = ()
     unmeasured: dict[str, str] = {}
+    by: str = "request"
 
 
 class Target(abc.ABC):

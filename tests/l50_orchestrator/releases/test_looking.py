@@ -40,6 +40,7 @@ SIGNALS = st.builds(
     ARMS,
     st.sampled_from([(), BOUNDS]),
     EVENTS,
+    by=st.sampled_from(["request", "user"]),
 )
 
 
@@ -76,6 +77,16 @@ def test_a_counter_that_fell_was_begun_anew() -> None:
     assert (arm.n, arm.bad) == (7, 1)
 
 
+def test_lines_of_a_log_push_out_no_failed_request() -> None:
+    logged = [f"12:00:{n:02} log: line {n}" for n in range(60)]
+    summed = [f"12:00:{n:02} 9 of 9 attempts at it failed" for n in range(30)]
+    first = Signals(timedelta(seconds=1), Arm(), Arm(), events=(*logged, *summed))
+    then = Signals(timedelta(seconds=2), Arm(), Arm(), events=("12:01:00 GET / answered 500",))
+    state = machine.looked(machine.begin(PLAN), look_of(PLAN, NOTHING, first))
+    state = machine.looked(state, look_of(PLAN, first, then))
+    assert views.rollout(state).examples[-1] == "12:01:00 GET / answered 500"
+
+
 def test_times_that_are_counted_by_users_from_now_on_begin_anew() -> None:
     before = Arm(requests=100, times=(60, 30, 10))
     now = Arm(requests=120, times=(3, 1, 0))
@@ -92,7 +103,7 @@ def test_users_count_where_the_target_tells_them_apart() -> None:
     arm = Arm(requests=50, errors=20, users=10, users_in_error=2, users_tried=30)
     for by, bad in (("user", 2), ("request", 20)):
         plan = Plan(watch=Watch(by=by))  # type: ignore[arg-type]
-        look = look_of(plan, NOTHING, Signals(timedelta(seconds=3), Arm(), arm))
+        look = look_of(plan, NOTHING, Signals(timedelta(seconds=3), Arm(), arm, by="user"))
         assert look.counts["errors"].canary.bad == bad
         assert look.requests is not None
         assert look.requests.canary.bad == 20
@@ -104,6 +115,15 @@ def test_an_event_is_told_once() -> None:
     assert [one.text for one in look_of(PLAN, first, second).events] == ["c"]
 
 
+def test_before_any_user_is_known_no_request_counts_in_their_place() -> None:
+    """Proxies write down once a second who asked, and count each request at once."""
+    storm = Signals(timedelta(seconds=1), Arm(requests=9), Arm(requests=9, errors=9), by="user")
+    plan = Plan(cohort="user", watch=Watch(by="user"))
+    look = look_of(plan, NOTHING, storm)
+    assert look.counts["errors"].canary == looks.Arm()
+    assert machine.looked(machine.begin(plan), look).phase == "rising"
+
+
 def test_errors_of_users_part_as_those_at_risk_do_and_lines_of_logs_are_not_held_against_them() -> (
     None
 ):
@@ -111,7 +131,7 @@ def test_errors_of_users_part_as_those_at_risk_do_and_lines_of_logs_are_not_held
     canary = structs.replace(canary, users_tried=30, users_at_risk=4)
     stable = Arm(requests=900, users=36, users_tried=300, users_at_risk=36)
     plan = Plan(cohort="user", watch=Watch(by="user"))
-    look = look_of(plan, NOTHING, Signals(timedelta(seconds=3), stable, canary))
+    look = look_of(plan, NOTHING, Signals(timedelta(seconds=3), stable, canary, by="user"))
     assert look.counts["errors"] == Counted(looks.Arm(30, 1), looks.Arm(300, 0), 0.1)
     assert "log-errors" not in look.counts
     assert "counted by user" in look.unmeasured["log-errors"]

@@ -97,7 +97,7 @@ class Counting:
         async with self._reading:  # users are counted in a thread
             stable = self._witness.with_users(held, "stable", tally.stable)
             canary = self._witness.with_users(held, "canary", tally.canary)
-        return Signals(max(0.0, at), stable, canary, BOUNDS, tally.events, UNMEASURED)
+        return Signals(max(0.0, at), stable, canary, BOUNDS, tally.events, UNMEASURED, held.by)
 
     async def _go_on(self) -> None:
         while (held := self._kept.record.canary) is not None:

@@ -37,7 +37,7 @@ def look_of(plan: Plan, before: Signals, now: Signals) -> Look:
     watched = plan.watch.weights
     length = max(1, round((now.at - before.at).total_seconds()))
     stable, canary = _since(before.stable, now.stable), _since(before.canary, now.canary)
-    by_user = plan.watch.by != "request" and now.canary.users_tried + now.stable.users_tried > 0
+    by_user = plan.watch.by != "request" and now.by != "request"
     unmeasured = {one: why for one, why in now.unmeasured.items() if one in watched}
     if by_user and LOG_ERRORS in watched:
         unmeasured[LOG_ERRORS] = NAMELESS.format(plan.watch.by)
@@ -117,5 +117,12 @@ def _events(before: Signals, now: Signals) -> tuple[Event, ...]:
     known = set(before.events)
     new = [text for text in now.events if text not in known]
     return tuple(
-        Event(now.at, ERRORS, text[: looks.MOST_TEXT]) for text in new[-looks.MOST_EVENTS :]
+        Event(now.at, _kind(text), text[: looks.MOST_TEXT]) for text in new[-looks.MOST_EVENTS :]
     )
+
+
+def _kind(text: str) -> str:
+    """Part lines of logs and sums from failed requests: of each kind so many are kept, and none is to push out another."""
+    if " log: " in text[:20]:
+        return LOG_ERRORS
+    return "attempts" if text.endswith("attempts at it failed") else ERRORS

@@ -191,6 +191,7 @@ class DeployerTarget(Target):
             bounds=tuple(timedelta(seconds=bound) for bound in found.bounds),
             events=found.events,
             unmeasured=found.unmeasured,
+            by=found.by,
         )
 
     @override
