@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import pytest
@@ -17,7 +18,16 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from drystone.l00_kernel.contract import ANONYMOUS, Caller, Context, connect, loopback, serve
+from drystone.l00_kernel.contract import (
+    ANONYMOUS,
+    Api,
+    Caller,
+    Context,
+    call,
+    connect,
+    loopback,
+    serve,
+)
 from drystone.l00_kernel.contract.by_network import ByNetwork
 from drystone.l00_kernel.contract.client import make_client
 from drystone.l00_kernel.contract.errors import BadAnswer, Unreachable
@@ -171,6 +181,64 @@ async def test_without_credentials_the_server_refuses() -> None:
         await api.watchers(CTX)
     with pytest.raises(Unauthenticated):
         await anext(aiter(api.watch(CTX, path="a")))
+
+
+class Older(Api):
+    """What a server promises that was not brought up to date with its client."""
+
+    name: ClassVar[str] = "changes"
+
+    @call("GET", "/v1/changes")
+    @abc.abstractmethod
+    async def find(self, ctx: Context, *, text: str) -> str:
+        """Find."""
+
+    @call("POST", "/v1/changes")
+    @abc.abstractmethod
+    async def make(self, ctx: Context, *, text: str) -> str:
+        """Make."""
+
+
+class Newer(Api):
+    """The same, after two of its calls learned something."""
+
+    name: ClassVar[str] = "changes"
+
+    @call("GET", "/v1/changes")
+    @abc.abstractmethod
+    async def find(self, ctx: Context, *, text: str, most: int = 50) -> str:
+        """Find."""
+
+    @call("POST", "/v1/changes")
+    @abc.abstractmethod
+    async def make(self, ctx: Context, *, text: str, slowly: bool = False) -> str:
+        """Make."""
+
+
+class Repeats(Older):
+    """Says what it was asked."""
+
+    @override
+    async def find(self, ctx: Context, *, text: str) -> str:
+        return text
+
+    @override
+    async def make(self, ctx: Context, *, text: str) -> str:
+        return text
+
+
+async def test_an_older_server_understands_a_newer_client_that_asks_nothing_new() -> None:
+    http = httpx2.AsyncClient(
+        transport=InProcess(serve(Repeats(), authenticate=claimed_caller)), base_url="http://test"
+    )
+    api = make_client(Newer, ByNetwork(http), credentials=claim, timeout=None)
+
+    assert await api.find(CTX, text="a") == await api.make(CTX, text="a") == "a"
+    assert await api.find(CTX, text="a", most=50) == "a"
+    with pytest.raises(Invalid, match="slowly"):
+        await api.make(CTX, text="a", slowly=True)
+    with pytest.raises(Invalid, match="most"):
+        await api.find(CTX, text="a", most=2)
 
 
 async def test_words_that_are_not_unicode_do_not_break_a_problem() -> None:

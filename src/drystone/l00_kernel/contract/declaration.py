@@ -50,12 +50,14 @@ class Argument(msgspec.Struct, frozen=True):
         type: Its annotation.
         scalar: Whether it is written as plain text in a path or a query; anything else is JSON there.
         required: Whether it must be given.
+        default: What holds where it is not given.
     """
 
     name: str
     type: Any
     scalar: bool
     required: bool
+    default: Any = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -157,17 +159,22 @@ def _read(contract: type[Api], name: str, method: Callable[..., Any]) -> Call:
         path=path,
         in_path=tuple(_describe(a, hints[a], required=True) for a in in_path),
         others=msgspec.defstruct(
-            f"{contract.__name__}_{name}", fields, forbid_unknown_fields=True, kw_only=True
+            f"{contract.__name__}_{name}",
+            fields,
+            forbid_unknown_fields=True,
+            kw_only=True,
+            # A server that is older than its client does not know every argument that it has learned since.
+            omit_defaults=True,
         ),
-        arguments=tuple(_describe(f[0], f[1], required=len(f) == 2) for f in fields),
+        arguments=tuple(_describe(f[0], f[1], *f[2:], required=len(f) == 2) for f in fields),
         returns=returns,
         streams=streams,
         doc=inspect.getdoc(method) or name,
     )
 
 
-def _describe(name: str, hint: Any, *, required: bool) -> Argument:
-    return Argument(name, hint, scalar=is_scalar(hint), required=required)
+def _describe(name: str, hint: Any, default: Any = None, *, required: bool) -> Argument:
+    return Argument(name, hint, scalar=is_scalar(hint), required=required, default=default)
 
 
 def _path_arguments(path: str, where: str) -> dict[str, None]:

@@ -212,7 +212,7 @@ def write_target(call: Call, given: dict[str, Any], others: msgspec.Struct) -> s
     Args:
         call: What is called.
         given: Values of the arguments in the path.
-        others: The other arguments; they go into the query unless the call has a body.
+        others: The other arguments; they go into the query unless the call has a body. What has its default is left out.
 
     Raises:
         Invalid: A value cannot stand in a path or a query.
@@ -227,7 +227,7 @@ def write_target(call: Call, given: dict[str, Any], others: msgspec.Struct) -> s
     query = [
         (argument.name, _text(call, argument, value))
         for argument in call.arguments
-        if (value := getattr(others, argument.name)) is not None
+        if (value := getattr(others, argument.name)) != argument.default or argument.required
     ]
     return f"{path}?{urlencode(query, quote_via=quote)}" if query else path
 
