@@ -49,6 +49,24 @@ def turns(page: Page) -> list[str]:
     return [c for c in typed if re.fullmatch(r"(make|drystone) (up|down)( --detach)?", c)]
 
 
+def deployed(page: Page) -> set[str]:
+    """Return the names of services that a page writes or makes, but for those of a sandbox, which has a platform of its own."""
+    if "$ drystone sandbox" in page.text:
+        return set()
+    written = [b.text for b in page.blocks if b.language == "yaml"]
+    typed = [b.text for b in page.blocks if b.language == "console" and not b.not_run]
+    return {
+        *re.findall(r"^service: (\S+)", "\n".join(written), re.MULTILINE),
+        *re.findall(r"^\$ drystone new [a-z]+ ([a-z]\S*)", "\n".join(typed), re.MULTILINE),
+    }
+
+
+def test_pages_that_share_a_platform_name_their_services_apart() -> None:
+    names = [name for page in PLAYED if not turns(page) for name in deployed(page)]
+    assert len(names) > 10
+    assert [name for name in set(names) if names.count(name) > 1] == []
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared() -> AsyncIterator[Place]:
     """A running platform for every page that lets it run."""

@@ -25,6 +25,9 @@ from typing_extensions import override
 
 PATIENCE = timedelta(seconds=60)
 """How long a page may take; far more than it does, because machines are busy."""
+_STARTS = 3
+"""How often it is started: on a busy machine it may end before it answers."""
+
 _BINARIES = ("/usr/lib/chromium/chromium", "chromium", "chromium-browser", "google-chrome")
 _OPTIONS = (
     *["--headless=new", "--remote-debugging-pipe", "--no-first-run", "--no-default-browser-check"],
@@ -69,23 +72,32 @@ class Browser:
         program = binary()
         if program is None:
             raise BrowserFailed("Chromium is not installed; install the Debian package chromium")
-        self._stack = contextlib.ExitStack()
         self._profile = tempfile.mkdtemp(prefix="dry-browser-")
-        commands, to_browser = os.pipe()
-        from_browser, answers = os.pipe()
+        self._said = Path(self._profile) / "said"
+        for _ in range(_STARTS - 1):
+            self._start(program)
+            with contextlib.suppress(BrowserFailed, BrokenPipeError):
+                self.send("Browser.getVersion")
+                return
+            self._end()
+        self._start(program)
+
+    def _start(self, program: str) -> None:
+        commands, self._to = os.pipe()
+        self._from, answers = os.pipe()
         command = [sys.executable, "-S", "-c", _START, str(commands), str(answers), program]
-        self._process = subprocess.Popen(  # noqa: S603 - our own words
-            [*command, *_OPTIONS, f"--user-data-dir={self._profile}", "about:blank"],
-            pass_fds=(commands, answers),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env={**os.environ, "HOME": self._profile},
-        )
+        with self._said.open("ab") as said:
+            self._process = subprocess.Popen(  # noqa: S603 - our own words
+                [*command, *_OPTIONS, f"--user-data-dir={self._profile}", "about:blank"],
+                pass_fds=(commands, answers),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+                env={**os.environ, "HOME": self._profile},
+            )
         os.close(commands)
         os.close(answers)
-        self._to, self._from = to_browser, from_browser
         self._buffer = b""
         self._count = 0
         self._tabs: dict[str, Tab] = {}
@@ -100,6 +112,15 @@ class Browser:
         """End it."""
         with contextlib.suppress(BrowserFailed, BrokenPipeError):
             self.send("Browser.close")
+        self._end()
+        # Helpers of the browser may write for a moment longer.
+        for _ in range(50):
+            shutil.rmtree(self._profile, ignore_errors=True)
+            if not Path(self._profile).exists():
+                break
+            time.sleep(0.1)
+
+    def _end(self) -> None:
         os.close(self._to)
         try:
             self._process.wait(20)
@@ -107,12 +128,6 @@ class Browser:
             os.killpg(self._process.pid, 9)
             self._process.wait()
         os.close(self._from)
-        # Helpers of the browser may write for a moment longer.
-        for _ in range(50):
-            shutil.rmtree(self._profile, ignore_errors=True)
-            if not Path(self._profile).exists():
-                break
-            time.sleep(0.1)
 
     def send(self, method: str, session: str | None = None, **given: object) -> dict[str, Any]:
         """Give a command and return its result; events that come meanwhile are noted.
@@ -150,7 +165,7 @@ class Browser:
                     return
                 read = os.read(self._from, 1 << 20)
                 if not read:
-                    raise BrowserFailed("the browser has ended")
+                    raise BrowserFailed(f"the browser has ended, and said {self._last_words()}")
                 self._buffer += read
             whole, _, self._buffer = self._buffer.partition(b"\0")
             message = json.loads(whole)
@@ -158,6 +173,9 @@ class Browser:
             if tab is not None and "method" in message:
                 tab.note(message["method"], message.get("params", {}))
             yield message
+
+    def _last_words(self) -> str:
+        return self._said.read_text(errors="replace")[-500:] or "nothing"
 
     def tab(
         self,

@@ -81,7 +81,7 @@ async def test_the_server_prepares_every_statement(ground: Ground) -> None:
     texts = {
         n: t for n, t in vars(store).items() if n.isupper() and str(t).lstrip().startswith(VERBS)
     }
-    assert len(texts) == 31
+    assert len(texts) == 32
     async with ground.database.session() as session:
         for name, text in texts.items():
             numbers = {w: n for n, w in enumerate(dict.fromkeys(NAMED.findall(text)), 1)}
