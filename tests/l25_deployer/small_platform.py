@@ -292,6 +292,7 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
     finally:
         await platform.leave()
         await supervisor.detach()
+        await envoy.detach()
         await ads.stop()
 
 
