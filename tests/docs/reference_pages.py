@@ -8,6 +8,8 @@ import json
 import pkgutil
 import re
 import textwrap
+import types
+import typing
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
@@ -265,12 +267,19 @@ def api_page() -> str:
 
 
 def _answer(call: Call) -> str:
-    if call.returns is str:
-        return "text"
-    name = getattr(call.returns, "__name__", str(call.returns))
-    inner = ", ".join(a.__name__ for a in getattr(call.returns, "__args__", ()))
-    shown = f"{name} of {inner}" if inner else name
+    shown = _type(call.returns)
     return f"stream of {shown}" if call.streams else shown
+
+
+def _type(hint: Any) -> str:
+    if hint is str:
+        return "text"
+    if hint in (None, type(None)):
+        return "nothing"
+    inner = [_type(one) for one in typing.get_args(hint)]
+    if isinstance(hint, types.UnionType):
+        return " or ".join(inner)
+    return f"{hint.__name__} of {', '.join(inner)}" if inner else str(hint.__name__)
 
 
 def _first_line(call: Call) -> str:
