@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,4 @@ async def test_a_fault_that_does_not_exist_keeps_the_platform_from_starting(
     assert said.code == 1
     assert near in said.err
     assert remains(home) == []
+    shutil.rmtree(home)

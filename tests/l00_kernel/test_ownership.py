@@ -121,11 +121,16 @@ def test_the_umask_neither_opens_nor_closes_a_new_home(tmp_path: Path) -> None:
     for umask in (0, 0o077, 0o777):
         before = os.umask(umask)
         try:
-            home = Home.create(tmp_path / f"new-{umask}" / "h")
+            home = Home.create(tmp_path / f"new-{umask}" / ("l" * 90))
         finally:
             os.umask(before)
         assert home.path.parent.stat().st_mode & 0o777 == 0o755
         assert home.run.stat().st_mode & 0o777 == 0o700
+        sockets = home.agent_socket.parent
+        assert sockets.parent == Path("/tmp")
+        assert sockets.stat().st_mode & 0o777 == 0o700
+        assert {one.stat().st_mode & 0o777 for one in sockets.iterdir()} == {0o600}
+        shutil.rmtree(sockets)
 
 
 @as_root

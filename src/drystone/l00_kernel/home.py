@@ -360,7 +360,9 @@ class Home:
         if len(os.fsencode(folder)) + 1 + _LONGEST_SOCKET_NAME > SOCKET_PATH_LIMIT:
             folder.rmdir()
             raise SocketPathTooLong(f"{elsewhere} is too long for sockets; choose a shorter folder")
+        folder.chmod(0o700)  # whatever the umask
         (folder / _OWNER).write_bytes(os.fsencode(self.real))
+        (folder / _OWNER).chmod(0o600)
         self._link.unlink(missing_ok=True)
         self._link.symlink_to(folder)
 
