@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from psycopg import sql
+from psycopg.errors import InternalError
 
 from drystone.l10_engines.postgres import arriving, moving
 from drystone.l10_engines.postgres.arriving import applied, lsn, note_applied
@@ -24,6 +27,9 @@ from drystone.l10_engines.postgres.pgoutput import (
 
 BATCH = 5000
 """Changes, after whose transaction a batch ends."""
+
+_PAUSES = tuple(timedelta(milliseconds=one) for one in (50, 100, 200, 400, 800))
+"""After which changes are asked for again that PostgreSQL could not decode."""
 
 _ROWS = 2000
 """Rows that are fetched, and sent, at once."""
@@ -53,6 +59,14 @@ class Follower:
         Raises:
             Diverged: A row that changes is not there: somebody else writes to the new database.
         """
+        for pause in _PAUSES:
+            try:
+                return self._batch()
+            except InternalError:  # beside TRUNCATE it may not find a table; nothing was taken yet
+                time.sleep(pause.total_seconds())
+        return self._batch()
+
+    def _batch(self) -> int:
         done = applied(self._target, self._slot) or 0
         reached = moving.place_now(self._source)
         count, place = 0, 0

@@ -144,7 +144,7 @@ def decide(
     wanted, cause = max(votes, key=lambda vote: vote[0])
     if wanted > count:
         up = min(wanted, bounds.most)
-        changed = Course(now) if up > count else _seen(course, now, wanted, bounds)
+        changed = _begun(now, up) if up > count else _seen(course, now, wanted, bounds)
         return Decision(up, cause.text, changed, wanted > bounds.most, unknown)
     if unknown or measured < count:  # of the rest nobody knows whether fewer are enough
         return Decision(count, "", Course(now), False, unknown)
@@ -153,7 +153,13 @@ def decide(
     if now - seen.since < bounds.cooldown.total_seconds() or enough >= count:
         return Decision(count, "", seen, False, unknown)
     down = max(enough, bounds.least, (count + 1) // 2)
-    return Decision(down, cause.text, Course(now) if down < count else seen, False, unknown)
+    changed = _begun(now, wanted) if down < count else seen
+    return Decision(down, cause.text, changed, False, unknown)
+
+
+def _begun(now: float, wanted: int) -> Course:
+    """Begin a cool-down with what is wanted at that moment."""
+    return Course(now, ((now, wanted),))
 
 
 def _seen(course: Course, now: float, wanted: int, bounds: Bounds) -> Course:
