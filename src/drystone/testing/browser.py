@@ -35,7 +35,8 @@ _OPTIONS = (
     *["--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars", "--mute-audio"],
     *["--force-color-profile=srgb", "--no-sandbox", "--disable-features=Translate,MediaRouter"],
 )
-_START = "import os,sys;a,b=map(int,sys.argv[1:3]);os.dup2(a,63);os.dup2(b,62);os.dup2(63,3);os.dup2(62,4);os.execv(sys.argv[3],sys.argv[3:])"
+# Both are moved out of the way first: one of them may have the number that the other one needs.
+_START = "import os,sys,fcntl;a,b=[fcntl.fcntl(int(n),fcntl.F_DUPFD,99) for n in sys.argv[1:3]];os.dup2(a,3);os.dup2(b,4);os.execv(sys.argv[3],sys.argv[3:])"
 _KEYS: Mapping[str, tuple[str, int, str]] = {
     "Tab": ("Tab", 9, ""),
     "Enter": ("Enter", 13, "\r"),
