@@ -1,0 +1,30 @@
+"""Resources that let people outside in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from typing_extensions import override
+
+from drystone.l25_deployer.descriptor.block import Rule
+from drystone.l25_deployer.descriptor.schema.resources.common import Resource
+from drystone.l25_deployer.descriptor.words import Host, Name, UrlPath
+
+
+class EdgeRoute(Resource, frozen=True, kw_only=True, tag_field="type", tag="edge-route"):
+    """A way in for people outside."""
+
+    KEYS: ClassVar[tuple[str, ...]] = ("url", "host")
+
+    hosts: Annotated[tuple[Host, ...], "names that lead here"]
+    allow: Annotated[tuple[Name, ...], "networks that may come in"] = ("public",)
+    deny: Annotated[tuple[Name, ...], "networks that may not"] = ()
+    paths: Annotated[tuple[UrlPath, ...], "paths that lead here"] = ("/",)
+    waf: Annotated[bool, "whether attacks are filtered"] = True
+    tls: Annotated[bool, "whether the way is encrypted"] = True
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        if not self.hosts:
+            yield Rule("hosts", "no host leads here", "write for example [orders.example.com]")
