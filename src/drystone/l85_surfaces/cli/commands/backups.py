@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from drystone.l85_surfaces.cli.errors import Misuse, NotConfirmed
+from drystone.l85_surfaces.cli.confirming import require_confirmed
+from drystone.l85_surfaces.cli.errors import Misuse
 from drystone.l85_surfaces.cli.following import follow
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, copies, environment_of
-from drystone.l85_surfaces.cli.terminal import Terminal, is_terminal
+from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views import backups as views
 
 Resource = Annotated[str | None, Parameter(help="One resource of it.", show_default=False)]
@@ -177,25 +177,11 @@ def _moment(text: str) -> datetime:
 def _confirmed(
     service: str, resource: str, environment: str, yes: str | None, out: Terminal
 ) -> str:
-    """Let the person type the resource's name.
-
-    Raises:
-        Misuse: Nobody can be asked.
-        NotConfirmed: It is another name.
-    """
-    if yes is None:
-        if not is_terminal(sys.stdin):
-            raise Misuse(f"nobody can be asked here: confirm with --yes {resource}")
-        out.line(
-            f"This replaces what '{resource}' of {service} in {environment} holds now; a backup of that is made before."
-        )
-        print(f"Type {resource} to go on: ", end="", file=sys.stderr, flush=True)
-        yes = sys.stdin.readline().strip()
-    if yes != resource:
-        raise NotConfirmed(
-            f"'{yes}' is not the resource's name, {resource}; nothing was changed", service=service
-        )
-    return yes
+    """Let the person type the resource's name."""
+    told = f"This replaces what '{resource}' of {service} in {environment} holds now; a backup of that is made before."
+    return require_confirmed(
+        resource, yes, otherwise=f"'{resource}' stays as it is", tell=lambda: out.line(told)
+    )
 
 
 def _absolute(folder: str) -> str:

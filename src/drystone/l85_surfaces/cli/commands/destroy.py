@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from drystone.l25_deployer.errors import ServiceNotFound
-from drystone.l85_surfaces.cli.errors import Misuse, NotConfirmed
+from drystone.l85_surfaces.cli.confirming import require_confirmed
+from drystone.l85_surfaces.cli.errors import Misuse
 from drystone.l85_surfaces.cli.following import follow
 from drystone.l85_surfaces.cli.options import (
     NOWHERE_SAID,
@@ -20,7 +20,7 @@ from drystone.l85_surfaces.cli.options import (
 from drystone.l85_surfaces.cli.orchestrated import environment_at, orchestrator_if_on, releases_api
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, platform
-from drystone.l85_surfaces.cli.terminal import Style, Terminal, is_terminal
+from drystone.l85_surfaces.cli.terminal import Style, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,9 +54,10 @@ async def destroy(
     """
     out = Terminal(json=shared.json)
     environment = environment_at(env, shared)
+    stays = f"{service} stays"
     if shared.url is not None:
         _require_backup(no_final_backup=no_final_backup)
-        _require_confirmed(service, _ask(service) if yes is None else yes)
+        require_confirmed(service, yes, otherwise=stays)
         async with orchestrator_if_on(shared, releases_api) as far:
             if far is not None:
                 stream = far.destroy(
@@ -71,11 +72,8 @@ async def destroy(
             if not await _runs_elsewhere(environment, shared):
                 raise
             view = None
-        if yes is None:
-            if view is not None:
-                out.lines(_what_goes(view, delete_data or [], out.paint))
-            yes = _ask(service)
-        _require_confirmed(service, yes)
+        going = [] if view is None else [*_what_goes(view, delete_data or [], out.paint)]
+        require_confirmed(service, yes, otherwise=stays, tell=lambda: out.lines(going))
         abort = partial(api.abort, context(), environment=environment, service=service)
         async with orchestrator_if_on(shared, releases_api) as releases:
             if releases is None:
@@ -117,13 +115,6 @@ async def _goes_on() -> str:
     return "what is gone stays gone; ask again to remove the rest"
 
 
-def _require_confirmed(service: str, said: str) -> None:
-    if said != service:
-        raise NotConfirmed(
-            f"{service} stays: '{said}' is not its name; nothing was changed", service=service
-        )
-
-
 def _what_goes(view: ServiceView, delete_data: list[str], paint: Paint) -> Iterator[str]:
     summary = view.summary
     yield (
@@ -134,15 +125,3 @@ def _what_goes(view: ServiceView, delete_data: list[str], paint: Paint) -> Itera
         goes = resource.name in delete_data
         fate = paint("its data is DELETED", Style.BAD) if goes else "its data is not named"
         yield f"  {resource.type} {resource.name}: {fate}"
-
-
-def _ask(service: str) -> str:
-    """Let the person type the name.
-
-    Raises:
-        Misuse: Nobody can be asked.
-    """
-    if not is_terminal(sys.stdin):
-        raise Misuse(f"nobody can be asked here: confirm with --yes {service}", service=service)
-    print(f"Type {service} to go on: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
+from drystone.l85_surfaces.cli.confirming import require_confirmed
 from drystone.l85_surfaces.cli.errors import Misuse, NotConfirmed
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
@@ -17,7 +17,7 @@ from drystone.l85_surfaces.cli.sandboxed import (
     remove_home,
     take_down,
 )
-from drystone.l85_surfaces.cli.terminal import Terminal, is_terminal
+from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views.sandbox import sandbox_lines
 from drystone.l85_surfaces.sandbox.looking import Looking
 
@@ -108,17 +108,12 @@ async def reset(
     place = place_of(files, shared)
     name = place.require().name
     out = Terminal(json=shared.json)
-    if yes is None:
-        if not is_terminal(sys.stdin):
-            raise Misuse(f"nobody can be asked here: confirm with --yes {name}", sandbox=name)
-        out.line(f"This deletes the data of every service in the sandbox {name}.")
-        print(f"Type {name} to go on: ", end="", file=sys.stderr, flush=True)
-        yes = sys.stdin.readline().strip()
-    if yes != name:
-        raise NotConfirmed(
-            f"the sandbox stays: '{yes}' is not its name, which is {name}; nothing was changed",
-            sandbox=name,
-        )
+    require_confirmed(
+        name,
+        yes,
+        otherwise="the sandbox stays",
+        tell=lambda: out.line(f"This deletes the data of every service in the sandbox {name}."),
+    )
     await take_down(place, out)
     if answers(place.home) or is_kept(place.home):
         raise NotConfirmed(f"the sandbox {name} still runs, so its data stays; try again")
