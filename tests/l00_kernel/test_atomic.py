@@ -7,10 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drystone.l00_kernel.atomic import (
     PARTIAL,
+    append_lines,
     read_if_exists,
+    read_lines,
     remove_partials,
     write_atomically,
 )
@@ -134,3 +138,45 @@ def test_what_a_dead_writer_left_is_removed_and_what_a_living_one_writes_stays(
     own.write_bytes(b"half")
     assert remove_partials([tmp_path, tmp_path / "missing"]) == 3
     assert {path.name for path in tmp_path.iterdir()} == {"document", living.name}
+
+
+@given(
+    whole=st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")), max_size=5),
+    torn=st.one_of(st.binary(max_size=20), st.integers(4000, 9000).map(lambda n: b"x" * n)),
+    added=st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")), min_size=1),
+)
+def test_lines_are_added_behind_the_last_whole_one(
+    whole: list[bytes], torn: bytes, added: list[bytes], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    place = tmp_path_factory.mktemp("lines") / "log"
+    torn = torn.replace(b"\n", b"")
+    place.write_bytes(b"".join(line + b"\n" for line in whole) + torn)
+    assert read_lines(place) == whole
+    append_lines(place, b"".join(line + b"\n" for line in added))
+    assert read_lines(place) == whole + added
+    assert place.read_bytes().endswith(b"\n")
+
+
+def test_lines_that_find_no_room_in_the_middle_leave_nothing(tmp_path: Path) -> None:
+    place = tmp_path / "log"
+    append_lines(place, b"one\n")
+    assert place.stat().st_mode & 0o777 == 0o600
+    script = (
+        "import resource, signal, sys; from pathlib import Path;"
+        "from drystone.l00_kernel.atomic import append_lines;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10));"
+        "append_lines(Path(sys.argv[1]), b'two and more\\n')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, place], capture_output=True, text=True, check=False
+    )
+    assert "DiskFull" in ended.stderr
+    assert place.read_bytes() == b"one\n"
+
+
+def test_no_lines_are_added_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic"):
+        append_lines(tmp_path / "log", b"one\n")
+    assert not (tmp_path / "elsewhere").exists()

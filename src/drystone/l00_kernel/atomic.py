@@ -4,6 +4,8 @@ A document is written beside its place, forced to the disk and renamed over the 
 forced too, so that the rename itself survives a power cut. A writer that dies leaves at most a file whose
 name starts with :data:`PARTIAL`, which no reader takes for a document; :func:`remove_partials` takes it away. Its
 name is new each time, so that two writers of one document do not meet; the last to finish wins.
+
+A file of lines, one for each event, only grows: :func:`append_lines` adds all it is given or nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.fault_points import FaultPoint
-from drystone.l00_kernel.shortage import needs_room
+from drystone.l00_kernel.shortage import DiskFull, needs_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,6 +27,8 @@ PARTIAL = ".partial-"
 _AT_ONCE = 1024
 """How many parts one call writes (IOV_MAX of linux/uio.h)."""
 
+_LOOKED_AT = 4096
+"""Bytes in which the end of the last whole line is looked for at a time."""
 
 BEGUN = FaultPoint("document.write.begun", "a document is about to be replaced", writes=True)
 PARTIAL_WRITTEN = FaultPoint(
@@ -102,9 +106,68 @@ def _write(descriptor: int, parts: Sequence[bytes]) -> None:
             rest = rest[os.write(descriptor, rest) :]
 
 
+def append_lines(path: Path, lines: bytes) -> None:
+    """Add lines to the end of a file and force them to the disk: all of them or nothing.
+
+    A last line that a crash cut short is taken away first; readers pass over it meanwhile (:func:`read_lines`).
+
+    Args:
+        path: The file, which only its owner may read when it is made here; its folder exists. A link is refused.
+        lines: One or several, each with its end.
+
+    Raises:
+        DiskFull: There is no room for them; the file is as it was.
+        OSError: The folder is missing or not writable.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    with needs_room(path.parent):
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            size = _end_of_lines(descriptor)
+            if os.write(descriptor, lines) < len(lines):  # the disk filled up in the middle of it
+                os.ftruncate(descriptor, size)
+                raise DiskFull(f"the disk of {path} is full; free space there, then try again")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _end_of_lines(descriptor: int) -> int:
+    """Cut an open file behind its last whole line and return its size."""
+    size = end = os.fstat(descriptor).st_size
+    while end:
+        first = max(0, end - _LOOKED_AT)
+        found = os.pread(descriptor, end - first, first).rfind(b"\n")
+        if found >= 0:
+            end = first + found + 1
+            break
+        end = first
+    if end < size:
+        os.ftruncate(descriptor, end)
+    return end
+
+
+def read_lines(path: Path) -> list[bytes]:
+    """Return the whole lines of a file, without their ends; a last one that was cut short is none.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    return path.read_bytes().split(b"\n")[:-1]
+
+
+def sync_file(path: Path) -> None:
+    """Force a file's content to the disk."""
+    _sync(path, 0)
+
+
 def sync_folder(folder: Path) -> None:
     """Force a folder's entries to the disk: what was created, renamed or removed in it stays so."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync(folder, os.O_DIRECTORY)
+
+
+def _sync(path: Path, kind: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | kind)
     try:
         os.fsync(descriptor)
     finally:

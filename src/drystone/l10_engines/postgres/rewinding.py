@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
+from drystone.l00_kernel.atomic import sync_file
 from drystone.l00_kernel.errors import Invalid, Unavailable
 from drystone.l10_engines.postgres import configuration, dumps
 from drystone.l10_engines.postgres.account import server_account
@@ -221,11 +222,7 @@ class Rewinder:
             partial = target.with_suffix(".part")
             with path.open("rb") as source, gzip.open(partial, "wb", _LEVEL) as out:
                 shutil.copyfileobj(source, out, 1 << 20)
-            descriptor = os.open(partial, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_file(partial)
             partial.rename(target)
             path.unlink()
 

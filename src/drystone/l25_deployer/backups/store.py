@@ -22,7 +22,7 @@ from pathlib import Path
 
 import msgspec
 
-from drystone.l00_kernel.atomic import sync_folder
+from drystone.l00_kernel.atomic import append_lines, sync_file, sync_folder
 from drystone.l00_kernel.shortage import needs_room
 from drystone.l25_deployer.backups.domain import FORMAT, Manifest, Part, Trial
 from drystone.l25_deployer.backups.errors import BackupDamaged, BackupUnknown, NoSuchBackup
@@ -142,10 +142,7 @@ class BackupStore:
         folder = self.folder(owner)
         with needs_room(folder):
             make_folder(folder)
-            with (folder / _TRIALS).open("ab") as file:
-                file.write(msgspec.json.encode(trial) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+        append_lines(folder / _TRIALS, msgspec.json.encode(trial) + b"\n")
 
     def trouble(self, owner: Owner) -> Trouble | None:
         """Return why the last attempt failed; None when it did not."""
@@ -205,10 +202,10 @@ def publish_as(draft: Path, place: Path, manifest: bytes, parts: Iterable[Part])
         PARTS_WRITTEN.reach()
         for folder, _, names in os.walk(draft):
             for name in names:
-                _sync(Path(folder, name))
+                _keep(Path(folder, name))
         for name, content in ((MANIFEST, manifest), (SUMS, _sums(parts, manifest))):
             (draft / name).write_bytes(content)
-            _sync(draft / name)
+            _keep(draft / name)
         sync_folder(draft)
         draft.rename(place)
         PUBLISHED.reach()
@@ -221,13 +218,9 @@ def _sums(parts: Iterable[Part], manifest: bytes) -> bytes:
     return "".join(lines).encode()
 
 
-def _sync(path: Path) -> None:
+def _keep(path: Path) -> None:
     path.chmod(0o600)
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(path)
 
 
 def parts_of(folder: Path) -> tuple[Part, ...]:

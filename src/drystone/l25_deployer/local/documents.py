@@ -5,7 +5,6 @@ On the disk a release names its folders relative to the home, which may be moved
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -15,11 +14,11 @@ from typing import TypeVar
 
 import msgspec
 
-from drystone.l00_kernel.atomic import write_atomically
+from drystone.l00_kernel.atomic import append_lines, read_lines, write_atomically
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.reserve import Reserve
-from drystone.l00_kernel.shortage import DiskFull, needs_room
+from drystone.l00_kernel.shortage import needs_room
 from drystone.l25_deployer.api import HistoryEvent
 from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
 from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
@@ -187,7 +186,7 @@ class Documents:
         """
         path = self._folder(environment, service) / "history.jsonl"
         try:
-            lines = path.read_bytes().split(b"\n")
+            lines = read_lines(path)
         except FileNotFoundError:
             raise ServiceNotFound(
                 f"no service '{service}' was ever deployed to '{environment}'", service=service
@@ -231,27 +230,10 @@ class Documents:
 
 
 def _append(path: Path, line: bytes) -> None:
-    """Append a line and force it to the disk; all of it or nothing.
-
-    Raises:
-        DiskFull: There is no room for it.
-    """
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     with needs_room(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         LINE_BEGUN.reach()
-        descriptor = os.open(path, flags, 0o600)
-        try:
-            # A line that a crash cut short must not swallow this one.
-            size = os.fstat(descriptor).st_size
-            if size > 0 and os.pread(descriptor, 1, size - 1) != b"\n":
-                line = b"\n" + line
-            if os.write(descriptor, line) < len(line):  # the disk filled up in the middle of it
-                os.ftruncate(descriptor, size)
-                raise DiskFull(f"the disk of {path} is full; free space there, then try again")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    append_lines(path, line)
 
 
 def _encode(record: msgspec.Struct) -> bytes:

@@ -7,7 +7,6 @@ Something is written here before the database takes it in, and given again after
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Collection
@@ -16,13 +15,12 @@ from pathlib import Path
 
 import msgspec
 
+from drystone.l00_kernel.atomic import append_lines
 from drystone.l00_kernel.ownership import require_safe_file
 from drystone.l00_kernel.ports import Field
-from drystone.l00_kernel.shortage import needs_room
 from drystone.l50_orchestrator.access import store
 from drystone.l50_orchestrator.access.domain import Standing
 from drystone.l50_orchestrator.access.errors import WithdrawnUnreadable
-from drystone.l50_orchestrator.audit.heads import end_line
 
 _LINE = re.compile(r"([-+]) ([a-z]+/[ -~]{1,200}?) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
 _TAKEN = frozenset({"token.revoked", "person.left", "grant.revoked", "team.left", "team.dissolved"})
@@ -93,15 +91,8 @@ class Withdrawn:
             return
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         text = "".join(f"{sign} {one} {moment}\n" for one in what)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        with needs_room(self._path.parent), self._writing:
-            file = os.open(self._path, flags, 0o600)
-            try:
-                end_line(file)
-                os.write(file, text.encode("ascii"))
-                os.fsync(file)
-            finally:
-                os.close(file)
+        with self._writing:
+            append_lines(self._path, text.encode("ascii"))
         for one in what:
             self._keep(sign, one)
 

@@ -7,13 +7,12 @@ is the home's owner; copies of it elsewhere (a backup, a mail, a printed page) h
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from drystone.l00_kernel.atomic import append_lines
 from drystone.l00_kernel.ownership import require_safe_file
-from drystone.l00_kernel.shortage import needs_room
 from drystone.l50_orchestrator.audit.domain import Head
 from drystone.l50_orchestrator.audit.errors import HeadsUnreadable
 
@@ -75,23 +74,7 @@ class Heads:
         """
         moment = head.at.astimezone(UTC).strftime(_MOMENT)
         line = f"{head.number} {head.hash} {moment}{_WORD if head.is_restored else ''}\n"
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        with needs_room(self._path.parent):
-            file = os.open(self._path, flags, 0o600)
-            try:
-                end_line(file)
-                os.write(file, line.encode())
-                os.fsync(file)
-            finally:
-                os.close(file)
-
-
-def end_line(file: int) -> None:
-    """Take away a line at the end of an open file that a power cut left half written."""
-    size = os.fstat(file).st_size
-    if size and os.pread(file, 1, size - 1) != b"\n":
-        tail = os.pread(file, 512, max(0, size - 512))
-        os.ftruncate(file, size - len(tail) + tail.rfind(b"\n") + 1)
+        append_lines(self._path, line.encode())
 
 
 def _moment(text: str) -> datetime | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Annotated
 
 import msgspec
 
+from drystone.l10_engines.loopback_ports import free_port
 from drystone.l25_deployer.backups.recovering import begin, conclude, read_whole, under_way
 from drystone.l25_deployer.backups.whole_domain import (
     CameBack,
@@ -73,7 +73,7 @@ async def recover(
         await _recover(shared.folder, backup, port, out)
         return
     with _scratch_home() as home:
-        report = await _recover(home, backup, port or _free_port(), out, is_rehearsal=True)
+        report = await _recover(home, backup, port or free_port(), out, is_rehearsal=True)
         place = backup.with_name(f"{backup.name}.rehearsal.json")
         place.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
     out.line(f"the scratch home is gone; the report is kept: {place}")
@@ -173,9 +173,3 @@ def _port_said_here(port: int | None) -> Iterator[None]:
 
 def _absolute(folder: str) -> Path:
     return Path(folder).absolute()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
