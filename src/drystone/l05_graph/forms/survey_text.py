@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -10,15 +9,13 @@ from typing import Any
 import msgspec
 
 from drystone.l00_kernel.durations import show_duration
+from drystone.l00_kernel.yaml_text.writing import write_text
 from drystone.l05_graph.forms.attributes import COMPONENT, DEPENDENCY
 from drystone.l05_graph.forms.survey import defaults_of, said_of
 from drystone.l05_graph.model import Component, Dependency, Model
 
-_PLAIN = re.compile(r"[A-Za-z_](?:[\w./ -]*[\w./])?", re.ASCII)
-_TAKEN = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
 _LONGEST_KEY = 200
 """YAML reads a key that stands before its colon only when it is short."""
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 
 
 def dump(model: Model) -> str:
@@ -45,7 +42,7 @@ def scalar(value: object) -> str:
         case int() | float():
             return repr(value)
         case _:
-            return _text(str(value))
+            return write_text(str(value))
 
 
 def flow(value: object) -> str:
@@ -57,23 +54,6 @@ def flow(value: object) -> str:
     if isinstance(value, msgspec.Struct):
         return flow(_parts(value))
     return scalar(value)
-
-
-def _text(text: str) -> str:
-    if _PLAIN.fullmatch(text) and text.lower() not in _TAKEN:
-        return text
-    return f'"{"".join(_character(one) for one in text)}"'
-
-
-def _character(one: str) -> str:
-    if one in _ESCAPES:
-        return _ESCAPES[one]
-    if one.isprintable():
-        return one
-    code = ord(one)
-    return (
-        f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
-    )
 
 
 def _parts(block: msgspec.Struct) -> dict[str, Any]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from drystone.l00_kernel.yaml_text.writing import write_text
+
 _WIDEST = 100
-_PLAIN = re.compile(r"(?:--?)?[A-Za-z_/](?:[\w./ @%+-]*[\w./%+-])?", re.ASCII)
-_TAKEN = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "~"])
 _QUANTITY = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d|y|Ki|Mi|Gi|Ti|%)")
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def dump(document: Mapping[str, object], comment: str = "") -> str:
@@ -50,20 +49,7 @@ def flow(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    if (_PLAIN.fullmatch(text) and text.lower() not in _TAKEN) or _QUANTITY.fullmatch(text):
-        return text
-    return f'"{"".join(map(_character, text))}"'
-
-
-def _character(one: str) -> str:
-    if one in _ESCAPES:
-        return _ESCAPES[one]
-    if one.isprintable():
-        return one
-    code = ord(one)
-    return (
-        f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
-    )
+    return text if _QUANTITY.fullmatch(text) else write_text(text)
 
 
 def _mapping(value: Mapping[str, object], depth: int) -> Iterator[str]:

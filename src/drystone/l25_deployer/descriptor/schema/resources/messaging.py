@@ -1,7 +1,5 @@
 """Resources that pass on messages and records."""
 
-
-
 from __future__ import annotations
 
 from collections.abc import Iterator
