@@ -42,7 +42,12 @@ from drystone.l50_orchestrator.audit.api import AuditApi
 from drystone.l50_orchestrator.configuration.api import ConfigurationApi
 from drystone.l50_orchestrator.drift.api import DriftApi
 from drystone.l50_orchestrator.guardrails.api import GuardrailsApi
-from drystone.l50_orchestrator.operating.api import OperatingApi
+from drystone.l50_orchestrator.operating.api import (
+    EnteringApi,
+    KeepingApi,
+    OperatingApi,
+    WatchingApi,
+)
 from drystone.l50_orchestrator.registry.api import RegistryApi
 from drystone.l50_orchestrator.releases.api import ReleasesApi
 from drystone.l50_orchestrator.running.api import OrchestratorApi
@@ -172,7 +177,10 @@ def errors() -> set[type[PlatformError]]:
 APIS: dict[str, type[Api]] = {
     "deployer": DeployerApi,
     "operations": OperationsApi,
+    "watching": WatchingApi,
     "operating": OperatingApi,
+    "keeping": KeepingApi,
+    "entering": EnteringApi,
     "costs": CostsApi,
     "keys": KeysApi,
     "peers": PeersApi,
@@ -213,7 +221,8 @@ def api_page() -> str:
         "[held-limits.openapi.json](held-limits.openapi.json) and [observed.openapi.json](observed.openapi.json) describe it in full.",
         "The [orchestrator](../how-to/orchestrator.md) answers on `run/orchestrator.sock`: [releases](releases.openapi.json),",
         "[registry](registry.openapi.json), [access](access.openapi.json), [audit](audit.openapi.json),",
-        "[guardrails](guardrails.openapi.json) and [configuration](configuration.openapi.json). [From afar](../how-to/deploy-from-afar.md)",
+        "[guardrails](guardrails.openapi.json), [configuration](configuration.openapi.json), [watching](watching.openapi.json),",
+        "[operating](operating.openapi.json), [keeping](keeping.openapi.json) and, there alone, [entering](entering.openapi.json). [From afar](../how-to/deploy-from-afar.md)",
         "it answers at a host of its own, there with [sources](sources.openapi.json) and [target](target.openapi.json).",
         "",
         "Results are JSON. A stream is NDJSON, one object per line; blank lines are signs of life, and a line",

@@ -18,7 +18,6 @@ from drystone.l10_engines.postgres.database import Database
 from drystone.l10_engines.workflows.worker import Worker
 from drystone.l10_engines.workflows.workflows import prepare as prepare_workflows
 from drystone.l25_deployer.api import DeployerApi
-from drystone.l25_deployer.operations.api import OperationsApi
 from drystone.l50_orchestrator.access import store as access_store
 from drystone.l50_orchestrator.access.gate import AccessGate
 from drystone.l50_orchestrator.access.refusals import Refusals
@@ -45,7 +44,6 @@ from drystone.l50_orchestrator.guardrails.configured import (
 from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
 from drystone.l50_orchestrator.guardrails.judged import known
 from drystone.l50_orchestrator.guardrails.service import Guardrails
-from drystone.l50_orchestrator.operating.service import Operated
 from drystone.l50_orchestrator.ports import Actor
 from drystone.l50_orchestrator.registry.api import EnvironmentSaid
 from drystone.l50_orchestrator.registry.configured import (
@@ -62,6 +60,7 @@ from drystone.l50_orchestrator.releases.service import Releases
 from drystone.l50_orchestrator.running.engine import NAME
 from drystone.l50_orchestrator.targets.deployer import DeployerTarget
 from drystone.l90_assembly.on_behalf import on_behalf
+from drystone.l90_assembly.operated import operations_of
 from drystone.l90_assembly.people import people_first
 from drystone.l90_assembly.remote import from_afar
 from drystone.l90_assembly.targets import targets_of
@@ -150,15 +149,6 @@ async def orchestrated(
             database, gate=gate, book=book, guard=guard, evaluator=trials, clock=clock
         )
         deployer = await stack.enter_async_context(connect(DeployerApi, uds=home.agent_socket))
-        operations = await stack.enter_async_context(connect(OperationsApi, uds=home.agent_socket))
-        operated = Operated(
-            database,
-            gate=gate,
-            book=book,
-            registry=registry,
-            deployer=deployer,
-            operations=operations,
-        )
         here = DeployerTarget(deployer)
         # Closed after the worker, which goes these ways to its last step.
         target = await stack.enter_async_context(targets_of(home, here, asked))
@@ -170,6 +160,7 @@ async def orchestrated(
             book=book,
             target=target,
         )
+        operated = await stack.enter_async_context(operations_of(home, deployer, parts))
         releases = Releases(parts)
         drift = Drift(parts, releases.carrier.definition, clock)
         kinds = (
@@ -205,8 +196,12 @@ async def orchestrated(
             (drift.watch, "drift"),
         ):
             stack.push_async_callback(_ended, asyncio.create_task(watch(log), name=name))
-        others = (access, audits, registry, guardrails, drift, configuration)
-        app = serve(releases, operated, *others, authenticate=authenticate, clock=clock, log=log)
+        others = (
+            *operated.anywhere,
+            *(access, audits, registry, guardrails, drift, configuration),
+        )
+        near = (releases, *operated.here, *others)
+        app = serve(*near, authenticate=authenticate, clock=clock, log=log)
         remote = from_afar(
             home, parts, others, here=here, gate=gate, sign_in=sign_in, clock=clock, log=log
         )

@@ -41,6 +41,8 @@ NEEDED = {
     Action.PROMOTE: Role.DEPLOYER,
     Action.APPROVE: Role.DEPLOYER,
     Action.REGISTER: Role.DEPLOYER,
+    Action.BACK_UP: Role.DEPLOYER,
+    Action.RESTORE: Role.OWNER,
     Action.DESTROY: Role.OWNER,
     Action.TRANSFER: Role.OWNER,
     Action.GRANT: Role.OWNER,
@@ -74,6 +76,7 @@ OF_DEPLOYS = frozenset(
         Action.ROLL_BACK,
         Action.STEER,
         Action.PROMOTE,
+        Action.BACK_UP,
     }
 )
 """Scopes that a deploy token can have."""
@@ -215,7 +218,9 @@ def decide(standing: Standing, asked: Question, at: datetime) -> Decision:
 _DONE = {
     Action.SEE: ("see", "see what there is"),
     Action.ROLL_BACK: ("roll back", "roll back"),
-    Action.STEER: ("steer releases of", "steer releases"),
+    Action.STEER: ("steer", "steer releases"),
+    Action.BACK_UP: ("back up", "back up services"),
+    Action.RESTORE: ("restore data of", "restore data"),
     Action.REGISTER: ("register", "register services"),
     Action.GRANT: ("give roles and tokens of", "give roles"),
     Action.EXCEPT: ("make an exception for", "make exceptions"),

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from drystone.l00_kernel.context import Caller, Context
-from drystone.l00_kernel.errors import Unavailable
-from drystone.l50_orchestrator.operating.api import OperatingApi
+from drystone.l50_orchestrator.operating.allowing import Allowing, Wanted
+from drystone.l50_orchestrator.operating.api import EnteringApi, OperatingApi
 from drystone.l50_orchestrator.ports import Action
 
 if TYPE_CHECKING:
+    from drystone.l00_kernel.context import Context
     from drystone.l00_kernel.ports import Field
-    from drystone.l10_engines.postgres.database import Database
     from drystone.l25_deployer.api import DeployerApi, ExecOutput, Progress
     from drystone.l25_deployer.operations.api import Forwarding, OperationsApi
-    from drystone.l50_orchestrator.ports import Book, Gate, Registry
 
-HERE = "here"
 _PROGRAM = 200
 
 
@@ -27,33 +24,20 @@ class Operated(OperatingApi):
     """Operates the services of this platform.
 
     Args:
-        database: Of the orchestrator.
-        gate: Decides who may do what.
-        book: The audit log.
-        registry: Tells where an environment runs.
+        allowing: Decides, writes down and bounds.
         deployer: Of this platform.
         operations: Likewise.
     """
 
     def __init__(
-        self,
-        database: Database,
-        *,
-        gate: Gate,
-        book: Book,
-        registry: Registry,
-        deployer: DeployerApi,
-        operations: OperationsApi,
+        self, allowing: Allowing, *, deployer: DeployerApi, operations: OperationsApi
     ) -> None:
-        self._database = database
-        self._gate = gate
-        self._book = book
-        self._registry = registry
+        self._allowing = allowing
         self._deployer = deployer
         self._operations = operations
 
     @override
-    async def scale(
+    def scale(
         self,
         ctx: Context,
         *,
@@ -62,46 +46,62 @@ class Operated(OperatingApi):
         instances: int | None = None,
         group: str | None = None,
     ) -> AsyncIterator[Progress]:
-        named = await self._allowed(
+        said: dict[str, Field] = {
+            "instances": "auto" if instances is None else instances,
+            "group": group or "",
+        }
+        return self._allowing.stream(
             ctx,
-            Action.STEER,
-            "scale",
-            (environment, service),
-            instances="auto" if instances is None else instances,
-            group=group or "",
+            Wanted(Action.STEER, environment, service, "scale", said),
+            lambda named: self._operations.scale(
+                named, environment=environment, service=service, instances=instances, group=group
+            ),
         )
-        async for one in self._operations.scale(
-            named, environment=environment, service=service, instances=instances, group=group
-        ):
-            yield one
 
     @override
-    async def restart(
+    def restart(
         self, ctx: Context, *, environment: str, service: str, group: str | None = None
     ) -> AsyncIterator[Progress]:
-        named = await self._allowed(
-            ctx, Action.STEER, "restart", (environment, service), group=group or ""
+        return self._allowing.stream(
+            ctx,
+            Wanted(Action.STEER, environment, service, "restart", {"group": group or ""}),
+            lambda named: self._operations.restart(
+                named, environment=environment, service=service, group=group
+            ),
         )
-        async for one in self._operations.restart(
-            named, environment=environment, service=service, group=group
-        ):
-            yield one
 
     @override
-    async def execute(
+    async def abort(self, ctx: Context, *, environment: str, service: str) -> str:
+        wanted = Wanted(Action.STEER, environment, service, "abort")
+        named = await self._allowing.allowed(ctx, wanted)
+        return await self._deployer.abort(named, environment=environment, service=service)
+
+
+class Entered(EnteringApi):
+    """Reaches into the services of this platform; see :class:`Operated`."""
+
+    def __init__(
+        self, allowing: Allowing, *, deployer: DeployerApi, operations: OperationsApi
+    ) -> None:
+        self._allowing = allowing
+        self._deployer = deployer
+        self._operations = operations
+
+    @override
+    def execute(
         self, ctx: Context, *, environment: str, service: str, command: list[str]
     ) -> AsyncIterator[ExecOutput]:
-        program = command[0][:_PROGRAM] if command else ""
-        named = await self._allowed(
-            ctx, Action.DEPLOY, "exec", (environment, service), program=program
+        said: dict[str, Field] = {"program": command[0][:_PROGRAM] if command else ""}
+        return self._allowing.stream(
+            ctx,
+            Wanted(Action.DEPLOY, environment, service, "exec", said),
+            lambda named: self._deployer.execute(
+                named, environment=environment, service=service, command=command
+            ),
         )
-        async for one in self._deployer.execute(
-            named, environment=environment, service=service, command=command
-        ):
-            yield one
 
     @override
-    async def forward(
+    def forward(
         self,
         ctx: Context,
         *,
@@ -111,40 +111,11 @@ class Operated(OperatingApi):
         remote: int | None = None,
         local: int | None = None,
     ) -> AsyncIterator[Forwarding]:
-        named = await self._allowed(
-            ctx, Action.DEPLOY, "forward", (environment, service), to=to or "", port=remote or 0
+        said: dict[str, Field] = {"to": to or "", "port": remote or 0}
+        return self._allowing.stream(
+            ctx,
+            Wanted(Action.DEPLOY, environment, service, "forward", said),
+            lambda named: self._operations.forward(
+                named, environment=environment, service=service, to=to, remote=remote, local=local
+            ),
         )
-        async for one in self._operations.forward(
-            named, environment=environment, service=service, to=to, remote=remote, local=local
-        ):
-            yield one
-
-    async def _allowed(
-        self, ctx: Context, action: Action, verb: str, key: tuple[str, str], **said: Field
-    ) -> Context:
-        """Return a context in the name of who asks, once they may do it and it is written down.
-
-        Args:
-            ctx: Who asks.
-            action: What they must be allowed.
-            verb: What they want.
-            key: Environment and service.
-            said: Particulars for the audit log.
-
-        Raises:
-            Denied: They may not.
-            NotFound: There is no such environment.
-            Unavailable: It runs on another platform.
-        """
-        environment, service = key
-        actor = await self._gate.require(ctx, action, service=service, environment=environment)
-        place = await self._registry.environment(environment)
-        if place.target != HERE:
-            raise Unavailable(
-                f"{environment} runs on the platform '{place.target}': operate its services there"
-            )
-        async with self._database.session() as session, session.transaction():
-            await self._book.note(
-                session, actor, f"service.{verb}", f"{environment}/{service}", **said
-            )
-        return Context(Caller(actor.name))

@@ -254,9 +254,9 @@ class Releases(ReleasesApi):
     async def follow(
         self, ctx: Context, *, release: str, after: int = 0
     ) -> AsyncIterator[Happened]:
-        id_ = (await self._visible(ctx, release)).asked.id
+        asked = (await self._visible(ctx, release)).asked
         while True:
-            found, is_all = await self._reader.events(id_, after)
+            found, is_all = await self._reader.events(asked.id, after)
             for one in found:
                 yield one
                 after = one.number
@@ -264,6 +264,10 @@ class Releases(ReleasesApi):
                 return
             ctx.check()
             await asyncio.sleep(_FOLLOW_S)
+            # It may go on for days, and end sooner for somebody than the right to see it.
+            await self._parts.gate.require(
+                ctx, Action.SEE, service=asked.service, environment=asked.environment
+            )
 
     @override
     async def disagreements(self, ctx: Context, *, environment: str) -> list[Disagreement]:

@@ -9,9 +9,18 @@ from typing import Annotated
 from drystone.l85_surfaces.cli.confirming import require_confirmed
 from drystone.l85_surfaces.cli.errors import Misuse
 from drystone.l85_surfaces.cli.following import follow
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
+from drystone.l85_surfaces.cli.operating import keeper
+from drystone.l85_surfaces.cli.options import (
+    NOTHING_SAID,
+    NOWHERE_SAID,
+    Anywhere,
+    Environment,
+    Service,
+    Shared,
+)
+from drystone.l85_surfaces.cli.orchestrated import environment_at
 from drystone.l85_surfaces.cli.parameters import Parameter
-from drystone.l85_surfaces.cli.reach import context, copies, environment_of
+from drystone.l85_surfaces.cli.reach import context, copies
 from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views import backups as views
 
@@ -46,32 +55,37 @@ async def backup(
     """Make a backup of what a service keeps, or of the whole platform, now.
 
     Nobody waits for it. It is whole or not there. Where one of a service lies and what it holds, `drystone backups` tells. With --json, one object per step.
+    A platform elsewhere is the one in DRYSTONE_PLATFORM.
     """
     if (service is None) != platform:
         raise Misuse("name a service, or say --platform for all of it; not both")
     if to is not None and not platform:
         raise Misuse("--to goes with --platform; the setting backups.folder moves all others")
-    environment = environment_of(env, shared.folder)
-    folder = None if to is None else _absolute(to)
-    async with copies(shared.folder) as api:
-        if service is None:
-            whole = api.take_whole(context(), folder=folder)
-            await follow(whole, Terminal(json=shared.json), abort=_leave)
-            return
-        stream = api.take(context(), environment=environment, service=service, resource=resource)
-        await follow(stream, Terminal(json=shared.json), abort=_leave)
+    out = Terminal(json=shared.json)
+    if service is None:
+        folder = None if to is None else _absolute(to)
+        async with copies(shared.folder) as api:
+            await follow(api.take_whole(context(), folder=folder), out, abort=_leave)
+        return
+    where = Anywhere(shared.home, shared.json)  # --platform says something else here
+    environment = environment_at(env, where)
+    async with keeper(where) as allowed:
+        stream = allowed.take(
+            context(), environment=environment, service=service, resource=resource
+        )
+        await follow(stream, out, abort=_leave)
 
 
 async def backups(
-    service: Service, /, *, env: Environment = None, shared: Shared = NOTHING_SAID
+    service: Service, /, *, env: Environment = None, shared: Anywhere = NOWHERE_SAID
 ) -> None:
     """List the backups of a service, and which of them were proven by restoring them.
 
     Also those of data that is gone. With --json, one document.
     """
     out = Terminal(json=shared.json)
-    environment = environment_of(env, shared.folder)
-    async with copies(shared.folder) as api:
+    environment = environment_at(env, shared)
+    async with keeper(shared) as api:
         found = await api.backups(context(), environment=environment, service=service)
     out.document(found)
     out.lines(views.backups(found, datetime.now(UTC), paint=out.paint))
@@ -125,7 +139,7 @@ async def restore(
         ),
     ] = None,
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Put a backup in the place of what a resource holds, or try whether that works.
 
@@ -136,8 +150,8 @@ async def restore(
         raise Misuse(
             "--at stands alone: a moment is no backup, and is compared whenever it is gone back to"
         )
-    environment = environment_of(env, shared.folder)
-    async with copies(shared.folder) as api:
+    environment = environment_at(env, shared)
+    async with keeper(shared) as api:
         if test:
             stream = api.prove(
                 context(),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
+from drystone.l85_surfaces.cli.operating import deployed
+from drystone.l85_surfaces.cli.options import NOWHERE_SAID, Anywhere, Environment, Service
+from drystone.l85_surfaces.cli.orchestrated import environment_at
 from drystone.l85_surfaces.cli.parameters import Parameter
-from drystone.l85_surfaces.cli.reach import context, environment_of, platform
+from drystone.l85_surfaces.cli.reach import context
 from drystone.l85_surfaces.cli.sinces import since_of
 from drystone.l85_surfaces.cli.terminal import LOG_COLOURS, Paint, Terminal
 
@@ -42,7 +44,7 @@ async def logs(
     group: Annotated[str | None, Parameter(help="Only `web` or this worker.")] = None,
     release: Annotated[int | None, Parameter(help="Only this release, by its number.")] = None,
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Print what the instances of a service write.
 
@@ -52,8 +54,8 @@ async def logs(
     first = since_of(since, datetime.now(UTC))
     if lines is None:
         lines = USUAL if first is None else ALL
-    environment = environment_of(env, shared.folder)
-    async with platform(shared.folder) as api:
+    environment = environment_at(env, shared)
+    async with deployed(shared) as api:
         view = await api.show(context(), environment=environment, service=service)
         page = LogPage(_matching(view.instances, group, release, instance), out.paint)
         async for record in api.logs(

@@ -8,10 +8,18 @@ from typing import Annotated
 
 from drystone.l85_surfaces.cli.errors import Misuse
 from drystone.l85_surfaces.cli.following import follow
-from drystone.l85_surfaces.cli.operating import operator
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
+from drystone.l85_surfaces.cli.operating import aborter, forwarder, happened, operator
+from drystone.l85_surfaces.cli.options import (
+    NOTHING_SAID,
+    NOWHERE_SAID,
+    Anywhere,
+    Environment,
+    Service,
+    Shared,
+)
+from drystone.l85_surfaces.cli.orchestrated import environment_at
 from drystone.l85_surfaces.cli.parameters import Parameter
-from drystone.l85_surfaces.cli.reach import context, environment_of, operations, platform
+from drystone.l85_surfaces.cli.reach import context, environment_of
 from drystone.l85_surfaces.cli.sinces import since_of
 from drystone.l85_surfaces.cli.terminal import Style, Terminal
 from drystone.l85_surfaces.cli.views.services import event_line
@@ -29,7 +37,7 @@ async def scale(
     *,
     group: OneGroup = None,
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Set how many instances a service has, until its next release.
 
@@ -38,8 +46,8 @@ async def scale(
     if instances != "auto" and not (instances.isascii() and instances.isdecimal()):
         raise Misuse(f"{instances[:40]!r} is no number of instances: write such as 4, or auto")
     count = None if instances == "auto" else int(instances[:9])
-    environment = environment_of(env, shared.folder)
-    async with platform(shared.folder) as deployer, operator(shared.folder) as api:
+    environment = environment_at(env, shared)
+    async with aborter(shared) as deployer, operator(shared) as api:
         abort = partial(deployer.abort, context(), environment=environment, service=service)
         stream = api.scale(
             context(), environment=environment, service=service, instances=count, group=group
@@ -53,14 +61,14 @@ async def restart(
     *,
     group: OneGroup = None,
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Replace the instances of a service, one after the other.
 
     For each a new one is healthy before it goes, so that no request fails. With --json, one object per step.
     """
-    environment = environment_of(env, shared.folder)
-    async with platform(shared.folder) as deployer, operator(shared.folder) as api:
+    environment = environment_at(env, shared)
+    async with aborter(shared) as deployer, operator(shared) as api:
         abort = partial(deployer.abort, context(), environment=environment, service=service)
         stream = api.restart(context(), environment=environment, service=service, group=group)
         await follow(stream, Terminal(json=shared.json), abort=abort)
@@ -93,7 +101,7 @@ async def port_forward(
     out = Terminal(json=shared.json)
     local, remote = _ports(ports)
     service, _, to = target.partition("/")
-    async with operator(shared.folder) as api:
+    async with forwarder(shared.folder) as api:
         async for one in api.forward(
             context(),
             environment=environment_of(env, shared.folder),
@@ -141,7 +149,7 @@ async def events(
         ),
     ] = None,
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Print what happened to a service: deploys, changes of its number, restarts, what became ill and well again.
 
@@ -149,10 +157,10 @@ async def events(
     """
     out = Terminal(json=shared.json)
     first = since_of(since, datetime.now(UTC))
-    async with operations(shared.folder) as api:
+    async with happened(shared) as api:
         async for one in api.events(
             context(),
-            environment=environment_of(env, shared.folder),
+            environment=environment_at(env, shared),
             service=service,
             last=lines,
             since=first,

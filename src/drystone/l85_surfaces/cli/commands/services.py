@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from drystone.l00_kernel.contract import every, first
+from drystone.l85_surfaces.cli.operating import deployed, refused
 from drystone.l85_surfaces.cli.options import (
-    NOTHING_SAID,
+    NOWHERE_SAID,
+    Anywhere,
     Environment,
     OneEnvironment,
     Service,
-    Shared,
 )
+from drystone.l85_surfaces.cli.orchestrated import environment_at
 from drystone.l85_surfaces.cli.parameters import Parameter
-from drystone.l85_surfaces.cli.reach import context, environment_of, platform, what_was_seen
+from drystone.l85_surfaces.cli.reach import context
 from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views import services as views
-
-if TYPE_CHECKING:
-    pass
 
 
 async def services(
     *,
     env: OneEnvironment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """List the services, and what the edge serves of each."""
     out = Terminal(json=shared.json)
-    async with platform(shared.folder) as api:
+    async with deployed(shared) as api:
         pages = every(lambda cursor: api.services(context(), environment=env, cursor=cursor))
         found = [one async for one in pages]
     out.document(found)
@@ -41,22 +40,22 @@ async def services(
 
 
 async def show(
-    service: Service, /, *, env: Environment = None, shared: Shared = NOTHING_SAID
+    service: Service, /, *, env: Environment = None, shared: Anywhere = NOWHERE_SAID
 ) -> None:
     """Tell everything about one service.
 
     Its state, instances, releases, resources, dependencies and problems.
     """
     out = Terminal(json=shared.json)
-    environment = environment_of(env, shared.folder)
-    async with platform(shared.folder) as api:
+    environment = environment_at(env, shared)
+    async with deployed(shared) as api:
         view = await api.show(context(), environment=environment, service=service)
     out.document(view)
     if not shared.json:
-        async with what_was_seen(shared.folder) as seen:
-            refused = await seen.refusals(context(), environment=environment, service=service)
+        async with refused(shared) as seen:
+            found = await seen.refusals(context(), environment=environment, service=service)
         out.lines(
-            views.service(view, refused, now=datetime.now(UTC), paint=out.paint, width=out.width)
+            views.service(view, found, now=datetime.now(UTC), paint=out.paint, width=out.width)
         )
 
 
@@ -69,12 +68,12 @@ async def history(
         Parameter(name=("--lines", "-n"), least=1, help="How many events."),
     ] = 20,
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """List what happened to a service, newest first."""
     out = Terminal(json=shared.json)
-    async with platform(shared.folder) as api:
-        environment = environment_of(env, shared.folder)
+    async with deployed(shared) as api:
+        environment = environment_at(env, shared)
         events = await first(
             lines,
             lambda cursor, most: api.history(

@@ -41,8 +41,11 @@ def status(
     yield f"{paint('drystone', Style.NAME)} {view.version}  {paint(*word)}  {view.url}"
     used = [text for text in view.isolation if text.startswith(f"{view.runtime}:")]
     facts = [
-        ("home", [view.home]),
-        ("agent", [f"pid {view.agent_pid}, up {age(view.since, now)}"]),
+        ("home", [view.home] if view.home else []),
+        (
+            "agent",
+            [f"{f'pid {view.agent_pid}, ' if view.agent_pid else ''}up {age(view.since, now)}"],
+        ),
         ("runtime", used or [view.runtime, *view.isolation]),
         ("exposed", view.exposed),
         ("bounded", view.bounded),
