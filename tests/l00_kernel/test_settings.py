@@ -48,6 +48,7 @@ def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values |= {"keys.algorithm": "RS256", "proxy.open": "false", "console.idle_minutes": "5"}
     values |= {"proxy.placement": "instance", "orchestrator.url": "https://o.example"}
     values |= {"limits.url": "redis://l", "limits.rate_limit_service": "true"}
+    values |= {"edge.https_port": "3", "edge.networks": "office=10.0.0.0/8,fc00::/7;x=1.2.3.4"}
     values |= {"metrics.port": "2", "telemetry.statsd": "127.0.0.1:8125"}
     values |= {"telemetry.otlp": "http://t", "telemetry.zipkin": "http://z"}
     values |= {"signin.url": "https://p.example", "signin.issuer": "https://i.example/t"}
@@ -159,3 +160,12 @@ def test_an_address_of_the_sign_in_that_others_could_read_is_refused(
 def test_a_secret_at_no_provider_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsRefused, match=r"of no use without signin\.issuer"):
         load(tmp_path, DRYSTONE_SIGNIN_CLIENT_SECRET_FILE="/secret")
+
+
+def test_networks_have_names_and_ranges(tmp_path: Path) -> None:
+    found = load(tmp_path, '[edge.networks]\noffice = ["10.0.0.0/8", "fc00::/7"]\n')
+    assert found.edge.networks == {"office": ("10.0.0.0/8", "fc00::/7")}
+    assert load(tmp_path, DRYSTONE_EDGE_NETWORKS="office=10.0.0.0/8,fc00::/7").edge == found.edge
+    for wrong in ("office=10.0.0.1/8", "office=", "office", "Office=10.0.0.0/8", "x=moon"):
+        with pytest.raises(SettingsRefused, match=r"edge\.networks"):
+            load(tmp_path, DRYSTONE_EDGE_NETWORKS=wrong)

@@ -31,11 +31,13 @@ from drystone.l10_engines.runtimes.podman import Podman
 from drystone.l10_engines.runtimes.port import Runtime
 from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l10_engines.supervision.supervisor import Supervisor
+from drystone.l20_trust.certificates.issuer import Issuer
 from drystone.l25_deployer.api import DeployerApi, Progress, Source
 from drystone.l25_deployer.builds.artifacts import Artifacts
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.edge import Edge
+from drystone.l25_deployer.local.edge_certificates import EdgeCertificates
 from drystone.l25_deployer.local.kept_service import KeptService
 from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.machine import Machine
@@ -45,12 +47,15 @@ from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.local.presence import Presence
 from drystone.l25_deployer.local.provisioning import Provisioner
+from drystone.l25_deployer.local.resources.edge_route import WaysIn
 from drystone.l25_deployer.local.resources.port import ResourceDriver
 from drystone.l25_deployer.local.resources.volume import Volumes
 from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.local.startup import Part
+from drystone.l25_deployer.local.ways_in import Ways
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Volume
+from drystone.l25_deployer.stacks.ways import EdgeRoute
 from drystone.l90_assembly.own_services import platform_descriptors
 from drystone.l90_assembly.runtimes import Trials
 from drystone.l90_assembly.standalone import Standalone, assemble
@@ -232,6 +237,10 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
     ports = PortBook(home.path / "ports.json")
     mesh = fakes.mesh(ports)
     runtime = fakes.runtime or Processes()
+    secure_port = free_port()
+    issuer = Issuer(home.trust / "services", clock)
+    https = EdgeCertificates(home.trust / "edge", issuer=issuer, clock=clock, port=secure_port)
+    ways = Ways({"office": ("10.1.0.0/16",)}, ["own.localhost"], port=port, secure_port=secure_port)
     machine = Machine(
         label=home.label,
         url_port=port,
@@ -239,7 +248,8 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         disks=(home.path,),
         documents=fakes.documents(home.services),
         artifacts=fakes.artifacts(home.artifacts, home.path / "downloads", {}),
-        provisioner=Provisioner({Volume: fakes.volumes(home.volumes)}),
+        provisioner=Provisioner({Volume: fakes.volumes(home.volumes), EdgeRoute: WaysIn(ways)}),
+        ways=ways,
         runtimes={runtime.name: runtime},
         images=Podman(),
         ports=ports,
@@ -249,6 +259,7 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
             access_log=access_log,
             mesh=mesh,
             ensure=partial(supervisor.ensure, envoy.name),
+            https=https,
         ),
         mesh=mesh,
         clock=clock,
@@ -277,7 +288,11 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         news=News(services),
     )
     intake = Intake(
-        runtime=runtime.name, runtimes=machine.runtimes, clock=clock, builds_isolated=False
+        runtime=runtime.name,
+        runtimes=machine.runtimes,
+        clock=clock,
+        builds_isolated=False,
+        ways=ways,
     )
     deployer = Deployer(
         home=home.path,

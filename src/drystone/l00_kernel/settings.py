@@ -17,8 +17,10 @@ already runs::
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 import tomllib
+import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ from drystone.l00_kernel.settings_tables import (
     ConsoleSettings,
     CostsSettings,
     DependenciesSettings,
+    EdgeSettings,
     KeysSettings,
     LimitsSettings,
     MetricsSettings,
@@ -95,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     objects: ObjectsSettings = ObjectsSettings()
     cache: CacheSettings = CacheSettings()
     proxy: ProxySettings = ProxySettings()
+    edge: EdgeSettings = EdgeSettings()
     dependencies: DependenciesSettings = DependenciesSettings()
     console: ConsoleSettings = ConsoleSettings()
     orchestrator: OrchestratorSettings = OrchestratorSettings()
@@ -210,7 +214,15 @@ def _convert(raw: Any, kind: Any, *, from_text: bool) -> Any:
         if not path.is_absolute():
             raise ValueError("the path must be absolute")
         return path
+    if from_text and typing.get_origin(kind) is dict:
+        raw = _lists(raw)
     return msgspec.convert(raw, kind, strict=not from_text)
+
+
+def _lists(text: str) -> dict[str, list[str]]:
+    """Read what a variable says of lists by name: ``office=10.1.0.0/16,10.2.0.0/16;home=192.0.2.0/24``."""
+    entries = (entry.partition("=") for entry in text.split(";") if entry.strip())
+    return {name.strip(): [one.strip() for one in found.split(",")] for name, _, found in entries}
 
 
 def parse_size(text: str) -> int:
@@ -230,7 +242,7 @@ def parse_size(text: str) -> int:
 
 def _together(values: Mapping[str, Any]) -> list[str]:
     """Return mistakes between settings."""
-    mistakes = _of_signin(values)
+    mistakes = [*_of_signin(values), *_of_networks(values.get("edge.networks", {}))]
     keys = ("objects.access_key_file", "objects.secret_key_file")
     given = [name for name in keys if name in values]
     if "objects.endpoint" in values and len(given) < 2:
@@ -253,6 +265,17 @@ def _of_signin(values: Mapping[str, Any]) -> list[str]:
         for name in addresses
         if not _is_safe_address(values[name])
     ]
+    return mistakes
+
+
+def _of_networks(networks: Mapping[str, tuple[str, ...]]) -> list[str]:
+    mistakes = []
+    for name, ranges in networks.items():
+        for one in ranges:
+            try:
+                ipaddress.ip_network(one)
+            except ValueError:
+                mistakes.append(f"edge.networks.{name}: {one!r} is no range: write 10.0.0.0/8")
     return mistakes
 
 
@@ -289,4 +312,6 @@ def _text(value: Any) -> str:
     """Return a value as it is written in the file; empty where nothing is set."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, dict):
+        return ";".join(f"{name}={','.join(of)}" for name, of in value.items())
     return str(value or "")

@@ -79,6 +79,22 @@ class ProxySettings(_Engine, frozen=True, kw_only=True):
     placement: Literal["node", "instance"] = "node"
 
 
+_Ranges: TypeAlias = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+
+
+class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How people outside come in.
+
+    Attributes:
+        https_port: Where the edge answers over HTTPS, once a service has a way in that wants it; 43 above ``port`` when not set.
+        networks: Networks by name, each with its ranges of addresses, that ways in may allow or deny beside ``public``, ``private``
+            and ``loopback``.
+    """
+
+    https_port: Port | None = None
+    networks: dict[Name, _Ranges] = {}
+
+
 class DependenciesSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The view of the dependency model.
 

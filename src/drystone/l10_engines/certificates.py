@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -90,6 +91,8 @@ def make_certificate(
     domains: Sequence[str] = (),
     addresses: Sequence[str] = (),
     is_client: bool = False,
+    is_server: bool = True,
+    now: datetime | None = None,
 ) -> Pair:
     """Make a certificate with a new key.
 
@@ -100,13 +103,15 @@ def make_certificate(
         domains: Names of the server that shows it.
         addresses: IP addresses of the server that shows it.
         is_client: Whether clients may show it, too.
+        is_server: Whether servers may.
+        now: From when on its life counts; the time of this machine when None.
     """
     issuer = x509.load_pem_x509_certificate(authority.certificate)
     own = ec.generate_private_key(ec.SECP256R1())
-    builder = _begin(name, "", own, life).issuer_name(issuer.subject)
+    builder = _begin(name, "", own, life, now).issuer_name(issuer.subject)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
     builder = builder.add_extension(_usage(is_authority=False), critical=True)
-    uses = _EVERY_USE if is_client else _EVERY_USE[:1]
+    uses = [use for use, may in zip(_EVERY_USE, (is_server, is_client), strict=True) if may]
     builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
     names = [
         *(x509.DNSName(domain) for domain in domains),
@@ -139,10 +144,45 @@ def ends(certificate: bytes) -> datetime:
     return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
 
 
+def serial_of(certificate: bytes) -> str:
+    """Return the number of a certificate, in hexadecimal."""
+    return f"{x509.load_pem_x509_certificate(certificate).serial_number:x}"
+
+
+def hosts_of(certificate: bytes) -> tuple[str, ...]:
+    """Return the names that a certificate is for."""
+    try:
+        found = x509.load_pem_x509_certificate(certificate).extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(name.lower() for name in found.value.get_values_for_type(x509.DNSName))
+
+
+def belong_together(certificate: bytes, key: bytes) -> bool:
+    """Tell whether a key is the private one of a certificate, the first of its file.
+
+    Raises:
+        ValueError: One of them cannot be read; a key that has a password cannot.
+    """
+    try:
+        own = load_pem_private_key(key, password=None).public_key()
+    except TypeError as e:
+        raise ValueError("the key has a password") from e
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    shown = x509.load_pem_x509_certificate(certificate).public_key()
+    return own.public_bytes(*form) == shown.public_bytes(*form)
+
+
 def _begin(
-    name: str, issuer: str, key: ec.EllipticCurvePrivateKey, life: timedelta
+    name: str,
+    issuer: str,
+    key: ec.EllipticCurvePrivateKey,
+    life: timedelta,
+    now: datetime | None = None,
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(_name(name))

@@ -91,6 +91,14 @@ class ArtefactRefused(Invalid):
     """The folder of the artefact cannot be taken as it is."""
 
 
+class WayTaken(Conflict):
+    """The host and path belong to somebody else."""
+
+
+class NetworkUnknown(Invalid):
+    """No network has this name on this platform."""
+
+
 class NetworkMissing(Unavailable):
     """Instances were to have a network of their own, and there is none."""
 
@@ -110,5 +118,7 @@ OF_DEPLOYS: tuple[type[PlatformError], ...] = (
     NoInstance,
     BuildFailed,
     ArtefactRefused,
+    WayTaken,
+    NetworkUnknown,
 )
 """What calls of the deployer can fail with."""

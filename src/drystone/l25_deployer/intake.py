@@ -16,6 +16,7 @@ from drystone.l25_deployer.errors import DescriptorRefused, PlanRefused
 from drystone.l25_deployer.estimates import Estimates, NoEstimates
 from drystone.l25_deployer.exposure import of_service
 from drystone.l25_deployer.local.records import ReleaseRecord
+from drystone.l25_deployer.local.ways_in import Ways
 from drystone.l25_deployer.stacks.acted_on import not_acted_on
 from drystone.l25_deployer.stacks.compile import compile_stacks
 from drystone.l25_deployer.stacks.model import ImageArtifact, Stacks, StaticArtifact
@@ -58,6 +59,7 @@ class Intake:
         builds_isolated: Whether builds run in a sandbox.
         at_rest: How what is stored lies on the disk, as the owner says.
         estimates: Puts a price on what a plan would deploy.
+        ways: Who has which way in.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class Intake:
         clock: Clock,
         builds_isolated: bool,
         at_rest: AtRest = "unknown",
+        ways: Ways | None = None,
     ) -> None:
         self.runtime = runtime
         self._runtimes = runtimes
         self._clock = clock
         self._builds_isolated = builds_isolated
         self._at_rest: AtRest = at_rest
+        self._ways = Ways() if ways is None else ways
         self._estimates = NoEstimates() if estimates is None else estimates
 
     def take(self, source: Source, environment: str, version: str) -> Wanted:
@@ -149,7 +153,14 @@ class Intake:
                 )
                 for change in made.changes
             ],
-            refused=[*made.refused, *found.refused, *_changed_types(wanted, kept)],
+            refused=[
+                *made.refused,
+                *found.refused,
+                *_changed_types(wanted, kept),
+                *self._ways.refusals(
+                    f"{made.service}.{made.environment}", wanted.stacks.eternal.resources
+                ),
+            ],
             confirm=list(made.confirm),
             not_yet=[f"line {n.line}: {n.path}: {n.sentence}" for n in made.accepted_not_acted_on],
             notes=[*made.findings, *_kept_data(wanted, kept)],

@@ -235,6 +235,7 @@ class ServiceSummary(msgspec.Struct, frozen=True):
         state: ``serving``, ``degraded`` (some instance is not healthy), ``down``, ``deploying`` or ``stopped``;
             derived from what the edge serves, not from what was intended.
         held: The share of the requests, 0 to 1, of the release that is tried beside the one that serves; None where none is.
+        ways: Addresses of its own at which it answers, too.
     """
 
     service: str
@@ -246,6 +247,7 @@ class ServiceSummary(msgspec.Struct, frozen=True):
     instances: str
     url: str | None
     held: float | None = None
+    ways: list[str] = []
 
 
 class ServiceView(msgspec.Struct, frozen=True):

@@ -23,12 +23,14 @@ from drystone.l25_deployer.local.provisioning import Provisioner
 from drystone.l25_deployer.local.resources.account import AccountResources
 from drystone.l25_deployer.local.resources.bucket import ObjectBuckets
 from drystone.l25_deployer.local.resources.cache import Caches
+from drystone.l25_deployer.local.resources.edge_route import WaysIn
 from drystone.l25_deployer.local.resources.port import Credentials
 from drystone.l25_deployer.local.resources.postgres import PostgresDatabases
 from drystone.l25_deployer.local.resources.secret import MadeUp
 from drystone.l25_deployer.local.resources.volume import Volumes
 from drystone.l25_deployer.stacks import provided
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
+from drystone.l25_deployer.stacks.ways import EdgeRoute
 from drystone.l35_mesh.limits.engine import LimiterEngine
 from drystone.l50_orchestrator.running.engine import OrchestratorEngine
 from drystone.l90_assembly.elsewhere import objects_url
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import Settings
+    from drystone.l25_deployer.local.ways_in import Ways
 
 DEFAULT_MEMORY = 256 * 1024**2
 """Bound of an engine that the settings do not bound."""
@@ -111,7 +114,7 @@ def history_of(home: Home, settings: Settings, engines: Engines) -> PointInTime 
     return PointInTime(engines.postgres, root / "cluster")
 
 
-def provisioner_of(home: Home, settings: Settings, engines: Engines) -> Provisioner:
+def provisioner_of(home: Home, settings: Settings, engines: Engines, ways: Ways) -> Provisioner:
     """Return what makes the resources of services, each on its engine."""
     credentials = Credentials(home.secrets)
     databases, buckets = Databases(engines.postgres), Buckets(engines.objects)
@@ -131,5 +134,6 @@ def provisioner_of(home: Home, settings: Settings, engines: Engines) -> Provisio
             provided.Stream: account,
             provided.EncryptionKey: account,
             provided.Secret: MadeUp(credentials),
+            EdgeRoute: WaysIn(ways),
         }
     )

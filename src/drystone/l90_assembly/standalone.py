@@ -54,6 +54,7 @@ from drystone.l90_assembly.own_services import platform_descriptors, recovery_or
 from drystone.l90_assembly.remote_address import orchestrator_at_edge
 from drystone.l90_assembly.signin import Gates, signin_at_edge, signin_of, signin_part
 from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
+from drystone.l90_assembly.ways_in import edge_certificates_of, ways_of
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
@@ -220,7 +221,14 @@ async def assemble(
         further=further,
         settled=holding.settled,
     )
-    provisioner = provisioner_of(home, settings, engines)
+    at_edge = (
+        view_at_edge(home),
+        signin_at_edge(home, settings),
+        console_at_edge(home, settings),
+        *orchestrator_at_edge(home, settings),
+    )
+    ways = ways_of(settings, at_edge)
+    provisioner = provisioner_of(home, settings, engines, ways)
     copyist = await copyist_of(home, settings, provisioner, clock, log)
     machine = Machine(
         label=home.label,
@@ -239,18 +247,15 @@ async def assemble(
             access_log=home.access_log,
             mesh=mesh.node,
             ensure=partial(engines.supervisor.ensure, engines.envoy.name),
-            own=(
-                view_at_edge(home),
-                signin_at_edge(home, settings),
-                console_at_edge(home, settings),
-                *orchestrator_at_edge(home, settings),
-            ),
+            own=at_edge,
+            https=edge_certificates_of(home, settings, clock),
         ),
         mesh=mesh.node,
         clock=clock,
         log=log,
         keys=keys,
         copying=copyist,
+        ways=ways,
     )
     following = following_of(mesh, joined, machine)
     services = Services(machine)
@@ -315,6 +320,7 @@ async def assemble(
         builds_isolated=artifacts.are_isolated,
         at_rest=settings.at_rest,
         estimates=Estimator(Prices(settings.costs.prices)),
+        ways=ways,
     )
     deployer = Deployer(
         home=home.path,

@@ -24,6 +24,7 @@ CASES = {
     "topic": "topic, fifo: true, to: [ordered, plain]",
     "stream": "stream, shards: 3, retain: 36h",
     "encryption-key": "encryption-key, rotate: 90d",
+    "edge-route": "edge-route, hosts: [shop.example.com, '*.shop.example.com'], paths: [/api/, /], deny: [loopback]",
     "secret": "secret, generate: ed25519",
 }
 BESIDE = "  ordered: {type: queue, fifo: true}\n  plain: {type: queue}\n"

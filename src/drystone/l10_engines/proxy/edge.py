@@ -59,6 +59,16 @@ from drystone.l10_engines.proxy.edge_services import (
     check_services,
 )
 from drystone.l10_engines.proxy.edge_sides import SIDES, sides_listener, sides_routes
+from drystone.l10_engines.proxy.edge_tls import (
+    TLS_LISTENER,
+    SecureEdge,
+    Shown,
+    tls_listener,
+    tls_routes,
+    tls_secrets,
+)
+from drystone.l10_engines.proxy.edge_way_hosts import domains_of, way_host
+from drystone.l10_engines.proxy.edge_ways import EdgeWay
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from drystone.l10_engines.proxy.index_page import index_page
 from drystone.l10_engines.proxy.snapshot import Snapshot
@@ -69,10 +79,13 @@ __all__ = [
     "Canary",
     "Cohort",
     "EdgeService",
+    "EdgeWay",
     "Endpoint",
     "OwnService",
     "Pool",
     "Protocol",
+    "SecureEdge",
+    "Shown",
     "edge_snapshot",
     "internal_listener",
     "ways_to_instances",
@@ -95,6 +108,7 @@ def edge_snapshot(
     index_hosts: Sequence[str] = INDEX_HOSTS,
     connections: int = MOST_CONNECTIONS,
     own: Sequence[OwnService] = (),
+    secure: SecureEdge | None = None,
 ) -> Snapshot:
     """Return the whole configuration of the edge.
 
@@ -108,6 +122,7 @@ def edge_snapshot(
             connection, and each takes one to an instance: without a bound, two clients of a slow service would use up
             what the proxy may open.
         own: Services of the platform, below paths of the index.
+        secure: How it answers over HTTPS; not at all when None, and ways that want it are not there then.
 
     Raises:
         InvalidProxyConfig: Something in it cannot be; see ``check_services`` and ``check_own``.
@@ -130,6 +145,11 @@ def edge_snapshot(
     ordered = sorted(services, key=lambda service: service.name)
     hosts = [service_host(service, service.hosts) for service in ordered if service.hosts]
     internal = {internal_listener(s.name): s for s in ordered if s.internal_port is not None}
+    tls_port = secure.port if secure else 443
+    hosts += [way_host(host, ordered, secure_port=tls_port) for host in domains_of(ordered)]
+    own_names = {*index_hosts, *(one.host for one in own)}
+    if taken := own_names.intersection(domains_of(ordered)):
+        raise InvalidProxyConfig(f"the host {min(filter(None, taken))} is the platform's own")
     claimed = {host for service in services for host in service.hosts}
     index = [host for host in index_hosts if host not in claimed]
     for host in index:
@@ -163,6 +183,9 @@ def edge_snapshot(
                 for name, service in internal.items()
             },
             **ways.listeners,
+            **(
+                {TLS_LISTENER: tls_listener(secure, ordered, address, access_log)} if secure else {}
+            ),
         },
         routes={
             ROUTES: route_configuration(hosts),
@@ -171,8 +194,10 @@ def edge_snapshot(
                 for name, service in internal.items()
             },
             **ways.routes,
+            **(tls_routes(secure, ordered) if secure else {}),
         },
-        optional=ways.optional.union(internal),
+        secrets=tls_secrets(secure) if secure else {},
+        optional=ways.optional.union(internal, (TLS_LISTENER,) if secure else ()),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from drystone.l10_engines.proxy.attempt_log import attempts
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER
 from drystone.l10_engines.proxy.edge_routes import ROUTES
+from drystone.l10_engines.proxy.edge_way_hosts import NETWORKS
 from drystone.l10_engines.proxy.local_replies import (
     INSTANCE_ANSWERS,
     Answer,
@@ -21,7 +22,7 @@ from drystone.l10_engines.proxy.local_replies import (
     otherwise,
 )
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
-from drystone.l10_engines.proxy.occasions import flags
+from drystone.l10_engines.proxy.occasions import flags, says
 
 LISTENER = "edge"
 HTTP_CONNECTION = (
@@ -87,19 +88,25 @@ def listener(
     }
 
 
-def http_connections(access_log: Path, routes: str) -> dict[str, Any]:
-    """Return the ``HttpConnectionManager`` of a listener of the edge."""
+def http_connections(access_log: Path, routes: str, *, is_secure: bool = False) -> dict[str, Any]:
+    """Return the ``HttpConnectionManager`` of a listener of the edge.
+
+    Args:
+        access_log: File for one JSON object per request.
+        routes: Name of its routes.
+        is_secure: Whether it knows the hosts of one certificate alone.
+    """
     return {
         "@type": TYPE_PREFIX + HTTP_CONNECTION,
         "stat_prefix": LISTENER,
         "codec_type": "AUTO",
         "rds": {"config_source": ADS_SOURCE, "route_config_name": routes},
-        "http_filters": [router(access_log)],
+        "http_filters": [NETWORKS, router(access_log)],
         **client_identity(),
         **protocol_limits(),
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "access_log": [json_log(access_log, {"listener": "edge", **LOG_FIELDS})],
-        "local_reply_config": _local_replies(),
+        "local_reply_config": _local_replies(is_secure=is_secure),
     }
 
 
@@ -165,7 +172,7 @@ def protocol_limits() -> dict[str, Any]:
     }
 
 
-def _local_replies() -> Config:
+def _local_replies(*, is_secure: bool) -> Config:
     """Make each answer of the edge itself a problem document that says what to do."""
     host = "%REQ(:AUTHORITY):255%"
     unknown = Answer(
@@ -174,4 +181,19 @@ def _local_replies() -> Config:
         title="No service has this host name",
         detail=f"No service answers at {host}. `drystone services` lists those that exist.",
     )
-    return local_replies("edge", (unknown, *INSTANCE_ANSWERS, otherwise("edge", "edge")))
+    elsewhere = Answer(
+        when=flags("NR"),
+        code="HostElsewhere",
+        title="This connection is for another host",
+        detail=f"The certificate of this connection is not for {host}: connect to that name.",
+        status=421,
+    )
+    outside = Answer(
+        when=says("response.code == 403 && response.code_details.startsWith('rbac_access_denied')"),
+        code="NetworkRefused",
+        title="This network may not come in here",
+        detail=f"The way in to %ROUTE_NAME% at {host} is closed to the network of"
+        " %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%.",
+    )
+    first = elsewhere if is_secure else unknown
+    return local_replies("edge", (first, outside, *INSTANCE_ANSWERS, otherwise("edge", "edge")))

@@ -13,6 +13,7 @@ import msgspec
 
 from drystone.l10_engines.proxy.edge_endpoints import Endpoint, Protocol, check_endpoint
 from drystone.l10_engines.proxy.edge_moves import WHOLE, Move, check_move
+from drystone.l10_engines.proxy.edge_ways import EdgeWay, check_ways
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,126}[a-z0-9])?")
@@ -86,6 +87,7 @@ class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
         network: File of the network namespace in which its instances listen; that of the host when None.
         move: Where else requests go, while it moves.
         canary: What is tried beside the pools, and gets its share of what they would.
+        ways: Names and paths of its own at which it answers, too.
     """
 
     name: str
@@ -98,6 +100,7 @@ class EdgeService(msgspec.Struct, frozen=True, kw_only=True):
     network: Path | None = None
     move: Move | None = None
     canary: Canary | None = None
+    ways: tuple[EdgeWay, ...] = ()
 
 
 def check_services(services: Iterable[EdgeService]) -> None:
@@ -110,7 +113,9 @@ def check_services(services: Iterable[EdgeService]) -> None:
     owners: dict[str, str] = {}
     ports: dict[int, str] = {}
     names: set[str] = set()
+    ways: dict[str, tuple[EdgeWay, ...]] = {}
     for service in services:
+        ways[service.name] = service.ways
         _check_service(service)
         if service.name in names:
             raise InvalidProxyConfig(f"two services are called {service.name}; rename one")
@@ -129,6 +134,7 @@ def check_services(services: Iterable[EdgeService]) -> None:
                     f"the host {host} is claimed by {owner} and by {service.name}; take it from one",
                     host=host,
                 )
+    check_ways(ways, owners)
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -15,14 +15,17 @@ from drystone.l10_engines.proxy.attempt_log import attempts_beside
 from drystone.l10_engines.proxy.edge import (
     Canary,
     EdgeService,
+    EdgeWay,
     OwnService,
     Pool,
     edge_snapshot,
 )
 from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS, cluster_names
+from drystone.l10_engines.proxy.edge_tls import TLS_LISTENER
 from drystone.l10_engines.proxy.errors import ProxyUnavailable
 from drystone.l10_engines.proxy.settings import connections_here
 from drystone.l10_engines.proxy.times import read_times, times_pattern
+from drystone.l25_deployer.local.https import Https, NoHttps
 
 if TYPE_CHECKING:
     from drystone.l10_engines.proxy.edge_moves import Move
@@ -45,6 +48,7 @@ class Routing(msgspec.Struct, frozen=True):
         timeout: How long the edge waits for an answer.
         network: The network in which the instances listen; that of the host when None.
         canary: What is tried beside the pools.
+        ways: Names and paths of its own at which it answers, too.
     """
 
     hosts: tuple[str, ...]
@@ -52,6 +56,7 @@ class Routing(msgspec.Struct, frozen=True):
     timeout: timedelta
     network: Path | None = None
     canary: Canary | None = None
+    ways: tuple[EdgeWay, ...] = ()
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -77,6 +82,7 @@ class Edge:
         mesh: Stands between services.
         ensure: Starts the proxy if it does not run, and keeps it.
         own: Services of the platform that people reach at the edge.
+        https: Answers over HTTPS, where there is something to answer.
     """
 
     def __init__(
@@ -88,10 +94,12 @@ class Edge:
         mesh: Mesh,
         ensure: Callable[[], Awaitable[object]],
         own: Sequence[OwnService] = (),
+        https: Https | None = None,
     ) -> None:
         self._envoy = envoy
         self._ensure = ensure
         self._own = tuple(own)
+        self._https = https or NoHttps()
         self._mesh = mesh
         self._members: Callable[[], Sequence[Member]] = tuple
         self._port = port
@@ -125,7 +133,22 @@ class Edge:
 
     def problems(self, service: str) -> list[str]:
         """Say why something of a service cannot be reached."""
-        return self._mesh.problems(service, self._envoy.refused)
+        routing = self._routings.get(service)
+        found = self._mesh.problems(service, self._envoy.refused)
+        secure = {
+            host for way in (routing.ways if routing else ()) if way.tls for host in way.hosts
+        }
+        found += [
+            f"the certificate for {host} is missing or old: {why}"
+            for host in sorted(secure)
+            if (why := self._https.problem(host))
+        ]
+        if secure and TLS_LISTENER in self._envoy.refused:
+            found.append(
+                f"nobody reaches it over HTTPS: {self._envoy.refused[TLS_LISTENER]}; end the other program, or set"
+                " edge.https_port to another port"
+            )
+        return found
 
     def note(self, service: str, routing: Routing | None) -> None:
         """Take note of a route that :meth:`publish` is to bring about; None takes the route away."""
@@ -217,6 +240,15 @@ class Edge:
         self.outdate()
         await self.publish()
 
+    async def renew(self) -> None:
+        """Show new certificates in the place of those that are about to end.
+
+        Raises:
+            ProxyUnavailable: See :meth:`route`.
+        """
+        if self._https.is_due():
+            await self.refresh()
+
     async def publish(self) -> None:
         """Bring about every route that was noted.
 
@@ -238,16 +270,19 @@ class Edge:
                     network=routing.network,
                     move=self._move(name, routing),
                     canary=routing.canary,
+                    ways=routing.ways,
                 )
                 for name, routing in self._routings.items()
             )
             try:
+                secure = await self._https.of(services)
                 edge = edge_snapshot(
                     services,
                     port=self._port,
                     access_log=self._access_log,
                     connections=self._connections,
                     own=self._own,
+                    secure=secure,
                 )
                 lead = self._envoy.publish
                 if not await self._mesh.publish(edge, services, self._members(), lead):

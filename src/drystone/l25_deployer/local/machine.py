@@ -14,6 +14,7 @@ from drystone.l10_engines.runtimes.errors import RuntimeMissing
 from drystone.l20_trust.keys.api import NoReleaseKeys, ReleaseKeys
 from drystone.l25_deployer.local.blueprints import instance_id
 from drystone.l25_deployer.local.copying import Copying, NoCopying
+from drystone.l25_deployer.local.ways_in import Ways
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
@@ -49,6 +50,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         log: Where to report.
         keys: By which releases prove who they are.
         copying: Keeps copies of what services keep.
+        ways: Who has which way in.
     """
 
     label: str
@@ -67,6 +69,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     log: Log
     keys: ReleaseKeys = NoReleaseKeys()
     copying: Copying = NoCopying()
+    ways: Ways = msgspec.field(default_factory=Ways)
 
     def url(self, host: str) -> str:
         """Return the address at which the edge answers for a host."""

@@ -12,6 +12,7 @@ from drystone.l25_deployer.local.blueprints import groups_of
 from drystone.l25_deployer.local.documents import UnreadableDocument
 from drystone.l25_deployer.local.mesh import Address, Member
 from drystone.l25_deployer.local.written_service import WrittenService
+from drystone.l25_deployer.stacks.ways import WAY_IN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,11 +91,17 @@ class MeshedService(WrittenService):
         known = {name for space, name, _ in self._values if space == "resources"}
         if not self.record.eternal.keys() <= known:
             return None
-        urls = [urlsplit(value) for (_, _, key), value in self._values.items() if key == "url"]
+        urls = [
+            urlsplit(value)
+            for (_, name, key), value in self._values.items()
+            if key == "url" and not isinstance(self.record.eternal.get(name), WAY_IN)
+        ]
         return tuple(sorted({Address(u.hostname, u.port) for u in urls if u.hostname and u.port}))
 
     def place_of(self, resource: str) -> tuple[str, int] | None:
         """Return host and port of a resource; None of one that is not reached by a URL, or not known yet."""
+        if isinstance(self.record.eternal.get(resource), WAY_IN):
+            return None
         url = urlsplit(self._values.get(("resources", resource, "url"), ""))
         return (url.hostname, url.port) if url.hostname and url.port else None
 

@@ -223,12 +223,14 @@ class Platform:
                 await self._settle_keys()
 
     async def _settle_keys(self) -> None:
-        """Take keys away whose time is over, and bring what a full disk kept from being published."""
+        """Take keys away whose time is over, bring what a full disk kept from being published, and renew certificates."""
         machine = self._services.machine
-        try:
-            await asyncio.to_thread(machine.keys.settle)
-        except (OSError, PlatformError) as e:
-            machine.log.warning("keys not settled", reason=str(e))
+        of_keys = partial(asyncio.to_thread, machine.keys.settle)
+        for what, settle in (("keys", of_keys), ("certificates", machine.edge.renew)):
+            try:
+                await settle()
+            except (OSError, PlatformError) as e:
+                machine.log.warning(f"{what} not settled", reason=str(e))
 
     def _settle(self) -> None:
         """Write what could not be written while the disk was full."""

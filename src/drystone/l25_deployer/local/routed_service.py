@@ -13,6 +13,7 @@ from drystone.l25_deployer.local.documents import UnreadableDocument
 from drystone.l25_deployer.local.edge import Routing
 from drystone.l25_deployer.local.meshed_service import MeshedService
 from drystone.l25_deployer.local.readiness import running_ones
+from drystone.l25_deployer.local.ways_in import served_ways
 from drystone.l25_deployer.stacks.model import WEB
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class RoutedService(MeshedService):
             timeout=stack.timeout,
             network=self.network,
             canary=self._canary(),
+            ways=tuple(self.machine.ways.edge_way(one) for one in served_ways(release)),
         )
 
     def _canary(self) -> Canary | None:

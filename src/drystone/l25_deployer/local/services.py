@@ -8,6 +8,7 @@ from drystone.l25_deployer.errors import ReleaseNotFound, ServiceNotFound
 from drystone.l25_deployer.local.documents import UnreadableDocument
 from drystone.l25_deployer.local.kept_service import KeptService
 from drystone.l25_deployer.local.records import ServiceRecord
+from drystone.l25_deployer.local.ways_in import claimant
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.machine import Machine
@@ -24,6 +25,7 @@ class Services:
         self.machine = machine
         self.unreadable: dict[tuple[str, str], str] = {}
         self._kept: dict[tuple[str, str], KeptService] = {}
+        machine.ways.attend(lambda: [claimant(kept) for kept in self.all()])
         machine.edge.attend(lambda: [kept.member() for kept in self.all()])
 
     def load(self) -> None:

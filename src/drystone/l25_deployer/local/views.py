@@ -17,7 +17,9 @@ from drystone.l25_deployer.api import (
 from drystone.l25_deployer.local.blueprints import groups_of
 from drystone.l25_deployer.local.instances import KeptInstance, State
 from drystone.l25_deployer.local.operations import describe
+from drystone.l25_deployer.local.ways_in import served_ways
 from drystone.l25_deployer.stacks.model import Cache, Postgres
+from drystone.l25_deployer.stacks.ways import EdgeRoute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +54,7 @@ def summary(kept: KeptService) -> ServiceSummary:
         instances=_instances(running),
         url=kept.machine.url(kept.hosts[0]) if kept.hosts else None,
         held=None if kept.record.canary is None else kept.record.canary.share,
+        ways=[url for one in served_ways(active) for url in kept.machine.ways.urls(one)],
     )
 
 
@@ -138,6 +141,7 @@ def problems(kept: KeptService) -> list[str]:
     if kept.owed:
         found.append(f"what happened last is not written down yet: {kept.owed.reason}")
     found += kept.machine.copying.troubles(kept.record)
+    found += kept.machine.ways.troubles(served_ways(kept.active_release()))
     running = [release for release in (kept.active, kept.canary) if release is not None]
     for one in (one for release in running for one in release.instances):
         if one.memory_kills:
@@ -206,5 +210,8 @@ def _detail(resource: Resource) -> str:
             return f"version {resource.version}, {resource.connections} connections"
         case Cache():
             return f"{resource.memory // 1024**2} MiB, {resource.eviction}"
+        case EdgeRoute():
+            closed = "" if resource.allow == ("public",) and not resource.deny else ", not for all"
+            return f"{', '.join(resource.hosts)}{closed}"
         case _:
             return ""

@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from drystone.l25_deployer.stacks.ways import WayIn
+
 
 class Queue(msgspec.Struct, frozen=True, tag_field="type", tag="queue"):
     """A queue of messages.
@@ -101,4 +103,4 @@ class Secret(msgspec.Struct, frozen=True, tag_field="type", tag="secret"):
 Account: TypeAlias = Queue | Topic | KeyValue | Stream | EncryptionKey
 """What lies in the account that a service has in one environment."""
 
-Provided: TypeAlias = Account | Secret
+Provided: TypeAlias = Account | Secret | WayIn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from msgspec import structs
 from drystone.l10_engines.proxy.edge import Endpoint, ways_to_instances
 from drystone.l10_engines.proxy.edge_services import check_services
 from drystone.l10_engines.proxy.edge_sides import SIDES
+from drystone.l10_engines.proxy.edge_way_hosts import WAYS
+from drystone.l10_engines.proxy.edge_way_hosts import led as way_led
 from drystone.l10_engines.proxy.messages import Config
 from drystone.l10_engines.proxy.snapshot import Snapshot
 from drystone.l35_mesh.sidecar.border import border_part
@@ -116,10 +118,19 @@ def _led(routes: Mapping[str, Config], mesh: Mesh) -> dict[str, Any]:
     services |= {one.service.name: (one.service, True) for one in mesh.beside}
 
     def led(host: Config) -> Config:
+        if host["name"].startswith(WAYS):
+            return way_led(host, lead)
         if host["name"] not in services:
             return host
         service, is_beside = services[host["name"]]
         return edge_host(service, tuple(host["domains"]), is_beside=is_beside)
+
+    def lead(name: str) -> Sequence[Config] | None:
+        if name not in services:
+            return None
+        service, is_beside = services[name]
+        routes: Sequence[Config] = edge_host(service, (), is_beside=is_beside)["routes"]
+        return routes
 
     return {
         name: of

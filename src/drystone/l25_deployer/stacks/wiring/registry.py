@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from drystone.l25_deployer.descriptor.schema import resources
-from drystone.l25_deployer.stacks.wiring import account, held
+from drystone.l25_deployer.stacks.wiring import account, held, ways
 from drystone.l25_deployer.stacks.wiring.shape import Context, ResourceType, Wired
 
 TYPES: dict[str, ResourceType[Any]] = {
@@ -22,6 +22,7 @@ TYPES: dict[str, ResourceType[Any]] = {
         account.TOPIC,
         account.STREAM,
         account.ENCRYPTION_KEY,
+        ways.EDGE_ROUTE,
         held.SECRET,
         held.VOLUME,
     )

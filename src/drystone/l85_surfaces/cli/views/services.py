@@ -103,6 +103,7 @@ def service(
     release = f" (release {summary.release})" if summary.release is not None else ""
     facts = {
         "url": summary.url or "-",
+        **({"ways in": ", ".join(summary.ways)} if summary.ways else {}),
         "version": f"{summary.version or '-'}{release}",
         "owner": summary.owner,
         "runtime": view.runtime,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
@@ -11,12 +12,15 @@ from drystone.l25_deployer.descriptor.block import Rule
 from drystone.l25_deployer.descriptor.schema.resources.common import Resource
 from drystone.l25_deployer.descriptor.words import Host, Name, UrlPath
 
+_PATH = re.compile(r"/|(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?")
+
 
 class EdgeRoute(Resource, frozen=True, kw_only=True, tag_field="type", tag="edge-route"):
     """A way in for people outside."""
 
     KEYS: ClassVar[tuple[str, ...]] = ("url", "host")
 
+    protect: Annotated[bool, "whether its removal must be confirmed by name"] = False
     hosts: Annotated[tuple[Host, ...], "names that lead here"]
     allow: Annotated[tuple[Name, ...], "networks that may come in"] = ("public",)
     deny: Annotated[tuple[Name, ...], "networks that may not"] = ()
@@ -28,3 +32,10 @@ class EdgeRoute(Resource, frozen=True, kw_only=True, tag_field="type", tag="edge
     def mistakes(self) -> Iterator[Rule]:
         if not self.hosts:
             yield Rule("hosts", "no host leads here", "write for example [orders.example.com]")
+        for path in self.paths:
+            if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+                yield Rule(
+                    "paths",
+                    f"requests cannot be told apart by '{path}', which has a query, an escape or empty parts",
+                    "write for example [/, /api]",
+                )

@@ -1,0 +1,42 @@
+"""Ways in: what the edge makes of them comes with the release that has them; here they are only claimed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from typing_extensions import override
+
+from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
+from drystone.l25_deployer.stacks.ways import EdgeRoute
+
+if TYPE_CHECKING:
+    from drystone.l25_deployer.local.ways_in import Ways
+
+
+class WaysIn(ResourceDriver[EdgeRoute]):
+    """Claims hosts and paths for services.
+
+    Args:
+        ways: Knows who has which.
+    """
+
+    engine = "proxy"
+
+    def __init__(self, ways: Ways) -> None:
+        self._ways = ways
+
+    @override
+    async def apply(self, owner: Owner, wanted: EdgeRoute) -> dict[str, str]:
+        self._ways.require(f"{owner.service}.{owner.environment}", wanted)
+        host = next((one for one in wanted.hosts if not one.startswith("*.")), wanted.hosts[0])
+        first = msgspec.structs.replace(wanted, hosts=(host,), paths=wanted.paths[:1])
+        return {"url": self._ways.urls(first)[0], "host": host}
+
+    @override
+    async def remove(self, owner: Owner, wanted: EdgeRoute) -> None:
+        return
+
+    @override
+    async def suspend(self, owner: Owner) -> None:
+        return

@@ -1,0 +1,34 @@
+"""Ways in for people outside, and certificates."""
+
+from __future__ import annotations
+
+from drystone.l25_deployer.descriptor.schema import resources
+from drystone.l25_deployer.stacks import ways
+from drystone.l25_deployer.stacks.wiring.shape import NOW, Context, Realised, ResourceType, Wired
+
+
+def _edge_route(_name: str, resource: resources.EdgeRoute, _context: Context) -> Wired:
+    entry = ways.EdgeRoute(
+        hosts=tuple(sorted(set(resource.hosts))),
+        paths=tuple(sorted({path.rstrip("/") or "/" for path in resource.paths})),
+        allow=tuple(sorted(set(resource.allow))),
+        deny=tuple(sorted(set(resource.deny))),
+        tls=resource.tls,
+        protect=resource.protect,
+    )
+    return Wired(entry, resource.KEYS)
+
+
+EDGE_ROUTE = ResourceType(
+    resources.EdgeRoute,
+    _edge_route,
+    Realised(
+        local="a virtual host of the edge, with a certificate of the platform's authority unless somebody provides another",
+        aws="CloudFront in front of an Application Load Balancer, with certificates of ACM and rules of AWS WAF",
+        kubernetes="an HTTPRoute of the Gateway API, with a certificate of cert-manager",
+    ),
+    {
+        **dict.fromkeys(("hosts", "paths", "allow", "deny", "tls"), NOW),
+        "waf": "requests are not looked at yet",
+    },
+)

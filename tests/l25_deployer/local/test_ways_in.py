@@ -1,0 +1,181 @@
+"""Ways in of services, with a real Envoy: who gets which, and what becomes of it over releases, refusals and deaths."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.loopback_ports import free_port
+from drystone.l25_deployer.api import Source
+from drystone.l25_deployer.errors import DeployFailed, PlanRefused, WayTaken
+from l25_deployer.small_platform import (
+    ASKING,
+    ByHand,
+    ask,
+    by_hand,
+    deploy,
+    descriptor,
+    folder_of,
+    short_folder,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+class Here:
+    """A platform of a test, with the folder of a service."""
+
+    def __init__(self, p: ByHand, home: Path, folder: Path) -> None:
+        self.p, self.home, self.folder = p, home, folder
+        self.port = p.services.machine.url_port
+
+    async def deploy(self, name: str, way: str, more: str = "") -> None:
+        text = descriptor(name, more=f"resources:\n  front: {{type: edge-route, {way}}}\n{more}")
+        await deploy(self.p.deployer, text, self.folder)
+
+    async def destroy(self, name: str) -> None:
+        async for _ in self.p.deployer.destroy(ASKING, environment="dev", service=name):
+            pass
+
+    async def refused(self, name: str, way: str) -> str:
+        """Return what a plan refuses; a deploy refuses the same."""
+        text = descriptor(name, more=f"resources:\n  front: {{type: edge-route, {way}}}\n")
+        source = Source(text, "service.yaml", str(self.folder))
+        view = await self.p.deployer.plan(ASKING, source=source, environment="dev")
+        if view.refused:
+            with pytest.raises(PlanRefused):
+                await deploy(self.p.deployer, text, self.folder)
+        return "\n".join(view.refused)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here() -> AsyncIterator[Here]:
+    with short_folder() as folder:
+        source = folder_of(folder / "src")
+        async with by_hand(folder / "h", free_port()) as p:
+            yield Here(p, folder / "h", source)
+
+
+async def test_a_service_answers_at_a_host_of_its_own_and_is_told_its_address(here: Here) -> None:
+    show = "env: {GREETING: '${resources.front.url} ${resources.front.host}'}"
+    await here.deploy("one", "hosts: [one.example.com], tls: false", show)
+    said = f"http://one.example.com:{here.port}/"
+    assert f"{said} one.example.com" in await ask(here.port, "one.example.com")
+    assert "hello" not in await ask(here.port, "two.example.com")
+    view = await here.p.deployer.show(ASKING, environment="dev", service="one")
+    assert view.summary.ways == [said]
+    assert [(one.type, one.detail) for one in view.resources] == [("edge-route", "one.example.com")]
+    assert view.problems == []
+
+
+async def test_what_somebody_has_nobody_else_gets(here: Here) -> None:
+    await here.deploy("owner", "hosts: [own.example.org], paths: [/, /a], tls: false")
+    way = "hosts: [own.example.org]"
+    assert "own.example.org/ leads to owner.dev already" in await here.refused("thief", way)
+    assert "own.example.org/a leads" in await here.refused("thief", way + ", paths: [/a/]")
+    assert "already" in await here.refused("thief", "hosts: ['*.example.org'], paths: [/x]")
+    assert await here.refused("thief", way + ", paths: [/b]") == ""
+    await here.destroy("owner")
+    assert await here.refused("thief", way) == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("localhost", "given to services"),
+        ("other.dev.localhost", "given to services"),
+        ("'*.localhost'", "given to services"),
+        ("'*.dev.localhost'", "given to services"),
+        ("own.localhost", "the platform itself"),
+        ("127.0.0.1", "no name"),
+    ],
+)
+async def test_names_of_the_platform_and_of_others_are_not_for_the_taking(
+    here: Here, host: str, why: str
+) -> None:
+    try:
+        said = await here.refused("squatter", f"hosts: [{host}]")
+    except PlatformError as e:
+        said = str(e)
+        assert "host" in said
+    else:
+        assert why in said
+
+
+async def test_of_two_deploys_at_once_that_want_the_same_one_gets_it(here: Here) -> None:
+    way = "hosts: [race.example.com], tls: false"
+    ends = await asyncio.gather(
+        here.deploy("left", way), here.deploy("right", way), return_exceptions=True
+    )
+    failed = [one for one in ends if one is not None]
+    assert len(failed) == 1
+    assert isinstance(failed[0], WayTaken | PlanRefused | DeployFailed)
+    assert "race.example.com/ leads to" in str(failed[0])
+    winner = "left" if ends[0] is None else "right"
+    loser = "right" if winner == "left" else "left"
+    assert (await ask(here.port, "race.example.com")).startswith("200 ")
+    routing = here.p.services.machine.edge.routing
+    assert routing(f"{winner}.dev") is not None
+    assert routing(f"{loser}.dev") is None
+    await here.destroy(winner)
+    await here.deploy(loser, way)
+
+
+async def test_hosts_change_with_the_release_and_come_back_with_a_rollback(here: Here) -> None:
+    await here.deploy("moves", "hosts: [before.example.com], tls: false")
+    await here.deploy("moves", "hosts: [after.example.com], tls: false")
+    assert (await ask(here.port, "after.example.com")).startswith("200 ")
+    assert (await ask(here.port, "before.example.com")).startswith("404 ")
+    await here.deploy("other", "hosts: [before.example.com], tls: false")
+    async with asyncio.timeout(20):
+        with pytest.raises(PlatformError, match=r"before\.example\.com/ leads to other\.dev"):
+            async for _ in here.p.deployer.rollback(ASKING, environment="dev", service="moves"):
+                pass
+    assert (await ask(here.port, "after.example.com")).startswith("200 ")
+    await here.destroy("other")
+    async for _ in here.p.deployer.rollback(ASKING, environment="dev", service="moves"):
+        pass
+    assert (await ask(here.port, "before.example.com")).startswith("200 ")
+    assert (await ask(here.port, "after.example.com")).startswith("404 ")
+
+
+async def test_a_way_is_for_the_networks_that_it_names(here: Here) -> None:
+    await here.deploy("near", "hosts: [near.example.com], allow: [office], tls: false")
+    said = await ask(here.port, "near.example.com", headers={"X-Forwarded-For": "10.1.2.3"})
+    assert said.startswith("403 ")
+    await here.deploy("near", "hosts: [near.example.com], allow: [office, loopback], tls: false")
+    assert (await ask(here.port, "near.example.com")).startswith("200 ")
+    assert "the network 'moon' is not known" in await here.refused(
+        "near", "hosts: [x.y], allow: [moon]"
+    )
+
+
+async def test_a_way_without_more_is_there_over_https_with_a_certificate_of_the_platform(
+    here: Here,
+) -> None:
+    await here.deploy("safe", "hosts: [safe.example.com]")
+    at = await ask(here.port, "safe.example.com", "/x")
+    assert at.startswith("308 ")
+    view = await here.p.deployer.show(ASKING, environment="dev", service="safe")
+    (url,) = view.summary.ways
+    port = int(url.rpartition(":")[2].strip("/"))
+    authority = here.home / "trust/services/authority.pem"
+    assert (here.home / "trust/services/authority-key.pem").stat().st_mode & 0o777 == 0o600
+    context = ssl.create_default_context(cafile=str(authority))
+    for name in ("safe.example.com", "safe.dev.localhost"):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, server_hostname=name
+        )
+        writer.write(f"GET / HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n".encode())
+        assert b" 200 " in await reader.readline()
+        writer.close()
+    issued = json.loads((here.home / "trust/services/issued.json").read_text())
+    assert {one["name"] for one in issued} >= {"localhost", "safe.example.com"}
+    assert view.problems == []
