@@ -42,7 +42,13 @@ from benchmarks.policies import judgements
 from benchmarks.recovery import recoveries
 from benchmarks.registry import registrations
 from benchmarks.resources import resources
-from benchmarks.rollout.tables import rollout_blast, rollout_equal, rollout_outage, rollout_worse
+from benchmarks.rollout.tables import (
+    rollout_blast,
+    rollout_equal,
+    rollout_found,
+    rollout_outage,
+    rollout_worse,
+)
 from benchmarks.sandboxes import sandboxes
 from benchmarks.scale import many, memory, registered
 from benchmarks.scaling import scaling
@@ -239,6 +245,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "mesh-sidecars": mesh_sidecars,
     "rollout-equal": rollout_equal,
     "rollout-worse": rollout_worse,
+    "rollout-found": rollout_found,
     "rollout-outage": rollout_outage,
     "rollout-blast": rollout_blast,
 }

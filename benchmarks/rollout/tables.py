@@ -6,6 +6,7 @@ The count given is in hundreds. Every run has a seed of its own, so that the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import product
 
 from benchmarks.rollout.judges import Bets, Fisher, Judge, Kayenta, Threshold
 from benchmarks.rollout.trials import (
@@ -81,6 +82,18 @@ async def rollout_worse(count: int) -> str:
         rows.append([name, f"{100 * slow.within(15):.1f} %", slow, *EMPTY])
     head = ["stable → canary", "Drystone within 15 minutes", *JUDGES]
     return table(f"A worse canary taken back, and when, {_title(runs)}", head, rows)
+
+
+async def rollout_found(count: int) -> str:
+    """How surely what must be found within a quarter of an hour is found then, by many more runs from two series of seeds."""
+    runs, rows = 400 * count, []
+    for case, seconds, first in product(WORSE[:2], (60, 5), (0, 1_000_000)):
+        found = alarms(case, Bets, runs, 15, seconds, first=first)
+        least, most = found.bounds(15)
+        cells = [f"{100 * found.within(15):.2f} %", f"{100 * least:.2f} to {100 * most:.2f} %"]
+        rows.append([case.name, f"{seconds} s", f"from {first:,}", *cells])
+    head = ["stable → canary", "a look each", "seeds", "found", "95 % confidence"]
+    return table(f"Found within 15 minutes, {_title(runs)}", head, rows)
 
 
 async def rollout_outage(count: int) -> str:

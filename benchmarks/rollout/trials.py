@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import mean, median
@@ -79,6 +80,13 @@ class Outcome:
         """Return the share of runs with an alarm by then."""
         return sum(one <= minutes for one in self.found) / len(self.minutes)
 
+    def bounds(self, minutes: float) -> tuple[float, float]:
+        """Return between which the probability of an alarm by then is, with 95 % confidence (Wilson 1927)."""
+        share, n, z = self.within(minutes), len(self.minutes), 1.96
+        middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+        width = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        return middle - width, middle + width
+
     @override
     def __str__(self) -> str:
         """Write the share, and the median minute."""
@@ -87,10 +95,17 @@ class Outcome:
 
 
 def alarms(
-    case: Case, judge: Callable[[], Judge], runs: int, minutes: int = 60, seconds: float = MINUTE
+    case: Case,
+    judge: Callable[[], Judge],
+    runs: int,
+    minutes: int = 60,
+    seconds: float = MINUTE,
+    *,
+    first: int = 0,
 ) -> Outcome:
-    """Run a case, with a tenth of the traffic on the canary and a look every so many seconds."""
-    return Outcome(tuple(_one(case, judge(), run, minutes, seconds) for run in range(runs)))
+    """Run a case, with a tenth of the traffic on the canary and a look every so many seconds; seeds rise from ``first``."""
+    numbers = range(first, first + runs)
+    return Outcome(tuple(_one(case, judge(), run, minutes, seconds) for run in numbers))
 
 
 def _one(case: Case, judge: Judge, run: int, minutes: int, seconds: float) -> float | None:

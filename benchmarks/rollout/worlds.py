@@ -113,7 +113,8 @@ class Users:
         had = failed.cumsum(axis=1) > 0
         before = np.zeros_like(had)
         before[:, 1:] = had[:, :-1]
-        return _counted(asked, failed, there), _counted((asked > 0) & ~before, had & ~before, there)
+        firsts = _counted((asked > 0) & ~before, had & ~before, there)
+        return _counted(asked, failed, there), [_parted(one) for one in firsts]
 
     def _drawn(self, length: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         chance, number = self.trace, self.number
@@ -133,6 +134,13 @@ def _counted(
         Counted(Arm(int(a), int(b)), Arm(int(c), int(d)))
         for a, b, c, d in zip(canary_n, canary_bad, stable_n, stable_bad, strict=True)
     ]
+
+
+def _parted(seen: Counted) -> Counted:
+    """Say how first errors would part if both were equally good: as those do who asked and had met none, which the platform counts."""
+    canary, stable = seen.canary.n, seen.stable.n
+    share = canary / (canary + stable) if canary and stable else None
+    return Counted(seen.canary, seen.stable, share)
 
 
 BOUNDS = np.geomspace(1.0, 10_000.0, 97)

@@ -18,7 +18,7 @@ ERRORS, SLOW = "errors", "slow"
 
 LOG_ERRORS, DEPENDENCY_ERRORS = "log-errors", "dependency-errors"
 
-WEIGHTS = {ERRORS: 0.6, SLOW: 0.2, "restarts": 0.1, LOG_ERRORS: 0.1, DEPENDENCY_ERRORS: 0.1}
+WEIGHTS = {ERRORS: 0.7, SLOW: 0.2, "restarts": 0.05, LOG_ERRORS: 0.05, DEPENDENCY_ERRORS: 0.05}
 """The part of the money that is bet on each metric. ``slow`` is fed by timings, every other one by counts."""
 
 ALWAYS = (ERRORS, SLOW, "restarts", LOG_ERRORS)
@@ -75,6 +75,10 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     def alarm(self) -> float:
         """The logarithm of the evidence that proves a canary bad."""
         return -math.log(self.false_alarm)
+
+    def aim(self, metric: str) -> float:
+        """Return the logarithm of the evidence of one metric that proves a canary bad whatever the others say."""
+        return self.alarm - math.log(self.shares[metric])
 
     @property
     def proof(self) -> float:

@@ -22,6 +22,10 @@ the last look, and relative bets take this ``π``: the average of a request's fa
 requests of the canary come with hardly any to stable between them, that is no reason any more to doubt what they say. A share
 that is smaller than ``s`` makes bets poorer, never richer.
 
+*Aimed bets.* Money beyond what proves a canary bad is of no use, since the rollout ends there; where a look would win more,
+:mod:`~drystone.l50_orchestrator.rollout.aiming` takes what is too much from what would be won, and gives it to the other outcomes of
+that look. So bets reach their aim sooner, and the promise is used up and not half of it only.
+
 A look in which one side has no request foretells nothing: it waits and is counted with the next ones. When that happens depends on
 requests alone and not on errors, so nothing is won by it. It must not wait for long: what is counted together is taken to have
 happened under the same circumstances.
@@ -33,23 +37,23 @@ import math
 
 import msgspec
 
-from drystone.l50_orchestrator.rollout import purse
+from drystone.l50_orchestrator.rollout import aiming, purse
 from drystone.l50_orchestrator.rollout.looks import Arm, Counted
 
-RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 100.0, 1000.0)
+RATIOS = (1.5, 2.0, 3.0, 5.0, 8.0, 16.0, 1000.0)
 """How many times as bad the canary may be, from hardly worse to not working."""
+
+PARTS = (0.07, 0.09, 0.17, 0.22, 0.15, 0.10, 0.15)
+"""In which proportion money lies on each of these at first. Most is in the middle: between 3 and 8 times a canary is bad enough to
+matter, and not so bad that anything finds it. The last one is to find an outage before much is known."""
 
 OUT_CANARY, OUT_STABLE = 0.95, 0.02
 """What the outage bet says of both."""
 
-KEPT = 0.05
-"""The part that is kept out of all bets, so that there is something to spread later."""
+KEPT, OUTAGE = 0.02, 0.12
+"""The same of what is kept out of all bets, so that there is something to spread later, and of the outage bet."""
 
-OUTAGE, BOLDEST = 0.15, 0.15
-"""The parts on the outage bet, and on the last one of the ratios: what an outage has to win by before much is known."""
-
-_OTHERS = len(RATIOS) - 1
-START = purse.split((KEPT, *[(1 - KEPT - OUTAGE - BOLDEST) / _OTHERS] * _OTHERS, BOLDEST, OUTAGE))
+START = purse.split((KEPT, *PARTS, OUTAGE))
 
 MOST_TOLERATED = 10.0
 """With more, the outage bet would say nothing that tolerance does not allow."""
@@ -62,11 +66,13 @@ class Race(msgspec.Struct, frozen=True):
         tolerate: How many times as bad as stable is still good (``r``), 1 to :data:`MOST_TOLERATED`.
         money: What lies on each bet.
         waiting: What was seen since both sides last had a request.
+        aim: The logarithm of the money that is enough, where more than that is not wanted.
     """
 
     tolerate: float = 1.0
     money: purse.Logs = START
     waiting: Counted = Counted()
+    aim: float | None = None
 
     @property
     def log_e(self) -> float:
@@ -89,8 +95,26 @@ class Race(msgspec.Struct, frozen=True):
             *(_relative(self.tolerate, ratio, parted, counted) for ratio in RATIOS),
             _outage(self.tolerate, waiting.canary, waiting.stable) if is_whole else 0.0,
         ]
-        left = Counted() if is_whole else waiting
-        return Race(self.tolerate, purse.won(self.money, factors), left)
+        if seen.share is not None and self.aim is not None:
+            more = self._more(seen, seen.share, self.aim)
+            factors = [*(one + more for one in factors[:-1]), factors[-1]]
+        return msgspec.structs.replace(
+            self,
+            money=purse.won(self.money, factors),
+            waiting=Counted() if is_whole else waiting,
+        )
+
+    def _more(self, seen: Counted, share: float, aim: float) -> float:
+        """Return by how much more the relative bets win together where they aim at what is enough."""
+        bad, there = seen.canary.bad, self.tolerate * share
+        return aiming.more(
+            self.money[:-1],
+            (0.0, *map(math.log, RATIOS)),
+            chance=there / (there + 1 - share),
+            there=bad,
+            both=bad + seen.stable.bad,
+            aim=aim,
+        )
 
     def without_waiting(self) -> Race:
         """Return the bets without what waits."""

@@ -146,7 +146,7 @@ def begin(watch: Watch) -> Standing:
     metrics = [metric for metric in watch.weights if metric != SLOW]
     allowed = watch.budget
     return Standing(
-        races={metric: Race(watch.tolerate) for metric in metrics},
+        races={metric: Race(watch.tolerate, aim=watch.aim(metric)) for metric in metrics},
         slow=slow.begin(watch.tolerate, worse) if SLOW in watch.weights else None,
         proof=Proof(worse),
         canary=None if allowed is None else Budget(allowed),
