@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,7 +21,7 @@ from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
 from drystone.l10_engines.supervision.supervisor import EngineEvent, Supervisor
 from drystone.l25_deployer.local.provisioning import Provisioner
-from drystone.l25_deployer.local.resources.account import AccountResources
+from drystone.l25_deployer.local.resources.account import AccountResources, FunctionResources
 from drystone.l25_deployer.local.resources.bucket import ObjectBuckets
 from drystone.l25_deployer.local.resources.cache import Caches
 from drystone.l25_deployer.local.resources.edge_route import WaysIn
@@ -34,6 +35,7 @@ from drystone.l25_deployer.stacks.ways import EdgeRoute
 from drystone.l35_mesh.limits.engine import LimiterEngine
 from drystone.l50_orchestrator.running.engine import OrchestratorEngine
 from drystone.l90_assembly.elsewhere import objects_url
+from drystone.l90_assembly.functions import SOCKET
 from drystone.l90_assembly.keys import KeyParts, key_parts
 from drystone.l90_assembly.limits import limiter_of
 from drystone.l90_assembly.observed import numbers_to
@@ -93,7 +95,7 @@ def engines_of(home: Home, settings: Settings, log: Log) -> Engines:
         if objects.endpoint
         else Objects("objects", home.engines / "objects", memory=objects.memory or DEFAULT_MEMORY)
     )
-    aws = AwsStandIn("aws", home.engines / "aws")
+    aws = AwsStandIn("aws", home.engines / "aws", agent=home.socket(SOCKET))
     cache = ExternalCache("cache", settings.cache.url) if settings.cache.url else None
 
     def report(event: EngineEvent) -> None:
@@ -114,8 +116,23 @@ def history_of(home: Home, settings: Settings, engines: Engines) -> PointInTime 
     return PointInTime(engines.postgres, root / "cluster")
 
 
-def provisioner_of(home: Home, settings: Settings, engines: Engines, ways: Ways) -> Provisioner:
-    """Return what makes the resources of services, each on its engine."""
+def provisioner_of(
+    home: Home,
+    settings: Settings,
+    engines: Engines,
+    *,
+    ways: Ways,
+    end_function: Callable[[str, str, str], Awaitable[None]],
+) -> Provisioner:
+    """Return what makes the resources of services, each on its engine.
+
+    Args:
+        home: Where they lie.
+        settings: Which engines run elsewhere.
+        engines: The engines.
+        ways: Ways in by hosts of services' own.
+        end_function: Ends the processes of a function, by environment, service and name.
+    """
     credentials = Credentials(home.secrets)
     databases, buckets = Databases(engines.postgres), Buckets(engines.objects)
     given = engines.objects.admin() if settings.objects.endpoint else None
@@ -133,6 +150,7 @@ def provisioner_of(home: Home, settings: Settings, engines: Engines, ways: Ways)
             provided.KeyValue: account,
             provided.Stream: account,
             provided.EncryptionKey: account,
+            provided.Function: FunctionResources(engines.supervisor, engines.aws, end_function),
             provided.Secret: MadeUp(credentials),
             EdgeRoute: WaysIn(ways),
         }

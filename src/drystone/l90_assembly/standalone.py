@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -29,11 +29,8 @@ from drystone.l25_deployer.local.presence import Presence
 from drystone.l25_deployer.local.queues import AccountQueues
 from drystone.l25_deployer.local.scaler import Scaler
 from drystone.l25_deployer.local.services import Services
-from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.operations.service import Operations
 from drystone.l25_deployer.service import Deployer
-from drystone.l25_deployer.stacks.model import Bucket, Postgres
-from drystone.l25_deployer.stacks.provided import Account
 from drystone.l35_mesh.limits.holding import Holding
 from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l50_orchestrator.running.engine import NAME as ORCHESTRATOR
@@ -44,6 +41,7 @@ from drystone.l90_assembly.console import CONSOLE, console_at_edge, console_of, 
 from drystone.l90_assembly.disks import disks_of
 from drystone.l90_assembly.elsewhere import engines_elsewhere
 from drystone.l90_assembly.engines import engines_of, provisioner_of
+from drystone.l90_assembly.functions import Computing
 from drystone.l90_assembly.keys import addresses_of, keys_of, keys_part, peers_of
 from drystone.l90_assembly.limits import LIMITS, further_for_limits, limits_part
 from drystone.l90_assembly.mesh import MESH, following_of, mesh_of, mesh_part, together
@@ -51,6 +49,7 @@ from drystone.l90_assembly.migration import MIGRATION, migration_part, migration
 from drystone.l90_assembly.observed import counted_by, observed_of
 from drystone.l90_assembly.orchestrator import orchestrator_part, switch_of, tables_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
+from drystone.l90_assembly.parts import parts_of
 from drystone.l90_assembly.remote_address import orchestrator_at_edge
 from drystone.l90_assembly.signin import Gates, signin_at_edge, signin_of, signin_part
 from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
@@ -71,9 +70,6 @@ if TYPE_CHECKING:
     from drystone.l50_orchestrator.running.switch import Switch
     from drystone.l90_assembly.runtimes import Trials
 
-ENGINES, DEPLOYER = 10, 25
-"""Layers, for reports."""
-
 PORTS = "ports.json"
 """File of the home with the ports at which services reach each other."""
 
@@ -93,6 +89,7 @@ class Standalone(msgspec.Struct, frozen=True):
         fleet: The proxies that services have of their own.
         artifacts: Its store of artefacts.
         services: What is deployed.
+        computing: Runs functions.
         scaler: Lets numbers of instances follow their load.
         keys: By which services prove who they are.
         peers: Other platforms, by whose keys callers prove who they are.
@@ -117,6 +114,7 @@ class Standalone(msgspec.Struct, frozen=True):
     fleet: Fleet
     artifacts: Artifacts
     services: Services
+    computing: Computing
     scaler: Scaler
     keys: Keys
     peers: Peers
@@ -142,6 +140,7 @@ class Standalone(msgspec.Struct, frozen=True):
 
     async def leave(self) -> None:
         """Stop looking after everything; all that runs goes on."""
+        await self.computing.leave()
         await self.scaler.leave()
         await self.migrations.stop_watching()
         await self.platform.leave()
@@ -228,7 +227,13 @@ async def assemble(
         *orchestrator_at_edge(home, settings),
     )
     ways = ways_of(settings, at_edge)
-    provisioner = provisioner_of(home, settings, engines, ways)
+    provisioner = provisioner_of(
+        home,
+        settings,
+        engines,
+        ways=ways,
+        end_function=lambda *key: computing.functions.end(*key),  # noqa: PLW0108 - made below
+    )
     copyist = await copyist_of(home, settings, provisioner, clock, log)
     machine = Machine(
         label=home.label,
@@ -260,6 +265,7 @@ async def assemble(
     following = following_of(mesh, joined, machine)
     services = Services(machine)
     services.load()
+    computing = Computing(home, services, engines.aws, log)
     migrations = migrations_of(
         home,
         services,
@@ -287,7 +293,14 @@ async def assemble(
     console = console_of(home, settings, log, environ)
     switch = switch_of(home, engines.orchestrator, engines.supervisor, clock)
     parts = {
-        **_parts(engines.supervisor, engines.ads, machine, services, scaler),
+        **parts_of(
+            engines.supervisor,
+            engines.ads,
+            machine=machine,
+            services=services,
+            scaler=scaler,
+            computing=computing,
+        ),
         "keys": keys_part(engines.keys, keys, peers, engines.supervisor),
         MESH: mesh_part(mesh, following, observed),
         MIGRATION: migration_part(migrations),
@@ -348,6 +361,7 @@ async def assemble(
         fleet=mesh.fleet,
         artifacts=artifacts,
         services=services,
+        computing=computing,
         scaler=scaler,
         keys=keys,
         peers=peers,
@@ -360,47 +374,3 @@ async def assemble(
         console=console,
         orchestrator=switch,
     )
-
-
-def _parts(
-    supervisor: Supervisor, ads: Ads, machine: Machine, services: Services, scaler: Scaler
-) -> dict[str, Part]:
-    """Say how each of the platform's own services starts and ends; engines only when they are needed."""
-
-    async def ensure(engine: str) -> str:
-        before = supervisor[engine].status().pid
-        await supervisor.ensure(engine)
-        return ADOPTED if before is not None and supervisor[engine].status().pid == before else ""
-
-    async def start_proxy() -> str:
-        await ads.start()
-        await machine.edge.publish()  # what the records say, for a proxy that starts now
-        return await ensure("proxy")
-
-    async def start_deployer() -> str:
-        scaler.begin()
-        return ""
-
-    async def stop_deployer() -> None:
-        await scaler.leave()
-        await supervisor.detach()
-
-    used = {type(resource) for kept in services.all() for resource in kept.record.eternal.values()}
-
-    def engine(name: str, *resources: type) -> Part:
-        return Part(
-            name,
-            ENGINES,
-            partial(ensure, name),
-            supervisor[name].stop,
-            is_needed=not used.isdisjoint(resources),
-            is_running=lambda: supervisor[name].status().pid is not None,
-        )
-
-    return {
-        "proxy": Part("proxy", ENGINES, start_proxy, supervisor["proxy"].stop),
-        "deployer": Part("deployer", DEPLOYER, start_deployer, stop_deployer),
-        "postgres": engine("postgres", Postgres),
-        "objects": engine("objects", Bucket),
-        "aws": engine("aws", *get_args(Account)),
-    }

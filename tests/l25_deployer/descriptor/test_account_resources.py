@@ -24,6 +24,26 @@ HEAD = "schema: 1\nservice: a\nowner: b\nprocess: {command: [c]}\nresources:\n"
             "{type: topic, to: [ordered]}",
             "a topic that keeps no order cannot pass on to a queue that does",
         ),
+        ("{type: function, runtime: python, handler: run}", "a file and what is called in it"),
+        (
+            "{type: function, runtime: python, handler: a.b, timeout: 16m}",
+            "a call may take 1s to 15m",
+        ),
+        ("{type: function, runtime: python, handler: a.b, memory: 1Mi}", "a call may use 32Mi"),
+        ("{type: function, runtime: python, handler: a.b, concurrency: 101}", "100 calls run"),
+        ("{type: function, runtime: python, handler: a.b, on: {x: {queue: no}}}", "no queue 'no'"),
+        (
+            "{type: function, runtime: python, handler: a.b, on: {x: {stream: no}}}",
+            "no stream 'no'",
+        ),
+        (
+            "{type: function, runtime: python, handler: a.b, on: {x: {queue: ordered, batch: 11}}}",
+            "a queue gives out 10 messages at once at most",
+        ),
+        (
+            "{type: function, runtime: python, handler: a.b, on: {x: {every: 1ms}}}",
+            "a function is called once a second at most",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_line(resource: str, message: str) -> None:
@@ -39,8 +59,21 @@ def test_what_cannot_be_is_refused_with_its_line(resource: str, message: str) ->
         "{type: queue, visibility: 0s, retain: 1m, delay: 0s, attempts: 1}",
         "{type: stream, retain: 365d, shards: 500}",
         "{type: topic, fifo: true, to: [ordered]}",
+        "{type: function, runtime: python, handler: a.b, timeout: 15m, memory: 10Gi, concurrency: 100}",
+        "{type: function, runtime: python, handler: a.b, on: {x: {queue: ordered, batch: 10}}}",
     ],
 )
 def test_the_bounds_themselves_can_be(resource: str) -> None:
     reading = read(f"{HEAD}  it: {resource}\n  ordered: {{type: queue, fifo: true}}\n")
     assert reading.report() == ""
+
+
+def test_a_message_is_not_given_out_again_while_a_function_works_on_it() -> None:
+    function = (
+        "{type: function, runtime: python, handler: a.b, timeout: 31s, on: {x: {queue: jobs}}}"
+    )
+    reading = read(f"{HEAD}  it: {function}\n  jobs: {{type: queue, visibility: 30s}}\n")
+    assert (
+        "'jobs' gives a message out again after 30 s, while 'it' may work on it for 31 s"
+        in reading.report()
+    )

@@ -25,6 +25,7 @@ CASES = {
     "stream": "stream, shards: 3, retain: 36h",
     "encryption-key": "encryption-key, rotate: 90d",
     "edge-route": "edge-route, hosts: [shop.example.com, '*.shop.example.com'], paths: [/api/, /], deny: [loopback]",
+    "function": "function, runtime: python, handler: app.run, artifact: code, timeout: 5s, concurrency: 3, on: {jobs: {queue: plain, batch: 2}}",
     "secret": "secret, generate: ed25519",
 }
 BESIDE = "  ordered: {type: queue, fifo: true}\n  plain: {type: queue}\n"

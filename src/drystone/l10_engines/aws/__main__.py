@@ -31,13 +31,14 @@ UNWRITTEN = 74
 """How the process ends when something could not be written (``EX_IOERR`` of sysexits.h)."""
 
 
-async def serve(port: int, token: str, most: int) -> int:
+async def serve(port: int, token: str, most: int, agent: Path | None = None) -> int:
     """Serve until the process is told to end, or something cannot be written.
 
     Args:
         port: Of 127.0.0.1.
         token: What the agent proves itself with.
         most: Bytes that an account may hold.
+        agent: Socket of the agent, which runs functions and jobs.
 
     Returns:
         The exit status.
@@ -54,7 +55,8 @@ async def serve(port: int, token: str, most: int) -> int:
         server.should_exit = True
 
     keeper = Keeper(kept, journal, failed)
-    front = Front(Accounts(journal, keeper), keeper, kept, token=token, most=most)
+    accounts = Accounts(journal, keeper, most=most)
+    front = Front(accounts, keeper, kept, token=token, most=most, agent=agent)
     config = uvicorn.Config(
         front,
         lifespan="off",
@@ -85,10 +87,12 @@ def main() -> int:
         "--token", type=Path, required=True, help="file with what the agent proves itself with"
     )
     parser.add_argument("--most", type=int, required=True, help="bytes that an account may hold")
+    parser.add_argument("--agent", type=Path, help="socket of what runs functions and jobs")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     os.umask(0o077)
-    return asyncio.run(serve(options.port, options.token.read_text(), options.most))
+    token = options.token.read_text()
+    return asyncio.run(serve(options.port, token, options.most, options.agent))
 
 
 if __name__ == "__main__":

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 import json
+import secrets
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec import structs
 from typing_extensions import override
 
-from drystone.l10_engines.aws import simulator
+from drystone.l10_engines.aws import actions, simulator
 from drystone.l10_engines.aws.access import REGION, AccountAccess
-from drystone.l10_engines.aws.declarations import Queue
-from drystone.l10_engines.aws.declaring import Calls, bring_about, remove, waiting
+from drystone.l10_engines.aws.calls import Calls
+from drystone.l10_engines.aws.declarations import Function, Queue
+from drystone.l10_engines.aws.declaring import bring_about, remove, waiting
 from drystone.l10_engines.aws.errors import NotDeclarable
-from drystone.l10_engines.aws.orders import Standing, Waiting, Wanted
+from drystone.l10_engines.aws.handing_over import URLS
+from drystone.l10_engines.aws.orders import Added, Ask, Seen, Standing, Waiting, Wanted
 
 if TYPE_CHECKING:
     from drystone.l10_engines.aws.journal import Journal
     from drystone.l10_engines.aws.writing import Keeper
+
+WATCH = 20.0
+"""Seconds after which whoever waits for additions is told that there were none."""
 
 
 class Accounts:
@@ -27,17 +38,42 @@ class Accounts:
     Args:
         journal: Keeps them.
         keeper: Has what they hold on disk.
+        most: Bytes that an account may hold.
     """
 
-    def __init__(self, journal: Journal, keeper: Keeper) -> None:
+    def __init__(self, journal: Journal, keeper: Keeper, *, most: int = sys.maxsize) -> None:
+        self._most = most
         self._journal = journal
         self._keeper = keeper
         self._by_key: dict[str, AccountAccess] = {}
+        self._life = secrets.token_hex(8)
+        self._number = 0
+        self._added: dict[str, int] = {}
+        self._changed = asyncio.Event()
         self._read()
 
     def _read(self) -> None:
         self._by_owner = self._journal.accounts()
         self._by_key = {access.access_key: access for access in self._by_owner.values()}
+        self._by_number = {access.account: owner for owner, access in self._by_owner.items()}
+
+    def owner_of(self, account: str) -> str | None:
+        """Return whose an account is, by its number; None for one that nobody has."""
+        return self._by_number.get(account)
+
+    def may_call(self, account: str, function: str, proof: str) -> bool:
+        """Tell whether somebody who calls a function by plain HTTP has its URL."""
+        access = self._by_owner.get(self._by_number.get(account, ""))
+        return access is not None and hmac.compare_digest(
+            _proof(access, function).encode(), proof.encode()
+        )
+
+    def note_added(self, account: str) -> None:
+        """Note that messages or records were added in an account, for whoever waits for them."""
+        self._number += 1
+        self._added[self._by_number.get(account, "")] = self._number
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def secret_of(self, access_key: str) -> str | None:
         """Return the secret half of a key; None for one that nobody has."""
@@ -52,8 +88,8 @@ class Accounts:
         """Carry out what the agent asks for.
 
         Args:
-            order: ``declare``, ``remove`` or ``waiting``; anything else tells that somebody is here.
-            body: A :class:`Wanted` as JSON.
+            order: ``declare``, ``remove``, ``waiting``, ``ask`` or ``added``; anything else tells that somebody is here.
+            body: A :class:`Wanted`, an :class:`Ask` or a :class:`Seen` as JSON.
 
         Raises:
             NotDeclarable: It cannot be made so.
@@ -66,9 +102,40 @@ class Accounts:
                 await self._remove(msgspec.json.decode(body, type=Wanted))
             case "waiting":
                 return Waiting(await self._waiting(msgspec.json.decode(body, type=Wanted)))
+            case "ask":
+                return await self._ask(msgspec.json.decode(body, type=Ask))
+            case "added":
+                return await self._wait(msgspec.json.decode(body, type=Seen))
             case _:
                 pass
         return {}
+
+    async def _ask(self, ask: Ask) -> dict[str, Any]:
+        access = self._by_owner.get(ask.owner)
+        if access is None:
+            raise NotDeclarable(f"{ask.owner} has no account", code="NoAccount")
+        if ask.action in actions.GROWING and self._keeper.size(access.account) >= self._most:
+            raise NotDeclarable("the account is full", code="LimitExceededException")
+        found = await _Calls(access.account).json(ask.service, ask.action, ask.data)
+        if ask.action in actions.WRITES[ask.service]:
+            touched = simulator.touched(ask.service)
+            await self._keeper.settle(
+                touched, access.account, is_grown=ask.action in actions.ADDING
+            )
+            if ask.action in actions.ADDING:
+                self.note_added(access.account)
+        return found
+
+    async def _wait(self, seen: Seen) -> Added:
+        now = Seen(self._life, self._number)
+        if seen.life != self._life:
+            return Added(now)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WATCH):
+                while self._number <= seen.number:
+                    await self._changed.wait()
+        owners = frozenset(owner for owner, at in self._added.items() if at > seen.number)
+        return Added(Seen(self._life, self._number), owners)
 
     async def _waiting(self, wanted: Wanted) -> int | None:
         access = self._by_owner.get(wanted.owner)
@@ -83,6 +150,9 @@ class Accounts:
         self._journal.declare(wanted.owner, wanted.name)
         access = self._by_owner[wanted.owner]
         made = await bring_about(_Calls(access.account), wanted.name, wanted.declaration)
+        if isinstance(wanted.declaration, Function):
+            url = f"{URLS}{access.account}/{made.name}/{_proof(access, made.name)}/"
+            made = structs.replace(made, url=url)
         await self._keeper.settle(simulator.COLLECTIONS, access.account)
         return Standing(access, made)
 
@@ -149,3 +219,9 @@ class _Calls(Calls):
     @override
     def drop_key(self, key: str) -> None:
         simulator.drop_key(self.account, REGION, key)
+
+
+def _proof(access: AccountAccess, function: str) -> str:
+    """Return what only the owner of an account can know of a function: nobody has to keep it, or lists it."""
+    text = f"function-url {function}".encode()
+    return hmac.digest(access.secret_key.encode(), text, "sha256").hex()[:40]

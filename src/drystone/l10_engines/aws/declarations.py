@@ -73,4 +73,18 @@ class Key(msgspec.Struct, frozen=True, tag_field="type", tag="key"):
     """A symmetric key that encrypts and never leaves (KMS)."""
 
 
-Declaration: TypeAlias = Queue | Topic | Table | Stream | Key
+class Function(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
+    """A function that the agent runs (Lambda), and the queue in which calls wait that nobody waits for.
+
+    Attributes:
+        timeout: Seconds that one call may take, 1 to 900.
+    """
+
+    timeout: int
+
+
+class Job(msgspec.Struct, frozen=True, tag_field="type", tag="job"):
+    """A job that the agent runs to its end (Batch)."""
+
+
+Declaration: TypeAlias = Queue | Topic | Table | Stream | Key | Function | Job

@@ -5,12 +5,21 @@ What cannot change in place without losing what it holds is refused.
 
 from __future__ import annotations
 
-import abc
 import json
 from typing import Any, assert_never
 
-from drystone.l10_engines.aws.access import REGION, Made
-from drystone.l10_engines.aws.declarations import Declaration, Key, Queue, Stream, Table, Topic
+from drystone.l10_engines.aws.access import Made
+from drystone.l10_engines.aws.calls import Calls
+from drystone.l10_engines.aws.declarations import (
+    Declaration,
+    Function,
+    Job,
+    Key,
+    Queue,
+    Stream,
+    Table,
+    Topic,
+)
 from drystone.l10_engines.aws.errors import NotDeclarable
 
 _MARK = "drystone:to"
@@ -19,57 +28,8 @@ _MARK = "drystone:to"
 
 _WAITING = "ApproximateNumberOfMessages"
 
-
-class Calls(abc.ABC):
-    """Asks the services of one account.
-
-    Attributes:
-        account: Its number.
-    """
-
-    account: str
-
-    @abc.abstractmethod
-    async def json(self, service: str, action: str, data: dict[str, Any]) -> dict[str, Any]:
-        """Ask a service that speaks JSON.
-
-        Raises:
-            NotDeclarable: It refuses; the detail ``code`` is what it calls the reason.
-        """
-
-    @abc.abstractmethod
-    async def form(self, service: str, action: str, data: dict[str, str]) -> str:
-        """Ask a service that reads forms, and return the XML that it answers.
-
-        Raises:
-            NotDeclarable: It refuses.
-        """
-
-    @abc.abstractmethod
-    def drop_key(self, key: str) -> None:
-        """Remove a key by its id, at once."""
-
-    def arn(self, service: str, name: str) -> str:
-        """Return the name among all things of something in this account."""
-        return f"arn:aws:{service}:{REGION}:{self.account}:{name}"
-
-    async def asked(
-        self, service: str, action: str, data: dict[str, Any], *, absent: str
-    ) -> dict[str, Any] | None:
-        """Ask, and return None when what is asked about is not there.
-
-        Args:
-            service: Whom.
-            action: What.
-            data: About what.
-            absent: A part of what the service then calls the reason.
-        """
-        try:
-            return await self.json(service, action, data)
-        except NotDeclarable as e:
-            if absent in str(e.details.get("code", "")):
-                return None
-            raise
+_SETTLING = 30
+"""Seconds beyond its timeout in which a call has been answered, or is given out again."""
 
 
 async def bring_about(calls: Calls, name: str, wanted: Declaration) -> Made:
@@ -94,6 +54,8 @@ async def bring_about(calls: Calls, name: str, wanted: Declaration) -> Made:
             return await _stream(calls, name, wanted)
         case Key():
             return await _key(calls, name)
+        case Function() | Job():
+            return await _run_by_the_agent(calls, name, wanted)
         case _:
             assert_never(wanted)
 
@@ -111,10 +73,11 @@ async def remove(calls: Calls, name: str, was: Declaration) -> None:
     """
     match was:
         case Queue():
-            for queue in (queue_name(name, was), letters_name(name, was)):
-                url = await _queue_url(calls, queue)
-                if url is not None:
-                    await calls.json("sqs", "DeleteQueue", {"QueueUrl": url})
+            await _remove_queue(calls, name, was)
+        case Function():
+            await _remove_queue(calls, calls_name(name), calls_of(was))
+        case Job():
+            pass
         case Topic():
             await calls.form(
                 "sns", "DeleteTopic", {"TopicArn": calls.arn("sns", topic_name(name, was))}
@@ -131,6 +94,20 @@ async def remove(calls: Calls, name: str, was: Declaration) -> None:
                 calls.drop_key(found["KeyMetadata"]["KeyId"])
         case _:
             assert_never(was)
+
+
+async def _run_by_the_agent(calls: Calls, name: str, wanted: Function | Job) -> Made:
+    if isinstance(wanted, Job):
+        return Made(name=name, arn=calls.arn("batch", f"job-definition/{name}:1"))
+    await _queue(calls, calls_name(name), calls_of(wanted))
+    return Made(name=name, arn=calls.arn("lambda", f"function:{name}"))
+
+
+async def _remove_queue(calls: Calls, name: str, was: Queue) -> None:
+    for queue in (queue_name(name, was), letters_name(name, was)):
+        url = await _queue_url(calls, queue)
+        if url is not None:
+            await calls.json("sqs", "DeleteQueue", {"QueueUrl": url})
 
 
 async def waiting(calls: Calls, name: str, queue: Queue) -> int | None:
@@ -160,6 +137,23 @@ def queue_name(name: str, queue: Queue) -> str:
 def letters_name(name: str, queue: Queue) -> str:
     """Return what a client calls the queue of dead letters; no declared name has an underscore."""
     return queue_name(f"{name}_dead_letters", queue)
+
+
+def calls_name(function: str) -> str:
+    """Return what a client calls the queue of calls that nobody waits for; no declared name has an underscore."""
+    return f"{function}_calls"
+
+
+def calls_of(function: Function) -> Queue:
+    """Return the queue of calls that nobody waits for: each is tried three times within six hours, as at AWS."""
+    return Queue(
+        fifo=False,
+        visibility=function.timeout + _SETTLING,
+        retain=6 * 3600,
+        delay=0,
+        attempts=3,
+        dead_letter=True,
+    )
 
 
 def topic_name(name: str, topic: Topic) -> str:

@@ -12,6 +12,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -22,9 +23,18 @@ from drystone.l10_engines.aws import actions, guard, sealing, simulator
 from drystone.l10_engines.aws.access import REGION
 from drystone.l10_engines.aws.accounts import Accounts
 from drystone.l10_engines.aws.errors import NotDeclarable
+from drystone.l10_engines.aws.handing_over import (
+    SERVICES,
+    URL,
+    URLS,
+    Handed,
+    hand_over,
+    rest_of_url,
+    safe_headers,
+)
 from drystone.l10_engines.aws.keeping import Kept
 from drystone.l10_engines.aws.orders import ADMINISTRATION, TOKEN
-from drystone.l10_engines.aws.signature import Refused, claimed_key, verify
+from drystone.l10_engines.aws.signature import Refused, claimed_key, claimed_service, verify
 from drystone.l10_engines.aws.simulator import Answer
 from drystone.l10_engines.aws.writing import Keeper
 
@@ -63,11 +73,20 @@ class Front:
         kept: Knows how much an account holds.
         token: What the agent proves itself with.
         most: Bytes that an account may hold.
+        agent: Socket at which requests for functions and jobs are handed over; None where nobody takes them.
     """
 
     def __init__(
-        self, accounts: Accounts, keeper: Keeper, kept: Kept, *, token: str, most: int
+        self,
+        accounts: Accounts,
+        keeper: Keeper,
+        kept: Kept,
+        *,
+        token: str,
+        most: int,
+        agent: Path | None = None,
     ) -> None:
+        self._agent = agent
         self._accounts = accounts
         self._keeper = keeper
         self._kept = kept
@@ -85,13 +104,19 @@ class Front:
             headers[name] = f"{headers[name]},{text}" if name in headers else text
         is_ours = scope["path"].startswith(ADMINISTRATION)
         # A body is read only for somebody who may be known: who is not cannot fill the memory.
-        body = await _whole(receive) if is_ours or self._may_be_known(headers) else b""
+        is_known = is_ours or self._may_be_known(headers) or self._has_url(scope["path"])
+        body = await _whole(receive) if is_known else b""
         if body is None:
             status, answered, content = _refusal(
                 Refused("RequestEntityTooLarge", f"a request has {BODY} bytes at most"),
                 headers,
                 413,
             )
+        elif scope["path"].startswith(URLS):
+            try:
+                status, answered, content = await self._call(scope, headers, body)
+            except Refused as e:
+                status, answered, content = _refusal(e, headers)
         elif is_ours:
             status, answered, content = await self._administer(scope["path"], headers, body)
         else:
@@ -112,6 +137,44 @@ class Front:
         key = claimed_key(headers)
         return key is not None and self._accounts.secret_of(key) is not None
 
+    def _has_url(self, path: str) -> bool:
+        found = rest_of_url(path)
+        return found is not None and self._accounts.may_call(*found[:3])
+
+    async def _call(self, scope: Scope, headers: dict[str, str], body: bytes) -> Answer:
+        """Have a function answer a plain request."""
+        found = rest_of_url(scope["path"])
+        if found is None or not self._accounts.may_call(*found[:3]):
+            raise Refused(
+                "AccessDeniedException",
+                "no function has this URL; a service finds its own in <NAME>_URL",
+            )
+        account, function, _, rest = found
+        query = scope["query_string"].decode("latin-1")
+        handed = Handed(
+            URL,
+            self._accounts.owner_of(account) or "",
+            account,
+            scope["method"],
+            rest,
+            query,
+            safe_headers(headers),
+            function,
+        )
+        return await self._hand_over(handed, body)
+
+    async def _hand_over(self, handed: Handed, body: bytes) -> Answer:
+        if self._agent is None:
+            raise Refused("ServiceUnavailable", "nobody runs functions and jobs here")
+        try:
+            head, content = await hand_over(self._agent, handed, body)
+        except OSError as e:
+            raise Refused(
+                "ServiceUnavailable",
+                "the platform's agent, which runs functions and jobs, does not answer now; try again",
+            ) from e
+        return head.status, head.headers, content
+
     async def _answer(self, scope: Scope, headers: dict[str, str], body: bytes) -> Answer:
         signer = verify(
             method=scope["method"],
@@ -122,10 +185,21 @@ class Front:
             secret_of=self._accounts.secret_of,
             now=datetime.now(UTC),
         )
+        account = self._accounts.number_of(signer.access_key)
+        if signer.service in SERVICES:
+            handed = Handed(
+                signer.service,
+                self._accounts.owner_of(account) or "",
+                account,
+                scope["method"],
+                scope["path"],
+                scope["query_string"].decode("latin-1"),
+                safe_headers(headers),
+            )
+            return await self._hand_over(handed, body)
         if scope["method"] != "POST" or scope["query_string"]:
             raise Refused("AccessDeniedException", f"{_elsewhere(signer.service)}")
         asked = _asked(signer.service, headers, body)
-        account = self._accounts.number_of(signer.access_key)
         guard.check(asked.service, asked.action, {**asked.data, "path": scope["path"]}, account)
         if asked.action in actions.GROWING and self._kept.size(account) >= self._most:
             raise Refused(
@@ -139,6 +213,8 @@ class Front:
                 touched = simulator.touched(asked.service)
                 is_grown = asked.action in actions.ADDING
                 await self._keeper.settle(touched, account, is_grown=is_grown)
+                if is_grown:
+                    self._accounts.note_added(account)
             else:
                 await self._keeper.settled()
         except (sqlite3.Error, OSError, ValueError, TypeError) as e:
@@ -178,7 +254,8 @@ class Front:
         try:
             made = await self._accounts.administer(path.removeprefix(ADMINISTRATION), body)
         except (NotDeclarable, msgspec.MsgspecError) as e:
-            return 422, {}, msgspec.json.encode({"message": str(e)})
+            code = str(getattr(e, "details", {}).get("code", ""))
+            return 422, {}, msgspec.json.encode({"message": str(e), "code": code})
         return 200, {}, msgspec.json.encode(made)
 
 
@@ -218,7 +295,7 @@ def _asked(signed_for: str, headers: dict[str, str], body: bytes) -> _Asked:
 def _elsewhere(service: str) -> str:
     if service == "s3":
         return "buckets are not here: give the client the endpoint and the keys of the bucket, <NAME>_ENDPOINT and others"
-    return f"{service!r} is not offered by the platform; it has sqs, sns, dynamodb, kinesis and kms"
+    return f"{service!r} is not offered by the platform; it has sqs, sns, dynamodb, kinesis, kms, lambda and batch"
 
 
 async def _whole(receive: Receive) -> bytes | None:
@@ -243,6 +320,13 @@ def _refusal(refused: Refused, headers: dict[str, str], status: int = 0) -> Answ
     if "x-amz-target" in headers:
         content = json.dumps({"__type": refused.code, "message": str(refused)}).encode()
         return status, {"content-type": "application/x-amz-json-1.1"}, content
+    if claimed_service(headers) in SERVICES or "authorization" not in headers:
+        content = json.dumps({"Type": "User", "message": str(refused)}).encode()
+        return (
+            status,
+            {"content-type": "application/json", "x-amzn-errortype": refused.code},
+            content,
+        )
     text = (
         f"<ErrorResponse><Error><Type>Sender</Type><Code>{refused.code}</Code>"
         f"<Message>{escape(str(refused))}</Message></Error></ErrorResponse>"

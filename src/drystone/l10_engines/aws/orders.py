@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from drystone.l10_engines.aws.access import AccountAccess, Made
@@ -47,3 +49,43 @@ class Standing(msgspec.Struct, frozen=True):
 
     access: AccountAccess
     made: Made
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What the agent asks a service in the name of an account.
+
+    Attributes:
+        owner: Whose account.
+        service: One that speaks JSON.
+        action: What.
+        data: About what.
+    """
+
+    owner: str
+    service: str
+    action: str
+    data: dict[str, Any]
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What the agent has seen of messages and records that were added.
+
+    Attributes:
+        life: Of the process; empty before the first answer.
+        number: Of the last addition.
+    """
+
+    life: str = ""
+    number: int = 0
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What was added since.
+
+    Attributes:
+        seen: To be asked with the next time.
+        owners: In whose accounts; None when that is not known, since the process began anew.
+    """
+
+    seen: Seen
+    owners: frozenset[str] | None = None

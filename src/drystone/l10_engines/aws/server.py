@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import abc
 import asyncio
-import http.client
+import email.parser
 import json
 import secrets
 import sys
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 from msgspec import structs
@@ -20,7 +20,16 @@ from drystone.l00_kernel.atomic import write_atomically
 from drystone.l10_engines.aws.access import AccountAccess, Made
 from drystone.l10_engines.aws.declarations import Declaration, Queue
 from drystone.l10_engines.aws.errors import NotDeclarable
-from drystone.l10_engines.aws.orders import ADMINISTRATION, TOKEN, Standing, Waiting, Wanted
+from drystone.l10_engines.aws.orders import (
+    ADMINISTRATION,
+    TOKEN,
+    Added,
+    Ask,
+    Seen,
+    Standing,
+    Waiting,
+    Wanted,
+)
 from drystone.l10_engines.supervision.errors import EngineFailed
 from drystone.l10_engines.supervision.launch import Launch, Patience
 from drystone.l10_engines.supervision.local import LocalEngine
@@ -87,6 +96,34 @@ class AwsEngine(Engine):
             EngineFailed: The engine does not answer.
         """
 
+    @abc.abstractmethod
+    async def ask(
+        self, owner: str, service: str, action: str, data: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Ask a service in the name of an account; what it changes is on disk when this returns.
+
+        Args:
+            owner: Whose account.
+            service: One that speaks JSON, such as ``sqs``.
+            action: What, as its protocol calls it.
+            data: About what.
+
+        Raises:
+            NotDeclarable: The service refuses; the detail ``code`` is what it calls the reason.
+            EngineFailed: The engine does not answer.
+        """
+
+    @abc.abstractmethod
+    async def added(self, seen: Seen) -> Added:
+        """Wait until messages or records are added to any account, or for some 20 seconds.
+
+        Args:
+            seen: What the last answer said.
+
+        Raises:
+            EngineFailed: The engine does not answer.
+        """
+
 
 class AwsStandIn(LocalEngine, AwsEngine):
     """The stand-in, as a process on a loopback port.
@@ -95,15 +132,23 @@ class AwsStandIn(LocalEngine, AwsEngine):
         name: The engine's name among all engines of one home.
         directory: The engine's own directory. All that is kept is ``data/state.sqlite``.
         most: Bytes that an account may hold.
+        agent: Socket at which the agent takes requests for functions and jobs; None where nobody does.
         patience: How long it is waited for.
     """
 
     program: ClassVar[str] = Path(sys.executable).resolve().name
 
     def __init__(
-        self, name: str, directory: Path, *, most: int = MOST, patience: Patience | None = None
+        self,
+        name: str,
+        directory: Path,
+        *,
+        most: int = MOST,
+        agent: Path | None = None,
+        patience: Patience | None = None,
     ) -> None:
         super().__init__(name, directory, memory=4 * most, patience=patience)
+        self._agent = agent
         self._most = most
         self._token_file = directory / "token"
 
@@ -125,6 +170,8 @@ class AwsStandIn(LocalEngine, AwsEngine):
     @override
     def launch(self, ports: dict[str, int]) -> Launch:
         options = {"port": ports["clients"], "token": self._token_file, "most": self._most}
+        if self._agent is not None:
+            options["agent"] = self._agent
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         return Launch(
             command=(sys.executable, "-P", "-m", "drystone.l10_engines.aws", *words),
@@ -169,6 +216,19 @@ class AwsStandIn(LocalEngine, AwsEngine):
         order = msgspec.json.encode(Wanted(owner, name, queue))
         return msgspec.json.decode(await self._ask("waiting", order), type=Waiting).count
 
+    @override
+    async def ask(
+        self, owner: str, service: str, action: str, data: dict[str, Any]
+    ) -> dict[str, Any]:
+        body = msgspec.json.encode(Ask(owner, service, action, data))
+        found: dict[str, Any] = json.loads(await self._ask("ask", body))
+        return found
+
+    @override
+    async def added(self, seen: Seen) -> Added:
+        found = await self._ask("added", msgspec.json.encode(seen))
+        return msgspec.json.decode(found, type=Added)
+
     async def _ask(self, order: str, body: bytes) -> bytes:
         try:
             return await self._order(order, body, limit=_ASK_LIMIT_S)
@@ -179,24 +239,41 @@ class AwsStandIn(LocalEngine, AwsEngine):
             ) from e
 
     async def _order(self, order: str, body: bytes, *, limit: float) -> bytes:
-        return await asyncio.to_thread(_post, self.port, order, body, self._token(), limit)
+        async with asyncio.timeout(limit):  # a TimeoutError is an OSError
+            status, content = await _post(self.port, order, body, self._token())
+        if status == 422:
+            refused = json.loads(content)
+            raise NotDeclarable(refused["message"], code=refused.get("code", ""))
+        if status != 200:
+            raise ConnectionError(f"it answers {status}")
+        return content
 
     def _token(self) -> str:
         return self._token_file.read_text()
 
 
-def _post(port: int, order: str, body: bytes, token: str, limit: float) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=limit)
+async def _post(port: int, order: str, body: bytes, token: str) -> tuple[int, bytes]:
+    """Send one request in one connection, without a thread: whoever waits for additions waits long.
+
+    Returns:
+        The status and the body of the answer.
+
+    Raises:
+        OSError: Nobody answers, or not by HTTP.
+    """
+    head = (
+        f"POST {ADMINISTRATION}{order} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        f"{TOKEN}: {token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        connection.request("POST", ADMINISTRATION + order, body, {TOKEN: token})
-        answer = connection.getresponse()
-        content = answer.read()
-    except http.client.HTTPException as e:
+        writer.write(head.encode() + body)
+        await writer.drain()
+        said = await reader.readuntil(b"\r\n\r\n")
+        fields = email.parser.BytesHeaderParser().parsebytes(said.partition(b"\r\n")[2])
+        content = await reader.readexactly(int(fields["content-length"]))
+        return int(said.split(b" ", 2)[1]), content
+    except (EOFError, ValueError, TypeError, asyncio.LimitOverrunError) as e:
         raise ConnectionError(repr(e)) from e
     finally:
-        connection.close()
-    if answer.status == 422:
-        raise NotDeclarable(json.loads(content)["message"])
-    if answer.status != 200:
-        raise ConnectionError(f"it answers {answer.status}")
-    return content
+        writer.close()

@@ -56,6 +56,12 @@ def claimed_key(headers: Mapping[str, str]) -> str | None:
     return found[1] if found else None
 
 
+def claimed_service(headers: Mapping[str, str]) -> str | None:
+    """Return whom a request says it is meant for, before anything is proven; None when it says nothing."""
+    found = _AUTHORIZATION.fullmatch(headers.get("authorization", "").strip())
+    return found[4] if found else None
+
+
 def verify(
     *,
     method: str,

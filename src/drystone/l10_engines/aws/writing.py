@@ -33,6 +33,10 @@ class Keeper:
         self._writing: asyncio.Future[None] | None = None
         self._writer: asyncio.Task[None] | None = None
 
+    def size(self, account: str) -> int:
+        """Return how many bytes an account holds on disk."""
+        return self._kept.size(account)
+
     async def settle(
         self, touched: Iterable[Collection], account: str, *, is_grown: bool = False
     ) -> None:

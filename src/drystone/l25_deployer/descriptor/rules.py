@@ -43,6 +43,7 @@ def check_whole(root: Mapping, resources: Tagged, run: Run, *, embedded_allowed:
     for rule in (
         _workers,
         _queues,
+        _streams,
         _data,
         _environment_names,
         _secrets,
@@ -205,7 +206,31 @@ def _queues(root: Mapping, run: Run) -> None:
         target = _below(entry.node, "to")
         if isinstance(target, Scalar) and " " not in target.text:
             must_be_queue(target, f"events.subscribes.{name}.to")
+    for name, called_by, trigger in _triggers(root):
+        if (node := _below(trigger, "queue")) is not None:
+            must_be_queue(node, f"resources.{name}.on.{called_by}.queue")
     _topics(root, run, must_be_queue)
+
+
+def _triggers(root: Mapping) -> Iterator[tuple[str, str, Node]]:
+    """Give what calls functions, by function and name."""
+    for name, entry in _entries(root, "resources"):
+        if _text(entry.node, "type") == "function":
+            for place, trigger in _entries(root, "resources", name, "on"):
+                yield name, place, trigger.node
+
+
+def _streams(root: Mapping, run: Run) -> None:
+    """Streams that call functions must be resources of type stream."""
+    streams = {n for n, e in _entries(root, "resources") if _text(e.node, "type") == "stream"}
+    for name, place, trigger in _triggers(root):
+        node = _below(trigger, "stream")
+        if isinstance(node, Scalar) and node.text not in streams:
+            run.problem(
+                node.span,
+                f"resources.{name}.on.{place}.stream: there is no stream {quoted(node.text)}",
+                "declare it: 'resources: {<name>: {type: stream}}'",
+            )
 
 
 def _topics(root: Mapping, run: Run, must_be_queue: Callable[[Node | None, str], None]) -> None:

@@ -22,6 +22,7 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local import places, resizing
 from drystone.l25_deployer.local.blueprints import groups_of, lay_out, one_off
+from drystone.l25_deployer.local.functions.describing import require_code
 from drystone.l25_deployer.local.readiness import require_artifact
 from drystone.l25_deployer.local.records import ReleaseRecord, Warmth
 from drystone.l25_deployer.stacks.model import (
@@ -80,6 +81,7 @@ class Deploy:
         await self._apply_resources()
         await self._build()
         self._require_artifact_asked_for()
+        require_code(self.release)
         await self._kept.provide_keys(self.release)
         await self._kept.choose_network()
         await self._migrate()

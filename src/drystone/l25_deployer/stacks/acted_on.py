@@ -256,7 +256,10 @@ def _step(pattern: Path, key: str, node: Node) -> str:
     if pattern == ("resources",) and isinstance(node, Mapping):
         entry = node.entries.get("type")
         return entry.node.text if entry is not None and isinstance(entry.node, Scalar) else key
-    named = pattern in (("workers",), ("dependencies",), ("limits",)) or pattern[2:] == ("indexes",)
+    named = pattern in (("workers",), ("dependencies",), ("limits",)) or pattern[2:] in (
+        ("indexes",),
+        ("on",),
+    )
     return "*" if named else key
 
 

@@ -100,7 +100,48 @@ class Secret(msgspec.Struct, frozen=True, tag_field="type", tag="secret"):
     protect: bool = True
 
 
-Account: TypeAlias = Queue | Topic | KeyValue | Stream | EncryptionKey
+class Trigger(msgspec.Struct, frozen=True):
+    """What calls a function; one of ``queue``, ``stream`` and ``every`` is set.
+
+    Attributes:
+        queue: Name of a queue of the service.
+        stream: Name of a stream of the service.
+        every: Seconds between two calls.
+        batch: Messages or records that it is given at once, at most.
+        begin: Where a stream is read from, before anything was.
+    """
+
+    queue: str | None = None
+    stream: str | None = None
+    every: int | None = None
+    batch: int = 10
+    begin: Literal["oldest", "latest"] = "oldest"
+
+
+class Function(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
+    """A function that runs when something happens.
+
+    Attributes:
+        runtime: The language that it is written in.
+        handler: What is called.
+        artifact: Folder of its code, below the service's own; empty for that itself.
+        timeout: Seconds that one call may take.
+        memory: Bytes that one call may use.
+        concurrency: Calls at once.
+        on: What calls it.
+    """
+
+    runtime: Literal["python", "javascript", "typescript"]
+    handler: str
+    artifact: str
+    timeout: int
+    memory: int
+    concurrency: int
+    on: dict[str, Trigger] = {}
+    protect: bool = True
+
+
+Account: TypeAlias = Queue | Topic | KeyValue | Stream | EncryptionKey | Function
 """What lies in the account that a service has in one environment."""
 
 Provided: TypeAlias = Account | Secret | WayIn

@@ -291,7 +291,7 @@ class AwsConformance(abc.ABC):
         for service, name in (
             ("s3", "list_buckets"),
             ("iam", "list_users"),
-            ("lambda", "list_functions"),
+            ("logs", "describe_log_groups"),
             ("dynamodb", "list_backups"),
             ("sts", "get_session_token"),
         ):

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from drystone.l25_deployer.descriptor.block import Block
+from typing_extensions import override
+
+from drystone.l25_deployer.descriptor.block import Block, Rule
 from drystone.l25_deployer.descriptor.overlays import Overlays
 from drystone.l25_deployer.descriptor.quantities import Count, Percent, Port, Positive, Tier
 from drystone.l25_deployer.descriptor.references import Image, Serving
@@ -22,7 +25,7 @@ from drystone.l25_deployer.descriptor.schema.compute import (
 )
 from drystone.l25_deployer.descriptor.schema.delivery import Deploy, Logs, Owner, Slo
 from drystone.l25_deployer.descriptor.schema.dependability import BreakGlass, Recovery
-from drystone.l25_deployer.descriptor.schema.resources import AnyResource
+from drystone.l25_deployer.descriptor.schema.resources import AnyResource, Function, Queue
 from drystone.l25_deployer.descriptor.schema.surroundings import (
     Dependency,
     Events,
@@ -166,3 +169,20 @@ class Descriptor(Block, frozen=True, kw_only=True):
     def secret_names(self) -> tuple[str, ...]:
         """The secrets, whichever way they are written."""
         return tuple(self.secrets)
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        for name, function in self.resources.items():
+            if isinstance(function, Function):
+                yield from self._too_early(name, function)
+
+    def _too_early(self, name: str, function: Function) -> Iterator[Rule]:
+        for trigger in function.on.values():
+            queue = self.resources.get(trigger.queue or "")
+            if isinstance(queue, Queue) and queue.visibility < function.timeout:
+                yield Rule(
+                    "resources",
+                    f"'{trigger.queue}' gives a message out again after {queue.visibility.total_seconds():g} s, while"
+                    f" '{name}' may work on it for {function.timeout.total_seconds():g} s",
+                    f"raise the visibility of '{trigger.queue}', or lower the timeout of '{name}'",
+                )

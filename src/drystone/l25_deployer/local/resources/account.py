@@ -6,6 +6,7 @@ by SQLite's ``VACUUM INTO`` or its backup; rows of the tables ``parts`` and ``ac
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, assert_never
 
 from typing_extensions import override
@@ -73,6 +74,34 @@ class AccountResources(ResourceDriver[provided.Account]):
         )
 
 
+class FunctionResources(AccountResources):
+    """Declares functions, whose processes end before what they work with goes.
+
+    Args:
+        supervisor: Keeps the engine.
+        aws: The engine.
+        end: Ends the processes of a function, by environment, service and name.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        aws: AwsEngine,
+        end: Callable[[str, str, str], Awaitable[None]],
+    ) -> None:
+        super().__init__(supervisor, aws)
+        self._end = end
+
+    @override
+    async def remove(self, owner: Owner, wanted: provided.Account) -> None:
+        await self._end(owner.environment, owner.service, owner.resource)
+        await super().remove(owner, wanted)
+
+    @override
+    async def suspend(self, owner: Owner) -> None:
+        await self._end(owner.environment, owner.service, owner.resource)
+
+
 def account_of(owner: Owner) -> str:
     """Name the account of a service in one environment."""
     return f"{owner.environment}.{owner.service}"
@@ -111,5 +140,7 @@ def declaration(wanted: provided.Account) -> declarations.Declaration:
             return declarations.Stream(shards=wanted.shards, retain=wanted.retain)
         case provided.EncryptionKey():
             return declarations.Key()
+        case provided.Function():
+            return declarations.Function(wanted.timeout)
         case _:
             assert_never(wanted)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from drystone.l25_deployer.descriptor.schema import resources
-from drystone.l25_deployer.stacks.wiring import account, held, ways
+from drystone.l25_deployer.stacks.wiring import account, computing, held, ways
 from drystone.l25_deployer.stacks.wiring.shape import Context, ResourceType, Wired
 
 TYPES: dict[str, ResourceType[Any]] = {
@@ -23,6 +23,7 @@ TYPES: dict[str, ResourceType[Any]] = {
         account.STREAM,
         account.ENCRYPTION_KEY,
         ways.EDGE_ROUTE,
+        computing.FUNCTION,
         held.SECRET,
         held.VOLUME,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from drystone.l25_deployer.descriptor.schema.resources.common import Backup, Resource
-from drystone.l25_deployer.descriptor.schema.resources.computing import Function
+from drystone.l25_deployer.descriptor.schema.resources.computing import Function, Trigger
 from drystone.l25_deployer.descriptor.schema.resources.data import (
     Bucket,
     Cache,
@@ -47,6 +47,7 @@ __all__ = [
     "Secret",
     "Stream",
     "Topic",
+    "Trigger",
     "Volume",
 ]
 

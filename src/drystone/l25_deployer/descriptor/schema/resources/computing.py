@@ -4,12 +4,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from typing_extensions import override
+
+from drystone.l25_deployer.descriptor.block import Block, Rule
 from drystone.l25_deployer.descriptor.quantities import Duration, Positive, Size
 from drystone.l25_deployer.descriptor.schema.resources.common import MEBI, Resource
 from drystone.l25_deployer.descriptor.words import Identifier, Name, RelativePath
+
+LONGEST_CALL = timedelta(minutes=15)
+MOST_MEMORY = 10240 * MEBI
+LEAST_MEMORY = 32 * MEBI
+MOST_AT_ONCE = 100
+
+
+class Trigger(Block, frozen=True, kw_only=True):
+    """What calls a function: one of a queue, a stream and a span of time."""
+
+    EXACTLY_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("queue", "stream", "every"),)
+
+    queue: Annotated[Name | None, "queue of this service whose messages it is given"] = None
+    stream: Annotated[Name | None, "stream of this service whose records it is given"] = None
+    every: Annotated[Duration | None, "time between two calls"] = None
+    batch: Annotated[Positive, "messages or records that it is given at once, at most"] = 10
+    begin: Annotated[
+        Literal["oldest", "latest"], "where a stream is read from, before anything was"
+    ] = "oldest"
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        if self.queue is not None and self.batch > 10:
+            yield Rule("batch", "a queue gives out 10 messages at once at most", "write 10")
+        if self.batch > 10_000:
+            yield Rule("batch", "a stream gives 10000 records at once at most", "write 10000")
+        if self.every is not None and self.every < timedelta(seconds=1):
+            yield Rule(
+                "every", "a function is called once a second at most", "write for example 1m"
+            )
 
 
 class Function(Resource, frozen=True, kw_only=True, tag_field="type", tag="function"):
@@ -18,9 +52,24 @@ class Function(Resource, frozen=True, kw_only=True, tag_field="type", tag="funct
     KEYS: ClassVar[tuple[str, ...]] = ("name", "url", "region")
 
     runtime: Annotated[Literal["python", "javascript", "typescript"], "language"]
-    handler: Annotated[Identifier, "what is called"]
-    artifact: Annotated[RelativePath | None, "folder or archive of the code"] = None
+    handler: Annotated[Identifier, "what is called, such as app.handler"]
+    artifact: Annotated[RelativePath | None, "folder of its code in the service's own"] = None
     timeout: Annotated[Duration, "time for one call"] = timedelta(seconds=30)
     memory: Annotated[Size, "memory of one call"] = 256 * MEBI
     concurrency: Annotated[Positive | None, "calls at once"] = None
-    on: Annotated[dict[Name, Any], "what calls it"] = {}
+    on: Annotated[dict[Name, Trigger], "what calls it"] = {}
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        if not timedelta(seconds=1) <= self.timeout <= LONGEST_CALL:
+            yield Rule("timeout", "a call may take 1s to 15m", "write for example 30s")
+        if not LEAST_MEMORY <= self.memory <= MOST_MEMORY:
+            yield Rule("memory", "a call may use 32Mi to 10Gi", "write for example 256Mi")
+        if (self.concurrency or 1) > MOST_AT_ONCE:
+            yield Rule("concurrency", "100 calls run at once at most", "write 100")
+        if "." not in self.handler:
+            yield Rule(
+                "handler",
+                "it names a file and what is called in it, parted by a dot",
+                "write for example app.handler",
+            )

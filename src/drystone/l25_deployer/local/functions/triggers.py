@@ -1,0 +1,135 @@
+"""Everything that calls functions by itself, as the releases that serve say."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.aws.declarations import Function as DeclaredFunction
+from drystone.l10_engines.aws.declaring import calls_name, calls_of
+from drystone.l10_engines.aws.orders import Seen
+from drystone.l25_deployer.local.functions.queue_trigger import Queued, QueueTrigger
+from drystone.l25_deployer.stacks import provided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drystone.l00_kernel.ports import Log
+    from drystone.l10_engines.aws.server import AwsEngine
+    from drystone.l25_deployer.local.functions.service import Called, Functions
+    from drystone.l25_deployer.local.services import Services
+
+_EVERY_S = 1.0
+_AGAIN_AFTER_S = 1.0
+
+
+class _Key(msgspec.Struct, frozen=True):
+    """A trigger, as it is followed."""
+
+    environment: str
+    service: str
+    function: str
+    queued: Queued
+
+    @property
+    def owner(self) -> str:
+        return f"{self.environment}.{self.service}"
+
+
+class Triggers:
+    """Follows queues for the functions of all services of a home.
+
+    Args:
+        services: What is deployed.
+        functions: Calls them.
+        aws: Holds the queues.
+        log: Where to report.
+    """
+
+    def __init__(self, services: Services, functions: Functions, aws: AwsEngine, log: Log) -> None:
+        self._services = services
+        self._functions = functions
+        self._aws = aws
+        self._log = log
+        self._followed: dict[_Key, tuple[QueueTrigger, asyncio.Task[None]]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self) -> None:
+        """Follow what is declared from now on."""
+        self._tasks = [
+            asyncio.create_task(self._match(), name="triggers"),
+            asyncio.create_task(self._listen(), name="triggers listen"),
+        ]
+
+    async def leave(self) -> None:
+        """Follow nothing any more; what is worked on is left, and comes back."""
+        tasks = [*self._tasks, *(task for _, task in self._followed.values())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._followed, self._tasks = {}, []
+
+    async def _match(self) -> None:
+        while True:
+            try:
+                self.match()
+            except PlatformError as e:
+                self._log.warning("triggers not followed", error=e)
+            await asyncio.sleep(_EVERY_S)
+
+    def match(self) -> None:
+        """Follow exactly what the releases that serve declare."""
+        wanted = set(self._wanted())
+        for key in self._followed.keys() - wanted:
+            self._followed.pop(key)[1].cancel()
+        for key in wanted - self._followed.keys():
+            trigger = QueueTrigger(
+                self._functions,
+                self._aws,
+                lambda key=key: self._find(key),  # type: ignore[misc]  # of each turn
+                key.queued,
+                self._log,
+            )
+            self._followed[key] = trigger, asyncio.create_task(trigger.run(), name="queue trigger")
+
+    def _wanted(self) -> Iterator[_Key]:
+        if self._aws.status().pid is None:
+            return
+        for kept in self._services.all():
+            if kept.users and kept.record.operation and kept.record.operation.kind == "destroy":
+                continue
+            for called in self._functions.all(*kept.record.key):
+                declared = DeclaredFunction(called.function.timeout)
+                visibility = calls_of(declared).visibility
+                queued = Queued(calls_name(called.name), 1, False, visibility, is_calls=True)
+                yield _Key(*kept.record.key, called.name, queued)
+                for trigger in called.function.on.values():
+                    queue = kept.record.eternal.get(trigger.queue or "")
+                    if trigger.queue and isinstance(queue, provided.Queue):
+                        name = f"{trigger.queue}.fifo" if queue.fifo else trigger.queue
+                        queued = Queued(name, trigger.batch, queue.fifo, queue.visibility)
+                        yield _Key(*kept.record.key, called.name, queued)
+
+    def _find(self, key: _Key) -> Called | None:
+        every = self._functions.all(key.environment, key.service)
+        return next((one for one in every if one.name == key.function), None)
+
+    async def _listen(self) -> None:
+        """Wake those whose queues were added to; all of them when that is not known."""
+        seen = Seen()
+        while True:
+            if not self._followed:
+                await asyncio.sleep(_AGAIN_AFTER_S)
+                continue
+            try:
+                added = await self._aws.added(seen)
+            except PlatformError:
+                await asyncio.sleep(_AGAIN_AFTER_S)
+                continue
+            seen = added.seen
+            for key, (trigger, _) in self._followed.items():
+                if added.owners is None or key.owner in added.owners:
+                    trigger.wake.set()

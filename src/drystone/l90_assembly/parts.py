@@ -1,0 +1,73 @@
+"""How each of the platform's own services starts and ends."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, get_args
+
+from drystone.l25_deployer.local.startup import ADOPTED, Part
+from drystone.l25_deployer.stacks.model import Bucket, Postgres
+from drystone.l25_deployer.stacks.provided import Account
+
+if TYPE_CHECKING:
+    from drystone.l10_engines.proxy.ads import Ads
+    from drystone.l10_engines.supervision.supervisor import Supervisor
+    from drystone.l25_deployer.local.machine import Machine
+    from drystone.l25_deployer.local.scaler import Scaler
+    from drystone.l25_deployer.local.services import Services
+    from drystone.l90_assembly.functions import Computing
+
+ENGINES, DEPLOYER = 10, 25
+"""Layers, for reports."""
+
+
+def parts_of(
+    supervisor: Supervisor,
+    ads: Ads,
+    *,
+    machine: Machine,
+    services: Services,
+    scaler: Scaler,
+    computing: Computing,
+) -> dict[str, Part]:
+    """Say how each of the platform's own services starts and ends; engines only when they are needed."""
+
+    async def ensure(engine: str) -> str:
+        before = supervisor[engine].status().pid
+        await supervisor.ensure(engine)
+        return ADOPTED if before is not None and supervisor[engine].status().pid == before else ""
+
+    async def start_proxy() -> str:
+        await ads.start()
+        await machine.edge.publish()  # what the records say, for a proxy that starts now
+        return await ensure("proxy")
+
+    async def start_deployer() -> str:
+        await computing.begin()
+        scaler.begin()
+        return ""
+
+    async def stop_deployer() -> None:
+        await computing.leave()
+        await scaler.leave()
+        await supervisor.detach()
+
+    used = {type(resource) for kept in services.all() for resource in kept.record.eternal.values()}
+
+    def engine(name: str, *resources: type) -> Part:
+        return Part(
+            name,
+            ENGINES,
+            partial(ensure, name),
+            supervisor[name].stop,
+            is_needed=not used.isdisjoint(resources),
+            is_running=lambda: supervisor[name].status().pid is not None,
+        )
+
+    return {
+        "proxy": Part("proxy", ENGINES, start_proxy, supervisor["proxy"].stop),
+        "deployer": Part("deployer", DEPLOYER, start_deployer, stop_deployer),
+        "postgres": engine("postgres", Postgres),
+        "objects": engine("objects", Bucket),
+        "aws": engine("aws", *get_args(Account)),
+    }
