@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ import uvicorn
 
 from drystone.l00_kernel.clock import SystemClock
 from drystone.l00_kernel.context import Caller, Context
-from drystone.l00_kernel.contract import Api, connect
+from drystone.l00_kernel.contract import Api, connect, serve
 from drystone.l00_kernel.contract.streaming import Pace
 from drystone.l00_kernel.errors import Denied, Invalid, PlatformError, Unauthenticated
 from drystone.l00_kernel.home import Home
@@ -30,6 +30,7 @@ from drystone.l50_orchestrator.access.api import AccessApi
 from drystone.l50_orchestrator.access.views import TokenMade, TokenSaid
 from drystone.l50_orchestrator.audit import store as audit_store
 from drystone.l50_orchestrator.guardrails.api import FreezeSaid, GuardrailsApi
+from drystone.l50_orchestrator.operating.api import EnteringApi, WatchingApi
 from drystone.l50_orchestrator.ports import Action
 from drystone.l50_orchestrator.registry.api import RegistryApi, ServiceSaid
 from drystone.l50_orchestrator.releases.api import Happened, ReleasesApi
@@ -40,6 +41,8 @@ from drystone.l90_assembly import remote
 from drystone.l90_assembly.agent_socket import listening, server_of
 from drystone.l90_assembly.orchestrated import orchestrated
 from drystone.testing.conformance.engines import short_home
+from l50_orchestrator.operating.hands import Eyes, Hands, Runner, Shelf
+from l85_surfaces.cli.small_platform import Deployed
 
 OWNER = Context(Caller("anybody"))
 TEXT = "schema: 1\nservice: {}\nowner: bakery\nprocess: {{command: [./run]}}\n"
@@ -234,6 +237,61 @@ async def test_a_revoked_token_ends_within_a_second_and_so_does_what_it_reads(
 async def _read(stream: AsyncIterator[Happened]) -> None:
     async for _ in stream:
         pass
+
+
+@asynccontextmanager
+async def _agent(whole: Whole) -> AsyncIterator[Runner]:
+    """Let something answer as the agent of the home, which has the service ``oven`` in dev."""
+    runner, hands = Runner(), Hands()
+    runner.services_now["dev", "oven"] = Deployed("oven", "dev", ["1.0"], 1)
+
+    async def anybody(headers: Mapping[str, str]) -> Caller:
+        return Caller("agent")
+
+    server = server_of(serve(runner, hands, Eyes(), Shelf(hands.asked), authenticate=anybody))
+    with listening(whole.home.agent_socket) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield runner
+        finally:
+            await _stopped(server, serving)
+
+
+async def test_whoever_leaves_or_loses_the_right_frees_what_runs_for_them(whole: Whole) -> None:
+    at: dict[str, Any] = {"environment": "dev", "service": "oven"}
+    ada = (await whole.token("oven")).token
+    async with (
+        _agent(whole) as agent,
+        whole.by(ada, WatchingApi) as watching,
+        whole.owner(AccessApi) as access,
+    ):
+        assert (await watching.status(OWNER)).home == ""
+        leaving = watching.logs(OWNER, follow=True, **at)
+        assert (await anext(leaving)).text == "hello"
+        assert agent.reading == 1
+        await leaving.aclose()  # type: ignore[attr-defined]
+        await asyncio.wait_for(agent.left.wait(), 5)
+        assert agent.reading == 0
+
+        agent.left.clear()
+        staying = watching.logs(OWNER, follow=True, **at)
+        await anext(staying)
+        await access.remove_member(OWNER, team="bakery", person="ada")
+        try:
+            with pytest.raises(Denied, match="ada"):
+                await asyncio.wait_for(anext(staying), 5)
+            await asyncio.wait_for(agent.left.wait(), 5)
+        finally:
+            await access.put_member(OWNER, team="bakery", person="ada", is_maintainer=True)
+
+
+async def test_nobody_reaches_into_a_service_over_a_network(whole: Whole) -> None:
+    async with whole.by(whole.tokens["oven"].token, EnteringApi) as entering:
+        with pytest.raises(PlatformError, match="nothing is served"):
+            async for _ in entering.execute(
+                OWNER, environment="dev", service="oven", command=["id"]
+            ):
+                pass
 
 
 async def test_a_list_that_leads_outside_is_refused(whole: Whole, tmp_path: Path) -> None:

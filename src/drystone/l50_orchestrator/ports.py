@@ -115,6 +115,26 @@ class Gate(abc.ABC):
         return None
 
 
+class Withdrawals(abc.ABC):
+    """What was taken away, kept where a database that is restored to an older moment does not give it back.
+
+    Something is called ``<kind>/<name>``. What takes it away says so before its transaction commits, and what gives it again after:
+    whatever dies in between, it stays closed.
+    """
+
+    @abc.abstractmethod
+    async def take(self, what: Collection[str]) -> None:
+        """Remember that something is taken away."""
+
+    @abc.abstractmethod
+    async def give(self, what: Collection[str]) -> None:
+        """Remember that something is given again."""
+
+    @abc.abstractmethod
+    def is_taken(self, what: str) -> bool:
+        """Tell whether something was taken away and not given again."""
+
+
 class Book(abc.ABC):
     """The audit log."""
 
@@ -182,8 +202,19 @@ class Teams(abc.ABC):
         """Tell whether there is a team of this name, as the session sees it."""
 
     @abc.abstractmethod
-    async def end_roles(self, session: Session, actor: Actor, service: str) -> None:
-        """End all roles that were given over one service alone, as it goes to another team; noted in the audit log."""
+    async def end_roles(self, session: Session, actor: Actor, service: str, before: str) -> None:
+        """End all roles that were given over one service alone, as it goes to another team; noted in the audit log.
+
+        Args:
+            session: In the transaction.
+            actor: Who gives it.
+            service: Which.
+            before: Its team until now, which has it no more.
+        """
+
+    @abc.abstractmethod
+    async def has(self, team: str, service: str) -> None:
+        """Hear that a service was given to a team, once that is so."""
 
 
 class Registered(msgspec.Struct, frozen=True):

@@ -144,9 +144,15 @@ async def orchestrated(
         evaluator, trials = Evaluator(known()), Evaluator(known())
         for one in (evaluator, trials):
             stack.push_async_callback(one.stop)
-        guard = PolicyGuard(database, evaluator)
+        guard = PolicyGuard(database, evaluator, gate)
         guardrails = Guardrails(
-            database, gate=gate, book=book, guard=guard, evaluator=trials, clock=clock
+            database,
+            gate=gate,
+            book=book,
+            guard=guard,
+            evaluator=trials,
+            clock=clock,
+            withdrawals=gate,
         )
         deployer = await stack.enter_async_context(connect(DeployerApi, uds=home.agent_socket))
         here = DeployerTarget(deployer)

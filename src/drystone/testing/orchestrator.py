@@ -103,7 +103,11 @@ class TheseTeams(Teams):
         return name in self.names
 
     @override
-    async def end_roles(self, session: Session, actor: Actor, service: str) -> None:
+    async def end_roles(self, session: Session, actor: Actor, service: str, before: str) -> None:
+        return
+
+    @override
+    async def has(self, team: str, service: str) -> None:
         return
 
 

@@ -24,6 +24,7 @@ from drystone.l50_orchestrator.access.errors import (
     WithdrawnUnreadable,
 )
 from drystone.l50_orchestrator.access.store import id_of
+from drystone.l50_orchestrator.access.teams import TeamsInTables
 from drystone.l50_orchestrator.access.views import TokenSaid
 from drystone.l50_orchestrator.access.withdrawn import Withdrawn, reduced, taken_by
 from drystone.l50_orchestrator.audit import store as audit_store
@@ -31,7 +32,7 @@ from drystone.l50_orchestrator.audit.errors import DatabaseIsOlder
 from drystone.l50_orchestrator.audit.heads import Heads
 from drystone.l50_orchestrator.audit.past import Past
 from drystone.l50_orchestrator.audit.service import Audits, ChainedBook
-from drystone.l50_orchestrator.ports import Action
+from drystone.l50_orchestrator.ports import Action, Actor
 from l50_orchestrator.access.ground import ADA, BOB, PLATFORM, ROOT, Ground, ctx, made
 
 DATABASE = pytest.mark.asyncio(loop_scope="session")
@@ -84,7 +85,12 @@ def test_what_a_change_takes_is_read_from_what_it_notes() -> None:
         ("team.joined", "team/shop", {"person": "bob"}),
         ("person.left", "person/ada", {}),
     ]
-    assert taken_by(notes) == ["token/a", "team/shop/ada", "person/ada"]  # type: ignore[arg-type]
+    assert taken_by(notes) == [  # type: ignore[arg-type]
+        "token/a",
+        "team/shop/ada",
+        "maintainer/shop/ada",
+        "person/ada",
+    ]
 
 
 def test_a_standing_is_without_what_was_taken(tmp_path: Path) -> None:
@@ -102,6 +108,13 @@ def test_a_standing_is_without_what_was_taken(tmp_path: Path) -> None:
     )
     withdrawn = Withdrawn(tmp_path / "withdrawn")
     assert reduced(ada, withdrawn) == ada
+    withdrawn.take(["maintainer/shop/ada"])
+    led = reduced(ada, withdrawn)
+    assert (set(led.teams), set(led.maintains), led.grants) == (
+        {"shop", "pay"},
+        set(),
+        (own, shared),
+    )
     withdrawn.take(["team/shop/ada"])
     left = reduced(ada, withdrawn)
     assert (set(left.teams), set(left.maintains), left.grants) == ({"pay"}, set(), (own,))
@@ -194,6 +207,95 @@ async def test_who_left_is_out_and_comes_back_without_what_was_theirs(home: Home
         await home.gate.require(BOB, Action.DEPLOY, service="orders", environment="dev")
     await home.access.put_member(ROOT, team="commerce", person="bob")
     home.start()
+    await home.gate.require(BOB, Action.DEPLOY, service="orders", environment="dev")
+
+
+@DATABASE
+async def test_an_admin_who_became_a_viewer_stays_one(home: Home) -> None:
+    admin, viewer = (Grant("person:bob", role) for role in (Role.ADMIN, Role.VIEWER))
+    await home.access.grant(ROOT, grant=admin)
+    await home.gate.require(BOB, Action.ADMINISTER)
+    await home.access.revoke_grant(ROOT, id=id_of(admin))
+    await home.access.grant(ROOT, grant=viewer)
+    await home.ground.database.fetch("DELETE FROM access_grant WHERE who = 'person:bob'")
+    await home.ground.database.fetch(
+        "INSERT INTO access_grant VALUES (%(id)s, 'person:bob', 'admin', 'all', 'all', now(), 'root')",
+        id=id_of(admin),
+    )
+    home.start()
+    with pytest.raises(NotAllowed):
+        await home.gate.require(BOB, Action.ADMINISTER)
+    await home.access.grant(ROOT, grant=admin)
+    await home.gate.require(BOB, Action.ADMINISTER)
+
+
+@DATABASE
+@pytest.mark.parametrize("how", ["told", "left and came back"])
+async def test_a_maintainer_who_became_a_member_stays_one(home: Home, how: str) -> None:
+    if how == "left and came back":
+        await home.access.remove_member(ROOT, team="commerce", person="ada")
+    await home.access.put_member(ROOT, team="commerce", person="ada", is_maintainer=False)
+    await home.ground.database.fetch("UPDATE access_member SET is_maintainer = true")
+    home.start()
+    await home.gate.require(ADA, Action.DEPLOY, service="orders", environment="dev")
+    with pytest.raises(NotAllowed):
+        await home.gate.require(ADA, Action.DESTROY, service="orders", environment="dev")
+    with pytest.raises(NotAllowed):
+        await home.access.put_member(ADA, team="commerce", person="zoe")
+    await home.access.put_member(ROOT, team="commerce", person="ada", is_maintainer=True)
+    await home.gate.require(ADA, Action.DESTROY, service="orders", environment="dev")
+
+
+@DATABASE
+async def test_a_team_that_was_made_anew_has_none_of_those_who_were_in_it(home: Home) -> None:
+    await home.access.put_team(ROOT, name="brief")
+    await home.access.put_member(ROOT, team="brief", person="zoe", is_maintainer=True)
+    over = Grant("team:brief", Role.VIEWER, "service:billing")
+    await home.access.grant(ROOT, grant=over)
+    await home.access.remove_team(ROOT, name="brief")
+    await home.access.put_team(ROOT, name="brief")
+    for who in ("zoe", "bob"):
+        await home.ground.database.fetch(
+            "INSERT INTO access_member VALUES ('brief', %(who)s, true, now(), 'root')", who=who
+        )
+    await home.ground.database.fetch(
+        "INSERT INTO access_grant VALUES (%(id)s, 'team:brief', 'viewer', 'service:billing', 'all', now(), 'root')",
+        id=id_of(over),
+    )
+    home.start()
+    async with home.ground.database.session() as session:
+        zoe, bob = [await home.gate.standing_of(session, who) for who in ("zoe", "bob")]
+    assert (zoe.teams, zoe.grants) == (frozenset(), ())
+    assert "brief" in bob.teams
+    assert over not in bob.grants
+
+
+@DATABASE
+async def test_broken_glass_that_was_ended_stays_so_and_another_one_counts(home: Home) -> None:
+    reason = "the shop is down and nobody answers"
+    found = await home.access.break_glass(BOB, reason=reason)
+    await home.gate.require(BOB, Action.ADMINISTER)
+    await home.access.end_glass(BOB, number=found.number)
+    await home.ground.database.fetch("UPDATE access_glass SET ended_at = NULL")
+    home.start()
+    with pytest.raises(NotAllowed):
+        await home.gate.require(BOB, Action.ADMINISTER)
+    await home.ground.clock.advance(timedelta(seconds=1))
+    await home.access.break_glass(BOB, reason=reason)
+    await home.gate.require(BOB, Action.ADMINISTER)
+
+
+@DATABASE
+async def test_a_service_that_went_to_another_team_is_not_its_old_ones_again(home: Home) -> None:
+    teams = TeamsInTables(home.gate, ChainedBook())
+    async with home.ground.database.session() as session, session.transaction():
+        await teams.end_roles(session, Actor("root", "person"), "orders", "commerce")
+    home.start()
+    for action in (Action.SEE, Action.DEPLOY, Action.REGISTER):
+        with pytest.raises(NotAllowed):
+            await home.gate.require(BOB, action, service="orders", environment="dev")
+    await home.gate.require(ROOT, Action.DEPLOY, service="orders", environment="dev")
+    await TeamsInTables(home.gate, ChainedBook()).has("commerce", "orders")
     await home.gate.require(BOB, Action.DEPLOY, service="orders", environment="dev")
 
 

@@ -17,6 +17,7 @@ from drystone.l00_kernel.context import Context
 from drystone.l00_kernel.errors import Denied, Invalid, NotFound, PlatformError, Unauthenticated
 from drystone.l50_orchestrator.access import store
 from drystone.l50_orchestrator.access.api import AccessApi
+from drystone.l50_orchestrator.access.brief import FRESH
 from drystone.l50_orchestrator.access.domain import OF_DEPLOYS, Grant, Role
 from drystone.l50_orchestrator.access.errors import (
     CannotGive,
@@ -37,7 +38,6 @@ from drystone.l50_orchestrator.access.errors import (
     TokenUnknown,
     TooManyTokens,
 )
-from drystone.l50_orchestrator.access.gate import FRESH
 from drystone.l50_orchestrator.access.issuing import MOST_TOKENS
 from drystone.l50_orchestrator.access.refusals import OF_ALL, OF_ONE, WINDOW, Bound
 from drystone.l50_orchestrator.access.views import TokenSaid

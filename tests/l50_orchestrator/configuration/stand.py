@@ -41,7 +41,11 @@ class TeamsSaid(Teams):
         return name in self._teams.items
 
     @override
-    async def end_roles(self, session: Session, actor: Actor, service: str) -> None:
+    async def end_roles(self, session: Session, actor: Actor, service: str, before: str) -> None:
+        return
+
+    @override
+    async def has(self, team: str, service: str) -> None:
         return
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from typing_extensions import override
 
 from drystone.l00_kernel.clock import Clock, ManualClock
 from drystone.l00_kernel.contract import Caller, Context
@@ -23,7 +25,7 @@ from drystone.l50_orchestrator.guardrails.api import PolicySaid
 from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
 from drystone.l50_orchestrator.guardrails.judged import known
 from drystone.l50_orchestrator.guardrails.service import Guardrails
-from drystone.l50_orchestrator.ports import Actor, Change, Environment
+from drystone.l50_orchestrator.ports import Actor, Change, Environment, Withdrawals
 from drystone.l50_orchestrator.releases.declaring import declared_in
 from drystone.testing.orchestrator import AllowByRole, TableBook
 
@@ -64,15 +66,40 @@ def make(host: str, port: str, database: str, user: str, password: str) -> Guard
     return over(opened, evaluator)
 
 
-def over(database: Database, evaluator: Evaluator, clock: Clock | None = None) -> Guardrails:
+class Remembered(Withdrawals):
+    """What was taken away, in memory; a database that is restored does not change it."""
+
+    def __init__(self) -> None:
+        self.taken = set[str]()
+
+    @override
+    async def take(self, what: Collection[str]) -> None:
+        self.taken |= set(what)
+
+    @override
+    async def give(self, what: Collection[str]) -> None:
+        self.taken -= set(what)
+
+    @override
+    def is_taken(self, what: str) -> bool:
+        return what in self.taken
+
+
+def over(
+    database: Database,
+    evaluator: Evaluator,
+    clock: Clock | None = None,
+    withdrawals: Withdrawals | None = None,
+) -> Guardrails:
     """Return guardrails over a database; their time stands still."""
     return Guardrails(
         database,
         gate=AllowByRole(),
         book=TableBook(),
-        guard=PolicyGuard(database, evaluator),
+        guard=PolicyGuard(database, evaluator, withdrawals),
         evaluator=evaluator,
         clock=clock or ManualClock(NOW),
+        withdrawals=withdrawals,
     )
 
 

@@ -20,7 +20,7 @@ from drystone.l50_orchestrator.guardrails.guard import PolicyGuard
 from drystone.l50_orchestrator.guardrails.judged import known
 from drystone.l50_orchestrator.guardrails.service import Guardrails
 from drystone.l50_orchestrator.ports import Finding
-from l50_orchestrator.guardrails.ground import ADA, MAX, NOW, ROOT, change, over, said
+from l50_orchestrator.guardrails.ground import ADA, MAX, NOW, ROOT, Remembered, change, over, said
 from l50_orchestrator.guardrails.test_domain import TODAY, excepted
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -72,6 +72,35 @@ async def test_a_policy_that_was_never_kept_judges_nothing(
     assert await guardrails._guard.judge(change()) == []
     await guardrails.set_mode(ROOT, name="backup", mode="warn", reason="x")
     assert await guardrails._guard.judge(change()) == []
+
+
+@pytest.mark.parametrize("how", ["ended", "asked for anew"])
+async def test_an_exception_that_is_over_stays_so_when_the_database_is_an_older_copy(
+    database: Database, evaluator: Evaluator, how: str
+) -> None:
+    withdrawals = Remembered()
+    guard = PolicyGuard(database, evaluator, withdrawals)
+    guardrails = over(database, evaluator, withdrawals=withdrawals)
+    await guardrails.put_policy(ROOT, name="no-orders", said=said())
+    one = excepted(policy="no-orders")
+    await guardrails.ask_exception(ADA, name="moving", said=one)
+    await guardrails.allow_exception(MAX, name="moving", said=one)
+    assert told(await guard.judge(change())) == [("no-orders", "excepted")]
+    await database.fetch("CREATE TABLE yesterday AS TABLE guard_exception")
+    if how == "ended":
+        await guardrails.end_exception(ADA, name="moving")
+    else:
+        longer = msgspec.structs.replace(one, until=one.until + timedelta(days=1))
+        await guardrails.ask_exception(ADA, name="moving", said=longer)
+    async with database.session() as session:
+        await session.run_script(
+            "DELETE FROM guard_exception; INSERT INTO guard_exception TABLE yesterday; DROP TABLE yesterday"
+        )
+    assert told(await guard.judge(change())) == [("no-orders", "refuse")]
+    (view,) = (await guardrails.exceptions(ADA)).items
+    assert (view.state, view.allowed_by) == ("asked", "")
+    await guardrails.allow_exception(MAX, name="moving", said=one)
+    assert told(await guard.judge(change())) == [("no-orders", "excepted")]
 
 
 async def test_an_exception_and_a_freeze_hold_at_once(

@@ -26,6 +26,7 @@ class Runner(SmallPlatform):
     def __init__(self) -> None:
         super().__init__()
         self.reading = 0
+        self.left = asyncio.Event()
 
     @override
     async def execute(
@@ -54,6 +55,7 @@ class Runner(SmallPlatform):
                 await asyncio.Event().wait()
         finally:
             self.reading -= 1
+            self.left.set()
 
 
 class Hands(OperationsApi):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing_extensions import override
 
 from drystone.l00_kernel.context import Context
-from drystone.l50_orchestrator.access import domain, store
+from drystone.l50_orchestrator.access import domain, store, withdrawn
 from drystone.l50_orchestrator.access.domain import Role
 from drystone.l50_orchestrator.access.errors import GlassBroken, NoGlass, NotAllowed, SaidUnfit
 from drystone.l50_orchestrator.access.part import Part, check_most, plain
@@ -87,6 +87,7 @@ class Emergency(Part):
                 await change.session.fetch(
                     store.END_GLASS, number=number, at=change.at, by=change.actor.name
                 )
+                change.taken.append(withdrawn.glass(found.person, found.until))
                 change.note("glass.ended", f"glass/{number}", person=found.person)
             ended = await store.glass(change.session, number, change.at)
         if ended is None:

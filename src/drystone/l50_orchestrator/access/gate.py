@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import msgspec
 from typing_extensions import override
@@ -20,6 +20,7 @@ from drystone.l00_kernel.errors import Unauthenticated
 from drystone.l00_kernel.visible import visible
 from drystone.l10_engines.postgres.database import Database, Session
 from drystone.l50_orchestrator.access import domain, names, secrets, store
+from drystone.l50_orchestrator.access.brief import Brief
 from drystone.l50_orchestrator.access.domain import Decision, Question, Standing
 from drystone.l50_orchestrator.access.errors import (
     NotAllowed,
@@ -30,47 +31,20 @@ from drystone.l50_orchestrator.access.errors import (
     TokenUnknown,
 )
 from drystone.l50_orchestrator.access.refusals import Refusals
-from drystone.l50_orchestrator.access.withdrawn import Withdrawn, reduced
+from drystone.l50_orchestrator.access.withdrawn import Withdrawn, ownership, reduced
 from drystone.l50_orchestrator.access.wording import refusal, subject_of
 from drystone.l50_orchestrator.audit.past import Past
-from drystone.l50_orchestrator.ports import Action, Actor, Gate, Places
+from drystone.l50_orchestrator.ports import Action, Actor, Gate, Places, Withdrawals
 
-V = TypeVar("V")
 Authenticate: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Caller]]
-
-FRESH = timedelta(milliseconds=500)
-"""How long what was read is believed."""
 
 PLATFORM_ROLE = "admin"
 """The role of callers whom the server let in as the owner of the home."""
 
 TOKEN = "token:"  # noqa: S105 - how the names of tokens begin
 _USED_EVERY = timedelta(minutes=1)
-_MOST_KEPT = 20_000
 _LONGEST = 200
 _UNKNOWN = Actor("unknown", "token")
-
-
-class _Brief(Generic[V]):
-    """Values that are believed for :data:`FRESH`."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._kept: dict[str | bytes, tuple[timedelta, V]] = {}
-
-    def get(self, key: str | bytes) -> V | None:
-        found = self._kept.get(key)
-        if found is None or self._clock.monotonic() - found[0] >= FRESH:
-            return None
-        return found[1]
-
-    def put(self, key: str | bytes, value: V, since: timedelta) -> None:
-        if len(self._kept) >= _MOST_KEPT:
-            self._kept.clear()
-        self._kept[key] = (since, value)
-
-    def clear(self) -> None:
-        self._kept.clear()
 
 
 class _Seen(msgspec.Struct, frozen=True):
@@ -80,7 +54,7 @@ class _Seen(msgspec.Struct, frozen=True):
     expires: datetime | None = None
 
 
-class AccessGate(Gate):
+class AccessGate(Gate, Withdrawals):
     """Decides by people, teams, grants and tokens.
 
     Args:
@@ -108,9 +82,9 @@ class AccessGate(Gate):
         self._clock = clock
         self._withdrawn = withdrawn
         self._past = past
-        self._seen = _Brief[_Seen](clock)
-        self._callers = _Brief[_Seen](clock)
-        self._facts = _Brief[tuple[str | None]](clock)
+        self._seen = Brief[_Seen](clock)
+        self._callers = Brief[_Seen](clock)
+        self._facts = Brief[tuple[str | None]](clock)
 
     # Who asks
 
@@ -169,7 +143,7 @@ class AccessGate(Gate):
         if known.revoked is not None:
             raise TokenRevoked(f"{name} was revoked at {known.revoked:%Y-%m-%d %H:%M} UTC")
         self._require_not_taken(known.id)
-        if not known.is_active or self._is_taken(f"person/{known.maker}"):
+        if not known.is_active or self.is_taken(f"person/{known.maker}"):
             raise TokenOrphaned(f"{name} was made by {known.maker}, who has left")
         seen = _Seen(Standing(name, "token", behind=known.maker), known.expires)
         _require_unexpired(seen, now)
@@ -232,11 +206,16 @@ class AccessGate(Gate):
         team = kind = None
         if service is not None:
             names.checked("service", service)
-            team = await self._fact(f"s {service}", self._places.team_of, service)
+            team = await self.team_of(service)
         if environment is not None:
             names.checked("environment", environment)
             kind = await self._fact(f"e {environment}", self._places.type_of, environment)
         return Question(action, service, team, environment, kind)
+
+    async def team_of(self, service: str) -> str | None:
+        """Return whose a service is: None where nobody registered it, and nobody's, empty, where its team has it no more."""
+        team = await self._fact(f"s {service}", self._places.team_of, service)
+        return "" if team and self.is_taken(ownership(service, team)) else team
 
     async def _fact(
         self, key: str, ask: Callable[[str], Awaitable[str | None]], name: str
@@ -337,13 +316,13 @@ class AccessGate(Gate):
 
     # What a restored database does not know
 
+    @override
     async def take(self, what: Collection[str]) -> None:
-        """Remember outside of the database that something is taken away; see :class:`Withdrawn`."""
         if self._withdrawn is not None and what:
             await asyncio.to_thread(self._withdrawn.take, what)
 
+    @override
     async def give(self, what: Collection[str]) -> None:
-        """Remember outside of the database that something is given again."""
         if self._withdrawn is not None and what:
             await asyncio.to_thread(self._withdrawn.give, what)
 
@@ -351,11 +330,12 @@ class AccessGate(Gate):
         if self._past is not None:
             await self._past.require_present()
 
-    def _is_taken(self, what: str) -> bool:
+    @override
+    def is_taken(self, what: str) -> bool:
         return self._withdrawn is not None and what in self._withdrawn
 
     def _require_not_taken(self, token: str) -> None:
-        if self._is_taken(f"token/{token}"):
+        if self.is_taken(f"token/{token}"):
             raise TokenRevoked(
                 f"{TOKEN}{token} was revoked; the database is an older copy, and the home remembers it"
             )

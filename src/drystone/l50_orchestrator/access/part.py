@@ -149,7 +149,7 @@ class Part(AccessApi):
         """Return what has to be known to compare a grant with others."""
         team = type_ = None
         if grant.over.startswith("service:"):
-            team = await self._places.team_of(grant.over.removeprefix("service:"))
+            team = await self._gate.team_of(grant.over.removeprefix("service:"))
         if grant.place.startswith("environment:"):
             type_ = await self._places.type_of(grant.place.removeprefix("environment:"))
         return Wider(team, type_)

@@ -6,11 +6,11 @@ from typing_extensions import override
 
 from drystone.l00_kernel.context import Context
 from drystone.l00_kernel.contract.page import Page, make_cursor
-from drystone.l50_orchestrator.access import names, store
+from drystone.l50_orchestrator.access import names, store, withdrawn
 from drystone.l50_orchestrator.access.domain import Grant, Role
 from drystone.l50_orchestrator.access.errors import NoPerson, NotAllowed, NoTeam, TeamInUse
 from drystone.l50_orchestrator.access.part import Change, Part, after, check_most, plain
-from drystone.l50_orchestrator.access.views import PersonView, TeamView
+from drystone.l50_orchestrator.access.views import MemberView, PersonView, TeamView
 
 _LONGEST = 200
 
@@ -59,7 +59,10 @@ class People(Part):
                 )
                 # Whoever comes back later comes without what is gone now.
                 change.taken += [f"token/{one}" for (one,) in tokens]
-                change.taken += [f"team/{team}/{name}" for team in sorted(had.teams)]
+                for team in sorted(had.teams):
+                    change.taken += withdrawn.membership(team, name)
+                if had.until is not None:
+                    change.taken.append(withdrawn.glass(name, had.until))
                 change.taken += [
                     f"grant/{store.id_of(one)}" for one in had.grants if one.who == f"person:{name}"
                 ]
@@ -107,7 +110,11 @@ class People(Part):
                 return
             if owned:
                 raise TeamInUse(f"{name} owns {owned} services; give them to another team first")
-            await change.session.fetch(store.REMOVE_TEAM, name=name)
+            # A team that is made anew by this name begins without them.
+            for one in (await _team(change, name)).members:
+                change.taken += withdrawn.membership(name, one.person)
+            gone = await change.session.fetch(store.REMOVE_TEAM, name=name)
+            change.taken += [f"grant/{id_}" for (id_,) in gone]
             change.note("team.dissolved", subject)
 
     @override
@@ -131,6 +138,10 @@ class People(Part):
                 by=change.actor.name,
             )
             change.given.append(f"{subject}/{person}")
+            if is_maintainer:
+                change.given.append(withdrawn.maintenance(team, person))
+            elif MemberView(person, True) in before.members:
+                change.taken.append(withdrawn.maintenance(team, person))
             now = await _team(change, team)
             if now != before:
                 change.note("team.joined", subject, person=person, is_maintainer=is_maintainer)

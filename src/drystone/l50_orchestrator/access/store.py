@@ -122,11 +122,12 @@ INSERT INTO access_team (name, description, since, by) VALUES (%(name)s, %(descr
 """
 
 REMOVE_TEAM = """
-WITH grants AS (
-    DELETE FROM access_grant
-     WHERE who IN ('team:' || %(name)s::text, 'maintainers:' || %(name)s::text) OR over = 'team:' || %(name)s::text
+WITH team AS (
+    DELETE FROM access_team WHERE name = %(name)s
 )
-DELETE FROM access_team WHERE name = %(name)s
+DELETE FROM access_grant
+ WHERE who IN ('team:' || %(name)s::text, 'maintainers:' || %(name)s::text) OR over = 'team:' || %(name)s::text
+RETURNING id
 """
 
 PUT_MEMBER = """

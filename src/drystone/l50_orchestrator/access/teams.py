@@ -7,6 +7,7 @@ from typing_extensions import override
 from drystone.l10_engines.postgres.database import Session
 from drystone.l50_orchestrator.access import store
 from drystone.l50_orchestrator.access.gate import AccessGate
+from drystone.l50_orchestrator.access.withdrawn import ownership
 from drystone.l50_orchestrator.ports import Actor, Book, Teams
 
 
@@ -27,7 +28,7 @@ class TeamsInTables(Teams):
         return bool(await session.fetch(store.IS_TEAM, name=name))
 
     @override
-    async def end_roles(self, session: Session, actor: Actor, service: str) -> None:
+    async def end_roles(self, session: Session, actor: Actor, service: str, before: str) -> None:
         await store.lock(session)
         rows = await session.fetch(store.END_ROLES, over=f"service:{service}")
         for id_, who, role, over, place in rows:
@@ -42,5 +43,11 @@ class TeamsInTables(Teams):
                 place=place,
                 why="the service went to another team",
             )
-        await self._gate.take([f"grant/{row[0]}" for row in rows])
+        gone = [f"grant/{row[0]}" for row in rows]
+        await self._gate.take([*gone, ownership(service, before)])
+        self._gate.forget()
+
+    @override
+    async def has(self, team: str, service: str) -> None:
+        await self._gate.give([ownership(service, team)])
         self._gate.forget()

@@ -1,7 +1,8 @@
 """What was taken away, in a file of the home: a database that was restored to yesterday does not give it back.
 
 A line for each, in the order of time: ``- token/1a2b3c 2026-01-31T23:59:59Z`` when it was taken, ``+ person/ada …`` when it was given
-again. What stands there is the id of a token or grant, a person, a team, or a person's place in a team; nothing of it is a secret.
+again. What stands there is the id of a token or grant, a person, a team, a person's place in a team or at its head, access by broken glass that was
+ended, an exception that was allowed, or whose a service was; nothing of it is a secret.
 Something is written here before the database takes it in, and given again after: whatever dies in between, it stays closed.
 """
 
@@ -99,11 +100,33 @@ class Withdrawn:
 
 def taken_by(notes: Collection[tuple[str, str, dict[str, Field]]]) -> list[str]:
     """Return what a change takes away, by what it notes in the audit log."""
-    return [
-        f"{subject}/{fields['person']}" if action == "team.left" else subject
-        for action, subject, fields in notes
-        if action in _TAKEN
-    ]
+    found = []
+    for action, subject, fields in notes:
+        if action == "team.left":
+            found += membership(subject.removeprefix("team/"), str(fields["person"]))
+        elif action in _TAKEN:
+            found.append(subject)
+    return found
+
+
+def membership(team: str, person: str) -> list[str]:
+    """Return what somebody has by being in a team: a place, and perhaps that of a maintainer."""
+    return [f"team/{team}/{person}", maintenance(team, person)]
+
+
+def maintenance(team: str, person: str) -> str:
+    """Return what a person has by maintaining a team."""
+    return f"maintainer/{team}/{person}"
+
+
+def glass(person: str, until: datetime) -> str:
+    """Return what somebody has by broken glass; its number comes again in a restored database, its end does not."""
+    return f"glass/{person}/{until.astimezone(UTC).isoformat()}"
+
+
+def ownership(service: str, team: str) -> str:
+    """Return what a team has by owning a service."""
+    return f"owner/{service}/{team}"
 
 
 def reduced(standing: Standing, withdrawn: Withdrawn) -> Standing:
@@ -115,12 +138,19 @@ def reduced(standing: Standing, withdrawn: Withdrawn) -> Standing:
         for team in standing.teams
         if f"team/{team}" in withdrawn or f"team/{team}/{standing.name}" in withdrawn
     }
-    whose = {f"{kind}:{team}" for team in gone for kind in ("team", "maintainers")}
+    led = {team for team in standing.maintains if maintenance(team, standing.name) in withdrawn}
+    whose = {f"team:{team}" for team in gone} | {f"maintainers:{team}" for team in gone | led}
     grants = tuple(
         one
         for one in standing.grants
         if one.who not in whose and f"grant/{store.id_of(one)}" not in withdrawn
     )
+    until = standing.until
+    if until is not None and glass(standing.name, until) in withdrawn:
+        standing = msgspec.structs.replace(standing, glass=0, until=None)
     return msgspec.structs.replace(
-        standing, teams=standing.teams - gone, maintains=standing.maintains - gone, grants=grants
+        standing,
+        teams=standing.teams - gone,
+        maintains=standing.maintains - gone - led,
+        grants=grants,
     )

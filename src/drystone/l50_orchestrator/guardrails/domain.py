@@ -24,7 +24,7 @@ from drystone.l50_orchestrator.guardrails.errors import (
     PolicyRefused,
     SamePerson,
 )
-from drystone.l50_orchestrator.ports import Actor, Environment
+from drystone.l50_orchestrator.ports import Actor, Environment, Withdrawals
 
 MOST_POLICIES = 1000
 MOST_EXCEPTIONS = 5000
@@ -53,6 +53,22 @@ class Asked(msgspec.Struct, frozen=True):
     asked_at: datetime
     allowed_by: str = ""
     allowed_at: datetime | None = None
+
+
+def allowance(name: str) -> str:
+    """Return what an exception gives, as :class:`~drystone.l50_orchestrator.ports.Withdrawals` call it."""
+    return f"exception/{name}"
+
+
+def as_it_stands(asked: Asked, withdrawals: Withdrawals | None) -> Asked:
+    """Return an exception without an allowance that was taken away after the database was copied."""
+    if (
+        not asked.allowed_by
+        or withdrawals is None
+        or not withdrawals.is_taken(allowance(asked.name))
+    ):
+        return asked
+    return msgspec.structs.replace(asked, allowed_by="", allowed_at=None)
 
 
 class Frozen(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from drystone.l50_orchestrator.guardrails.errors import JudgedUnreadable
 from drystone.l50_orchestrator.guardrails.house_policies import house_policies
 from drystone.l50_orchestrator.guardrails.judged import judged
 from drystone.l50_orchestrator.guardrails.store import Store
-from drystone.l50_orchestrator.ports import Change, Finding, Guard
+from drystone.l50_orchestrator.ports import Change, Finding, Guard, Withdrawals
 
 if TYPE_CHECKING:
     from drystone.l10_engines.policies.evaluator import Evaluator
@@ -27,11 +27,15 @@ class PolicyGuard(Guard):
     Args:
         database: The orchestrator's schema.
         evaluator: Evaluates; made with :func:`~drystone.l50_orchestrator.guardrails.judged.known`.
+        withdrawals: What was taken away, where a database that is restored does not give it back.
     """
 
-    def __init__(self, database: Database, evaluator: Evaluator) -> None:
+    def __init__(
+        self, database: Database, evaluator: Evaluator, withdrawals: Withdrawals | None = None
+    ) -> None:
         self._database = database
         self._evaluator = evaluator
+        self._withdrawals = withdrawals
         self._kept: tuple[int, tuple[PolicyView, ...]] = (0, ())
 
     @override
@@ -40,7 +44,10 @@ class PolicyGuard(Guard):
             # One snapshot: a policy that is put meanwhile judges the next change.
             store = Store(session)
             policies = await self.policies(session)
-            exceptions = await store.exceptions_of(change.service)
+            exceptions = [
+                domain.as_it_stands(one, self._withdrawals)
+                for one in await store.exceptions_of(change.service)
+            ]
             frozen = await store.freezes()
         found = await self.findings(change, policies, exceptions, frozen)
         async with self._database.session() as session, session.transaction():

@@ -42,7 +42,7 @@ from drystone.l50_orchestrator.guardrails.errors import (
 from drystone.l50_orchestrator.guardrails.guard import read_policies
 from drystone.l50_orchestrator.guardrails.house_policies import house_policies
 from drystone.l50_orchestrator.guardrails.store import Store
-from drystone.l50_orchestrator.ports import Action, Actor
+from drystone.l50_orchestrator.ports import Action, Actor, Withdrawals
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
@@ -65,6 +65,7 @@ class Guardrails(GuardrailsApi):
         guard: Judges changes.
         evaluator: Tries policies; the same as the guard's, or one of its own so that trials hold up no deploy.
         clock: The time.
+        withdrawals: What was taken away, where a database that is restored does not give it back.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Guardrails(GuardrailsApi):
         guard: PolicyGuard,
         evaluator: Evaluator,
         clock: Clock,
+        withdrawals: Withdrawals | None = None,
     ) -> None:
         self._database = database
         self._gate = gate
@@ -83,6 +85,7 @@ class Guardrails(GuardrailsApi):
         self._guard = guard
         self._evaluator = evaluator
         self._clock = clock
+        self._withdrawals = withdrawals
 
     async def prepare(self) -> None:
         """Bring the tables to the present. Idempotent."""
@@ -222,7 +225,7 @@ class Guardrails(GuardrailsApi):
         async with self._database.session() as session:
             found = await Store(session).exceptions(after, most + 1)
         today = self._today()
-        views = [domain.exception_view(asked, today) for asked in found[:most]]
+        views = [domain.exception_view(self._standing(one), today) for one in found[:most]]
         return Page(views, make_cursor(views[-1].name) if len(found) > most else None)
 
     @override
@@ -239,8 +242,9 @@ class Guardrails(GuardrailsApi):
             before = await store.exception(name)
             if before is not None:
                 if before.said == said:  # nothing changes, and nobody has to allow it again
-                    return domain.exception_view(before, today)
+                    return domain.exception_view(self._standing(before), today)
                 await self._require_about(ctx, before)
+                await self._take(name)
             asked = Asked(
                 name=name,
                 said=domain.checked_exception(said, names, today),
@@ -281,11 +285,13 @@ class Guardrails(GuardrailsApi):
                 raise ExceptionHasEnded(
                     f"the last day of '{name}' was {said.until}; ask for another one"
                 )
-            if not asked.allowed_by:
+            if not self._standing(asked).allowed_by:
                 at = self._clock.now()
                 await store.allow_exception(name, actor.name, at)
                 asked = msgspec.structs.replace(asked, allowed_by=actor.name, allowed_at=at)
                 await self._note(session, actor, "exception.allowed", asked)
+        if self._withdrawals is not None:
+            await self._withdrawals.give([domain.allowance(name)])
         return domain.exception_view(asked, today)
 
     @override
@@ -299,6 +305,15 @@ class Guardrails(GuardrailsApi):
             actor = await self._require_about(ctx, asked)
             await store.end_exception(name)
             await self._note(session, actor, "exception.ended", asked)
+            await self._take(name)
+
+    def _standing(self, asked: Asked) -> Asked:
+        return domain.as_it_stands(asked, self._withdrawals)
+
+    async def _take(self, name: str) -> None:
+        """Let no older copy of the database allow an exception again."""
+        if self._withdrawals is not None:
+            await self._withdrawals.take([domain.allowance(name)])
 
     async def _asked(self, store: Store, name: str) -> Asked:
         asked = await store.exception(name)

@@ -127,6 +127,7 @@ class Naming:
             await session.fetch(store.END_OFFER, service=name)
         await store.put_service(session, wanted)
         await self._note(session, actor, "service.registered", wanted)
+        await self._teams.has(team, name)
         return wanted
 
     async def _update(

@@ -253,8 +253,11 @@ class PlatformRegistry(Managing, Registry):
                 raise NothingOffered(
                     f"the service '{service}' is not offered to a team: the team '{kept.service.team}' offers it first"
                 )
-            await self._give(session, actor, kept, rows[0][0], "service.taken")
-            return await self._view(session, service)
+            team = rows[0][0]
+            await self._give(session, actor, kept, team, "service.taken")
+            given = await self._view(session, service)
+        await self._teams.has(team, service)
+        return given
 
     @override
     async def assign(self, ctx: Context, *, service: str, team: str) -> ServiceView:
@@ -264,7 +267,9 @@ class PlatformRegistry(Managing, Registry):
             await self._naming.check_team(session, team)
             if kept.service.team != team:
                 await self._give(session, actor, kept, team, "service.assigned")
-            return await self._view(session, service)
+            given = await self._view(session, service)
+        await self._teams.has(team, service)
+        return given
 
     async def _give(
         self, session: Session, actor: Actor, kept: Kept, team: str, action: str
@@ -272,7 +277,7 @@ class PlatformRegistry(Managing, Registry):
         name, before = kept.service.name, kept.service.team
         await session.fetch(store.SET_TEAM, name=name, team=team)
         await session.fetch(store.END_OFFER, service=name)
-        await self._teams.end_roles(session, actor, name)
+        await self._teams.end_roles(session, actor, name, before)
         await self._note(session, actor, action, name, team=team, before=before)
 
     @override
