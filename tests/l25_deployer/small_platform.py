@@ -38,6 +38,7 @@ from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.edge import Edge
 from drystone.l25_deployer.local.edge_certificates import EdgeCertificates
+from drystone.l25_deployer.local.hours import Hours
 from drystone.l25_deployer.local.kept_service import KeptService
 from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.machine import Machine
@@ -286,6 +287,7 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
             proxy_restarts=envoy.restarts_since,
         ),
         news=News(services),
+        hours=Hours(home.usage, clock),
     )
     intake = Intake(
         runtime=runtime.name,

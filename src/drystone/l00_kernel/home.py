@@ -6,7 +6,7 @@
     settings.toml what its owner decided; may be written before anything else exists
     run/          locks, process records, logs of keeper and agent, and the sockets where their paths fit
     sockets       link to the sockets where they do not: a socket's path has at most 107 bytes (unix(7))
-    engines/ services/ instances/ artifacts/ volumes/ secrets/ trust/ downloads/ dependencies/ sources/
+    engines/ services/ instances/ artifacts/ volumes/ secrets/ trust/ downloads/ dependencies/ sources/ usage/
 """
 
 from __future__ import annotations
@@ -236,6 +236,11 @@ class Home:
     def volumes(self) -> Path:
         """A folder per volume."""
         return self.path / "volumes"
+
+    @property
+    def usage(self) -> Path:
+        """A document per month: for how long what was there."""
+        return self.path / "usage"
 
     @property
     def secrets(self) -> Path:

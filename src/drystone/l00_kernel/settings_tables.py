@@ -151,9 +151,11 @@ class CostsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         prices: File with a table of prices of one's own; the platform's when not set.
+        budgets: File with what may be spent each month; nothing is compared when not set.
     """
 
     prices: Path | None = None
+    budgets: Path | None = None
 
 
 class LimitsSettings(_Engine, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from drystone.l00_kernel.home import Home
 from drystone.l00_kernel.migrations import forget_earlier
 from drystone.l00_kernel.ports import Log
 from drystone.l00_kernel.settings import Settings
-from drystone.l80_governance.costs.service import Costs, Prices
+from drystone.l80_governance.costs.service import Budgets, Costs, Prices
 from drystone.l90_assembly.agent_socket import listening, server_of
 from drystone.l90_assembly.arrival import arrive
 from drystone.l90_assembly.garbage import old_objects_left_alone
@@ -66,7 +66,7 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
     app = serve(
         whole.deployer,
         whole.operations,
-        Costs(whole.operations, Prices(settings.costs.prices)),
+        Costs(whole.operations, Prices(settings.costs.prices), Budgets(settings.costs.budgets)),
         whole.keys,
         whole.peers,
         whole.observed,

@@ -20,6 +20,7 @@ from drystone.l25_deployer.builds.artifacts import Artifacts
 from drystone.l25_deployer.intake import Intake
 from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.local.edge import Edge
+from drystone.l25_deployer.local.hours import Hours
 from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.machine import Machine
 from drystone.l25_deployer.local.news import News
@@ -325,6 +326,7 @@ async def assemble(
             proxy_restarts=engines.envoy.restarts_since,
         ),
         news=news,
+        hours=Hours(home.usage, clock),
     )
     intake = Intake(
         runtime=chosen,

@@ -12,7 +12,7 @@ from drystone.l00_kernel.contract import Context
 from drystone.l25_deployer.api import ExecOutput, HistoryEvent, LogRecord, Progress
 from drystone.l25_deployer.backups.api import BackupsApi, ResourceBackups
 from drystone.l25_deployer.operations.api import Forwarding, OperationsApi
-from drystone.l25_deployer.stacks.sizes import ServiceSize
+from drystone.l25_deployer.stacks.sizes import ServiceSize, UsedService
 from drystone.l35_mesh.observed.api import Durations, ObservedApi, Refusals
 from l85_surfaces.cli.small_platform import SmallPlatform
 
@@ -99,6 +99,10 @@ class Hands(OperationsApi):
 
     @override
     async def sizes(self, ctx: Context) -> list[ServiceSize]:
+        raise NotImplementedError
+
+    @override
+    async def uses(self, ctx: Context, *, month: str) -> list[UsedService]:
         raise NotImplementedError
 
     @override

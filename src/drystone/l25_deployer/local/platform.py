@@ -16,6 +16,7 @@ from drystone.l10_engines.runtimes.logs import LogFile, length_of
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.l25_deployer.api import CameUp, StartupStep
 from drystone.l25_deployer.dependencies.model import PLATFORM, name_of, waves
+from drystone.l25_deployer.local.hours import seen_of
 from drystone.l25_deployer.local.presence import NOTABLE, NOTE_EVERY, sentence
 from drystone.l25_deployer.local.recovery import recover
 from drystone.l25_deployer.local.startup import ADOPTED, Part, Startup, stop_parts
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drystone.l10_engines.supervision.port import EngineStatus
+    from drystone.l25_deployer.local.hours import Hours
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.machine import Machine
     from drystone.l25_deployer.local.news import News
@@ -64,6 +66,7 @@ class Platform:
         on_stopped: Called when everything has ended and the agent may go.
         presence: Tells since when nobody looked after the home.
         news: Tells services what became of the disks.
+        hours: Writes down for how long everything is there.
     """
 
     def __init__(
@@ -75,11 +78,13 @@ class Platform:
         on_stopped: Callable[[], None],
         presence: Presence,
         news: News,
+        hours: Hours,
     ) -> None:
         self.startup = Startup(services.machine.clock)
         self.followed: list[list[str]] = []
         """The waves of the last start, by the names of the dependency model."""
         self.presence = presence
+        self.hours = hours
         self.is_open = asyncio.Event()
         self.engines = engines
         self._waves = waves
@@ -221,6 +226,7 @@ class Platform:
             self._settle()
             if rounds % SWEEP_EVERY == 0:
                 await self._settle_keys()
+                self._note_hours()
 
     async def _settle_keys(self) -> None:
         """Take keys away whose time is over, bring what a full disk kept from being published, and renew certificates."""
@@ -231,6 +237,11 @@ class Platform:
                 await settle()
             except (OSError, PlatformError) as e:
                 machine.log.warning(f"{what} not settled", reason=str(e))
+
+    def _note_hours(self) -> None:
+        """Write down for how long what is there has been there; what a full disk forbids comes with the next time."""
+        with suppress(OSError, DiskFull):
+            self.hours.note(one for kept in self._services.all() for one in seen_of(kept))
 
     def _settle(self) -> None:
         """Write what could not be written while the disk was full."""
@@ -328,6 +339,7 @@ class Platform:
             drain: Let each service answer first what it has.
         """
         await self._end_tasks()
+        self._note_hours()
         DOWN_BEGUN.reach()
         services = [
             [
@@ -346,6 +358,7 @@ class Platform:
     async def leave(self) -> None:
         """Stop looking after everything; all that runs goes on without the agent."""
         await self._end_tasks()
+        self._note_hours()
         for kept in self._services.all():
             await kept.leave()
 

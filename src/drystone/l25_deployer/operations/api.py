@@ -11,7 +11,7 @@ import msgspec
 
 from drystone.l00_kernel.contract import Api, Context, call
 from drystone.l25_deployer import errors
-from drystone.l25_deployer.stacks.sizes import ServiceSize
+from drystone.l25_deployer.stacks.sizes import ServiceSize, UsedService
 from drystone.l25_deployer.words import HistoryEvent, Progress
 
 MOST_INSTANCES = 100
@@ -131,6 +131,16 @@ class OperationsApi(Api):
     @abc.abstractmethod
     async def sizes(self, ctx: Context) -> list[ServiceSize]:
         """Tell how large everything is that is deployed, with as many instances as there are now, and whose it is."""
+
+    @call("GET", "/v1/uses/{month}")
+    @abc.abstractmethod
+    async def uses(self, ctx: Context, *, month: str) -> list[UsedService]:
+        """Tell for how long everything was there that a month saw, to the minute; nothing where nobody wrote it down.
+
+        Args:
+            ctx: Who asks.
+            month: As ``2026-01``, in UTC.
+        """
 
     @call("POST", "/v1/environments/{environment}/services/{service}/forward")
     @abc.abstractmethod

@@ -14,7 +14,7 @@ from drystone.l00_kernel.contract import Context
 from drystone.l25_deployer.local import steering
 from drystone.l25_deployer.local.forwarding import forward
 from drystone.l25_deployer.operations.api import Forwarding, OperationsApi
-from drystone.l25_deployer.stacks.sizes import ServiceSize, size_of
+from drystone.l25_deployer.stacks.sizes import ServiceSize, UsedService, size_of
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.api import HistoryEvent, Progress
@@ -112,6 +112,10 @@ class Operations(OperationsApi):
                 counts = Counter(one.group for one in release.instances)
                 found.append(size_of(stacks, counts))
         return found
+
+    @override
+    async def uses(self, ctx: Context, *, month: str) -> list[UsedService]:
+        return await asyncio.to_thread(self._platform.hours.of, month)
 
     @override
     async def forward(

@@ -15,7 +15,7 @@ from drystone.l25_deployer.descriptor.references import Ref, parts
 from drystone.l25_deployer.descriptor.schema import compute, dependability, surroundings
 from drystone.l25_deployer.descriptor.schema.descriptor import Descriptor
 from drystone.l25_deployer.stacks import model
-from drystone.l25_deployer.stacks.accounting import Accounting
+from drystone.l25_deployer.stacks.accounting import Accounting, measures
 from drystone.l25_deployer.stacks.claims import Claims
 from drystone.l25_deployer.stacks.doors import Door
 from drystone.l25_deployer.stacks.limits import is_asked_about, limits_of
@@ -265,6 +265,7 @@ def _environment(descriptor: Descriptor, merged: Merged, domain: str) -> model.E
             descriptor.owner.cost_centre,
             descriptor.owner.business_unit,
             dict(sorted(descriptor.tags.items())),
+            measures({**descriptor.resources}),
         ),
     )
 

@@ -77,11 +77,21 @@ def _surrounding(field: str, rest: list[str]) -> Path | None:
         case "limits":
             return ("limits", *("rate" if step in ("count", "period") else step for step in rest))
         case "accounting":
-            return tuple(rest) if rest[0] == "tags" else ("owner", *rest)
+            return _account(rest)
         case "claims":
             return ("slo", "availability") if rest == ["slo"] else tuple(rest)
         case _:
             return _ENVIRONMENT.get(field)
+
+
+def _account(rest: list[str]) -> Path:
+    match rest:
+        case ["resources", name, "units", *_]:
+            return ("resources", name)
+        case ["tags" | "resources", *_]:
+            return tuple(rest)
+        case _:
+            return ("owner", *rest)
 
 
 def _release(field: str, rest: list[str], value: object, merged: Merged) -> Path | None:

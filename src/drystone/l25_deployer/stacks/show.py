@@ -206,7 +206,7 @@ def _shown(path: StackPath, value: Leaf) -> str:
 def _single(path: StackPath, value: Leaf) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if path[-1] == "memory" and isinstance(value, int):
+    if path[-1] in ("memory", "storage") and isinstance(value, int):
         return show_size(value)
     if isinstance(value, str) and _SPELLED.fullmatch(value) and _DURATIONS & set(path):
         return show_duration(msgspec.convert(value, timedelta))

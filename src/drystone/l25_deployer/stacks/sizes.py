@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from drystone.l25_deployer.stacks.accounting import Measure
 from drystone.l25_deployer.stacks.model import Cache, Stacks, StaticArtifact
 
 INSTANCE = "instance"
@@ -22,6 +23,10 @@ class PartSize(msgspec.Struct, frozen=True):
         most: How many there may be.
         cpu: CPUs of one; 0 of what has none of its own.
         memory: Bytes of memory of one; likewise.
+        storage: Bytes that one may hold, where its descriptor says it.
+        size: Class of its engine, where there are classes.
+        units: Parts of one that are paid each, such as shards.
+        tags: Its own, in addition to those of its service.
     """
 
     kind: str
@@ -30,6 +35,10 @@ class PartSize(msgspec.Struct, frozen=True):
     most: int = 1
     cpu: float = 0.0
     memory: int = 0
+    storage: int = 0
+    size: str = ""
+    units: int = 1
+    tags: dict[str, str] = {}
 
 
 class ServiceSize(msgspec.Struct, frozen=True):
@@ -54,6 +63,30 @@ class ServiceSize(msgspec.Struct, frozen=True):
     business_unit: str | None
     tags: dict[str, str]
     parts: tuple[PartSize, ...]
+
+
+class UsedPart(msgspec.Struct, frozen=True):
+    """One instance, or one resource, for some time; of several that are alike the times are added up.
+
+    Attributes:
+        part: How large it is.
+        milliseconds: For how long it was there.
+    """
+
+    part: PartSize
+    milliseconds: int
+
+
+class UsedService(msgspec.Struct, frozen=True):
+    """What a service had in a month, while it was charged to the same.
+
+    Attributes:
+        owner: Whom it is charged to; without parts.
+        parts: What it had.
+    """
+
+    owner: ServiceSize
+    parts: tuple[UsedPart, ...] = ()
 
 
 def size_of(stacks: Stacks, counts: Mapping[str, int] | None = None) -> ServiceSize:
@@ -86,6 +119,15 @@ def _instances(stacks: Stacks, counts: Mapping[str, int]) -> Iterator[PartSize]:
 
 
 def _resources(stacks: Stacks) -> Iterator[PartSize]:
+    measures = stacks.environment.accounting.resources
     for name, resource in sorted(stacks.eternal.resources.items()):
-        memory = resource.memory if isinstance(resource, Cache) else 0
-        yield PartSize(str(resource.__struct_config__.tag), name, memory=memory)
+        said = measures.get(name, Measure())
+        yield PartSize(
+            str(resource.__struct_config__.tag),
+            name,
+            memory=resource.memory if isinstance(resource, Cache) else 0,
+            storage=said.storage,
+            size=said.size,
+            units=said.units,
+            tags=said.tags,
+        )

@@ -43,8 +43,24 @@ class Untagged(msgspec.Struct, frozen=True):
     lacks: tuple[str, ...]
 
 
+class PassedBudget(msgspec.Struct, frozen=True):
+    """A budget that a month of what is deployed would pass.
+
+    Attributes:
+        by: A tag.
+        key: Its value.
+        budget: What may be spent, as a decimal number.
+        now: What a month costs with as many instances as there are.
+    """
+
+    by: By
+    key: str
+    budget: str
+    now: str
+
+
 class CostReport(msgspec.Struct, frozen=True):
-    """What a month costs, as estimated from sizes and a table of prices; what depends on use is not in it.
+    """What a month costs, or has cost, by sizes and a table of prices; what depends on use is not in it.
 
     Attributes:
         by: Which tag parts the lines.
@@ -56,6 +72,9 @@ class CostReport(msgspec.Struct, frozen=True):
         whole: All of them together.
         untagged: Services that nobody, or not everybody who should, can be charged for.
         chart: The lines as an SVG picture.
+        month: Of what was there in this month, for as long as it was; an estimate of what is there now when None.
+        tag: The further tag that parts the lines in place of ``by``.
+        passed: Budgets that a month of what is deployed would pass.
     """
 
     by: By
@@ -67,26 +86,39 @@ class CostReport(msgspec.Struct, frozen=True):
     whole: CostLine
     untagged: list[Untagged]
     chart: str
+    month: str | None = None
+    tag: str | None = None
+    passed: list[PassedBudget] = []
 
 
 class CostsApi(Api):
     """Tell what services cost."""
 
     name: ClassVar[str] = "costs"
-    errors = (errors.PriceTableRefused,)
+    errors = (errors.PriceTableRefused, errors.BudgetsRefused, errors.MonthRefused)
 
     @call("GET", "/v1/costs")
     @abc.abstractmethod
     async def report(
-        self, ctx: Context, *, by: By = "service", environment: str | None = None
+        self,
+        ctx: Context,
+        *,
+        by: By = "service",
+        environment: str | None = None,
+        month: str | None = None,
+        tag: str | None = None,
     ) -> CostReport:
-        """Estimate a month of everything that is deployed.
+        """Estimate a month of everything that is deployed, or add up one that was.
 
         Args:
             ctx: Who asks.
             by: Which tag parts the lines.
             environment: Only what is deployed there.
+            month: What was there in this month, as ``2026-01``, for as long as it was; in place of an estimate.
+            tag: Name of a further tag that parts the lines in place of ``by``.
 
         Raises:
+            BudgetsRefused: The table of budgets has mistakes.
+            MonthRefused: The month is no month.
             PriceTableRefused: The table has mistakes.
         """

@@ -8,17 +8,28 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from drystone.l25_deployer.stacks.sizes import INSTANCE, PartSize, ServiceSize
+from drystone.l25_deployer.stacks.sizes import (
+    INSTANCE,
+    PartSize,
+    ServiceSize,
+    UsedPart,
+    UsedService,
+)
 from drystone.l80_governance.costs.prices import PriceTable, Rate
 
 HOURS = Decimal(730)
 """Hours in a month: a twelfth of a year of 365 days, as clouds bill."""
+
+_MILLISECONDS = HOURS * 3_600_000
+_SPENT = Decimal("1e-12")
+"""To so much what was spent on one part is rounded; sums of such amounts are exact."""
 
 UNTAGGED = "(untagged)"
 
 EXACT = Context(prec=120, traps=[Inexact, Overflow, DivisionByZero, InvalidOperation])
 """Never rounds: it fails rather."""
 
+_ROUNDING = Context(prec=60)
 _GIB = Decimal(2**30)
 
 By: TypeAlias = Literal["service", "team", "business-unit", "cost-centre", "environment", "tier"]
@@ -59,25 +70,49 @@ class Cost(msgspec.Struct, frozen=True):
 def cost_of_part(part: PartSize, table: PriceTable) -> Cost:
     """Return what a month of some instances, or of one resource, costs."""
     rate = table.instance if part.kind == INSTANCE else table.resources.get(part.kind)
-    if rate is None:
+    if rate is None or (rate.size_hour and part.size not in rate.size_hour):
         return Cost(unpriced=(f"{part.kind} {part.name}",))
-    one = _one(part, rate)
+    one = EXACT.add(_fixed(part, rate), EXACT.multiply(_hour(part, rate), HOURS))
     return Cost(EXACT.multiply(one, Decimal(part.count)), EXACT.multiply(one, Decimal(part.most)))
 
 
-def _one(part: PartSize, rate: Rate) -> Decimal:
+def _hour(part: PartSize, rate: Rate) -> Decimal:
+    """Return what one costs for each hour."""
     memory = EXACT.divide(Decimal(part.memory), _GIB)
-    cpu = Decimal(str(part.cpu))
-    hour = EXACT.add(
+    return _sum(
         rate.hour,
-        EXACT.add(EXACT.multiply(cpu, rate.cpu_hour), EXACT.multiply(memory, rate.gib_hour)),
+        EXACT.multiply(Decimal(str(part.cpu)), rate.cpu_hour),
+        EXACT.multiply(memory, rate.gib_hour),
+        EXACT.multiply(Decimal(part.units), rate.unit_hour),
+        rate.size_hour.get(part.size, Decimal(0)),
     )
-    return EXACT.add(rate.month, EXACT.multiply(hour, HOURS))
+
+
+def _fixed(part: PartSize, rate: Rate) -> Decimal:
+    """Return what one costs for a month, whatever the hours."""
+    storage = EXACT.divide(Decimal(part.storage), _GIB)
+    return EXACT.add(rate.month, EXACT.multiply(storage, rate.gib_month))
+
+
+def _sum(*amounts: Decimal) -> Decimal:
+    whole = Decimal(0)
+    for amount in amounts:
+        whole = EXACT.add(whole, amount)
+    return whole
 
 
 def cost_of(size: ServiceSize, table: PriceTable) -> Cost:
     """Return what a month of a service costs."""
     return total(cost_of_part(part, table) for part in size.parts)
+
+
+def spent_on(used: UsedPart, table: PriceTable) -> Cost:
+    """Return what one part has cost for the time for which it was there; a month is :data:`HOURS`."""
+    month = cost_of_part(used.part, table)
+    amount = _ROUNDING.divide(
+        EXACT.multiply(month.now, Decimal(used.milliseconds)), _MILLISECONDS
+    ).quantize(_SPENT)
+    return Cost(amount, amount, month.unpriced)
 
 
 def total(costs: Iterable[Cost]) -> Cost:
@@ -88,12 +123,45 @@ def total(costs: Iterable[Cost]) -> Cost:
     return whole
 
 
-def by_key(sizes: Sequence[ServiceSize], table: PriceTable, by: By) -> dict[str, Cost]:
-    """Return what a month costs by the values of a tag, the dearest first; what has none is :data:`UNTAGGED`."""
-    found: dict[str, Cost] = {}
-    for size in sizes:
-        key = KEYS[by](size) or UNTAGGED
-        found[key] = found.get(key, Cost()) + cost_of(size, table)
+def by_key(
+    sizes: Sequence[ServiceSize], table: PriceTable, by: By, tag: str | None = None
+) -> dict[str, Cost]:
+    """Return what a month costs by the values of a tag, the dearest first; what has none is :data:`UNTAGGED`.
+
+    Args:
+        sizes: What is deployed.
+        table: The prices.
+        by: Which tag.
+        tag: Which further tag in its place; a resource's own goes before that of its service.
+    """
+    parts = ((size, part, cost_of_part(part, table)) for size in sizes for part in size.parts)
+    return _summed(parts, _keys(sizes, by, tag), by, tag)
+
+
+def spent_by_key(
+    uses: Sequence[UsedService], table: PriceTable, by: By, tag: str | None = None
+) -> dict[str, Cost]:
+    """Return what was spent, as :func:`by_key` returns what a month costs."""
+    parts = ((use.owner, one.part, spent_on(one, table)) for use in uses for one in use.parts)
+    return _summed(parts, _keys([use.owner for use in uses], by, tag), by, tag)
+
+
+def _keys(sizes: Iterable[ServiceSize], by: By, tag: str | None) -> list[str]:
+    """Return the values that a line is shown for, although nothing may be charged to it."""
+    return [] if tag else [KEYS[by](size) or UNTAGGED for size in sizes]
+
+
+def _summed(
+    parts: Iterable[tuple[ServiceSize, PartSize, Cost]],
+    keys: Iterable[str],
+    by: By,
+    tag: str | None,
+) -> dict[str, Cost]:
+    found = dict.fromkeys(keys, Cost())
+    for size, part, cost in parts:
+        value = part.tags.get(tag, size.tags.get(tag)) if tag else KEYS[by](size)
+        key = value or UNTAGGED
+        found[key] = found.get(key, Cost()) + cost
     return dict(sorted(found.items(), key=lambda item: (-item[1].now, item[0])))
 
 

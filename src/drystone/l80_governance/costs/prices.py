@@ -23,12 +23,23 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         cpu_hour: For a CPU for an hour.
         gib_hour: For a GiB of memory for an hour.
         month: For a month, whatever its size.
+        gib_month: For a GiB that it may hold, for a month.
+        unit_hour: For each part that is paid, such as a shard, for an hour.
+        size_hour: For an hour, by the class of its engine; a class that is not there has no price.
     """
 
     hour: Decimal = Decimal(0)
     cpu_hour: Decimal = Decimal(0)
     gib_hour: Decimal = Decimal(0)
     month: Decimal = Decimal(0)
+    gib_month: Decimal = Decimal(0)
+    unit_hour: Decimal = Decimal(0)
+    size_hour: dict[str, Decimal] = {}
+
+    def amounts(self) -> dict[str, Decimal]:
+        """Return every amount by what it is called in a table."""
+        flat = {name: getattr(self, name) for name in self.__struct_fields__ if name != "size_hour"}
+        return flat | {f"size_hour.{name}": amount for name, amount in self.size_hour.items()}
 
 
 class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,8 +80,8 @@ def read_table(text: str, file: str) -> PriceTable:
         raise PriceTableRefused(f"{file}: currency: write three capital letters, such as EUR")
     rates = {"instance": table.instance, **table.resources}
     for name, rate in rates.items():
-        for key in rate.__struct_fields__:
-            _require_amount(getattr(rate, key), f"{file}: {name}.{key}")
+        for key, amount in rate.amounts().items():
+            _require_amount(amount, f"{file}: {name}.{key}")
     return table
 
 
@@ -84,5 +95,5 @@ def _require_amount(amount: Decimal, where: str) -> None:
 
 def table_of_the_platform() -> PriceTable:
     """Return the table that comes with the platform."""
-    name = "fargate.toml"
+    name = "aws.toml"
     return read_table((files(__package__) / "tables" / name).read_text(), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,16 +10,34 @@ from typing_extensions import override
 
 from drystone.l25_deployer.cost_words import CostView
 from drystone.l25_deployer.estimates import Estimates
-from drystone.l80_governance.costs.api import CostLine, CostReport, CostsApi, Untagged
+from drystone.l80_governance.costs.api import (
+    CostLine,
+    CostReport,
+    CostsApi,
+    PassedBudget,
+    Untagged,
+)
+from drystone.l80_governance.costs.budgets import Budget, passed, read_budgets
 from drystone.l80_governance.costs.chart import chart
-from drystone.l80_governance.costs.domain import By, Cost, by_key, cost_of, lacking, shown, total
-from drystone.l80_governance.costs.errors import PriceTableRefused
+from drystone.l80_governance.costs.domain import (
+    By,
+    Cost,
+    by_key,
+    cost_of,
+    lacking,
+    shown,
+    spent_by_key,
+    total,
+)
+from drystone.l80_governance.costs.errors import BudgetsRefused, MonthRefused, PriceTableRefused
 from drystone.l80_governance.costs.prices import PriceTable, read_table, table_of_the_platform
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.contract import Context
     from drystone.l25_deployer.operations.api import OperationsApi
     from drystone.l25_deployer.stacks.sizes import ServiceSize
+
+_MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
 
 
 class Prices:
@@ -46,6 +65,33 @@ class Prices:
                 f"{self._file} cannot be read: {e}; the setting costs.prices names it"
             ) from e
         return read_table(text, str(self._file))
+
+
+class Budgets:
+    """What may be spent; read anew each time.
+
+    Args:
+        file: The table; there are no budgets when None.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+
+    def all(self) -> tuple[Budget, ...]:
+        """Return all of them.
+
+        Raises:
+            BudgetsRefused: The table cannot be read, or has mistakes.
+        """
+        if self._file is None:
+            return ()
+        try:
+            text = self._file.read_text()
+        except (OSError, UnicodeDecodeError) as e:
+            raise BudgetsRefused(
+                f"{self._file} cannot be read: {e}; the setting costs.budgets names it"
+            ) from e
+        return read_budgets(text, str(self._file))
 
 
 class Estimator(Estimates):
@@ -81,20 +127,35 @@ class Costs(CostsApi):
     Args:
         operations: Tells how large it is.
         prices: The table.
+        budgets: What may be spent.
     """
 
-    def __init__(self, operations: OperationsApi, prices: Prices) -> None:
+    def __init__(self, operations: OperationsApi, prices: Prices, budgets: Budgets) -> None:
         self._operations = operations
         self._prices = prices
+        self._budgets = budgets
 
     @override
     async def report(
-        self, ctx: Context, *, by: By = "service", environment: str | None = None
+        self,
+        ctx: Context,
+        *,
+        by: By = "service",
+        environment: str | None = None,
+        month: str | None = None,
+        tag: str | None = None,
     ) -> CostReport:
-        table = self._prices.table()
+        if month is not None and not _MONTH.fullmatch(month):
+            raise MonthRefused(f"'{month}' is no month; write one like 2026-01")
+        table, budgets = self._prices.table(), self._budgets.all()
         every = await self._operations.sizes(ctx)
         sizes = [one for one in every if environment in {None, one.environment}]
-        costs = by_key(sizes, table, by)
+        if month is None:
+            costs = by_key(sizes, table, by, tag)
+        else:
+            uses = await self._operations.uses(ctx, month=month)
+            chosen = [one for one in uses if environment in {None, one.owner.environment}]
+            costs = spent_by_key(chosen, table, by, tag)
         return CostReport(
             by=by,
             currency=table.currency,
@@ -108,7 +169,17 @@ class Costs(CostsApi):
                 for size in sizes
                 if (lacks := lacking(size))
             ],
-            chart=chart(costs, title=f"Costs of a month by {by}", currency=table.currency),
+            chart=chart(
+                costs,
+                title=f"Costs of {month or 'a month'} by {tag or by}",
+                currency=table.currency,
+            ),
+            month=month,
+            tag=tag,
+            passed=[
+                PassedBudget(one.by, one.key, f"{one.amount:f}", f"{cost.now:f}")
+                for one, cost in passed(budgets, every, table)
+            ],
         )
 
 

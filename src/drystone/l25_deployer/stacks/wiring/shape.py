@@ -23,7 +23,7 @@ COMMON = {
     "shared_from": "an own resource is made in place of the shared one",
     "protect": NOW,
     "alarms": "nobody is told yet",
-    "tags": "tags are not recorded yet",
+    "tags": NOW,
 }
 """What becomes of the keys that every resource has."""
 

@@ -17,19 +17,27 @@ By = Literal["service", "team", "business-unit", "cost-centre", "environment", "
 async def costs(
     *,
     by: Annotated[By, Parameter(help="Which tag parts the lines.")] = "service",
+    tag: Annotated[
+        str | None, Parameter(help="A further tag that parts the lines, in place of --by.")
+    ] = None,
+    month: Annotated[
+        str | None,
+        Parameter(help="What was there in this month, such as 2026-01, for as long as it was."),
+    ] = None,
     svg: Annotated[bool, Parameter(help="Print a chart, as an SVG picture.")] = False,
     env: OneEnvironment = None,
     shared: Shared = NOTHING_SAID,
 ) -> None:
     """Estimate what a month costs: sizes times a table of prices.
 
-    Tells which services lack tags, and what the table has no price for. What depends on use is not in it.
+    Tells which services lack tags, which budgets would be passed, and what the table has no price for. What depends on use is not
+    in it. With --month it adds up what instances and resources have cost by the hours for which they were there.
     """
     if svg and shared.json:
         raise Misuse("--svg and --json both say what to print; leave one of them out")
     out = Terminal(json=shared.json)
     async with costs_of(shared.folder) as api:
-        report = await api.report(context(), by=by, environment=env)
+        report = await api.report(context(), by=by, environment=env, month=month, tag=tag)
     if svg:
         out.line(report.chart.rstrip())
         return

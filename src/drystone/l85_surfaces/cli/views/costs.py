@@ -20,7 +20,11 @@ _CENT = Decimal("0.01")
 def costs(report: CostReport, *, paint: Paint = PLAIN, width: int | None = None) -> Iterator[str]:
     """One line per value of the tag, and what is missing."""
     if not report.lines:
-        yield "nothing is deployed"
+        yield (
+            "nothing is deployed"
+            if report.month is None
+            else f"nothing is written down of {report.month}"
+        )
         return
     rows = [
         (
@@ -31,12 +35,16 @@ def costs(report: CostReport, *, paint: Paint = PLAIN, width: int | None = None)
         )
         for line in [*report.lines, report.whole]
     ]
-    headings = (report.by, f"{report.currency} a month", "at most", "unpriced")
+    span = report.month or "a month"
+    headings = (report.tag or report.by, f"{report.currency} {span}", "at most", "unpriced")
     yield from table(headings, rows, paint=paint, width=width)
     yield ""
     yield f"prices: {report.prices}, {report.date} ({report.source})"
     if unpriced := sorted(set(report.whole.unpriced)):
         yield paint(f"without a price: {', '.join(unpriced)}", Style.WARN)
+    for over in report.passed:
+        text = f"over budget: {over.by} {over.key}: {_shown(over.now)} of {_shown(over.budget)} {report.currency} a month"
+        yield paint(text, Style.WARN)
     for one in report.untagged:
         yield paint(f"untagged: {one.service} lacks {', '.join(one.lacks)}", Style.WARN)
 
