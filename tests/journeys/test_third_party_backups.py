@@ -41,7 +41,7 @@ async def kept() -> AsyncIterator[Place]:
 
 async def fill(platform: Place) -> None:
     """Let people write, as they do, and programs, with whatever bytes they have."""
-    account = {"json": {"data": {"password": ALICE[1]}}}
+    account: dict[str, Any] = {"json": {"data": {"password": ALICE[1]}}}
     made = await platform.get("kinto", "/v1/accounts/alice", method="PUT", **account)
     assert made.status_code == 201, made.text
     for number in range(40):
@@ -115,6 +115,19 @@ async def objects(platform: Place) -> dict[str, tuple[bytes, dict[str, str]]]:
         return {key: (said["Body"].read(), said["Metadata"]) for key, said in read.items()}
 
 
+def secrets_of(home: Path) -> list[bytes]:
+    """Return the passwords and keys of the services."""
+    files = [path for path in (home / "secrets").rglob("*") if path.is_file()]
+    assert files
+    return [path.read_bytes() for path in files]
+
+
+def contains(folder: Path, *words: bytes) -> list[Path]:
+    """Return the files below a folder that hold one of these words."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if any(word in path.read_bytes() for word in words)]
+
+
 async def compare(
     platform: Place, before: Rows, held: dict[str, tuple[bytes, dict[str, str]]]
 ) -> None:
@@ -167,11 +180,17 @@ async def test_rows_and_objects_survive_a_loss_a_destroy_and_the_end_of_the_mach
     elsewhere = tmp_path / "elsewhere"
     await line.must("backup", "--platform", "--to", elsewhere)
     (whole,) = [path for path in elsewhere.iterdir() if not path.name.startswith(".")]
+    assert not contains(whole, b"alice", b"hello, wall", *secrets_of(kept.home))
+    key = tmp_path / "kept-elsewhere"
+    await line.must("backup-key", "--to", key)
     await stop(line)
     await asyncio.to_thread(shutil.rmtree, kept.home)
     new = Place(CommandLine(short_home("jnr"), {"DRYSTONE_RUNTIME": "processes"}), kept.port)
     try:
-        said = await new.drystone.must("recover", "--from", whole)
+        refused = await new.drystone.run("recover", "--from", whole)
+        assert (refused.code, "is sealed with the key" in refused.err) == (1, True), refused.err
+        assert not new.home.exists()
+        said = await new.drystone.must("recover", "--from", whole, "--key", key)
         assert "recovered in" in said.out
         await compare(new, before, held)
     finally:

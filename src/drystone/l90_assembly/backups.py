@@ -16,22 +16,24 @@ from drystone.l25_deployer.backups.domain import Manifest, new_id
 from drystone.l25_deployer.backups.errors import BackupWrong
 from drystone.l25_deployer.backups.returning import Return, pending_file
 from drystone.l25_deployer.backups.schedule import Schedule
+from drystone.l25_deployer.backups.seals import Seals
 from drystone.l25_deployer.backups.service import Backups
 from drystone.l25_deployer.backups.store import (
     BackupStore,
     drafted,
-    parts_of,
     publish,
     read_manifest,
-    require_whole,
 )
 from drystone.l25_deployer.backups.whole import OwnTables, WholeBackups
 from drystone.l25_deployer.backups.whole_domain import TABLES
+from drystone.l25_deployer.local.ending import finished
 from drystone.l25_deployer.local.resources.copies import Measure, differences
 from drystone.l25_deployer.local.resources.port import Owner
 from drystone.l25_deployer.stacks.model import Bucket, Postgres
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
@@ -82,22 +84,29 @@ class PlatformTables(OwnTables):
 
         await self._supervisor.ensure(self._postgres.name)
         access = structs.replace(self._postgres.admin(), database=DATABASE)
+        seals = Seals(self._home.path)
         async with drafted(place) as draft:
-            dumped = await dumps.dump(access, draft / _FILE)
-            manifest = Manifest(
-                id=new_id(self._clock.now()),
-                type="tables",
-                environment=_OWNER.environment,
-                service=_OWNER.service,
-                resource=_OWNER.resource,
-                reason="platform",
-                by="platform",
-                at=dumped.at,
-                parts=await asyncio.to_thread(parts_of, draft),
-                holds=_measures(dumped.tables),
-            )
+            with seals.staged() as plain:
+                dumped = await dumps.dump(access, plain / _FILE)
+                said = self._described(dumped.at)
+                sealing = asyncio.to_thread(
+                    seals.seal, plain, draft, said, _measures(dumped.tables), self._clock.now()
+                )
+                manifest = await finished(sealing)
             await asyncio.to_thread(publish, draft, place, manifest)
         return manifest
+
+    def _described(self, at: datetime) -> Manifest:
+        return Manifest(
+            id=new_id(self._clock.now()),
+            type="tables",
+            environment=_OWNER.environment,
+            service=_OWNER.service,
+            resource=_OWNER.resource,
+            reason="platform",
+            by="platform",
+            at=at,
+        )
 
 
 async def bring_tables_back(home: Home, admin: DatabaseAccess, role: str) -> None:
@@ -122,9 +131,11 @@ async def bring_tables_back(home: Home, admin: DatabaseAccess, role: str) -> Non
 
     folder = home.path / msgspec.json.decode(written, type=Return).backup
     manifest = read_manifest(folder)
-    await asyncio.to_thread(require_whole, folder, manifest.parts)
-    scratch = await dumps.lay_out(admin, _SCRATCH, folder / _FILE, role=role)
-    found = differences(manifest.holds, _measures(await dumps.measure(scratch)))
+    seals = Seals(home.path)
+    holds = await asyncio.to_thread(seals.holds, manifest, folder)
+    async with seals.opened(folder, manifest) as plain:
+        scratch = await dumps.lay_out(admin, _SCRATCH, plain / _FILE, role=role)
+    found = differences(holds, _measures(await dumps.measure(scratch)))
     if found:
         raise BackupWrong(f"{folder} does not give back what it was made of: {'; '.join(found)}")
     await dumps.put_in_place(admin, scratch.database, DATABASE)
@@ -141,7 +152,9 @@ async def copyist_of(
     """Return what makes backups of single resources; what an earlier one has left unfinished is gone."""
     store = BackupStore(settings.backups.folder or home.path / "backups")
     await asyncio.to_thread(store.clean)
-    return Copyist(store, home=home.path, provisioner=provisioner, clock=clock, log=log)
+    copyist = Copyist(store, home=home.path, provisioner=provisioner, clock=clock, log=log)
+    await asyncio.to_thread(copyist.seals.clean)
+    return copyist
 
 
 def backups_of(

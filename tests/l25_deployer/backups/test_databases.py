@@ -59,7 +59,7 @@ async def test_a_trial_compares_every_table_and_its_report_is_kept(kept: Kept) -
     assert (found.trials[0].compared, found.trials[0].counted) == (1, 500)
 
 
-@pytest.mark.parametrize("part", ["database.dump", "manifest.json", "SHA256SUMS"])
+@pytest.mark.parametrize("part", ["database.dump.sealed", "manifest.json", "SHA256SUMS"])
 async def test_a_damaged_byte_is_found_before_anything_changes(kept: Kept, part: str) -> None:
     await kept.run(FILLED)
     await kept.take("db")
@@ -89,12 +89,12 @@ async def test_a_backup_of_a_newer_platform_is_refused(kept: Kept) -> None:
     found = (await kept.backups("db")).backups[0]
     file = Path(found.folder, "manifest.json")
     content = file.read_bytes()
-    file.write_bytes(content.replace(b'"format": 1', b'"format": 2'))
+    file.write_bytes(content.replace(b'"format": 2', b'"format": 3'))
 
-    with pytest.raises(BackupUnknown, match=r"format 2.*knows format 1"):
+    with pytest.raises(BackupUnknown, match=r"format 3.*knows format 2"):
         await kept.restore("db", found.id)
 
-    assert any("format 2" in text for text in (await kept.backups("db")).unreadable)
+    assert any("format 3" in text for text in (await kept.backups("db")).unreadable)
     file.write_bytes(content)
 
 

@@ -19,6 +19,7 @@ from drystone.l00_kernel.home import Home
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l25_deployer.api import DeployerApi
 from drystone.l25_deployer.backups.errors import BackupDamaged, BackupUnknown, NoSuchBackup
+from drystone.l25_deployer.backups.keys import BackupKey, KeyRing
 from drystone.l25_deployer.backups.recovering import HomeNotEmpty, begin, read_whole, under_way
 from drystone.l25_deployer.backups.whole_domain import CameBack, Whole, data_age, layers_of
 from drystone.l25_deployer.backups.whole_domain import Kept as KeptInWhole
@@ -43,6 +44,7 @@ class Saved(msgspec.Struct, frozen=True):
     rows: object
     word: str
     told: list[str]
+    key: BackupKey
 
 
 def queue_at(endpoint: str, access_key: str, secret_key: str) -> Any:
@@ -71,7 +73,8 @@ async def saved(whole: Platform) -> AsyncIterator[Saved]:
     said = await told(whole.platform.backups.take_whole(ASKING, folder=str(place)))
     (folder,) = [path for path in place.iterdir() if not path.name.startswith(".")]
     word = await kept.value("word", "value")
-    yield Saved(folder, (await kept.run(ROWS))[0][0], word, [one.text for one in said])
+    key = KeyRing(whole.folder / "h").all()[-1]
+    yield Saved(folder, (await kept.run(ROWS))[0][0], word, [one.text for one in said], key)
     await told(
         whole.platform.deployer.destroy(
             ASKING,
@@ -89,7 +92,7 @@ async def test_everything_comes_back_in_an_empty_home_though_the_agent_dies_in_b
     with short_folder() as folder:
         home, port = folder / "h", free_port()
         whole = read_whole(saved.folder, lambda _: None)
-        begin(home, saved.folder, whole, datetime.now(UTC))
+        begin(home, saved.folder, whole, datetime.now(UTC), saved.key)
         agent = start_agent(home, port, {"DRYSTONE_FAULT": "backup.names.swapped:kill"})
         assert agent.wait(60) == -9
 
@@ -132,11 +135,11 @@ async def test_a_home_that_was_half_unpacked_is_unpacked_again_and_another_is_re
 ) -> None:
     whole, now = read_whole(saved.folder, lambda _: None), datetime.now(UTC)
     home = tmp_path / "h"
-    begin(home, saved.folder, whole, now)
+    begin(home, saved.folder, whole, now, saved.key)
     (home / "home.json").unlink()  # the last that is put in place
     (home / "services").rename(home / ".recovering")
 
-    known = begin(home, saved.folder, whole, now + timedelta(hours=1))
+    known = begin(home, saved.folder, whole, now + timedelta(hours=1), saved.key)
 
     assert known.since == now
     assert (home / "services/dev/phoenix/service.json").exists()
@@ -157,10 +160,10 @@ async def test_a_home_that_was_half_unpacked_is_unpacked_again_and_another_is_re
     [
         "manifest.json",
         "SHA256SUMS",
-        "home.tar",
-        "resources/dev/phoenix/db/database.dump",
+        "home.tar.sealed",
+        "resources/dev/phoenix/db/database.dump.sealed",
         "resources/dev/phoenix/db/manifest.json",
-        "resources/dev/phoenix/state/files.tar",
+        "resources/dev/phoenix/state/files.tar.sealed",
     ],
 )
 @pytest.mark.parametrize("how", ["flipped", "cut", "gone"])
@@ -192,7 +195,7 @@ async def test_a_newer_backup_is_refused(saved: Saved, tmp_path: Path) -> None:
     copy = tmp_path / "b"
     shutil.copytree(saved.folder, copy)
     content = (copy / "manifest.json").read_bytes()
-    (copy / "manifest.json").write_bytes(content.replace(b'"format": 1', b'"format": 7', 1))
+    (copy / "manifest.json").write_bytes(content.replace(b'"format": 2', b'"format": 7', 1))
 
     with pytest.raises(BackupUnknown, match="format 7"):
         read_whole(copy, lambda _: None)
@@ -214,7 +217,7 @@ async def test_what_has_no_backup_is_named_and_secrets_are_closed_to_others(save
     assert [text for text in whole.left_out if "phoenix" in text] == [
         "hot of phoenix.dev: its type has no backup"
     ]
-    assert whole.states == {"states/aws": "engines/aws/data/state.sqlite"}
+    assert whole.states == {"states/aws.sealed": "engines/aws/data/state.sqlite"}
     for path in saved.folder.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
     sums = (saved.folder / "SHA256SUMS").read_text().splitlines()

@@ -106,6 +106,8 @@ class BackupsApi(Api):
         errors.BackupUnknown,
         errors.BackupWrong,
         errors.RestoreNotConfirmed,
+        errors.BackupSealed,
+        errors.KeysDamaged,
         DiskFull,
     )
 
@@ -180,6 +182,7 @@ class BackupsApi(Api):
             NoSuchBackup: There is no such backup, or both a backup and a moment are named.
             NoBackup: The resource cannot go back to any moment.
             BackupDamaged: A file of it is not what was written; nothing was changed.
+            BackupSealed: The key that opens it is not here; nothing was changed.
             BackupWrong: It does not give back what it was made of; nothing was changed.
         """
 

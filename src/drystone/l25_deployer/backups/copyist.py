@@ -16,7 +16,7 @@ from drystone.l25_deployer.backups import places
 from drystone.l25_deployer.backups.domain import Manifest, Trial
 from drystone.l25_deployer.backups.errors import BackupWrong
 from drystone.l25_deployer.backups.returning import Return, pending, pending_file
-from drystone.l25_deployer.backups.store import make_folder, read_manifest, require_whole
+from drystone.l25_deployer.backups.store import make_folder, read_manifest
 from drystone.l25_deployer.backups.taking import Taking, owner_of
 from drystone.l25_deployer.local.copying import Copying
 from drystone.l25_deployer.local.resources.copies import LaidOut, differences
@@ -39,18 +39,21 @@ class Copyist(Taking, Copying):
         Raises:
             BackupDamaged: A file of it is not what was written.
             BackupUnknown: Another version of the platform wrote it.
-            BackupWrong: What came of it is not what it was made of.
+            BackupSealed: The key that opens it is not here.
+            BackupWrong: It is of something else, or what came of it is not what it was made of.
             PlatformError: The engine does not work.
         """
         manifest = read_manifest(folder)
         wanted = record.eternal[owner.resource]
         self._require_type(manifest, wanted)
-        await asyncio.to_thread(require_whole, folder, manifest.parts)
+        _require_owner(manifest, owner)
+        holds = await asyncio.to_thread(self.seals.holds, manifest, folder)
         driver = self._provisioner.driver(record, owner)
-        self._require_room(self._home, manifest.size, owner)
-        laid_out = await driver.lay_out(owner, wanted, folder)
+        self._require_room(self._home, 2 * manifest.size, owner)
+        async with self.seals.opened(folder, manifest) as plain:
+            laid_out = await driver.lay_out(owner, wanted, plain)
         try:
-            _require_equal(folder, differences(manifest.holds, await laid_out.holds()))
+            _require_equal(folder, differences(holds, await laid_out.holds()))
         except BaseException:
             with suppress(PlatformError):
                 await laid_out.discard()
@@ -78,6 +81,7 @@ class Copyist(Taking, Copying):
             began, at = self.clock.monotonic(), self.clock.now()
             manifest = read_manifest(folder)
             found: tuple[str, ...] = ()
+            holds = await asyncio.to_thread(self.seals.holds, manifest, folder)
             try:
                 _, laid_out = await self.lay_out(record, owner, folder)
                 await laid_out.discard()
@@ -87,8 +91,8 @@ class Copyist(Taking, Copying):
                 backup=manifest.id,
                 at=at,
                 seconds=round((self.clock.monotonic() - began).total_seconds(), 3),
-                compared=len(manifest.holds),
-                counted=sum(one.count for one in manifest.holds.values()),
+                compared=len(holds),
+                counted=sum(one.count for one in holds.values()),
                 differences=found,
             )
             self.store.add_trial(owner, trial)
@@ -148,6 +152,15 @@ class Copyist(Taking, Copying):
             for name, trouble in found
             if trouble is not None
         ]
+
+
+def _require_owner(manifest: Manifest, owner: Owner) -> None:
+    """Raises BackupWrong where a backup is of something else, which somebody has put there."""
+    found = Owner(manifest.environment, manifest.service, manifest.resource)
+    if found != owner:
+        raise BackupWrong(
+            f"the backup {manifest.id} is of {found.name}, and would replace {owner.name}; nothing was changed"
+        )
 
 
 def _require_equal(folder: Path, found: list[str]) -> None:

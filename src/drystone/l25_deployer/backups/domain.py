@@ -11,8 +11,14 @@ import msgspec
 
 from drystone.l25_deployer.local.resources.copies import Measure
 
-FORMAT = 1
-"""Of a backup's folder; raised when an older platform could no longer read it."""
+FORMAT = 2
+"""Of a backup's folder; raised when an older platform could no longer read it.
+
+1: its files are as the engines write them. 2: they are sealed.
+"""
+
+READABLE = frozenset({1, FORMAT})
+"""Formats that this version reads."""
 
 Reason: TypeAlias = Literal["asked", "scheduled", "before-restore", "final", "platform", "rewound"]
 
@@ -36,6 +42,20 @@ class Part(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class Seal(msgspec.Struct, frozen=True):
+    """How the files of a backup are sealed.
+
+    Attributes:
+        key: Name of the home's key.
+        wrapped: The backup's own key, encrypted with that.
+        holds: What the backup holds, encrypted.
+    """
+
+    key: str
+    wrapped: bytes
+    holds: bytes = b""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a backup is; the last file of it that is written.
 
@@ -53,7 +73,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         at: The moment of which the data is.
         seconds: How long it took.
         parts: Its files.
-        holds: What is in it, by name.
+        holds: What is in it, by name; on the disk in the seal where there is one.
+        seal: How its files are sealed; None for one that an older platform made, which are not.
     """
 
     format: int = FORMAT
@@ -70,6 +91,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     parts: tuple[Part, ...] = ()
     holds: dict[str, Measure] = {}
+    seal: Seal | None = None
+
+    @property
+    def about(self) -> bytes:
+        """What the backup says that it is of, to which its seal is bound."""
+        named = (self.id, self.type, self.environment, self.service, self.resource)
+        return "\0".join(named).encode()
 
     @property
     def size(self) -> int:

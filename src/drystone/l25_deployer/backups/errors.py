@@ -27,3 +27,15 @@ class BackupWrong(PlatformError):
 
 class RestoreNotConfirmed(Conflict):
     """A restore puts a copy in the place of data that is in use; the name of the resource confirms it."""
+
+
+class BackupSealed(Conflict):
+    """A backup is sealed with a key that is not here; nothing was changed."""
+
+
+class NoSuchKey(Invalid):
+    """This is no key of backups."""
+
+
+class KeysDamaged(PlatformError):
+    """The file with the keys of the backups cannot be read."""

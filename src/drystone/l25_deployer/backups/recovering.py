@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import IO, cast
 
 import msgspec
 
@@ -17,8 +18,11 @@ from drystone.l00_kernel.atomic import read_if_exists, sync_file_system, write_a
 from drystone.l00_kernel.errors import Conflict
 from drystone.l00_kernel.home import FORMAT_FILE
 from drystone.l25_deployer.backups.errors import BackupDamaged, NoSuchBackup
+from drystone.l25_deployer.backups.keys import BackupKey
 from drystone.l25_deployer.backups.places import HOME_NAMED, HOME_UNPACKED, RECOVERY_WRITTEN
 from drystone.l25_deployer.backups.returning import pending, pending_file
+from drystone.l25_deployer.backups.sealing import SUFFIX, BackupCipher, SealedReader
+from drystone.l25_deployer.backups.seals import Seals
 from drystone.l25_deployer.backups.store import (
     MANIFEST,
     make_folder,
@@ -28,7 +32,6 @@ from drystone.l25_deployer.backups.store import (
     require_whole,
 )
 from drystone.l25_deployer.backups.whole_domain import HOME, Recovering, Whole
-from drystone.l25_deployer.local.resources import folders
 from drystone.l25_deployer.local.resources.port import Owner
 
 RECOVERING, RECOVERED = "recovering.json", "recovered.json"
@@ -80,7 +83,9 @@ def under_way(home: Path) -> Recovering | None:
     return None if found is None else msgspec.json.decode(found, type=Recovering)
 
 
-def begin(home: Path, folder: Path, whole: Whole, now: datetime) -> Recovering:
+def begin(
+    home: Path, folder: Path, whole: Whole, now: datetime, key: BackupKey | None = None
+) -> Recovering:
     """Make a home of a backup, or go on with that; the platform can be started in it then.
 
     Args:
@@ -88,9 +93,11 @@ def begin(home: Path, folder: Path, whole: Whole, now: datetime) -> Recovering:
         folder: The backup.
         whole: What it says of itself.
         now: The time.
+        key: What opens it, where it is sealed; a recovery that has come far enough does without.
 
     Raises:
         HomeNotEmpty: There is something else.
+        BackupSealed: The key does not open it, or there is none; nothing was changed.
         OSError: There is no room.
     """
     known = under_way(home)
@@ -99,26 +106,39 @@ def begin(home: Path, folder: Path, whole: Whole, now: datetime) -> Recovering:
             raise HomeNotEmpty(
                 f"{home} is not empty: a recovery begins with nothing; choose another home, or move what is there away"
             )
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        known = Recovering(whole.id, str(folder), now)
-        write_atomically(home / RECOVERING, msgspec.json.encode(known))
-        RECOVERY_WRITTEN.reach()
     elif known.backup != whole.id:
         raise HomeNotEmpty(
             f"{home} is being recovered from {known.backup}: go on with that one (--from {known.folder}), or choose"
             " another home"
         )
-    if not (home / FORMAT_FILE).exists():
-        _unpack(home, folder, whole, known)
+    elif (home / FORMAT_FILE).exists():
+        return known
+    cipher = None
+    if whole.seal is not None:
+        cipher = Seals(home, key).cipher(whole.seal, whole.about, folder)
+    if known is None:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        known = Recovering(whole.id, str(folder), now)
+        write_atomically(home / RECOVERING, msgspec.json.encode(known))
+        RECOVERY_WRITTEN.reach()
+    _unpack(home, folder, whole, known, cipher)
     return known
 
 
-def _unpack(home: Path, folder: Path, whole: Whole, known: Recovering) -> None:
+def _unpack(
+    home: Path, folder: Path, whole: Whole, known: Recovering, cipher: BackupCipher | None
+) -> None:
+    from drystone.l25_deployer.local.resources import folders  # noqa: PLC0415 - with tarfile
+
     for left in home.iterdir():
         if left.name != RECOVERING:
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
     draft = home / _UNPACKING
-    folders.unpack(folder / HOME, draft)
+    if cipher is None:
+        folders.unpack(folder / HOME, draft)
+    else:
+        reading = SealedReader(cipher.pieces(folder, HOME))
+        folders.unpack_from(cast("IO[bytes]", reading), draft)
     for kept in whole.resources:
         owner = Owner(kept.environment, kept.service, kept.resource)
         path = pending_file(draft, owner)
@@ -127,7 +147,11 @@ def _unpack(home: Path, folder: Path, whole: Whole, known: Recovering) -> None:
         write_atomically(path, msgspec.json.encode(written))
     for part, inside in whole.states.items():
         make_folder((draft / inside).parent)
-        shutil.copyfile(folder / part, draft / inside)
+        if cipher is None:
+            shutil.copyfile(folder / part, draft / inside)
+        else:
+            (draft / inside).unlink(missing_ok=True)
+            cipher.open_file(folder, part.removesuffix(SUFFIX), draft / inside)
         (draft / inside).chmod(0o600)
     HOME_UNPACKED.reach()
     last = draft / FORMAT_FILE

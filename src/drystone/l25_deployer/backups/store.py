@@ -24,7 +24,7 @@ import msgspec
 
 from drystone.l00_kernel.atomic import append_lines, sync_file, sync_folder
 from drystone.l00_kernel.shortage import needs_room
-from drystone.l25_deployer.backups.domain import FORMAT, Manifest, Part, Trial
+from drystone.l25_deployer.backups.domain import FORMAT, READABLE, Manifest, Part, Trial
 from drystone.l25_deployer.backups.errors import BackupDamaged, BackupUnknown, NoSuchBackup
 from drystone.l25_deployer.backups.places import PARTS_WRITTEN, PUBLISHED, VERIFIED
 from drystone.l25_deployer.local.resources.port import Owner
@@ -37,7 +37,6 @@ DRAFT = ".draft-"
 _TRIALS, _TROUBLE = "trials.jsonl", "trouble.json"
 _ID = re.compile(r"[0-9]{8}t[0-9]{6}z-[0-9a-f]{4}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_PIECE = 1 << 20
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -128,10 +127,9 @@ class BackupStore:
 
     def clean(self) -> None:
         """Remove what was cut short; nobody may be making a backup."""
-        for draft in self.root.glob(f"services/*/*/*/{DRAFT}*"):
-            shutil.rmtree(draft, ignore_errors=True)
-        for draft in self.root.glob(f"platform/{DRAFT}*"):
-            shutil.rmtree(draft, ignore_errors=True)
+        for pattern in (f"services/*/*/*/{DRAFT}*", f"platform/{DRAFT}*"):
+            for draft in self.root.glob(pattern):
+                shutil.rmtree(draft, ignore_errors=True)
 
     def trials(self, owner: Owner) -> list[Trial]:
         """Return what became of trials to restore, the latest first."""
@@ -231,12 +229,9 @@ def parts_of(folder: Path) -> tuple[Part, ...]:
 
 def part_of(folder: Path, name: str) -> Part:
     """Read one file of a folder and say what it is."""
-    digest, size = hashlib.sha256(), 0
     with (folder / name).open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-            size += len(piece)
-    return Part(name, size, digest.hexdigest())
+        digest = hashlib.file_digest(file, "sha256")
+        return Part(name, file.tell(), digest.hexdigest())
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -275,7 +270,7 @@ def require_known(folder: Path, manifest: bytes) -> None:
         found = msgspec.json.decode(manifest, type=_Format).format
     except msgspec.MsgspecError as e:
         raise BackupDamaged(f"{folder / MANIFEST} cannot be read: {e}; take another backup") from e
-    if found != FORMAT:
+    if found not in READABLE:
         raise BackupUnknown(
             f"{folder} has format {found}, and this version of the platform knows format {FORMAT}:"
             " use the version that wrote it, or a newer one"

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import structs
+
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l00_kernel.shortage import LEAST_BYTES, DiskFull, needs_room, room_at
+from drystone.l00_kernel.shortage import LEAST_BYTES, DiskFull, full_disks, needs_room, room_at
 from drystone.l25_deployer.backups import places
 from drystone.l25_deployer.backups.domain import Manifest, Reason, new_id
 from drystone.l25_deployer.backups.errors import NothingToBackUp
-from drystone.l25_deployer.backups.store import (
-    BackupStore,
-    Trouble,
-    drafted,
-    parts_of,
-    publish,
-)
-from drystone.l25_deployer.local.resources.copies import NoBackup
+from drystone.l25_deployer.backups.seals import Seals
+from drystone.l25_deployer.backups.store import BackupStore, Trouble, drafted, publish
+from drystone.l25_deployer.local.ending import finished
+from drystone.l25_deployer.local.resources.copies import Copied, NoBackup
 from drystone.l25_deployer.local.resources.port import Owner
 
 if TYPE_CHECKING:
@@ -53,6 +51,7 @@ class Taking:
     ) -> None:
         self.store = store
         self.clock = clock
+        self.seals = Seals(home)
         self._home = home
         self._provisioner = provisioner
         self._log = log
@@ -125,35 +124,61 @@ class Taking:
         place: Path | None,
     ) -> Manifest:
         wanted, driver = record.eternal[owner.resource], self._provisioner.driver(record, owner)
-        began = self.clock.monotonic()
-        needed = await driver.room_for_copy(owner, wanted)
         id_ = new_id(self.clock.now())
-        place = place or self.store.folder(owner) / id_
-        self._require_room(place, needed, owner)
-        async with drafted(place) as draft:
-            places.COPYING.reach()
-            with needs_room(place.parent):
-                copied = await self._while_there_is_room(
-                    place, driver.back_up(owner, wanted, draft)
-                )
-            parts = await asyncio.to_thread(parts_of, draft)
-            manifest = Manifest(
-                id=id_,
-                type=str(wanted.__struct_config__.tag),
-                environment=record.environment,
-                service=record.service,
-                resource=owner.resource,
-                release=record.active,
-                version=version,
-                reason=reason,
-                by=by,
-                at=copied.at,
-                seconds=round((self.clock.monotonic() - began).total_seconds(), 3),
-                parts=parts,
-                holds=copied.holds,
-            )
-            await asyncio.to_thread(publish, draft, place, manifest)
-        return manifest
+        draft = Manifest(
+            id=id_,
+            type=str(wanted.__struct_config__.tag),
+            environment=record.environment,
+            service=record.service,
+            resource=owner.resource,
+            release=record.active,
+            version=version,
+            reason=reason,
+            by=by,
+            at=self.clock.now(),
+        )
+        return await self._made(
+            draft,
+            place or self.store.folder(owner) / id_,
+            await driver.room_for_copy(owner, wanted),
+            lambda folder: driver.back_up(owner, wanted, folder),
+        )
+
+    async def _made(
+        self,
+        draft: Manifest,
+        place: Path,
+        needed: int,
+        copy: Callable[[Path], Awaitable[Copied]],
+    ) -> Manifest:
+        """Make a backup of what is copied into a folder of the home.
+
+        Args:
+            draft: What the backup is, as far as that is known before.
+            place: Folder that it becomes.
+            needed: Bytes that it may take.
+            copy: Copies into an empty folder.
+
+        Raises:
+            PlatformError: As :meth:`take`.
+        """
+        began = self.clock.monotonic()
+        for folder in (place, self._home):
+            self._require_room(folder, needed, draft)
+        async with drafted(place) as folder:
+            with self.seals.staged() as plain:
+                places.COPYING.reach()
+                with needs_room(place.parent):
+                    copied = await self._while_there_is_room(place, copy(plain))
+                    draft = structs.replace(draft, at=copied.at)
+                    sealing = asyncio.to_thread(
+                        self.seals.seal, plain, folder, draft, copied.holds, self.clock.now()
+                    )
+                    sealed = await finished(sealing)
+            took = (self.clock.monotonic() - began).total_seconds()
+            manifest = structs.replace(sealed, seconds=round(took, 3))
+            await asyncio.to_thread(publish, folder, place, manifest)
+        return structs.replace(manifest, holds=copied.holds)
 
     async def rewind(
         self, record: ServiceRecord, owner: Owner, at: datetime, *, by: str
@@ -165,28 +190,23 @@ class Taking:
             PlatformError: The moment is out of reach, or the engine does not work.
         """
         wanted, driver = record.eternal[owner.resource], self._provisioner.driver(record, owner)
-        began, id_ = self.clock.monotonic(), new_id(self.clock.now())
-        place = self.store.folder(owner) / id_
-        needed = await driver.room_for_copy(owner, wanted)
-        self._require_room(place, needed, owner)
-        async with drafted(place) as draft:
-            rewinding = driver.rewind(owner, wanted, at, draft)
-            copied = await self._while_there_is_room(place, rewinding)
-            manifest = Manifest(
-                id=id_,
-                type=str(wanted.__struct_config__.tag),
-                environment=record.environment,
-                service=record.service,
-                resource=owner.resource,
-                reason="rewound",
-                by=by,
-                at=copied.at,
-                seconds=round((self.clock.monotonic() - began).total_seconds(), 3),
-                parts=await asyncio.to_thread(parts_of, draft),
-                holds=copied.holds,
-            )
-            await asyncio.to_thread(publish, draft, place, manifest)
-        return manifest
+        id_ = new_id(self.clock.now())
+        draft = Manifest(
+            id=id_,
+            type=str(wanted.__struct_config__.tag),
+            environment=record.environment,
+            service=record.service,
+            resource=owner.resource,
+            reason="rewound",
+            by=by,
+            at=at,
+        )
+        return await self._made(
+            draft,
+            self.store.folder(owner) / id_,
+            await driver.room_for_copy(owner, wanted),
+            lambda folder: driver.rewind(owner, wanted, at, folder),
+        )
 
     async def keep_history(self, plans: Mapping[type, list[BackupPlan]]) -> None:
         """Keep what is needed to go back to any moment, for the types whose plans say so.
@@ -208,7 +228,7 @@ class Taking:
             else:
                 await driver.end_history()
 
-    def _require_room(self, place: Path, needed: int, owner: Owner) -> None:
+    def _require_room(self, place: Path, needed: int, of: Owner | Manifest) -> None:
         """Begin nothing that would fill the disk, on which services write, too.
 
         Raises:
@@ -217,9 +237,9 @@ class Taking:
         room = room_at(place)
         if room.bytes < needed + 2 * LEAST_BYTES:
             raise DiskFull(
-                f"a backup of '{owner.resource}' of {owner.service} in {owner.environment} may take"
-                f" {needed / 1e6:.0f} MB, and the disk of {self.store.root} has {room.bytes / 1e6:.0f} MB: free space"
-                " there, or let the setting backups.folder name another disk"
+                f"a backup of '{of.resource}' of {of.service} in {of.environment} may take"
+                f" {needed / 1e6:.0f} MB, and the disk of {place} has {room.bytes / 1e6:.0f} MB: free space there, or, where"
+                " the backups fill it, let the setting backups.folder name another disk"
             )
 
     async def _while_there_is_room(self, place: Path, work: Awaitable[T]) -> T:
@@ -228,9 +248,9 @@ class Taking:
         try:
             while not task.done():
                 await asyncio.wait((task,), timeout=_LOOK_EVERY_S)
-                room = room_at(place)
-                if room.is_full and not task.done():
-                    raise DiskFull(f"{room.sentence()}; the backup was given up")
+                full = full_disks((place, self._home))
+                if full and not task.done():
+                    raise DiskFull(f"{full[0].sentence()}; the backup was given up")
         finally:
             if not task.done():
                 task.cancel()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.backups.api import BackupView, ResourceBackups, TrialView
 
 if TYPE_CHECKING:
@@ -11,8 +13,8 @@ if TYPE_CHECKING:
 
     from drystone.l25_deployer.backups.copyist import Copyist
     from drystone.l25_deployer.backups.domain import Manifest, Trial
-    from drystone.l25_deployer.backups.store import BackupStore
     from drystone.l25_deployer.local.records import ServiceRecord
+    from drystone.l25_deployer.local.resources.copies import Measure
     from drystone.l25_deployer.local.resources.port import Owner
 
 
@@ -30,7 +32,7 @@ def view(copyist: Copyist, record: ServiceRecord | None, owner: Owner) -> Resour
         every=plan.every.total_seconds() if plan is not None else None,
         keep=plan.keep.total_seconds() if plan is not None else None,
         restore_test=plan.restore_test.total_seconds() if plan is not None else None,
-        backups=[_backup(store, owner, one, proven.get(one.id)) for one in store.all(owner)],
+        backups=[_backup(copyist, owner, one, proven.get(one.id)) for one in store.all(owner)],
         trials=[_trial(one) for one in trials],
         trouble=f"{trouble.what} failed at {trouble.at:%Y-%m-%d %H:%M} UTC: {trouble.text}"
         if trouble is not None
@@ -39,7 +41,11 @@ def view(copyist: Copyist, record: ServiceRecord | None, owner: Owner) -> Resour
     )
 
 
-def _backup(store: BackupStore, owner: Owner, one: Manifest, proven: datetime | None) -> BackupView:
+def _backup(copyist: Copyist, owner: Owner, one: Manifest, proven: datetime | None) -> BackupView:
+    folder = copyist.store.folder(owner) / one.id
+    holds: dict[str, Measure] = {}
+    with suppress(PlatformError):  # sealed with a key that is not here
+        holds = copyist.seals.holds(one, folder)
     return BackupView(
         id=one.id,
         at=one.at,
@@ -48,9 +54,9 @@ def _backup(store: BackupStore, owner: Owner, one: Manifest, proven: datetime | 
         by=one.by,
         size=one.size,
         seconds=one.seconds,
-        parts=len(one.holds),
-        counted=sum(held.count for held in one.holds.values()),
-        folder=str(store.folder(owner) / one.id),
+        parts=len(holds),
+        counted=sum(held.count for held in holds.values()),
+        folder=str(folder),
         proven=proven,
     )
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import abc
 import asyncio
-import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import msgspec
 from typing_extensions import override
@@ -21,7 +20,7 @@ import drystone
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.shortage import LEAST_BYTES, DiskFull, room_at
 from drystone.l25_deployer.backups import places
-from drystone.l25_deployer.backups.domain import Manifest, new_id
+from drystone.l25_deployer.backups.domain import Manifest, Part, new_id
 from drystone.l25_deployer.backups.store import (
     MANIFEST,
     SUMS,
@@ -31,10 +30,10 @@ from drystone.l25_deployer.backups.store import (
 )
 from drystone.l25_deployer.backups.whole_domain import HOME, LEFT_OUT, Kept, Whole, kept_of, total
 from drystone.l25_deployer.local.ending import finished
-from drystone.l25_deployer.local.resources import folders
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.backups.copyist import Copyist
+    from drystone.l25_deployer.backups.sealing import BackupCipher
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.services import Services
     from drystone.l25_deployer.local.telling import Teller
@@ -112,22 +111,21 @@ class WholeBackups:
         clock = self._copyist.clock
         began, id_ = clock.monotonic(), new_id(clock.now())
         place = (folder or self._copyist.store.root / "platform") / id_
+        about = Whole(id=id_, platform="", place="", at=clock.now(), by=by).about
+        cipher, seal = await asyncio.to_thread(self._copyist.seals.begin, about, clock.now())
         async with drafted(place) as draft:
             with tell.step("records", "records, artefacts, secrets and keys"):
                 at = clock.now()
-                every = await self._copy_home(draft)
+                every, home = await self._copy_home(draft, cipher)
             made, left_out = await self._copy_resources(draft, every, tell, by)
             inside = "resources/tables"
             manifest_of_tables = await self._tables.back_up(draft / inside)
             if manifest_of_tables is not None:
                 made.append(kept_of(manifest_of_tables, inside))
-            states = await self._copy_states(draft)
-            names = [
-                HOME,
-                *states,
-                *(f"{one.folder}/{name}" for one in made for name in (MANIFEST, SUMS)),
-            ]
-            parts = await asyncio.to_thread(lambda: tuple(part_of(draft, name) for name in names))
+            states = await self._copy_states(draft, cipher)
+            names = [f"{one.folder}/{name}" for one in made for name in (MANIFEST, SUMS)]
+            listed = await asyncio.to_thread(lambda: [part_of(draft, name) for name in names])
+            parts = (home, *states, *listed)
             whole = Whole(
                 id=id_,
                 platform=drystone.__version__,
@@ -137,7 +135,11 @@ class WholeBackups:
                 seconds=round((clock.monotonic() - began).total_seconds(), 3),
                 parts=parts,
                 resources=tuple(made),
-                states=states,
+                states={
+                    part.name: str(self._states[Path(part.name).stem].relative_to(self._home))
+                    for part in states
+                },
+                seal=seal,
                 left_out=tuple(left_out),
                 elsewhere=tuple(sorted(set(self._elsewhere.values()))),
             )
@@ -167,24 +169,29 @@ class WholeBackups:
                     left_out.append(f"{name} of {kept.name}: its type has no backup")
         return made, left_out
 
-    async def _copy_states(self, draft: Path) -> dict[str, str]:
+    async def _copy_states(self, draft: Path, cipher: BackupCipher) -> list[Part]:
         """Copy the engines that keep all they have in one file, each as of one moment, while they work."""
-        copied = {}
+        copied = []
         for engine, file in self._states.items():
             if file.exists():
-                part = f"states/{engine}"
                 (draft / "states").mkdir(mode=0o700, exist_ok=True)
-                await finished(asyncio.to_thread(_copy_state, file, draft / part))
-                copied[part] = str(file.relative_to(self._home))
+                with self._copyist.seals.staged() as plain:
+                    await finished(asyncio.to_thread(_copy_state, file, plain / engine))
+                    sealing = asyncio.to_thread(
+                        cipher.seal_file, plain / engine, draft, f"states/{engine}"
+                    )
+                    copied.append(await finished(sealing))
         return copied
 
-    async def _copy_home(self, draft: Path) -> list[KeptService]:
-        """Copy what the platform knows, while nothing of it changes; return the services that there are then.
+    async def _copy_home(self, draft: Path, cipher: BackupCipher) -> tuple[list[KeptService], Part]:
+        """Copy what the platform knows, while nothing of it changes; return the services that there are then, and the copy.
 
         Raises:
             DiskFull: There is too little room.
             PlatformError: A record cannot be read.
         """
+        from drystone.l25_deployer.local.resources import folders  # noqa: PLC0415 - with tarfile
+
         if self._services.unreadable:
             raise PlatformError(
                 "a record cannot be read, so that a backup would miss its service: "
@@ -202,12 +209,18 @@ class WholeBackups:
             for kept in every:
                 await stack.enter_async_context(kept.lock)
             places.COPYING.reach()
-            packing = asyncio.to_thread(folders.pack, self._home, draft / HOME, without=LEFT_OUT)
-            await finished(packing)
-        return every
+
+            def pack() -> Part:
+                with cipher.writer(draft, HOME) as out:
+                    folders.pack_into(self._home, cast("IO[bytes]", out), without=LEFT_OUT)
+                return out.part()
+
+            return every, await finished(asyncio.to_thread(pack))
 
 
 def _copy_state(source: Path, target: Path) -> None:
     """Copy a file of SQLite that somebody writes to, as of one moment (SQLite documentation, VACUUM INTO)."""
+    import sqlite3  # noqa: PLC0415 - an agent hardly ever does this
+
     with closing(sqlite3.connect(source, timeout=_BUSY_S)) as connection:
         connection.execute("VACUUM INTO ?", (str(target),))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from drystone.l25_deployer.backups.domain import FORMAT, Manifest, Part
+from drystone.l25_deployer.backups.domain import FORMAT, Manifest, Part, Seal
 
 HOME = "home.tar"
 """Everything of the home that is no data of a service: records, artefacts, secrets, keys, settings."""
@@ -23,6 +23,7 @@ LEFT_OUT = frozenset(
         "returning",
         "run",
         "sockets",
+        "staging",
         "volumes",
     }
 )
@@ -68,6 +69,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
         states: Files of engines that keep all they have in one, by the name of the part: where each lies in the home.
         left_out: What is not in it, and why, a sentence each.
         elsewhere: Engines that run elsewhere, whose data is not in it.
+        seal: How its own files are sealed; None for one that an older platform made, which are not.
     """
 
     format: int = FORMAT
@@ -82,6 +84,12 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     states: dict[str, str] = {}
     left_out: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    seal: Seal | None = None
+
+    @property
+    def about(self) -> bytes:
+        """What the backup says that it is of, to which its seal is bound."""
+        return f"{self.id}\0platform".encode()
 
 
 class Recovering(msgspec.Struct, frozen=True):

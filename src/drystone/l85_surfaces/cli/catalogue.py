@@ -72,6 +72,15 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ),
         ),
         Command(
+            "backup-key",
+            "backup_key:backup_key",
+            (
+                "drystone backup-key",
+                "drystone backup-key --to /media/stick/drystone.key",
+                "drystone backup-key --rotate",
+            ),
+        ),
+        Command(
             "backups",
             "backups:backups",
             ("drystone backups orders", "drystone backups orders --env prod --json"),
@@ -89,6 +98,7 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             "recover:recover",
             (
                 "drystone recover --from /mnt/elsewhere/20260504t100000z-5d0c",
+                "drystone recover --from /mnt/copies/20260504t100000z-5d0c --key k.txt",
                 "drystone recover --from /mnt/elsewhere/20260504t100000z-5d0c --rehearse",
             ),
         ),

@@ -62,11 +62,14 @@ def pack(folder: Path, file: Path, *, without: frozenset[str] = frozenset()) -> 
     Raises:
         OSError: Something cannot be read, or there is no room.
     """
+    with file.open("xb") as out:
+        return pack_into(folder, out, without=without)
+
+
+def pack_into(folder: Path, out: IO[bytes], *, without: frozenset[str] = frozenset()) -> Measure:
+    """Copy a folder into a file that is written from its beginning to its end, as :func:`pack` does."""
     adding = _Adding()
-    with (
-        file.open("xb") as out,
-        tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar,
-    ):
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, found, place in _entries(folder, without):
             info = _described(name, found, place)
             if info is None:
@@ -110,9 +113,15 @@ def unpack(file: Path, folder: Path) -> None:
         ArchiveUnfit: An entry would lie outside the folder.
         OSError: There is no room.
     """
+    with file.open("rb") as content:
+        unpack_from(content, folder)
+
+
+def unpack_from(content: IO[bytes], folder: Path) -> None:
+    """Make a folder of what is read from the beginning to the end, as :func:`unpack` does."""
     folder.mkdir(mode=0o700, parents=True)
     own: tarfile.TarInfo | None = None
-    with tarfile.open(file, mode="r:") as tar:
+    with tarfile.open(fileobj=content, mode="r|", bufsize=_PIECE) as tar:
         folders = []
         for info in tar:
             if info.name == ".":

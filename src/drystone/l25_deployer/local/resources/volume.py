@@ -12,7 +12,6 @@ from drystone.l00_kernel.atomic import sync_folder
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l00_kernel.removal import remove_tree
 from drystone.l25_deployer.local.ending import finished
-from drystone.l25_deployer.local.resources import folders
 from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure
 from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
 from drystone.l25_deployer.stacks.model import Volume
@@ -57,10 +56,14 @@ class Volumes(ResourceDriver[Volume]):
 
     @override
     async def room_for_copy(self, owner: Owner, wanted: Volume) -> int:
+        from drystone.l25_deployer.local.resources import folders  # noqa: PLC0415 - with tarfile
+
         return await asyncio.to_thread(folders.size_of, self.path(owner))
 
     @override
     async def back_up(self, owner: Owner, wanted: Volume, folder: Path) -> Copied:
+        from drystone.l25_deployer.local.resources import folders  # noqa: PLC0415 - with tarfile
+
         at = datetime.now(UTC)
         packing = asyncio.to_thread(folders.pack, self.path(owner), folder / folders.FILE)
         found = await finished(packing)
@@ -68,6 +71,8 @@ class Volumes(ResourceDriver[Volume]):
 
     @override
     async def lay_out(self, owner: Owner, wanted: Volume, folder: Path) -> LaidOut:
+        from drystone.l25_deployer.local.resources import folders  # noqa: PLC0415 - with tarfile
+
         scratch, former = self._root / _SCRATCH / owner.path, self._root / _FORMER / owner.path
         (self._root / _SCRATCH).mkdir(mode=0o700, exist_ok=True)
         await asyncio.to_thread(remove_tree, scratch)
@@ -83,6 +88,8 @@ class _Beside(LaidOut):
 
     @override
     async def holds(self) -> dict[str, Measure]:
+        from drystone.l25_deployer.local.resources import folders  # noqa: PLC0415 - with tarfile
+
         return {"files": await asyncio.to_thread(folders.measure, self._scratch)}
 
     @override

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+from drystone.l25_deployer.backups.keys import KeyRing
 from drystone.l85_surfaces.cli.confirming import require_confirmed
 from drystone.l85_surfaces.cli.errors import Misuse
 from drystone.l85_surfaces.cli.following import follow
@@ -21,7 +22,8 @@ from drystone.l85_surfaces.cli.options import (
 from drystone.l85_surfaces.cli.orchestrated import environment_at
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import context, copies
-from drystone.l85_surfaces.cli.terminal import Terminal
+from drystone.l85_surfaces.cli.sinces import since_of
+from drystone.l85_surfaces.cli.terminal import Terminal, remark
 from drystone.l85_surfaces.cli.views import backups as views
 
 Resource = Annotated[str | None, Parameter(help="One resource of it.", show_default=False)]
@@ -66,6 +68,10 @@ async def backup(
         folder = None if to is None else _absolute(to)
         async with copies(shared.folder) as api:
             await follow(api.take_whole(context(), folder=folder), out, abort=_leave)
+        if not KeyRing(shared.folder).is_kept():
+            remark(
+                "nobody has seen the key that opens it on another machine: `drystone backup-key` shows it; keep it elsewhere"
+            )
         return
     where = Anywhere(shared.home, shared.json)  # --platform says something else here
     environment = environment_at(env, where)
@@ -111,7 +117,7 @@ async def restore(
             name=("--at",),
             metavar="TIME",
             show_default=False,
-            help="A moment in place of a backup, for databases with point_in_time: 2026-05-04T10:00:00Z.",
+            help="A moment in place of a backup, for databases with point_in_time: `30m` ago, or 2026-05-04T10:00:00, of UTC unless an offset follows, such as +02:00.",
         ),
     ] = None,
     test: Annotated[
@@ -167,25 +173,11 @@ async def restore(
                 service=service,
                 resource=resource,
                 backup=from_,
-                at=None if at is None else _moment(at),
+                at=since_of(at, datetime.now(UTC)),
                 keeps_before=not without_backup,
                 confirm=_confirmed(service, resource, environment, yes, out),
             )
         await follow(stream, out, abort=_leave)
-
-
-def _moment(text: str) -> datetime:
-    """Read a moment; one without an offset is of the reader's time zone.
-
-    Raises:
-        Misuse: It is none.
-    """
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError as e:
-        raise Misuse(
-            f"{text!r} is no moment; write it as 2026-05-04T10:00:00Z, or with an offset such as +02:00"
-        ) from e
 
 
 def _confirmed(

@@ -37,7 +37,8 @@ async def logs(
     since: Annotated[
         str | None,
         Parameter(
-            metavar="WHEN", help="None before: `30m` ago, or a time such as 2026-05-04T10:00Z."
+            metavar="WHEN",
+            help="None before: `30m` ago, or a time such as 2026-05-04T10:00, of UTC unless an offset follows.",
         ),
     ] = None,
     instance: Annotated[str | None, Parameter(help="Only this instance, by its id.")] = None,

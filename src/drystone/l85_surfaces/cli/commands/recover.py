@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from typing import Annotated
 import msgspec
 
 from drystone.l10_engines.loopback_ports import free_port
+from drystone.l25_deployer.backups.keys import BackupKey, KeyRing, read_key
 from drystone.l25_deployer.backups.recovering import begin, conclude, read_whole, under_way
 from drystone.l25_deployer.backups.whole_domain import (
     CameBack,
@@ -31,7 +34,7 @@ from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
 from drystone.l85_surfaces.cli.reach import answers, client, command_line, context
 from drystone.l85_surfaces.cli.stopping import stop_platform
-from drystone.l85_surfaces.cli.terminal import Terminal, remark
+from drystone.l85_surfaces.cli.terminal import Terminal, is_terminal, remark
 from drystone.l85_surfaces.cli.views import backups as views
 from drystone.l85_surfaces.cli.views.times import taken
 
@@ -57,6 +60,15 @@ async def recover(
             help="Recover into a scratch home at another port, keep the report beside the backup, throw the home away.",
         ),
     ] = False,
+    key: Annotated[
+        str | None,
+        Parameter(
+            name=("--key",),
+            metavar="FILE",
+            show_default=False,
+            help="File with the key of the backup, as `drystone backup-key` shows it; - reads standard input.",
+        ),
+    ] = None,
     port: Annotated[
         int | None,
         Parameter(help="Port of the edge. [default: as in the backup]", show_default=False),
@@ -69,25 +81,42 @@ async def recover(
     """
     out = Terminal(json=shared.json)
     backup = _absolute(from_)
+    kept = None if key is None else _kept(key)
     if not rehearse:
-        await _recover(shared.folder, backup, port, out)
+        await _recover(shared.folder, backup, port, out, key=kept)
         return
     with _scratch_home() as home:
-        report = await _recover(home, backup, port or free_port(), out, is_rehearsal=True)
+        report = await _recover(
+            home, backup, port or free_port(), out, key=kept, rehearsed_by=shared.folder
+        )
         place = backup.with_name(f"{backup.name}.rehearsal.json")
         place.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
     out.line(f"the scratch home is gone; the report is kept: {place}")
 
 
 async def _recover(
-    home: Path, backup: Path, port: int | None, out: Terminal, *, is_rehearsal: bool = False
+    home: Path,
+    backup: Path,
+    port: int | None,
+    out: Terminal,
+    *,
+    key: BackupKey | None = None,
+    rehearsed_by: Path | None = None,
 ) -> Recovered:
     """Recover into a home.
+
+    Args:
+        home: The new home.
+        backup: The backup.
+        port: Of the edge; as in the backup when None.
+        out: Where to report.
+        key: What opens the backup, where somebody has given it.
+        rehearsed_by: The home whose rehearsal this is, which may have the key.
 
     Raises:
         StartFailed: Something did not come up; what did stays up, and is tried again.
     """
-    began = datetime.now(UTC)
+    began, is_rehearsal = datetime.now(UTC), rehearsed_by is not None
     known = under_way(home)
     if known is not None:
         remark(f"going on with the recovery that began at {known.since:%Y-%m-%d %H:%M:%S} UTC")
@@ -99,7 +128,9 @@ async def _recover(
             " on the same data"
         )
     if not answers(home):
-        await asyncio.to_thread(begin, home, backup, whole, began)
+        if key is None and known is None:
+            key = _key_of(whole, rehearsed_by)
+        await asyncio.to_thread(begin, home, backup, whole, began, key)
     unpacking = time.monotonic() - clock
     out.line(f"read, checked and unpacked in {taken(unpacking)}")
     failed: list[str] = []
@@ -140,6 +171,36 @@ async def _recover(
         what = "this backup does not bring everything back" if is_rehearsal else again
         raise StartFailed("\n".join([*report.failed, what]))
     return report
+
+
+def _kept(file: str) -> BackupKey:
+    """Read the key that somebody kept.
+
+    Raises:
+        Misuse: The file cannot be read.
+        NoSuchKey: There is no key in it.
+    """
+    try:
+        return read_key(sys.stdin.read() if file == "-" else Path(file).read_text(errors="replace"))
+    except OSError as e:
+        raise Misuse(f"the key cannot be read: {e.strerror} ({file})") from e
+
+
+def _key_of(whole: Whole, own: Path | None) -> BackupKey | None:
+    """Return the key of a backup from a home that may have it, or from whoever can be asked; None where it is not to be had.
+
+    Raises:
+        NoSuchKey: What was answered is none.
+    """
+    if whole.seal is None:
+        remark("this backup is not encrypted: an older version of the platform made it")
+        return None
+    for one in KeyRing(own).all() if own is not None else ():
+        if one.id == whole.seal.key:
+            return one
+    if is_terminal(sys.stdin):
+        return read_key(getpass.getpass(f"the key {whole.seal.key} of the backup: "))
+    return None
 
 
 def _tell_left_out(whole: Whole) -> None:
