@@ -51,6 +51,9 @@ class Arm(msgspec.Struct, frozen=True):
         times: How many answers took so long: one number for each class that the bounds of the signals part.
         restarts: Ends of its instances that nobody wanted.
         log_errors: Lines of its logs at the level error or above.
+        calls: Calls of its own to services that it declares: those that were answered below 500, and those that failed and count.
+        failed_calls: Those that failed and count: of one request one, as far as its calls carry a trace or its id on, and of the new release
+            one in a second to the same service.
         users: How many users asked it, where users, tenants or visitors are told apart; of more than ten thousand, those of a sample.
         users_in_error: How many of them met an error, each counted once, on the release where that was.
         users_tried: How often one who had met none before asked, once a second at most.
@@ -64,6 +67,8 @@ class Arm(msgspec.Struct, frozen=True):
     times: tuple[int, ...] = ()
     restarts: int = 0
     log_errors: int = 0
+    calls: int = 0
+    failed_calls: int = 0
     users: int = 0
     users_in_error: int = 0
     users_tried: int = 0

@@ -96,7 +96,8 @@ class Arm(msgspec.Struct, frozen=True):
         times: How many took so long: one number for each class that the bounds of the signals part.
         restarts: Ends of its instances that nobody wanted.
         log_errors: Lines of its log at the level error or above.
-        dependency_errors: Calls of its own that failed.
+        calls: Calls of its own to other services.
+        dependency_errors: Those that failed.
         users: How many different users it met, where users are told apart.
         users_in_error: How many of them met an error, each counted once.
         users_tried: How often one who had met none before asked; where the target does not say, each request counts.
@@ -109,6 +110,7 @@ class Arm(msgspec.Struct, frozen=True):
     times: tuple[int, ...] = ()
     restarts: int = 0
     log_errors: int = 0
+    calls: int = 0
     dependency_errors: int = 0
     users: int = 0
     users_in_error: int = 0

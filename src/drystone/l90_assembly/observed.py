@@ -162,7 +162,8 @@ def _ways(services: Services) -> dict[int, Place]:
         if name.endswith(">limits"):
             found[port] = Place("platform", "the platform's answers about limits")
             continue
-        service, _, environment = name.rpartition(">")[2].partition(".")
+        callee = name.rpartition(">")[2].partition("#")[0]
+        service, _, environment = callee.partition(".")
         issuer = issuer_of(environment, service)
         found[port] = Place("service", issuer, component=issuer)
     return found

@@ -1,8 +1,11 @@
-"""What an Envoy writes down of attempts at instances while a release of their service is tried: who asked, and what came of it.
+"""What an Envoy writes down while a release of a service is tried: attempts at its instances, and its own calls that failed.
 
 It is written by the router, for each attempt and not for each request: an attempt at a canary that broke off counts, although another
 release then gave the answer. What is written, and of which services, stands on routes: a listener knows nothing of
 rollouts, and no connection is let go when one begins.
+
+A call that the service itself makes and that fails is written by the listener at which it makes it, once, whatever was repeated on the
+way. Which release made it is told by the listener: each release of a rollout has listeners of its own for the same dependencies.
 
 The file lies beside the access log, is as private as that, and holds names of users, bounded in length. It is kept within
 bounds, and emptied an hour after the last attempt; whoever reads it keeps digests alone. Nothing is written of services of which no release is tried.
@@ -15,7 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config
-from drystone.l10_engines.proxy.occasions import says
+from drystone.l10_engines.proxy.occasions import (
+    all_of,
+    any_of,
+    flags,
+    grpc_is,
+    says,
+    status_from,
+    status_is,
+)
 
 WATCHED = "drystone.watched"
 """The namespace of the metadata by which a route says that its attempts are written down."""
@@ -52,6 +63,20 @@ _FIELDS = {
     "duration_ms": "%DURATION%",
 }
 
+_CALL_FAILED = all_of(
+    any_of(
+        status_from(500, runtime_key="calls.failed"),
+        status_is(0, runtime_key="calls.unanswered"),
+        flags("UF", "UC", "UT", "UR", "LR", "SI", "UPE"),
+        grpc_is(
+            *("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED"),
+            *("INTERNAL", "UNAVAILABLE", "DATA_LOSS"),
+        ),
+    ),
+    # Asked last, since an expression takes longer than all that is before it.
+    says(f"'{WATCHED}' in xds.route_metadata.filter_metadata"),
+)
+
 
 def attempts_beside(access_log: Path) -> Path:
     """Return where attempts are written down, beside an access log."""
@@ -75,11 +100,46 @@ def attempts(access_log: Path) -> dict[str, Any]:
     }
 
 
-def watched(by: str, headers: tuple[str, ...]) -> Config:
+def failed_calls(access_log: Path, *, caller: str, slot: str) -> dict[str, Any]:
+    """Return the ``AccessLog`` of a listener at which a service calls others, for the calls of watched routes that failed.
+
+    One failed if it was answered with 500 or above, or by gRPC with a status that means as much, or if its answer never came or broke off.
+
+    Args:
+        access_log: The one beside which they are written.
+        caller: Operator for who calls.
+        slot: Operator for the number of the listener among those that lead to the same dependency.
+    """
+    fields = {
+        "time": "%START_TIME%",
+        "caller": caller,
+        "slot": slot,
+        "callee": "%ROUTE_NAME%",
+        "trace": "%REQ(TRACEPARENT):64%",
+        "request_id": "%REQ(X-REQUEST-ID):64%",
+        "method": "%REQ(:METHOD):16%",
+        "path": "%PATH(NQ:ORIG_OR_PATH):200%",
+        "status": "%RESPONSE_CODE%",
+        "grpc": "%GRPC_STATUS%",
+        "flags": "%RESPONSE_FLAGS%",
+        "duration_ms": "%DURATION%",
+    }
+    return {
+        "name": "envoy.access_loggers.file",
+        "filter": _CALL_FAILED,
+        "typed_config": {
+            "@type": _FILE_LOG,
+            "path": str(attempts_beside(access_log)),
+            "log_format": {"json_format": fields},
+        },
+    }
+
+
+def watched(by: str, headers: tuple[str, ...] = ()) -> Config:
     """Return the ``Metadata`` of a route whose attempts are to be written down.
 
     Args:
-        by: What is told apart: ``user``, ``tenant`` or ``visitor``; ``request`` for failures alone.
+        by: What is told apart: ``user``, ``tenant`` or ``visitor``; ``request`` for failures alone, also of calls.
         headers: In which a request says who it comes from: the first that it has decides. At most two.
     """
     names = dict(zip(("first", "second"), headers, strict=False))

@@ -44,6 +44,21 @@ def says(expression: str) -> Config:
     }
 
 
+def any_of(*occasions: Config) -> Config:
+    """Recognise what one of these recognises; Envoy asks them in their order, and none behind the first that does."""
+    return {"or_filter": {"filters": list(occasions)}}
+
+
+def grpc_is(*statuses: str) -> Config:
+    """Recognise calls of gRPC that ended with one of these statuses, by their names in capitals."""
+    kind = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+    # Envoy takes the status of HTTP for one of gRPC where there is none.
+    return all_of(
+        {"header_filter": {"header": kind}},
+        {"grpc_status_filter": {"statuses": list(statuses)}},
+    )
+
+
 def all_of(*occasions: Config) -> Config:
     """Recognise what each of these recognises."""
     return {"and_filter": {"filters": list(occasions)}}

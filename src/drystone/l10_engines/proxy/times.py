@@ -1,4 +1,7 @@
-"""How long answers took, as an Envoy has counted them for each cluster since it runs; brought up to date every five seconds."""
+"""What an Envoy has counted since it runs: how long answers of each cluster took, and how many calls of a service went well at each port.
+
+Times are brought up to date every five seconds.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from collections.abc import Collection
 import msgspec
 
 
-def times_pattern(clusters: Collection[str]) -> str:
+def statistics_pattern(clusters: Collection[str], caller: str) -> str:
     """Return what :meth:`~drystone.l10_engines.proxy.admin.Admin.statistics` is asked for."""
-    return f"^({'|'.join(map(re.escape, sorted(_named(clusters))))})$"
+    return f"^({'|'.join(map(re.escape, sorted(_named(clusters))))}|{_calls(caller)})$"
 
 
 def read_times(answer: bytes, clusters: Collection[str]) -> dict[str, tuple[int, ...]]:
@@ -24,9 +27,35 @@ def read_times(answer: bytes, clusters: Collection[str]) -> dict[str, tuple[int,
     found = {}
     for stat in msgspec.json.decode(answer)["stats"]:
         for one in stat.get("histograms", ()):
+            if one["name"] not in named:
+                continue
             counts = tuple(int(bucket["cumulative"]) for bucket in one["buckets"])
             found[named[one["name"]]] = (*counts, counts[-1])
     return found
+
+
+def read_calls(answer: bytes, caller: str) -> dict[tuple[str, int], int]:
+    """Return how many calls of a service were answered below 500, by whom it called and the port at which it did.
+
+    Args:
+        answer: To the question for the pattern.
+        caller: The service, as ``<service>.<environment>``.
+    """
+    pattern = re.compile(_calls(caller))
+    found: dict[tuple[str, int], int] = {}
+    for stat in msgspec.json.decode(answer)["stats"]:
+        if said := pattern.fullmatch(stat.get("name", "")):
+            at = (said["callee"], int(said["port"]))
+            found[at] = found.get(at, 0) + int(stat["value"])
+    return found
+
+
+def _calls(caller: str) -> str:
+    # Of each listener Envoy counts apart what it counts of all of one name together.
+    return (
+        r"listener\.[0-9a-f._\[\]]+_(?P<port>[0-9]+)\."
+        rf"http\.outbound/{re.escape(caller)}>(?P<callee>[a-z0-9-]+\.[a-z0-9-]+)\.downstream_rq_[1-4]xx"
+    )
 
 
 def _named(clusters: Collection[str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.held_words import Signals
 from drystone.l25_deployer.local.instances import State
 from drystone.l25_deployer.local.tally import BOUNDS, Reading, Tally
-from drystone.l25_deployer.local.witness import Witness, without_secrets
+from drystone.l25_deployer.local.witness import Seen, Witness, without_secrets
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.edge import Counted
@@ -33,9 +33,15 @@ EVERY = timedelta(seconds=1)
 MOST_SAID = 5
 """So many lines of a log are told beside a failure."""
 
-UNMEASURED = {
-    "dependency-errors": "both releases of a service make their calls by one sidecar, which cannot tell from which of them a call comes"
-}
+CALLS = "dependency-errors"
+"""What the metric of a release's own calls is called."""
+
+NO_SIDECAR = "nothing stands between services here that could count their calls"
+NO_DEPENDENCIES = "there is nothing to measure: neither release declares a service that it calls"
+ONE_ADDRESS = (
+    "both releases find their dependencies at the same addresses, since this one was brought up by an older platform: withdraw it,"
+    " and deploy it again"
+)
 
 _SPOKEN = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b")
 _STRUCTURED = re.compile(
@@ -95,9 +101,24 @@ class Counting:
         tally = await self._read(held)
         at = (self._kept.machine.clock.now() - held.since).total_seconds()
         async with self._reading:  # users are counted in a thread
-            stable = self._witness.with_users(held, "stable", tally.stable)
-            canary = self._witness.with_users(held, "canary", tally.canary)
-        return Signals(max(0.0, at), stable, canary, BOUNDS, tally.events, UNMEASURED, held.by)
+            witness = self._witness
+            stable = witness.with_users(held, "stable", tally.stable)
+            stable = witness.with_calls(held, "stable", stable)
+            canary = witness.with_users(held, "canary", tally.canary)
+            canary = witness.with_calls(held, "canary", canary)
+        unknown = {CALLS: why} if (why := self._unmeasured()) else {}
+        return Signals(max(0.0, at), stable, canary, BOUNDS, tally.events, unknown, held.by)
+
+    def _unmeasured(self) -> str | None:
+        """Say why nothing is known of the calls that the releases make themselves; None where it is."""
+        record = self._kept.record
+        numbers = (record.active, record.canary.release if record.canary else None)
+        releases = [self._kept.release(number) for number in numbers if number is not None]
+        if not any(one.stacks.environment.dependencies for one in releases):
+            return NO_DEPENDENCIES
+        if not self._kept.machine.mesh.tells_callers_apart:
+            return NO_SIDECAR
+        return None if len({one.slot for one in releases}) == len(releases) else ONE_ADDRESS
 
     async def _go_on(self) -> None:
         while (held := self._kept.record.canary) is not None:
@@ -117,7 +138,12 @@ class Counting:
             stable = await self._of(serving, counted, is_canary=False)
             self._said.clear()
             canary = await self._of(tried, counted, is_canary=True)
-            told = await self._witness.look(held, stable=_ports(serving), canary=_ports(tried))
+            is_apart = self._unmeasured() is None
+            told = await self._witness.look(
+                held,
+                stable=_seen(serving, is_apart=is_apart),
+                canary=_seen(tried, is_apart=is_apart),
+            )
             before = self._begun(held)  # something may have been told meanwhile
             tally = before.after(stable, canary, is_first=not before.read)
             failed = tally.canary.errors - before.canary.errors
@@ -159,8 +185,21 @@ class Counting:
             failed={at: n.failed for at, n in hosts.items()},
             times=times,
             restarts=_ends(running),
+            calls=self._called(release, counted),
             log_errors=await asyncio.to_thread(self._logged, release, is_canary=is_canary),
         )
+
+    def _called(self, release: ReleaseRecord, counted: Counted) -> dict[str, int]:
+        """Return how many calls of a release went well, at the addresses that it alone has."""
+        if self._unmeasured() is not None:
+            return {}
+        environment, service = self._kept.record.key
+        address = self._kept.machine.mesh.address
+        return {
+            f"{proxy} {callee}": answered
+            for (proxy, callee, port), answered in counted.calls.items()
+            if address(environment, service, callee, release.slot).port == port
+        }
 
     def _logged(self, release: ReleaseRecord, *, is_canary: bool) -> dict[str, int]:
         """Count lines at the level error, from where each log was when its reading began."""
@@ -176,6 +215,11 @@ class Counting:
                         if is_canary and line.text.strip():
                             self._said.append(without_secrets(line.text))
         return {one.id: self._errors.get(one.id, 0) for one in release.instances}
+
+
+def _seen(release: ReleaseRecord | None, *, is_apart: bool) -> Seen:
+    slot = release.slot if release is not None and is_apart else None
+    return Seen(frozenset(_ports(release)), slot)
 
 
 def _ports(release: ReleaseRecord | None) -> set[int]:

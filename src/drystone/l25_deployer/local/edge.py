@@ -24,7 +24,7 @@ from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS, cluster_n
 from drystone.l10_engines.proxy.edge_tls import TLS_LISTENER
 from drystone.l10_engines.proxy.errors import ProxyUnavailable
 from drystone.l10_engines.proxy.settings import connections_here
-from drystone.l10_engines.proxy.times import read_times, times_pattern
+from drystone.l10_engines.proxy.times import read_calls, read_times, statistics_pattern
 from drystone.l25_deployer.local.https import Https, NoHttps
 
 if TYPE_CHECKING:
@@ -66,10 +66,12 @@ class Counted(msgspec.Struct, frozen=True):
         hosts: What has become of attempts at an address, by the process of the proxy, the cluster and address, and the port.
         times: How many answers took no longer than each of Envoy's bounds, and all of them last, by process and
             cluster.
+        calls: How many calls of its own were answered below 500, by process, whom it called, and the port at which it did.
     """
 
     hosts: dict[tuple[int, str, int], Outcomes]
     times: dict[tuple[int, str], tuple[int, ...]]
+    calls: dict[tuple[int, str, int], int] = {}
 
 
 class Edge:
@@ -191,25 +193,28 @@ class Edge:
         return here, there
 
     async def counted(self, service: str) -> Counted:
-        """Return what the proxies have counted of attempts at a service's instances, and of times, since each of them runs.
+        """Return what the proxies have counted of a service since each of them runs: attempts at its instances, times, and calls of its own.
 
         Raises:
             ProxyUnavailable: One does not answer.
         """
         hosts: dict[tuple[int, str, int], Outcomes] = {}
         times: dict[tuple[int, str], tuple[int, ...]] = {}
+        calls: dict[tuple[int, str, int], int] = {}
         names = sorted(cluster_names(service))
         for envoy in self._before(service):
             number = envoy.status().pid or 0
             for cluster in names:
                 for (address, port), found in (await envoy.outcomes(cluster)).items():
                     hosts[number, f"{cluster} {address}:{port}", port] = found
-            answer = await envoy.statistics(times_pattern(names))
+            answer = await envoy.statistics(statistics_pattern(names, service))
             for cluster, spread in read_times(answer, names).items():
                 times[number, cluster] = spread
+            for (callee, port), answered in read_calls(answer, service).items():
+                calls[number, callee, port] = answered
             if number != envoy.status().pid:
                 raise ProxyUnavailable(f"{envoy.name} ended while it was asked; ask again")
-        return Counted(hosts, times)
+        return Counted(hosts, times, calls)
 
     def _before(self, service: str) -> Sequence[Envoy]:
         """Return the proxies that send requests to a service's instances."""

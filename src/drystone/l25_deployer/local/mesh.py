@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 
+def call_port(environment: str, service: str, callee: str, slot: int = 0) -> str:
+    """Name the port at which a service calls another one, for the book of ports."""
+    name = f"{service}.{environment}>{callee}"
+    return f"{name}#{slot}" if slot else name
+
+
 def limits_port(environment: str, service: str) -> str:
     """Name the port at which a service asks about limits of its own, for the book of ports."""
     return f"{service}.{environment}>limits"
@@ -56,6 +62,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
         health: Paths at which they are asked whether they are well.
         uses: Where its resources are; None while nobody has asked the engines in this life of the platform.
         is_apart: Whether its instances have a network of their own.
+        slots: At which of its addresses for the same dependency its releases call that one.
+        is_tried: Whether a release of it is tried, so that calls that fail are to be written down.
     """
 
     environment: str
@@ -66,6 +74,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     health: tuple[str, ...] = ()
     uses: tuple[Address, ...] | None = None
     is_apart: bool = False
+    slots: tuple[int, ...] = (0,)
+    is_tried: bool = False
 
     @property
     def name(self) -> str:
@@ -76,14 +86,20 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 class Mesh(abc.ABC):
     """Decides how services reach each other and everything else."""
 
+    @property
     @abc.abstractmethod
-    def address(self, environment: str, service: str, callee: str) -> Address:
+    def tells_callers_apart(self) -> bool:
+        """Whether it is counted at each address by itself what becomes of the calls that are made there."""
+
+    @abc.abstractmethod
+    def address(self, environment: str, service: str, callee: str, slot: int = 0) -> Address:
         """Return where a service reaches another one; it stays the same, whether that one is deployed or not.
 
         Args:
             environment: Where the one who calls is deployed.
             service: Its name.
             callee: Whom it calls, as ``<service>.<environment>``.
+            slot: Which of several addresses that lead there, so that releases can be told apart by where they call.
         """
 
     @abc.abstractmethod
@@ -180,8 +196,13 @@ class NoMesh(Mesh):
     def __init__(self, ports: PortBook) -> None:
         self._ports = ports
 
+    @property
     @override
-    def address(self, environment: str, service: str, callee: str) -> Address:
+    def tells_callers_apart(self) -> bool:
+        return False
+
+    @override
+    def address(self, environment: str, service: str, callee: str, slot: int = 0) -> Address:
         return Address(LOOPBACK, self._ports.internal(callee))
 
     @override

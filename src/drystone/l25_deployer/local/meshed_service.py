@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -84,7 +85,17 @@ class MeshedService(WrittenService):
             health=tuple(sorted({group.health.path for group in groups if group.health})),
             uses=self._addresses(),
             is_apart=self.record.is_apart,
+            slots=tuple(sorted({one.slot for one in releases})) or (0,),
+            is_tried=self.record.canary is not None,
         )
+
+    def slot_beside(self, *, is_tried: bool) -> int:
+        """Return at which addresses a new release calls: its own ones where it is tried, so that its calls can be told apart."""
+        active = self.active_release()
+        if not is_tried:
+            return active.slot if active is not None else 0
+        taken = self.member().slots
+        return next(slot for slot in itertools.count() if slot not in taken)
 
     def _addresses(self) -> tuple[Address, ...] | None:
         """Return where the resources are; None before the engines were asked for all of them."""

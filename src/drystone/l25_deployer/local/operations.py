@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.shortage import DiskFull, full_disks
 from drystone.l25_deployer.errors import (
@@ -124,6 +126,7 @@ async def deploy(
     if holds and kept.record.active is None:
         tell.info("hold", "nothing serves that it could wait beside: it serves at once")
         holds = False
+    release = msgspec.structs.replace(release, slot=kept.slot_beside(is_tried=holds))
     operation = Operation(
         "deploy", release.number, now, by, fresh, unwanted, existing, key=release.key, holds=holds
     )

@@ -82,7 +82,7 @@ def address_values(
         values["limits", "", "url"] = url
     for name, dependency in release.stacks.environment.dependencies.items():
         callee = f"{name}.{dependency.environment or environment}"
-        at = mesh.address(environment, service, callee)
+        at = mesh.address(environment, service, callee, release.slot)
         for key_, value in (
             ("url", f"http://{at.host}:{at.port}"),
             ("host", at.host),

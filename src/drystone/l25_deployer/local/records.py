@@ -223,6 +223,7 @@ class ReleaseRecord(msgspec.Struct, frozen=True):
         failure: Why it failed, or was withdrawn.
         key: Of the deploy that made it, if that had one.
         gone: Ids of instances that it had before; their logs can still be read.
+        slot: Which of its service's addresses for a dependency it calls: one that is tried has another than the one that serves.
     """
 
     number: int
@@ -242,6 +243,7 @@ class ReleaseRecord(msgspec.Struct, frozen=True):
     failure: str | None = None
     key: str | None = None
     gone: tuple[str, ...] = ()
+    slot: int = 0
 
     def artifact_folders(self) -> frozenset[str]:
         """Return the names of the stored folders that it needs."""

@@ -39,6 +39,7 @@ class Reading(msgspec.Struct, frozen=True):
         times: How many answers took no longer than each bound, and all of them last; milliseconds are the proxy's.
         restarts: Ends of instances.
         log_errors: Lines at the level error.
+        calls: Calls of its own that were answered below 500.
     """
 
     answered: Mapping[str, int] = {}
@@ -46,6 +47,7 @@ class Reading(msgspec.Struct, frozen=True):
     times: Mapping[str, tuple[int, ...]] = {}
     restarts: Mapping[str, int] = {}
     log_errors: Mapping[str, int] = {}
+    calls: Mapping[str, int] = {}
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -91,6 +93,7 @@ class Tally(msgspec.Struct, frozen=True):
                     times=_joined(arm.times, _classes(risen, reading.times)),
                     restarts=arm.restarts + risen.by("restarts", reading.restarts),
                     log_errors=arm.log_errors + risen.by("log-errors", reading.log_errors),
+                    calls=arm.calls + risen.by("calls", reading.calls),
                 )
             )
         return msgspec.structs.replace(

@@ -20,6 +20,7 @@ from typing import Literal
 import msgspec
 
 from drystone.l25_deployer.local.attempts import Attempt
+from drystone.l25_deployer.local.calls import Calls
 from drystone.l25_deployer.local.tally import BOUNDS
 
 MOST = 10_000
@@ -75,6 +76,7 @@ class Users(msgspec.Struct):
         stable: What was counted of the release that serves.
         canary: Of the one that is tried.
         places: How far the log of attempts was read.
+        calls: What the same log had of calls that the releases made themselves.
     """
 
     key: str
@@ -86,6 +88,7 @@ class Users(msgspec.Struct):
     stable: Sums = msgspec.field(default_factory=Sums)
     canary: Sums = msgspec.field(default_factory=Sums)
     places: dict[str, int] = {}
+    calls: Calls = msgspec.field(default_factory=Calls)
 
     def count(self, attempts: Iterable[tuple[Side, Attempt]]) -> None:
         """Count attempts, in their order; those at one reading count a user once."""

@@ -1,4 +1,4 @@
-"""Reads what proxies wrote of attempts while a release is tried: who met an error where, and examples of what went wrong.
+"""Reads what proxies wrote while a release is tried: who met an error where, which calls of its own failed, and examples of both.
 
 What is known of users lies in a document together with how far the log was read. Whoever goes on after a death reads on from there, and
 so counts each attempt once, as long as the proxies have not moved the log away twice since.
@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l20_trust.keys.api import issuer_of
+from drystone.l25_deployer.local import calls
 from drystone.l25_deployer.local.attempts import Attempt, AttemptLog, read
+from drystone.l25_deployer.local.calls import FailedCall
 from drystone.l25_deployer.local.users import Side, Sums, Users
 
 if TYPE_CHECKING:
@@ -32,11 +35,24 @@ _SECRET = re.compile(
     r"(?:(?:bearer|basic)\s+)?(\"[^\"]*\"|'[^']*'|\S+)"
 )
 _IN_ADDRESS = re.compile(r"(\w://)[^\s/@]+@")
+_CALLED = b'"callee"'
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """One of the releases, as it is known in what proxies write.
+
+    Attributes:
+        ports: Of its instances.
+        slot: At which addresses it calls others; None where those are not its own.
+    """
+
+    ports: frozenset[int]
+    slot: int | None = None
+
+
 class Witness:
-    """What is known of the users of one service while it holds a release.
+    """What is known of the users of one service, and of its calls that failed, while it holds a release.
 
     Args:
         kept: The service.
@@ -49,15 +65,13 @@ class Witness:
         self._read_from: dict[str, int] | None = None
         """From where the log was read the last time."""
 
-    async def look(
-        self, held: Canary, *, stable: Collection[int], canary: Collection[int]
-    ) -> list[str]:
+    async def look(self, held: Canary, *, stable: Seen, canary: Seen) -> list[str]:
         """Read what was written since the last time.
 
         Args:
             held: What is tried.
-            stable: Ports of the instances of the release that serves.
-            canary: The same of the one that is tried.
+            stable: The release that serves.
+            canary: The one that is tried.
 
         Returns:
             What went wrong with the one that is tried, in words.
@@ -68,7 +82,9 @@ class Witness:
             users.places = places
             return []
         self._read_from = users.places
-        found = await asyncio.to_thread(self._read, lines, set(stable), set(canary))
+        found = await asyncio.to_thread(self._read, lines, stable, canary)
+        called = await asyncio.to_thread(self._called, lines, stable, canary)
+        users.calls.count(called)
         if users.by != "request":
             apart = [(side, one) for side, one in found if one.by == users.by]
             await asyncio.to_thread(users.count, apart)
@@ -76,7 +92,19 @@ class Witness:
         with suppress(OSError):  # on a full disk it is kept in memory
             await asyncio.to_thread(self._kept.documents.save_users, self._kept.record, users)
         self._users = users
-        return self._told([one for side, one in found if side == "canary" and one.is_bad], users)
+        bad = [one for side, one in found if side == "canary" and one.is_bad]
+        return [
+            *self._told(bad, users),
+            *_told_of_calls([one for side, one in called if side == "canary"]),
+        ]
+
+    def with_calls(self, held: Canary, side: Side, arm: Arm) -> Arm:
+        """Return what an arm did, with its own calls that failed."""
+        users = self._users
+        if users is None or (users.key, users.since) != (held.key, held.since):
+            return arm
+        failed = (users.calls.stable if side == "stable" else users.calls.canary).failed
+        return msgspec.structs.replace(arm, calls=arm.calls + failed, failed_calls=failed)
 
     def with_users(self, held: Canary, side: Side, arm: Arm) -> Arm:
         """Return what an arm did, with its users where they are told apart; then answers are timed by users, too."""
@@ -103,21 +131,31 @@ class Witness:
         if users is not None and _is_of(users, held):
             return users
         # What was read while others were told apart may have the first attempts of these.
+        begun = Users(held.key, held.since, held.by, secrets.token_hex(16))
         places = self._read_from
         if users is not None and (users.key, users.since) == (held.key, held.since):
             places = places or users.places
-        places = self._log.end() if places is None else places
-        return Users(held.key, held.since, held.by, secrets.token_hex(16), places=places)
+            begun.calls = users.calls
+        begun.places = self._log.end() if places is None else places
+        return begun
 
     def _read(
-        self, lines: Sequence[bytes], stable: set[int], canary: set[int]
+        self, lines: Sequence[bytes], stable: Seen, canary: Seen
     ) -> list[tuple[Side, Attempt]]:
         found: list[tuple[Side, Attempt]] = []
         for line in lines:
             one = read(line, self._kept.name)
-            if one is not None and one.port in stable | canary:
-                found.append(("canary" if one.port in canary else "stable", one))
+            if one is not None and one.port in stable.ports | canary.ports:
+                found.append(("canary" if one.port in canary.ports else "stable", one))
         return found
+
+    def _called(
+        self, lines: Sequence[bytes], stable: Seen, canary: Seen
+    ) -> list[tuple[Side, FailedCall]]:
+        sides: dict[int | None, Side] = {canary.slot: "canary", stable.slot: "stable"}
+        issuer = issuer_of(*self._kept.record.key)
+        found = (calls.read(line, issuer) for line in lines if _CALLED in line)
+        return [(sides[one.slot], one) for one in found if one is not None and one.slot in sides]
 
     def _told(self, bad: Sequence[Attempt], users: Users) -> list[str]:
         told = []
@@ -129,6 +167,13 @@ class Witness:
         if len(bad) > MOST_TOLD:
             told.append(f"{bad[-1].at:%H:%M:%S} and {len(bad) - MOST_TOLD} more like these")
         return told
+
+
+def _told_of_calls(bad: Sequence[FailedCall]) -> list[str]:
+    told = [one.told() for one in bad[:MOST_TOLD]]
+    if len(bad) > MOST_TOLD:
+        told.append(f"{bad[-1].at:%H:%M:%S} and {len(bad) - MOST_TOLD} more of its calls failed")
+    return told
 
 
 def without_secrets(line: str) -> str:

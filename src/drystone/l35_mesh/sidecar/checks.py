@@ -43,7 +43,7 @@ def check_no_twins(mesh: Mesh) -> None:
     """
     names = [one.service.name for one in mesh.inbounds]
     _check_twice("before", (*names, *(one.service.name for one in mesh.beside)))
-    _check_twice("on the way", ((one.caller, one.service) for one in mesh.outbounds))
+    _check_twice("on the way", ((one.caller, one.service, one.slot) for one in mesh.outbounds))
     _check_twice("on the way to the platform of", (one.caller for one in mesh.own_ways))
     _check_twice("on the way", ((one.caller, one.host, one.port) for one in mesh.egresses))
     _check_twice("for the names found by", (one.caller for one in mesh.borders))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from drystone.l10_engines.proxy.attempt_log import failed_calls
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER, HTTP_OPTIONS, bound_in
 from drystone.l10_engines.proxy.edge_endpoints import Endpoint, Protocol
 from drystone.l10_engines.proxy.edge_listener import (
@@ -123,8 +124,14 @@ def way_name(service: str, *, is_beside: bool = False) -> str:
 
 
 def outbound_name(caller: str, service: str) -> str:
-    """Name the listener, the routes and the cluster by which a service reaches another."""
+    """Name the routes, the cluster and the statistics by which a service reaches another."""
     return f"outbound/{caller}>{service}"
+
+
+def slot_name(caller: str, service: str, slot: int) -> str:
+    """Name the listener of one slot; that of the first one is called like the routes."""
+    name = outbound_name(caller, service)
+    return f"{name}#{slot}" if slot else name
 
 
 def address(at: Address) -> dict[str, Any]:
@@ -180,7 +187,7 @@ def http(
     strip: tuple[str, ...] = (),
     trusts_hop: bool = False,
 ) -> dict[str, Any]:
-    """Return a filter chain that speaks HTTP; its listener tells ``caller`` of an outbound, and ``callee``.
+    """Return a filter chain that speaks HTTP; its listener tells ``caller`` and ``slot`` of an outbound, and ``callee``.
 
     Args:
         kind: What the log calls the listener.
@@ -229,7 +236,10 @@ def _logs(kind: Literal["inbound", "outbound"], access_log: Path) -> list[Config
         **LOG_FIELDS,
     }
     refused = refused_requests(access_log, kind, caller=caller, service=tells("callee"))
-    return [Shared(json_log(access_log, fields)), Shared(refused)]
+    logs: list[Config] = [Shared(json_log(access_log, fields)), Shared(refused)]
+    if kind == "outbound":
+        logs.append(Shared(failed_calls(access_log, caller=caller, slot=tells("slot"))))
+    return logs
 
 
 @lru_cache

@@ -29,6 +29,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
         retries: How often a failed call is repeated; the usual number when None.
         retry_on: Which failures are; the usual ones when None.
         is_apart: Whether the one who calls has a network of its own.
+        slots: At which of its addresses for the other one it calls.
+        is_tried: Whether a release of the one who calls is tried.
     """
 
     environment: str
@@ -42,6 +44,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     retries: int | None
     retry_on: tuple[str, ...] | None
     is_apart: bool = False
+    slots: tuple[int, ...] = (0,)
+    is_tried: bool = False
 
 
 def declared_by(member: Member) -> Iterator[Declared]:
@@ -69,6 +73,8 @@ def declared_by(member: Member) -> Iterator[Declared]:
                     retries=dependency.retries,
                     retry_on=dependency.retry_on,
                     is_apart=member.is_apart,
+                    slots=member.slots,
+                    is_tried=member.is_tried,
                 )
             else:
                 before = found[callee]

@@ -178,6 +178,9 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
         service: Name of the one that is called, such as ``billing.dev``.
         audience: What tokens call that, such as ``dev/billing``.
         listen: Where it is found. Whoever can connect there calls as the caller.
+        slot: Which of several such addresses: releases that run together and are to be told apart have one each. All else is the
+            same for all slots.
+        is_watched: Whether calls that fail are written down.
         calls: The requests that the caller declares; every one when empty.
         host: What the callee is asked for in place of what the caller asked for: its name at an edge while it moves, since at
             the other side nobody knows it by its address here.
@@ -198,6 +201,8 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     audience: str
     listen: Address
+    slot: int = 0
+    is_watched: bool = False
     calls: tuple[str, ...] = ()
     host: str | None = None
     timeout: timedelta = timedelta(seconds=5)

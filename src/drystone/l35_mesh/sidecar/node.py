@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from drystone.l10_engines.proxy.edge_endpoints import Endpoint
 from drystone.l20_trust.keys.api import issuer_of
-from drystone.l25_deployer.local.mesh import LOOPBACK, Address, Member, limits_port
+from drystone.l25_deployer.local.mesh import LOOPBACK, Address, Member, call_port, limits_port
 from drystone.l25_deployer.local.mesh import Mesh as MeshPort
 from drystone.l25_deployer.stacks.limits import is_asked_about
 from drystone.l25_deployer.stacks.model import RETRIES, RETRY_ON
@@ -98,9 +98,15 @@ class NodeMesh(MeshPort):
         self._further = further
         self._around = around
 
+    @property
     @override
-    def address(self, environment: str, service: str, callee: str) -> Address:
-        return Address(LOOPBACK, self._ports.internal(f"{service}.{environment}>{callee}"))
+    def tells_callers_apart(self) -> bool:
+        return True
+
+    @override
+    def address(self, environment: str, service: str, callee: str, slot: int = 0) -> Address:
+        port = call_port(environment, service, callee, slot)
+        return Address(LOOPBACK, self._ports.internal(port))
 
     @override
     def limits_address(self, environment: str, service: str) -> Address:
@@ -119,7 +125,11 @@ class NodeMesh(MeshPort):
         await self._around.prepare([(member, self._ports_of(member)) for member in services])
 
     def _ports_of(self, member: Member) -> list[int]:
-        calls = [self.address(c.environment, c.caller, c.callee) for c in declared_by(member)]
+        calls = [
+            self.address(c.environment, c.caller, c.callee, slot)
+            for c in declared_by(member)
+            for slot in member.slots
+        ]
         if any(is_asked_about(stack.limits) for stack in member.surroundings):
             calls.append(self.limits_address(member.environment, member.service))
         own = [self._port_before(member.name)] if self._is_beside(member) else []
@@ -194,7 +204,11 @@ class NodeMesh(MeshPort):
             model.Mesh(
                 access_log=self._access_log,
                 inbounds=tuple(self._inbounds(services, members, calls, further, beside)),
-                outbounds=tuple(self._outbound(call, beside, hosts) for call in calls),
+                outbounds=tuple(
+                    self._outbound(call, slot, beside, hosts)
+                    for call in calls
+                    for slot in call.slots
+                ),
                 own_ways=tuple(
                     self._own_way(m, further[m.name])
                     for m in members
@@ -302,16 +316,21 @@ class NodeMesh(MeshPort):
         )
 
     def _outbound(
-        self, call: Declared, beside: Mapping[str, model.Address], hosts: Mapping[str, str]
+        self,
+        call: Declared,
+        slot: int,
+        beside: Mapping[str, model.Address],
+        hosts: Mapping[str, str],
     ) -> model.Outbound:
-        at = self.address(call.environment, call.caller, call.callee)
         return model.Outbound(
             caller=f"{call.caller}.{call.environment}",
             issuer=call.issuer,
             dependency=call.dependency,
             service=call.callee,
             audience=call.audience,
-            listen=model.Address(at.port, at.host, self._listening_in(call)),
+            listen=self._listen(call, slot),
+            slot=slot,
+            is_watched=call.is_tried,
             calls=call.calls,
             host=hosts.get(call.callee),
             timeout=call.timeout,
@@ -328,9 +347,11 @@ class NodeMesh(MeshPort):
             return {"reach": (Endpoint(self._port_before(call.callee)),)}
         return {}
 
-    def _listening_in(self, call: Declared) -> Path | None:
+    def _listen(self, call: Declared, slot: int) -> model.Address:
+        at = self.address(call.environment, call.caller, call.callee, slot)
         found = self._around.of(f"{call.caller}.{call.environment}")
-        return found.network if found and call.is_apart else None
+        network = found.network if found and call.is_apart else None
+        return model.Address(at.port, at.host, network)
 
     @override
     def problems(self, service: str, refused: Mapping[str, str]) -> list[str]:
@@ -347,7 +368,7 @@ class NodeMesh(MeshPort):
         ]
         begins = (outbound_name(service, ""), f"egress/{service}>")
         ways = [
-            f"it cannot reach {listener.partition('>')[2]}: {why}; end the program that has the port, and the platform"
+            f"it cannot reach {listener.partition('>')[2].partition('#')[0]}: {why}; end the program that has the port, and the platform"
             " takes it"
             for listener, why in refused.items()
             if listener.startswith(begins)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from drystone.l10_engines.proxy.attempt_log import watched
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, bound_in, seconds
 from drystone.l10_engines.proxy.edge_routes import (
     CALL,
@@ -35,6 +36,7 @@ from drystone.l35_mesh.sidecar.connections import (
     listening,
     outbound_name,
     reached,
+    slot_name,
     tells,
     within,
 )
@@ -83,13 +85,15 @@ def outbound_part(outbound: Outbound, access_log: Path) -> Snapshot:
         "caller": outbound.issuer,
         "callee": outbound.audience,
         "dependency": outbound.dependency,
+        "slot": str(outbound.slot),
     }
+    listener = slot_name(outbound.caller, outbound.service, outbound.slot)
     cluster = f"{name}{BESIDE}" if outbound.reach else name
     return Snapshot(
         clusters={cluster: _cluster(cluster, outbound)},
-        listeners={name: listening(name, outbound.listen, [chain], told)},
+        listeners={listener: listening(listener, outbound.listen, [chain], told)},
         routes={name: _routes(name, cluster, outbound)},
-        optional=frozenset({name}),
+        optional=frozenset({listener}),
     )
 
 
@@ -161,7 +165,11 @@ def _route(
         "name": outbound.service,
         "match": {"prefix": "/", "headers": list(headers)},
         "route": route,
+        **({"metadata": _WATCHED} if outbound.is_watched else {}),
     }
+
+
+_WATCHED: Config = Shared(watched("request"))
 
 
 @lru_cache

@@ -3,6 +3,9 @@
 A target counts from the rollout's beginning; a look has what came since the one before. Errors count once for each user where the
 plan says so and the target tells users apart; then errors would part as those users do who had met none, if both releases were
 equally good. Lines of logs name nobody, so that one user can write as many as there are: where users count they do not.
+Nor do calls that a release makes itself. They are held against how many calls each release makes, and not against requests: a release may
+call without being asked, as often at a share of nothing as at a half. Where the old release calls nobody, each of its requests stands for a
+call that went well.
 Restarts are held against time, which passes for both sides alike, whatever their share of the traffic.
 """
 
@@ -22,6 +25,7 @@ from drystone.l50_orchestrator.rollout.plan import (
 from drystone.l50_orchestrator.target import Arm, Signals
 
 NAMELESS = "lines of logs name nobody, and errors are counted by {}"
+CALLS_NAMELESS = "calls to other services name nobody, and errors are counted by {}"
 
 NOTHING = Signals(timedelta(), Arm(), Arm())
 
@@ -41,6 +45,8 @@ def look_of(plan: Plan, before: Signals, now: Signals) -> Look:
     unmeasured = {one: why for one, why in now.unmeasured.items() if one in watched}
     if by_user and LOG_ERRORS in watched:
         unmeasured[LOG_ERRORS] = NAMELESS.format(plan.watch.by)
+    if by_user and DEPENDENCY_ERRORS in watched:
+        unmeasured.setdefault(DEPENDENCY_ERRORS, CALLS_NAMELESS.format(plan.watch.by))
     counts = {}
     if ERRORS in watched and by_user:
         share = _at_risk(now.canary, now.stable)
@@ -52,12 +58,13 @@ def look_of(plan: Plan, before: Signals, now: Signals) -> Look:
         counts["restarts"] = Counted(
             looks.Arm(tried, canary.restarts), looks.Arm(tried, stable.restarts)
         )
-    for metric, bad in (
-        (LOG_ERRORS, (canary.log_errors, stable.log_errors)),
-        (DEPENDENCY_ERRORS, (canary.dependency_errors, stable.dependency_errors)),
-    ):
-        if metric in watched and metric not in unmeasured:
-            counts[metric] = Counted(_part(canary, bad[0]), _part(stable, bad[1]))
+    if LOG_ERRORS in watched and LOG_ERRORS not in unmeasured:
+        counts[LOG_ERRORS] = Counted(
+            _part(canary, canary.log_errors), _part(stable, stable.log_errors)
+        )
+    if DEPENDENCY_ERRORS in watched and DEPENDENCY_ERRORS not in unmeasured:
+        beside = _calls(stable) if now.stable.calls else looks.Arm(stable.requests)
+        counts[DEPENDENCY_ERRORS] = Counted(_calls(canary), beside)
     return Look(
         at=now.at,
         counts=counts,
@@ -83,12 +90,17 @@ def _since(before: Arm, now: Arm) -> Arm:
         times=times,
         restarts=now.restarts - before.restarts,
         log_errors=max(0, now.log_errors - before.log_errors),
+        calls=max(0, now.calls - before.calls),
         dependency_errors=max(0, now.dependency_errors - before.dependency_errors),
         users=max(0, now.users - before.users),
         users_in_error=max(0, now.users_in_error - before.users_in_error),
         users_tried=max(0, now.users_tried - before.users_tried),
         users_at_risk=now.users_at_risk,
     )
+
+
+def _calls(arm: Arm) -> looks.Arm:
+    return looks.Arm(max(arm.calls, arm.dependency_errors), arm.dependency_errors)
 
 
 def _users(arm: Arm) -> looks.Arm:
@@ -125,4 +137,6 @@ def _kind(text: str) -> str:
     """Part lines of logs and sums from failed requests: of each kind so many are kept, and none is to push out another."""
     if " log: " in text[:20]:
         return LOG_ERRORS
+    if " its call to " in text[:30] or text.endswith(" more of its calls failed"):
+        return DEPENDENCY_ERRORS
     return "attempts" if text.endswith("attempts at it failed") else ERRORS

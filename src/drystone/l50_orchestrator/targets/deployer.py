@@ -235,6 +235,8 @@ def _arm(arm: held_words.Arm) -> Arm:
         times=arm.times,
         restarts=arm.restarts,
         log_errors=arm.log_errors,
+        calls=arm.calls,
+        dependency_errors=min(arm.failed_calls, arm.calls),
         users=arm.users,
         users_in_error=arm.users_in_error,
         users_tried=arm.users_tried,

@@ -1,0 +1,168 @@
+"""Calls of its own that a release made while one is tried, and that failed: which of them count.
+
+One request that meets a dead service can make a thousand calls, and where it falls is one chance and not a thousand. So of the calls
+that carry the same trace or the same id of a request, one counts. Where a release carries neither on, nobody can tell: then of the
+release that is tried one call in a second to the same service counts, while of the one that serves all do. That can only take evidence
+away, and a service that is dead for one release alone is still found within seconds. What does not count is left out of the
+calls altogether, so that what is compared is how many of those that count failed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+MOST = 10_000
+"""So many requests, and moments, of each release are remembered by which calls were counted."""
+
+Side = Literal["stable", "canary"]
+
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_GIVEN_UP = "DC"
+_FLAGS = {
+    _GIVEN_UP: "was given up before it was answered",
+    "UF": "found nobody who listens",
+    "UT": "was not answered in time",
+    "SI": "was not answered in time",
+}
+
+
+class FailedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call of a service that failed.
+
+    Attributes:
+        at: When it began.
+        slot: Of the addresses for that dependency, the one at which it was made.
+        callee: Who was called, as ``<service>.<environment>``.
+        request: By what the request is known for which it was made; the call itself where it carries nothing on.
+        method: Of the call.
+        path: Without its query.
+        status: Of the answer; 0 where there was none.
+        grpc: Status of gRPC; empty where it was none.
+        flags: What the proxy says of it; empty where nothing.
+        took: Until its end, in milliseconds.
+    """
+
+    at: datetime
+    slot: int
+    callee: str
+    request: str
+    method: str
+    path: str
+    status: int
+    grpc: str
+    flags: str
+    took: int
+
+    def told(self) -> str:
+        """Say what came of it."""
+        text = f"{self.at.astimezone(UTC):%H:%M:%S} its call to {self.callee} failed: {self.method} {self.path} "
+        how = _FLAGS.get(self.flags, f"got no answer ({self.flags or '-'})")
+        if self.status:
+            how = f"was answered {self.status}"
+            how += f" (gRPC {self.grpc})" if self.grpc else ""
+            how += f" ({self.flags})" if self.flags else ""
+        return _CONTROL.sub(" ", f"{text}{how} after {self.took} ms")
+
+
+class _Line(msgspec.Struct, frozen=True):
+    time: datetime
+    caller: str
+    callee: str
+    slot: str = ""
+    trace: str | None = None
+    request_id: str | None = None
+    method: str | None = None
+    path: str | None = None
+    status: int | None = None
+    grpc: str | None = None
+    flags: str | None = None
+    duration_ms: int | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+
+
+def read(line: bytes, issuer: str) -> FailedCall | None:
+    """Read one line; None for one of another service, or of another form.
+
+    Args:
+        line: Of the log of attempts.
+        issuer: Who called, as ``<environment>/<service>``.
+    """
+    try:
+        said = _DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    if said.caller != issuer or said.time.tzinfo is None or not said.slot.isdecimal():
+        return None
+    trace = _TRACE.fullmatch(said.trace or "")
+    status = said.status or 0
+    is_grpc = status == 200 and said.grpc not in {None, "", "-", "OK"}
+    return FailedCall(
+        at=said.time,
+        slot=int(said.slot),
+        callee=said.callee,
+        request=trace[1] if trace else said.request_id or "",
+        method=said.method or "-",
+        path=said.path or "-",
+        status=status,
+        grpc=said.grpc or "" if is_grpc else "",
+        flags="" if said.flags in {None, "-"} else str(said.flags),
+        took=max(0, said.duration_ms or 0),
+    )
+
+
+class CallSums(msgspec.Struct):
+    """What was counted of one release; it only rises.
+
+    Attributes:
+        failed: Calls that failed and count.
+        requests: Digests of the requests for which one was counted, the oldest first.
+        moments: Digests of services and seconds, likewise; of the release that is tried alone.
+    """
+
+    failed: int = 0
+    requests: dict[int, None] = {}
+    moments: dict[int, None] = {}
+
+
+class Calls(msgspec.Struct):
+    """What is known of the failed calls of both releases.
+
+    Attributes:
+        stable: Of the release that serves.
+        canary: Of the one that is tried.
+    """
+
+    stable: CallSums = msgspec.field(default_factory=CallSums)
+    canary: CallSums = msgspec.field(default_factory=CallSums)
+
+    def count(self, calls: Iterable[tuple[Side, FailedCall]]) -> None:
+        """Count calls that failed."""
+        for side, one in calls:
+            sums = self.stable if side == "stable" else self.canary
+            if one.request and not _is_new(sums.requests, one.request):
+                continue
+            moment = f"{one.callee} {int(one.at.timestamp())}"
+            if side == "canary" and not _is_new(sums.moments, moment):
+                continue
+            sums.failed += 1
+
+
+def _is_new(known: dict[int, None], what: str) -> bool:
+    """Remember something; tell whether it was not known."""
+    named = what.encode("utf-8", "surrogatepass")
+    digest = int.from_bytes(hashlib.blake2b(named, digest_size=6).digest(), "big")
+    if digest in known:
+        return False
+    known[digest] = None
+    while len(known) > MOST:
+        del known[next(iter(known))]
+    return True

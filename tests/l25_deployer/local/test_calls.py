@@ -1,0 +1,123 @@
+"""Which failed calls of two releases count."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drystone.l25_deployer.local import calls
+from drystone.l25_deployer.local.calls import Calls, FailedCall, Side, read
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LINE: dict[str, Any] = {
+    "time": "2026-01-01T12:00:00.000Z",
+    "caller": "dev/desk",
+    "slot": "1",
+    "callee": "billing.dev",
+    "request_id": "r1",
+    "method": "GET",
+    "path": "/reports",
+    "status": 503,
+    "grpc": "Unavailable",
+    "flags": "-",
+    "duration_ms": 7,
+}
+SIDES = st.sampled_from(["stable", "canary"])
+CALLS = st.builds(
+    lambda second, request, callee: FailedCall(
+        at=NOON + timedelta(seconds=second),
+        slot=0,
+        callee=callee,
+        request=request,
+        method="GET",
+        path="/",
+        status=500,
+        grpc="",
+        flags="",
+        took=1,
+    ),
+    st.integers(0, 5),
+    st.sampled_from(["", "a", "b", "c", "d"]),
+    st.sampled_from(["billing.dev", "mail.dev"]),
+)
+
+
+def line(**changes: Any) -> bytes:
+    return json.dumps({**LINE, **changes}).encode()
+
+
+def one(**changes: Any) -> FailedCall:
+    found = read(line(**changes), "dev/desk")
+    assert found is not None
+    return found
+
+
+@given(st.lists(st.tuples(SIDES, CALLS)), st.integers(0, 20))
+def test_of_one_request_one_call_counts_and_of_the_tried_release_one_a_second(
+    made: list[tuple[Side, FailedCall]], at: int
+) -> None:
+    whole = Calls()
+    whole.count(made)
+    parts = Calls()
+    parts.count(made[:at])
+    parts = msgspec.json.decode(msgspec.json.encode(parts), type=Calls)  # the next agent goes on
+    parts.count(made[at:])
+    assert parts == whole
+
+    stable = [call for side, call in made if side == "stable"]
+    requests = {call.request for call in stable if call.request}
+    alone = [call for call in stable if not call.request]
+    assert whole.stable.failed == len(requests) + len(alone)
+    canary = [call for side, call in made if side == "canary"]
+    assert whole.canary.failed <= len({(call.callee, call.at) for call in canary})
+    assert (whole.canary.failed > 0) == bool(canary)
+
+
+@given(st.lists(st.tuples(SIDES, CALLS.filter(lambda call: bool(call.request)))))
+def test_what_is_read_again_counts_nothing(made: list[tuple[Side, FailedCall]]) -> None:
+    sums = Calls()
+    sums.count(made)
+    before = msgspec.json.encode(sums)
+    sums.count(made)
+    assert msgspec.json.decode(before, type=Calls).stable == sums.stable
+    assert sums.canary.failed <= msgspec.json.decode(before, type=Calls).canary.failed
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    sums = Calls()
+    sums.count(("stable", one(request_id=f"r{n}")) for n in range(calls.MOST + 50))
+    assert len(sums.stable.requests) == calls.MOST
+    assert sums.stable.failed == calls.MOST + 50
+
+
+def test_calls_of_one_trace_are_of_one_request_and_what_is_no_trace_is_not_believed() -> None:
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    assert one(trace=trace, request_id="x").request == "a" * 32
+    assert one(trace=f"00-{'a' * 32}", request_id="x").request == "x"
+    assert one(trace="-", request_id=None).request == ""
+
+
+def test_it_is_told_who_was_called_how_and_what_came_of_it() -> None:
+    start = "12:00:00 its call to billing.dev failed: GET /reports "
+    assert one().told() == f"{start}was answered 503 after 7 ms"
+    assert one(status=0, flags="DC").told().startswith(f"{start}was given up before")
+    assert one(status=0, flags="XX").told() == f"{start}got no answer (XX) after 7 ms"
+    said = one(status=200, grpc="Internal").told()
+    assert said == f"{start}was answered 200 (gRPC Internal) after 7 ms"
+    assert "\n" not in one(path="/a\nb").told()
+
+
+@given(st.binary(max_size=300))
+def test_whatever_stands_in_the_log_is_read_or_passed_over(content: bytes) -> None:
+    assert read(content, "dev/desk") is None
+
+
+def test_lines_of_others_and_of_other_forms_are_passed_over() -> None:
+    assert read(line(), "dev/other") is None
+    for wrong in ({"slot": "-"}, {"slot": None}, {"time": "2026-01-01T12:00:00"}, {"status": "x"}):
+        assert read(line(**wrong), "dev/desk") is None
