@@ -37,6 +37,7 @@ from drystone.l50_orchestrator.releases.api import Happened, ReleasesApi
 from drystone.l50_orchestrator.sources.api import SourceFile, SourcesApi
 from drystone.l50_orchestrator.sources.packing import sent
 from drystone.l85_surfaces.console import house
+from drystone.l85_surfaces.console.listings import Turned
 from drystone.l90_assembly import remote
 from drystone.l90_assembly.agent_socket import listening, server_of
 from drystone.l90_assembly.orchestrated import orchestrated
@@ -335,6 +336,28 @@ async def test_the_description_has_every_call_and_asks_for_no_token(whole: Whole
     assert head.startswith(b"HTTP/1.1 200")
     paths = json.loads(body)["paths"]
     assert {"/v1/releases", "/v1/registry/services"} <= paths.keys()
+
+
+async def test_lists_of_the_operations_page_have_as_many_pages_as_they_take(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house, "MOST", 3)
+    async with whole.owner(AccessApi) as access, whole.owner(RegistryApi) as registry:
+        for n in range(7):
+            await registry.register(OWNER, service=f"loaf{n}", said=ServiceSaid("bakery"))
+        seen, turned = list[str](), Turned("services")
+        while True:
+            page = await house.registry(registry, access, turned)
+            (part,) = page.parts
+            assert part.key == "services"
+            seen += [str(row.cells[0]) for row in part.rows]
+            if part.next is None:
+                break
+            turned = Turned("services", part.next)
+        whole_page = await house.registry(registry, access)
+    assert seen == sorted([*(f"loaf{n}" for n in range(7)), "mill", "oven"])
+    assert len(whole_page.parts) == 4
+    assert whole_page.parts[-1].next
 
 
 async def test_the_operations_page_lists_what_there_is_and_no_secret(whole: Whole) -> None:

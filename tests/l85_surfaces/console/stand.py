@@ -22,9 +22,18 @@ from drystone.l25_deployer.api import (
 )
 from drystone.l35_mesh.observed.api import CallTimes
 from drystone.l85_surfaces.console.errors import NotSignedIn
-from drystone.l85_surfaces.console.listings import Ending, Kind, Listing, Part, Row, State, What
+from drystone.l85_surfaces.console.listings import (
+    Ending,
+    Kind,
+    Listing,
+    Part,
+    Row,
+    State,
+    Turned,
+    What,
+)
 from drystone.l85_surfaces.console.people import People, Person
-from drystone.l85_surfaces.console.platform import AuditAsked, Platform
+from drystone.l85_surfaces.console.platform import AuditAsked, Platform, ReleasesAsked
 from drystone.l85_surfaces.console.views import (
     Audit,
     Counts,
@@ -36,6 +45,7 @@ from drystone.l85_surfaces.console.views import (
     Point,
     Release,
     ReleaseLine,
+    Releases,
     Rolling,
     Service,
     Step,
@@ -258,6 +268,16 @@ class Told(Platform):
             yield one
 
     @override
+    async def releases(self, asked: ReleasesAsked) -> Releases:
+        return Releases(
+            lines=[line(), line("r-16", state="done")],
+            next="more",
+            environment=asked.environment,
+            service=asked.service,
+            is_open=asked.is_open,
+        )
+
+    @override
     async def release(self, person: Person | None, id_: str) -> Release:
         return self.released
 
@@ -270,10 +290,10 @@ class Told(Platform):
         return Audit(entries=self.entries, next="more", actor=asked.actor)
 
     @override
-    async def listing(self, person: Person | None, what: What) -> Listing:
+    async def listing(self, person: Person | None, what: What, turned: Turned) -> Listing:
         if what == "access" and person is None:
             raise NotSignedIn("who may do what is shown to those who are signed in")
-        return self.listed(what)
+        return self.listed(what).showing(turned)
 
     def listed(self, what: What, word: str = "orders") -> Listing:
         """Return lists with a row that whoever is signed in may end."""
@@ -284,6 +304,8 @@ class Told(Platform):
             lead=word,
             columns=("Name", "State", "Since", "Why"),
             rows=(Row(cells, ending), Row((word, State("good"), None, word))),
+            key="words",
+            next="more",
         )
         return Listing(what, (part, Part(heading="Nothing", columns=("Name",), rows=())))
 

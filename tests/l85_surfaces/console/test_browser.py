@@ -18,6 +18,7 @@ PATHS = (
     "",
     "services/prod/orders",
     "services/prod/orders/logs",
+    "releases",
     "releases/r-17",
     "approvals",
     "audit",

@@ -22,7 +22,7 @@ from drystone.l50_orchestrator.running.api import OrchestratorApi, OrchestratorV
 from drystone.l85_surfaces.console.errors import NotSignedIn, NotTurnedOn
 from drystone.l85_surfaces.console.orchestrator import PERSON, Orchestrator
 from drystone.l85_surfaces.console.people import Person
-from drystone.l85_surfaces.console.platform import AuditAsked
+from drystone.l85_surfaces.console.platform import AuditAsked, ReleasesAsked
 from drystone.l85_surfaces.console.views import Verb
 from drystone.l90_assembly.on_behalf import on_behalf
 from l85_surfaces.console.stand import ADA
@@ -174,6 +174,9 @@ async def test_what_is_on_its_way_and_what_waits_is_found(orchestrator: Orchestr
     assert (rolling.id, rolling.share, rolling.state) == ("r-1", 0.1, "rising")
     assert [one.line.state for one in await orchestrator.approvals()] == ["waiting"]
     assert (await orchestrator.release("r-1")).curve is not None
+    found = await orchestrator.all_releases(ReleasesAsked(service="orders", is_open=True))
+    assert [one.id for one in found.lines] == ["r-2", "r-1"]
+    assert (found.service, found.is_open, found.next) == ("orders", True, None)
 
 
 @pytest.mark.asyncio

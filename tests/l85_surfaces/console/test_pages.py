@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from drystone.l25_deployer.api import LogRecord, PlanChange
 from drystone.l80_governance.dependencies.html import Link
+from drystone.l85_surfaces.console.listings import Turned
 from drystone.l85_surfaces.console.pages.approvals import approvals
 from drystone.l85_surfaces.console.pages.audit import audit
 from drystone.l85_surfaces.console.pages.layout import Frame, Page, document
@@ -21,6 +22,7 @@ from drystone.l85_surfaces.console.pages.lists import lists
 from drystone.l85_surfaces.console.pages.logs import LONGEST_LINE, logs
 from drystone.l85_surfaces.console.pages.parts import Hand, percent, took
 from drystone.l85_surfaces.console.pages.release import release as release_page
+from drystone.l85_surfaces.console.pages.releases import releases
 from drystone.l85_surfaces.console.pages.service import service
 from drystone.l85_surfaces.console.pages.services import services
 from drystone.l85_surfaces.console.views import (
@@ -29,6 +31,7 @@ from drystone.l85_surfaces.console.views import (
     Judged,
     Logs,
     Overview,
+    Releases,
     Rolling,
     Step,
     Turn,
@@ -74,9 +77,13 @@ def plain() -> dict[str, Page]:
         ),
         "release": release_page(told.released, HAND),
         "approvals": approvals(told.waiting, HAND),
+        "releases": releases(
+            Releases(lines=told.shown.releases, next="more", service="orders", is_open=True)
+        ),
         "audit": audit(Audit(entries=told.entries, next="more", actor="ada")),
         "guardrails": lists(told.listed("guardrails"), HAND),
         "access": lists(told.listed("access"), None),
+        "turned": lists(told.listed("access").showing(Turned("words", "more")), None),
     }
 
 
@@ -138,6 +145,7 @@ def hostile(word: str) -> dict[str, Page]:
             HAND,
         ),
         "approvals": approvals([Waiting(lines, NOW, word)], HAND),
+        "releases": releases(Releases(lines=[lines], next=word, service=word, environment=word)),
         "audit": audit(
             Audit(entries=[Entry(1, NOW, word, word, word, {word: word})], actor=word, next=word)
         ),

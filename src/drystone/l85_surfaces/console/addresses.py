@@ -40,6 +40,11 @@ def release(id_: str) -> Link:
     return Link(f"/releases/{_part(id_)}")
 
 
+def releases(**query: str | None) -> Link:
+    """Return the address of the list of releases."""
+    return _with("/releases", query)
+
+
 def act(id_: str, verb: str) -> Link:
     """Return where something is done about a release."""
     return Link(f"{release(id_)}/{_part(verb)}")
@@ -55,9 +60,9 @@ def audit(**query: str | None) -> Link:
     return _with("/audit", query)
 
 
-def listing(what: str) -> Link:
+def listing(what: str, **query: str | None) -> Link:
     """Return the address of a page of lists: ``guardrails``, ``registry`` or ``access``."""
-    return Link(f"/{_part(what)}")
+    return _with(f"/{_part(what)}", query)
 
 
 def end(what: str, kind: str, id_: str) -> Link:

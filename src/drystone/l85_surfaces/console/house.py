@@ -1,6 +1,6 @@
 """Makes pages of lists of what the orchestrator tells: guardrails, the registry, access.
 
-At most a page of each is shown; the command line lists the rest.
+Each list has as many pages as it takes; whoever turns one sees that list alone.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from drystone.l50_orchestrator.guardrails.api import (
 )
 from drystone.l50_orchestrator.ports import Action
 from drystone.l50_orchestrator.registry.api import RegistryApi, ServiceView
-from drystone.l85_surfaces.console.listings import Ending, Listing, Part, Row, State
+from drystone.l85_surfaces.console.listings import Ending, Listing, Part, Row, State, Turned
 
-MOST = 200
+MOST = 100
+"""Rows of a list on one page."""
+
 MOST_ASKED = 30
 """Exceptions of which it is asked one by one who may end them."""
 
@@ -29,15 +31,22 @@ _MODES = {"refuse": "refuses", "warn": "warns"}
 """Words of what policies do, beside those of what became of something."""
 
 
-async def guardrails(api: GuardrailsApi, access: AccessApi | None) -> Listing:
+_BEGIN = Turned()
+
+
+async def guardrails(
+    api: GuardrailsApi, access: AccessApi | None, turned: Turned = _BEGIN
+) -> Listing:
     """Return policies, exceptions and freezes.
 
     Args:
         api: Tells them.
         access: Asked as who looks, what that one may end; None for nobody, who ends nothing.
+        turned: Which page is looked at.
     """
-    policies = (await api.policies(_NOBODY)).items
-    exceptions = (await api.exceptions(_NOBODY)).items
+    policies = await api.policies(_NOBODY, cursor=turned.at("policies"), limit=MOST)
+    excepted = await api.exceptions(_NOBODY, cursor=turned.at("exceptions"), limit=MOST)
+    exceptions = excepted.items
     freezes = await api.freezes(_NOBODY)
     ends = {
         one.name
@@ -70,23 +79,27 @@ async def guardrails(api: GuardrailsApi, access: AccessApi | None) -> Listing:
                     "Owner",
                 ),
                 rows=tuple(_exception(one, ends=one.name in ends) for one in exceptions),
+                key="exceptions",
+                next=excepted.next,
             ),
             Part(
                 heading="Policies",
                 lead="Asked about every change before anything of it begins. One that cannot answer refuses.",
                 columns=("Policy", "Mode", "Of", "Where", "Since", "What for"),
-                rows=tuple(map(_policy, policies)),
+                rows=tuple(map(_policy, policies.items)),
+                key="policies",
+                next=policies.next,
             ),
         ),
-    )
+    ).showing(turned)
 
 
-async def registry(api: RegistryApi, access: AccessApi) -> Listing:
-    """Return services with their owners, teams, environments and targets."""
-    services = (await api.services(_NOBODY, limit=MOST)).items
+async def registry(api: RegistryApi, access: AccessApi, turned: Turned = _BEGIN) -> Listing:
+    """Return services with their owners, teams, environments and targets; see :func:`guardrails`."""
+    services = await api.services(_NOBODY, cursor=turned.at("services"), limit=MOST)
     environments = await api.environments(_NOBODY)
     targets = await api.targets(_NOBODY)
-    teams = (await access.teams(_NOBODY, most=MOST)).items
+    teams = await access.teams(_NOBODY, cursor=turned.at("teams"), most=MOST)
     return Listing(
         "registry",
         (
@@ -127,28 +140,33 @@ async def registry(api: RegistryApi, access: AccessApi) -> Listing:
                             one.description,
                         )
                     )
-                    for one in teams
+                    for one in teams.items
                 ),
+                key="teams",
+                next=teams.next,
             ),
             Part(
                 heading="Services",
                 lead="A name is its team's as long as the service runs, and 90 days longer.",
                 columns=("Service", "Team", "Tier", "Runs in", "State", "What for"),
-                rows=tuple(map(_service, services)),
+                rows=tuple(map(_service, services.items)),
+                key="services",
+                next=services.next,
             ),
         ),
-    )
+    ).showing(turned)
 
 
-async def access_of(api: AccessApi, person: str) -> Listing:
+async def access_of(api: AccessApi, person: str, turned: Turned = _BEGIN) -> Listing:
     """Return grants, tokens and broken glass, as far as somebody may see them.
 
     Args:
         api: Asked as who looks.
         person: That one's name.
+        turned: Which page is looked at.
     """
-    grants = (await api.grants(_NOBODY, most=MOST)).items
-    tokens = (await api.tokens(_NOBODY, most=MOST)).items
+    grants = await api.grants(_NOBODY, cursor=turned.at("grants"), most=MOST)
+    tokens = await api.tokens(_NOBODY, cursor=turned.at("tokens"), most=MOST)
     glasses = await api.glasses(_NOBODY)
     lasts = [one for one in glasses if not one.is_over]
     is_admin = bool(lasts) and await _may(api, Action.ADMINISTER)
@@ -169,16 +187,20 @@ async def access_of(api: AccessApi, person: str) -> Listing:
                 heading="Grants",
                 lead="Who may do what, where. Grants only add.",
                 columns=("Who", "Role", "Over", "Where", "Since", "By"),
-                rows=tuple(map(_grant, grants)),
+                rows=tuple(map(_grant, grants.items)),
+                key="grants",
+                next=grants.next,
             ),
             Part(
                 heading="Tokens",
                 lead="Those that you may see; the secrets are written down nowhere.",
                 columns=("Token", "State", "For", "Kind", "Maker", "Scopes", "Used", "Ends"),
-                rows=tuple(map(_token, tokens)),
+                rows=tuple(map(_token, tokens.items)),
+                key="tokens",
+                next=tokens.next,
             ),
         ),
-    )
+    ).showing(turned)
 
 
 async def _may(

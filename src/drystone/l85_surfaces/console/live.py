@@ -19,10 +19,10 @@ from drystone.l00_kernel.home import Home
 from drystone.l25_deployer.api import DeployerApi, HistoryEvent, LogRecord, ServiceSummary
 from drystone.l35_mesh.observed.api import CallTimes, ObservedApi
 from drystone.l85_surfaces.console.errors import NotTurnedOn
-from drystone.l85_surfaces.console.listings import Kind, Listing, What
+from drystone.l85_surfaces.console.listings import Kind, Listing, Turned, What
 from drystone.l85_surfaces.console.orchestrator import Orchestrator
 from drystone.l85_surfaces.console.people import Person
-from drystone.l85_surfaces.console.platform import AuditAsked, Platform
+from drystone.l85_surfaces.console.platform import AuditAsked, Platform, ReleasesAsked
 from drystone.l85_surfaces.console.traffic import traffic
 from drystone.l85_surfaces.console.views import (
     Audit,
@@ -30,6 +30,7 @@ from drystone.l85_surfaces.console.views import (
     Overview,
     Release,
     ReleaseLine,
+    Releases,
     Rolling,
     Service,
     Verb,
@@ -203,6 +204,10 @@ class LivePlatform(Platform):
                     yield record
 
     @override
+    async def releases(self, asked: ReleasesAsked) -> Releases:
+        return await self._orchestrator.all_releases(asked)
+
+    @override
     async def release(self, person: Person | None, id_: str) -> Release:
         return await self._orchestrator.release(id_)
 
@@ -215,8 +220,8 @@ class LivePlatform(Platform):
         return await self._orchestrator.audit(person, asked)
 
     @override
-    async def listing(self, person: Person | None, what: What) -> Listing:
-        return await self._orchestrator.listing(person, what)
+    async def listing(self, person: Person | None, what: What, turned: Turned) -> Listing:
+        return await self._orchestrator.listing(person, what, turned)
 
     @override
     async def end(self, person: Person, kind: Kind, id_: str) -> None:

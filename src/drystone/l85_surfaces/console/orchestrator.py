@@ -21,13 +21,14 @@ from drystone.l50_orchestrator.releases.api import ReleasesApi, ReleaseSummary, 
 from drystone.l50_orchestrator.running.api import OrchestratorApi
 from drystone.l85_surfaces.console import house, told
 from drystone.l85_surfaces.console.errors import NotSignedIn, NotTurnedOn, PageNotFound
-from drystone.l85_surfaces.console.listings import Kind, Listing, What
+from drystone.l85_surfaces.console.listings import Kind, Listing, Turned, What
 from drystone.l85_surfaces.console.people import Person
-from drystone.l85_surfaces.console.platform import AuditAsked
+from drystone.l85_surfaces.console.platform import AuditAsked, ReleasesAsked
 from drystone.l85_surfaces.console.views import (
     Audit,
     Release,
     ReleaseLine,
+    Releases,
     Rolling,
     Verb,
     Waiting,
@@ -39,6 +40,7 @@ socket, and whoever comes with it may do no more than that person."""
 
 LIMIT = timedelta(seconds=10)
 _LONGEST_NUMBER = 12
+ON_A_PAGE = 100
 MOST_SHOWN = 20
 """Releases on their way that are looked at one by one, for one page."""
 A = TypeVar("A", bound=Api)
@@ -66,6 +68,29 @@ class Orchestrator:
                 _nobody(), environment=environment, service=service, limit=most
             )
         return [told.line(one) for one in page.items]
+
+    async def all_releases(self, asked: ReleasesAsked) -> Releases:
+        """Return some of all releases, newest first.
+
+        Raises:
+            NotTurnedOn: It is off.
+        """
+        async with self._asked(ReleasesApi, None) as api:
+            page = await api.history(
+                _nobody(),
+                environment=asked.environment or None,
+                service=asked.service or None,
+                open_only=asked.is_open,
+                cursor=asked.cursor or None,
+                limit=ON_A_PAGE,
+            )
+        return Releases(
+            lines=[told.line(one) for one in page.items],
+            next=page.next,
+            environment=asked.environment,
+            service=asked.service,
+            is_open=asked.is_open,
+        )
 
     async def drift(self, environment: str, service: str) -> list[str]:
         """Say what serves of a service and should not."""
@@ -144,7 +169,7 @@ class Orchestrator:
             subject=asked.subject,
         )
 
-    async def listing(self, person: Person | None, what: What) -> Listing:
+    async def listing(self, person: Person | None, what: What, turned: Turned) -> Listing:
         """Return a page of lists; that of access as far as this person may see it.
 
         Raises:
@@ -156,13 +181,15 @@ class Orchestrator:
                 await self._require_on()
                 raise NotSignedIn("who may do what is shown to those who are signed in")
             async with self._asked(AccessApi, person) as access:
-                return await house.access_of(access, person.name)
+                return await house.access_of(access, person.name, turned)
         async with self._asked(AccessApi, person) as access:
             if what == "registry":
                 async with self._asked(RegistryApi, None) as registry:
-                    return await house.registry(registry, access)
+                    return await house.registry(registry, access, turned)
             async with self._asked(GuardrailsApi, None) as guardrails:
-                return await house.guardrails(guardrails, None if person is None else access)
+                return await house.guardrails(
+                    guardrails, None if person is None else access, turned
+                )
 
     async def end(self, person: Person, kind: Kind, id_: str) -> None:
         """End something, as this person.

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from drystone.l25_deployer.api import LogRecord
-from drystone.l85_surfaces.console.listings import Kind, Listing, What
+from drystone.l85_surfaces.console.listings import Kind, Listing, Turned, What
 from drystone.l85_surfaces.console.people import Person
 from drystone.l85_surfaces.console.views import (
     Audit,
     Logs,
     Overview,
     Release,
+    Releases,
     Service,
     Verb,
     Waiting,
@@ -27,6 +28,15 @@ class AuditAsked(msgspec.Struct, frozen=True):
     actor: str = ""
     action: str = ""
     subject: str = ""
+    cursor: str = ""
+
+
+class ReleasesAsked(msgspec.Struct, frozen=True):
+    """Which releases somebody wants to see."""
+
+    environment: str = ""
+    service: str = ""
+    is_open: bool = False
     cursor: str = ""
 
 
@@ -63,6 +73,14 @@ class Platform(abc.ABC):
         """Yield further lines as they are written."""
 
     @abc.abstractmethod
+    async def releases(self, asked: ReleasesAsked) -> Releases:
+        """Return some of all releases.
+
+        Raises:
+            NotTurnedOn: Nobody records releases here.
+        """
+
+    @abc.abstractmethod
     async def release(self, person: Person | None, id_: str) -> Release:
         """Return one release.
 
@@ -89,7 +107,7 @@ class Platform(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def listing(self, person: Person | None, what: What) -> Listing:
+    async def listing(self, person: Person | None, what: What, turned: Turned) -> Listing:
         """Return a page of lists.
 
         Raises:

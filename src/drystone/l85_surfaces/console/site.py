@@ -24,7 +24,7 @@ from drystone.l85_surfaces.console.errors import (
     PageNotFound,
     TooManyFollow,
 )
-from drystone.l85_surfaces.console.listings import KINDS, What
+from drystone.l85_surfaces.console.listings import KINDS, Turned, What
 from drystone.l85_surfaces.console.pages.approvals import approvals
 from drystone.l85_surfaces.console.pages.audit import audit
 from drystone.l85_surfaces.console.pages.layout import Frame, Page, document
@@ -32,11 +32,12 @@ from drystone.l85_surfaces.console.pages.lists import lists
 from drystone.l85_surfaces.console.pages.logs import line, logs
 from drystone.l85_surfaces.console.pages.parts import LONGEST, Hand
 from drystone.l85_surfaces.console.pages.release import release
+from drystone.l85_surfaces.console.pages.releases import releases
 from drystone.l85_surfaces.console.pages.service import service
 from drystone.l85_surfaces.console.pages.services import services
 from drystone.l85_surfaces.console.pages.trouble import trouble
 from drystone.l85_surfaces.console.people import People, Person
-from drystone.l85_surfaces.console.platform import AuditAsked, Platform
+from drystone.l85_surfaces.console.platform import AuditAsked, Platform, ReleasesAsked
 from drystone.l85_surfaces.console.views import VERBS
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -119,6 +120,16 @@ class Site:
         finally:
             self._following -= 1
 
+    async def releases(self, request: Request) -> Response:
+        """Show some of all releases."""
+        said = {
+            key: request.query_params.get(key, "")[:1000]
+            for key in ("environment", "service", "cursor")
+        }
+        is_open = request.query_params.get("open") == "1"
+        seen = await self._platform.releases(ReleasesAsked(**said, is_open=is_open))
+        return self._send(request, releases(seen))
+
     async def release(self, request: Request) -> Response:
         """Show one release."""
         person = self._person(request)
@@ -147,7 +158,9 @@ class Site:
 
         async def show(request: Request) -> Response:
             person = self._person(request)
-            seen = await self._platform.listing(person, what)
+            said = request.query_params
+            turned = Turned(said.get("part", "")[:40], said.get("cursor", "")[:1000])
+            seen = await self._platform.listing(person, what, turned)
             return self._send(request, lists(seen, self._hand(person)))
 
         return show

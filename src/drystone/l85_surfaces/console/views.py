@@ -107,6 +107,24 @@ class ReleaseLine(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class Releases(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of all releases.
+
+    Attributes:
+        lines: Newest first.
+        next: Cursor of those before these; None on the last page.
+        environment: Only there.
+        service: Only of this one.
+        is_open: Only those that have not ended.
+    """
+
+    lines: list[ReleaseLine]
+    next: str | None = None
+    environment: str = ""
+    service: str = ""
+    is_open: bool = False
+
+
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """One service.
 

@@ -13,6 +13,7 @@ from drystone.l85_surfaces.console.people import Person
 BRAND = "Drystone"
 NAVIGATION: Mapping[str, tuple[str, Link]] = {
     "services": ("Services", addresses.overview()),
+    "releases": ("Releases", addresses.releases()),
     "approvals": ("Approvals", addresses.approvals()),
     "guardrails": ("Guardrails", addresses.listing("guardrails")),
     "registry": ("Registry", addresses.listing("registry")),

@@ -37,10 +37,11 @@ def lists(seen: Listing, hand: Hand | None) -> Page:
     """
     title, lead = _TITLES[seen.what]
     return Page(
-        title=title,
+        title=seen.parts[0].heading if seen.turned else title,
         entry=seen.what,
-        lead=lead,
-        body=[_part(seen.what, one, hand) for one in seen.parts],
+        lead=None if seen.turned else lead,
+        crumbs=((title, addresses.listing(seen.what)),) if seen.turned else (),
+        body=[(_part(seen.what, one, hand), _more(seen.what, one)) for one in seen.parts],
     )
 
 
@@ -68,6 +69,13 @@ def _part(what: What, one: Part, hand: Hand | None) -> Html:
         ),
         lead=one.lead or None,
     )
+
+
+def _more(what: What, one: Part) -> Html | None:
+    if one.next is None:
+        return None
+    to = addresses.listing(what, part=one.key, cursor=one.next)
+    return tag("p", tag("a", f"More of {one.heading.lower()}", href=to), class_="more")
 
 
 def _cell(column: str, cell: Cell) -> Node:

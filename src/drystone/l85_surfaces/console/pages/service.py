@@ -89,7 +89,10 @@ def service(seen: Service, hand: Hand | None) -> Page:
             section("Traffic", _traffic(seen.traffic)),
             section("Instances", _instances(seen.view.instances)),
             section(
-                "Releases", _recorded(seen.releases) if seen.releases else _kept(seen.view.releases)
+                "Releases",
+                (_recorded(seen.releases), _all(seen))
+                if seen.releases
+                else _kept(seen.view.releases),
             ),
             section("Calls", _calls(seen), lead="As the proxies time them."),
             section("Needs", _needs(seen)),
@@ -228,6 +231,12 @@ def _recorded(releases: Sequence[ReleaseLine]) -> Html:
         ),
         empty="There is none.",
     )
+
+
+def _all(seen: Service) -> Html:
+    summary = seen.view.summary
+    to = addresses.releases(environment=summary.environment, service=summary.service)
+    return tag("p", tag("a", "All releases", href=to), class_="more")
 
 
 def _calls(seen: Service) -> Html:
