@@ -45,6 +45,7 @@ def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values |= {"postgres.url": "postgresql://h/d", "cache.url": "redis://h"}
     values |= {"objects.endpoint": "http://h", "dependencies.idle_minutes": "5"}
     values |= {"backups.folder": "/b", "costs.prices": "/p", "costs.budgets": "/q"}
+    values |= {"credentials.rotate_days": "90"}
     values |= {"keys.algorithm": "RS256", "proxy.open": "false", "console.idle_minutes": "5"}
     values |= {"proxy.placement": "instance", "orchestrator.url": "https://o.example"}
     values |= {"limits.url": "redis://l", "limits.rate_limit_service": "true"}

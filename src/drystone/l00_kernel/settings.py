@@ -35,6 +35,7 @@ from drystone.l00_kernel.settings_tables import (
     CacheSettings,
     ConsoleSettings,
     CostsSettings,
+    CredentialsSettings,
     DependenciesSettings,
     EdgeSettings,
     KeysSettings,
@@ -105,6 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keys: KeysSettings = KeysSettings()
     backups: BackupsSettings = BackupsSettings()
     costs: CostsSettings = CostsSettings()
+    credentials: CredentialsSettings = CredentialsSettings()
     limits: LimitsSettings = LimitsSettings()
     signin: SigninSettings = SigninSettings()
     metrics: MetricsSettings = MetricsSettings()

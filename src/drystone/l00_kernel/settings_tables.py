@@ -158,6 +158,16 @@ class CostsSettings(msgspec.Struct, frozen=True, kw_only=True):
     budgets: Path | None = None
 
 
+class CredentialsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Passwords and keys by which services reach their resources.
+
+    Attributes:
+        rotate_days: Age in days at which they are replaced of which no descriptor says one; 0 for never.
+    """
+
+    rotate_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 0
+
+
 class LimitsSettings(_Engine, frozen=True, kw_only=True):
     """The rate limiter.
 

@@ -71,6 +71,18 @@ class RestartFailed(PlatformError):
     """An instance that was to replace another one did not become healthy."""
 
 
+class NotRenewable(Invalid):
+    """The resource has no credential that the platform could replace."""
+
+
+class RotationRefused(Conflict):
+    """Credentials cannot be replaced now."""
+
+
+class RotationFailed(PlatformError):
+    """Credentials were not replaced, or not all of them; every instance has some that work."""
+
+
 class TargetNotFound(NotFound):
     """The service has no instance or resource of this name, or it does not listen there."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,8 +24,8 @@ from drystone.l25_deployer.local.provisioning import Provisioner
 from drystone.l25_deployer.local.resources.account import AccountResources, FunctionResources
 from drystone.l25_deployer.local.resources.bucket import ObjectBuckets
 from drystone.l25_deployer.local.resources.cache import Caches
+from drystone.l25_deployer.local.resources.credentials import Credentials
 from drystone.l25_deployer.local.resources.edge_route import WaysIn
-from drystone.l25_deployer.local.resources.port import Credentials
 from drystone.l25_deployer.local.resources.postgres import PostgresDatabases
 from drystone.l25_deployer.local.resources.secret import MadeUp
 from drystone.l25_deployer.local.resources.volume import Volumes
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import Settings
+    from drystone.l25_deployer.local.functions.service import Functions
     from drystone.l25_deployer.local.ways_in import Ways
 
 DEFAULT_MEMORY = 256 * 1024**2
@@ -122,7 +123,7 @@ def provisioner_of(
     engines: Engines,
     *,
     ways: Ways,
-    end_function: Callable[[str, str, str], Awaitable[None]],
+    functions: Callable[[], Functions],
 ) -> Provisioner:
     """Return what makes the resources of services, each on its engine.
 
@@ -131,7 +132,7 @@ def provisioner_of(
         settings: Which engines run elsewhere.
         engines: The engines.
         ways: Ways in by hosts of services' own.
-        end_function: Ends the processes of a function, by environment, service and name.
+        functions: Gives what keeps the processes of functions; made later than this.
     """
     credentials = Credentials(home.secrets)
     databases, buckets = Databases(engines.postgres), Buckets(engines.objects)
@@ -150,7 +151,7 @@ def provisioner_of(
             provided.KeyValue: account,
             provided.Stream: account,
             provided.EncryptionKey: account,
-            provided.Function: FunctionResources(engines.supervisor, engines.aws, end_function),
+            provided.Function: FunctionResources(engines.supervisor, engines.aws, functions),
             provided.Secret: MadeUp(credentials),
             EdgeRoute: WaysIn(ways),
         }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
+from drystone.l25_deployer.local.rotator import Rotator
 from drystone.l25_deployer.local.startup import ADOPTED, Part
 from drystone.l25_deployer.stacks.model import Bucket, Postgres
 from drystone.l25_deployer.stacks.provided import Account
 
 if TYPE_CHECKING:
+    from drystone.l00_kernel.settings import Settings
     from drystone.l10_engines.proxy.ads import Ads
     from drystone.l10_engines.supervision.supervisor import Supervisor
     from drystone.l25_deployer.local.machine import Machine
@@ -27,7 +30,7 @@ def parts_of(
     *,
     machine: Machine,
     services: Services,
-    scaler: Scaler,
+    watches: tuple[Scaler, Rotator],
     computing: Computing,
 ) -> dict[str, Part]:
     """Say how each of the platform's own services starts and ends; engines only when they are needed."""
@@ -44,12 +47,14 @@ def parts_of(
 
     async def start_deployer() -> str:
         await computing.begin()
-        scaler.begin()
+        for one in watches:
+            one.begin()
         return ""
 
     async def stop_deployer() -> None:
         await computing.leave()
-        await scaler.leave()
+        for one in watches:
+            await one.leave()
         await supervisor.detach()
 
     used = {type(resource) for kept in services.all() for resource in kept.record.eternal.values()}
@@ -71,3 +76,9 @@ def parts_of(
         "objects": engine("objects", Bucket),
         "aws": engine("aws", *get_args(Account)),
     }
+
+
+def rotator_of(settings: Settings, services: Services) -> Rotator:
+    """Make what replaces credentials when they are as old as the settings say."""
+    days = settings.credentials.rotate_days
+    return Rotator(services, every=timedelta(days=days) if days else None)

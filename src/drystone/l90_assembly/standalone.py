@@ -28,6 +28,7 @@ from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.local.presence import Presence
 from drystone.l25_deployer.local.queues import AccountQueues
+from drystone.l25_deployer.local.rotator import Rotator
 from drystone.l25_deployer.local.scaler import Scaler
 from drystone.l25_deployer.local.services import Services
 from drystone.l25_deployer.operations.service import Operations
@@ -50,7 +51,7 @@ from drystone.l90_assembly.migration import MIGRATION, migration_part, migration
 from drystone.l90_assembly.observed import counted_by, observed_of
 from drystone.l90_assembly.orchestrator import orchestrator_part, switch_of, tables_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
-from drystone.l90_assembly.parts import parts_of
+from drystone.l90_assembly.parts import parts_of, rotator_of
 from drystone.l90_assembly.remote_address import orchestrator_at_edge
 from drystone.l90_assembly.signin import Gates, signin_at_edge, signin_of, signin_part
 from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
@@ -92,6 +93,7 @@ class Standalone(msgspec.Struct, frozen=True):
         services: What is deployed.
         computing: Runs functions.
         scaler: Lets numbers of instances follow their load.
+        rotator: Replaces credentials that are old.
         keys: By which services prove who they are.
         peers: Other platforms, by whose keys callers prove who they are.
         following: Brings changes of keys to the sidecars.
@@ -117,6 +119,7 @@ class Standalone(msgspec.Struct, frozen=True):
     services: Services
     computing: Computing
     scaler: Scaler
+    rotator: Rotator
     keys: Keys
     peers: Peers
     following: Following
@@ -143,6 +146,7 @@ class Standalone(msgspec.Struct, frozen=True):
         """Stop looking after everything; all that runs goes on."""
         await self.computing.leave()
         await self.scaler.leave()
+        await self.rotator.leave()
         await self.migrations.stop_watching()
         await self.platform.leave()
         await self.peers.stop()
@@ -233,7 +237,7 @@ async def assemble(
         settings,
         engines,
         ways=ways,
-        end_function=lambda *key: computing.functions.end(*key),  # noqa: PLW0108 - made below
+        functions=lambda: computing.functions,
     )
     copyist = await copyist_of(home, settings, provisioner, clock, log)
     machine = Machine(
@@ -278,6 +282,7 @@ async def assemble(
         environ=environ,
     )
     scaler = Scaler(services, AccountQueues(services, engines.aws))
+    rotator = rotator_of(settings, services)
     news = News(services)
     engines.supervisor.also_report_to(news.of_engine)
     observed = observed_of(
@@ -299,7 +304,7 @@ async def assemble(
             engines.ads,
             machine=machine,
             services=services,
-            scaler=scaler,
+            watches=(scaler, rotator),
             computing=computing,
         ),
         "keys": keys_part(engines.keys, keys, peers, engines.supervisor),
@@ -365,6 +370,7 @@ async def assemble(
         services=services,
         computing=computing,
         scaler=scaler,
+        rotator=rotator,
         keys=keys,
         peers=peers,
         following=following,

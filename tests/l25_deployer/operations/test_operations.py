@@ -9,17 +9,10 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import pytest
-import pytest_asyncio
 
-from drystone.l00_kernel.contract import connect, loopback
-from drystone.l00_kernel.home import Home
-from drystone.l10_engines.loopback_ports import free_port
-from drystone.l25_deployer.api import DeployerApi, InstanceView
 from drystone.l25_deployer.errors import (
     NoInstance,
     NumberRefused,
@@ -29,19 +22,12 @@ from drystone.l25_deployer.errors import (
     ServiceNotFound,
     TargetNotFound,
 )
-from drystone.l25_deployer.operations.api import OperationsApi
-from l25_deployer.agents import agent_at
+from l25_deployer.operated import Load, Reached
 from l25_deployer.reached import all_of, at
 from l25_deployer.small_platform import (
     ASKING,
     SERVER,
     ask,
-    deploy,
-    descriptor,
-    embedded,
-    folder_of,
-    settings,
-    short_folder,
 )
 
 T = TypeVar("T")
@@ -52,83 +38,6 @@ ONLY_THE_FIRST = SERVER.replace(
     "port = int(sys.argv[1])",
     "port = int(sys.argv[1])\nif not os.environ['DRYSTONE_INSTANCE'].endswith('-0'): sys.exit(3)",
 )
-
-
-class Reached(msgspec.Struct, frozen=True):
-    """A platform that is reached one way."""
-
-    deployer: DeployerApi
-    api: OperationsApi
-    port: int
-    folder: Path
-
-    async def deploy(self, name: str, more: str = "", server: str = SERVER) -> None:
-        folder = folder_of(self.folder / name, {"server.py": server})
-        await deploy(self.deployer, descriptor(name, more=more), folder)
-
-    async def instances(self, name: str) -> list[InstanceView]:
-        view = await self.deployer.show(ASKING, **at(name))
-        return [one for one in view.instances if one.release == view.summary.release]
-
-    async def pids(self, name: str) -> set[int | None]:
-        return {one.pid for one in await self.instances(name) if one.state == "healthy"}
-
-
-@pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["embedded", "loopback", "agent"]
-)
-async def p(request: pytest.FixtureRequest) -> AsyncIterator[Reached]:
-    with short_folder() as folder:
-        home = folder / "h"
-        if request.param == "agent":
-            port = free_port()
-            with agent_at(home, port):
-                at_home = Home(home).agent_socket
-                async with (
-                    connect(DeployerApi, uds=at_home) as deployer,
-                    connect(OperationsApi, uds=at_home) as api,
-                ):
-                    yield Reached(deployer, api, port, folder)
-            return
-        chosen = settings(Home.create(home))
-        async with embedded(home, chosen) as whole:
-            deployer = whole.deployer
-            api = (
-                whole.operations
-                if request.param == "embedded"
-                else loopback(OperationsApi, whole.operations)
-            )
-            yield Reached(deployer, api, chosen.port, folder)
-
-
-class Load:
-    """Asks a service without a pause, and keeps what it did not answer well."""
-
-    def __init__(self, port: int, host: str) -> None:
-        self._port = port
-        self._host = host
-        self.failed: list[str] = []
-        self.asked = 0
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> Load:
-        self._tasks = [asyncio.create_task(self._go_on()) for _ in range(3)]
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _go_on(self) -> None:
-        while True:
-            try:
-                answer = await ask(self._port, self._host)
-            except OSError as e:
-                answer = repr(e)
-            self.asked += 1
-            if not answer.startswith("200"):
-                self.failed.append(answer)
 
 
 async def test_a_number_set_by_hand_holds_until_the_next_release(p: Reached) -> None:

@@ -85,6 +85,13 @@ class Hands(OperationsApi):
         yield Progress(NOW, "done", "info", "restarted")
 
     @override
+    async def rotate(
+        self, ctx: Context, *, environment: str, service: str, resource: str | None = None
+    ) -> AsyncIterator[Progress]:
+        self.asked.append((ctx.caller.name, "rotate", resource))
+        yield Progress(NOW, "done", "info", "rotated")
+
+    @override
     async def events(
         self,
         ctx: Context,

@@ -187,6 +187,7 @@ async def test_who_may_is_written_down_and_then_obeyed(stand: Stand) -> None:
     assert stand.hands.asked == [
         ("ada", "scale", None),
         ("ada", "restart", None),
+        ("ada", "rotate", "db"),
         ("ada", "backup", "db"),
         ("ada", "restore", ("db", None, None, None)),
         ("ada", "restore-test", "db"),
@@ -198,6 +199,7 @@ async def test_who_may_is_written_down_and_then_obeyed(stand: Stand) -> None:
         for verb in [
             "scale",
             "restart",
+            "rotate",
             "abort",
             "backup",
             "restore",

@@ -8,7 +8,7 @@ import json
 import secrets
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import urlencode
 
 import msgspec
@@ -22,7 +22,7 @@ from drystone.l10_engines.aws.declarations import Function, Queue
 from drystone.l10_engines.aws.declaring import bring_about, remove, waiting
 from drystone.l10_engines.aws.errors import NotDeclarable
 from drystone.l10_engines.aws.handing_over import URLS
-from drystone.l10_engines.aws.orders import Added, Ask, Seen, Standing, Waiting, Wanted
+from drystone.l10_engines.aws.orders import Added, Ask, Renewal, Seen, Standing, Waiting, Wanted
 
 if TYPE_CHECKING:
     from drystone.l10_engines.aws.journal import Journal
@@ -53,8 +53,14 @@ class Accounts:
         self._read()
 
     def _read(self) -> None:
-        self._by_owner = self._journal.accounts()
-        self._by_key = {access.access_key: access for access in self._by_owner.values()}
+        """Read who has which keys; where two open an account, its owner is given the newer one."""
+        former = self._journal.accounts()
+        coming = {
+            owner: structs.replace(former[owner], access_key=access_key, secret_key=secret_key)
+            for owner, (access_key, secret_key) in self._journal.coming_keys().items()
+        }
+        self._by_owner = {**former, **coming}
+        self._by_key = {one.access_key: one for one in (*former.values(), *coming.values())}
         self._by_number = {access.account: owner for owner, access in self._by_owner.items()}
 
     def owner_of(self, account: str) -> str | None:
@@ -63,9 +69,10 @@ class Accounts:
 
     def may_call(self, account: str, function: str, proof: str) -> bool:
         """Tell whether somebody who calls a function by plain HTTP has its URL."""
-        access = self._by_owner.get(self._by_number.get(account, ""))
-        return access is not None and hmac.compare_digest(
-            _proof(access, function).encode(), proof.encode()
+        return any(
+            hmac.compare_digest(_proof(access, function).encode(), proof.encode())
+            for access in self._by_key.values()
+            if access.account == account
         )
 
     def note_added(self, account: str) -> None:
@@ -88,8 +95,8 @@ class Accounts:
         """Carry out what the agent asks for.
 
         Args:
-            order: ``declare``, ``remove``, ``waiting``, ``ask`` or ``added``; anything else tells that somebody is here.
-            body: A :class:`Wanted`, an :class:`Ask` or a :class:`Seen` as JSON.
+            order: ``declare``, ``remove``, ``waiting``, ``ask``, ``added`` or ``renew``; anything else tells that somebody is here.
+            body: A :class:`Wanted`, an :class:`Ask`, a :class:`Seen` or a :class:`Renewal` as JSON.
 
         Raises:
             NotDeclarable: It cannot be made so.
@@ -106,6 +113,8 @@ class Accounts:
                 return await self._ask(msgspec.json.decode(body, type=Ask))
             case "added":
                 return await self._wait(msgspec.json.decode(body, type=Seen))
+            case "renew":
+                self._renew(msgspec.json.decode(body, type=Renewal))
             case _:
                 pass
         return {}
@@ -136,6 +145,20 @@ class Accounts:
                     await self._changed.wait()
         owners = frozenset(owner for owner, at in self._added.items() if at > seen.number)
         return Added(Seen(self._life, self._number), owners)
+
+    def _renew(self, wanted: Renewal) -> None:
+        if wanted.owner not in self._by_owner:
+            return
+        match wanted.step:
+            case "begin":
+                self._journal.prepare_key(wanted.owner)
+            case "end":
+                self._journal.settle_key(wanted.owner)
+            case "withdraw":
+                self._journal.withdraw_key(wanted.owner)
+            case _:
+                assert_never(wanted.step)
+        self._read()
 
     async def _waiting(self, wanted: Wanted) -> int | None:
         access = self._by_owner.get(wanted.owner)

@@ -26,6 +26,11 @@ create table if not exists accounts (
     access_key text not null unique,
     secret_key text not null
 ) without rowid;
+create table if not exists coming_keys (
+    owner text primary key,
+    access_key text not null unique,
+    secret_key text not null
+) without rowid;
 create table if not exists declared (
     owner text not null,
     name text not null,
@@ -144,13 +149,39 @@ class Journal:
         The number is random: it is part of names that others may see, and opens nothing.
         """
         number = f"{secrets.randbelow(10**12):012d}"
-        key = "AKIA" + "".join(
-            secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(16)
-        )
         self._connection.execute(
-            "insert or ignore into accounts values (?, ?, ?, ?)",
-            (owner, number, key, secrets.token_urlsafe(30)),
+            "insert or ignore into accounts values (?, ?, ?, ?)", (owner, number, *_key())
         )
+
+    def coming_keys(self) -> dict[str, tuple[str, str]]:
+        """Give both halves of the keys that are to take the place of accounts' keys, by the owners."""
+        rows = self._connection.execute("select owner, access_key, secret_key from coming_keys")
+        return {owner: (access_key, secret_key) for owner, access_key, secret_key in rows}
+
+    def prepare_key(self, owner: str) -> None:
+        """Make a key that is to take the place of an account's, unless there is one."""
+        self._connection.execute(
+            "insert or ignore into coming_keys values (?, ?, ?)", (owner, *_key())
+        )
+
+    def settle_key(self, owner: str) -> None:
+        """Let the key that was prepared take the place of an account's. Idempotent."""
+        self._connection.execute("begin immediate")
+        try:
+            self._connection.execute(
+                "update accounts set access_key = k.access_key, secret_key = k.secret_key"
+                " from coming_keys k where k.owner = accounts.owner and k.owner = ?",
+                (owner,),
+            )
+            self.withdraw_key(owner)
+            self._connection.execute("commit")
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+
+    def withdraw_key(self, owner: str) -> None:
+        """Forget the key that was prepared. Idempotent."""
+        self._connection.execute("delete from coming_keys where owner = ?", (owner,))
 
     def declare(self, owner: str, name: str) -> None:
         """Note that something of an account is declared."""
@@ -164,8 +195,16 @@ class Journal:
 
     def close_account(self, owner: str) -> None:
         """Take an account's key away. Idempotent."""
+        self.withdraw_key(owner)
         self._connection.execute("delete from accounts where owner = ?", (owner,))
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _key() -> tuple[str, str]:
+    """Make both halves of a key up."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+    public = "AKIA" + "".join(secrets.choice(letters) for _ in range(16))
+    return public, secrets.token_urlsafe(30)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -27,6 +27,18 @@ class Wanted(msgspec.Struct, frozen=True):
     owner: str
     name: str
     declaration: Declaration
+
+
+class Renewal(msgspec.Struct, frozen=True):
+    """What becomes of the key of an account.
+
+    Attributes:
+        owner: Whose account.
+        step: ``begin`` makes another key that opens it, too; ``end`` lets that one alone open it, ``withdraw`` the former one.
+    """
+
+    owner: str
+    step: Literal["begin", "end", "withdraw"]
 
 
 class Waiting(msgspec.Struct, frozen=True):

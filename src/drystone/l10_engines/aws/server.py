@@ -9,7 +9,7 @@ import json
 import secrets
 import sys
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import structs
@@ -25,6 +25,7 @@ from drystone.l10_engines.aws.orders import (
     TOKEN,
     Added,
     Ask,
+    Renewal,
     Seen,
     Standing,
     Waiting,
@@ -119,6 +120,19 @@ class AwsEngine(Engine):
 
         Args:
             seen: What the last answer said.
+
+        Raises:
+            EngineFailed: The engine does not answer.
+        """
+
+    @abc.abstractmethod
+    async def renew(self, owner: str, step: Literal["begin", "end", "withdraw"]) -> None:
+        """Replace the key of an account. Idempotent; nothing to do for who has no account.
+
+        Args:
+            owner: Whose account.
+            step: ``begin`` makes another key, which opens it beside the former one and is given out from now on; ``end`` lets that
+                one alone open it, ``withdraw`` the former one.
 
         Raises:
             EngineFailed: The engine does not answer.
@@ -228,6 +242,10 @@ class AwsStandIn(LocalEngine, AwsEngine):
     async def added(self, seen: Seen) -> Added:
         found = await self._ask("added", msgspec.json.encode(seen))
         return msgspec.json.decode(found, type=Added)
+
+    @override
+    async def renew(self, owner: str, step: Literal["begin", "end", "withdraw"]) -> None:
+        await self._ask("renew", msgspec.json.encode(Renewal(owner, step)))
 
     async def _ask(self, order: str, body: bytes) -> bytes:
         try:

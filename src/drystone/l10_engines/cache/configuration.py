@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 ADMIN = "drystone"
@@ -38,20 +39,21 @@ class Eviction(enum.StrEnum):
 _SERVICE_RULES = "~* &* +@all -@admin -@dangerous +flushdb +flushall +info +keys +sort +sort_ro +swapdb +role +restore"
 
 
-def users(*, admin_password: str, service_password: str, is_held: bool = False) -> str:
+def users(*, admin_password: str, service_passwords: Sequence[str], is_held: bool = False) -> str:
     """Return the access-control file: two users, and nobody without a password.
 
     Args:
         admin_password: The platform's.
-        service_password: The service's.
+        service_passwords: The service's; each opens the cache.
         is_held: Whether the service may read, and not write.
     """
     rules = _SERVICE_RULES + (" -@write" if is_held else "")
+    digests = " ".join(f"#{_digest(password)}" for password in service_passwords)
     return "".join(
         f"user {line}\n"
         for line in (
             f"{ADMIN} on #{_digest(admin_password)} ~* &* +@all",
-            f"{SERVICE} on #{_digest(service_password)} {rules}",
+            f"{SERVICE} on {digests} {rules}",
         )
     )
 

@@ -59,6 +59,10 @@ class ExternalCache(ExternalEngine, CacheEngine):
         return self._access
 
     @override
+    async def also_accept(self, password: str | None) -> bool:
+        return False
+
+    @override
     async def hold(self, *, is_held: bool) -> bool:
         return False
 

@@ -43,6 +43,22 @@ class CacheEngine(Engine):
         """
 
     @abc.abstractmethod
+    async def also_accept(self, password: str | None) -> bool:
+        """Let a second password open the cache, or the first one alone; returns when it is so for whoever connects.
+
+        It stays so, whatever starts again, until it is said otherwise. Idempotent.
+
+        Args:
+            password: The second one; None for none.
+
+        Returns:
+            Whether it is so; False where users are not ours to change.
+
+        Raises:
+            EngineFailed: The server does not do so.
+        """
+
+    @abc.abstractmethod
     async def hold(self, *, is_held: bool) -> bool:
         """Let the service read and not write, or write again; returns when it is so, for open connections, too.
 
@@ -92,6 +108,7 @@ class Valkey(LocalEngine, CacheEngine):
         self._admin_password_file = directory / "admin-password"
         self._users_file = directory / "users.acl"
         self._held_file = directory / "held"
+        self._further_password_file = directory / "further-password"
 
     @override
     def access(self) -> CacheAccess:
@@ -114,16 +131,36 @@ class Valkey(LocalEngine, CacheEngine):
         if self._write_users():
             await self._ask("ACL", "LOAD")
 
-    def _write_users(self) -> bool:
+    def _write_users(self, *, without_further: bool = False) -> bool:
         """Bring the access-control file up to date; tell whether it changed."""
+        passwords = [file.read_text() for file in self._password_files(without_further)]
         users = configuration.users(
             admin_password=self._admin_password_file.read_text(),
-            service_password=self._password_file.read_text(),
+            service_passwords=passwords,
             is_held=self._held_file.exists(),
         ).encode()
         if self._users_file.exists() and self._users_file.read_bytes() == users:
             return False
         write_atomically(self._users_file, users)
+        return True
+
+    def _password_files(self, without_further: bool) -> list[Path]:
+        further = self._further_password_file
+        has_further = further.exists() and not without_further
+        return [self._password_file, *([further] if has_further else [])]
+
+    @override
+    async def also_accept(self, password: str | None) -> bool:
+        if password is None and not self._further_password_file.exists():
+            return True
+        if password is not None:
+            write_atomically(self._further_password_file, password.encode())
+            self._write_users()
+        else:
+            self._write_users(without_further=True)
+        await self._ask("ACL", "LOAD")  # always: an agent that died may not have said so
+        if password is None:
+            self._further_password_file.unlink()
         return True
 
     @override

@@ -34,15 +34,22 @@ class Buckets:
         self._made: Calls | None = None
 
     async def provision(
-        self, name: str, *, access_key: str, secret_key: str, public_read: bool = False
+        self,
+        name: str,
+        *,
+        access_key: str,
+        secret_key: str,
+        public_read: bool = False,
+        former: tuple[str, str] | None = None,
     ) -> BucketAccess:
         """Make the bucket and let the key use it, or bring both to what is asked.
 
         Args:
             name: Any name; :func:`~drystone.l10_engines.objects.names.bucket_name` makes the bucket's.
-            access_key: Public half of the only key that the bucket has from now on.
+            access_key: Public half of the only key that the bucket has from now on, but for ``former``.
             secret_key: Its secret half.
             public_read: Whether everybody may read (not list) its objects without a key.
+            former: Both halves of a key that opens the bucket still, until this is called without it.
 
         Raises:
             Conflict: The bucket is somebody else's.
@@ -58,7 +65,7 @@ class Buckets:
             secret_key=secret_key,
             bucket=bucket,
         )
-        await self._store.allow(access)
+        await self._store.allow(access, former=former)
         return access
 
     async def exists(self, name: str) -> bool:

@@ -98,7 +98,7 @@ class ExternalObjects(ExternalEngine, ObjectsEngine):
         return "S3"
 
     @override
-    async def allow(self, access: BucketAccess) -> None:
+    async def allow(self, access: BucketAccess, *, former: tuple[str, str] | None = None) -> None:
         status = await ask(access, access.bucket, limit=_CHECK_LIMIT)
         if status != 200:
             raise Invalid(

@@ -71,14 +71,14 @@ class Identities:
             key = Credential(secrets.token_hex(10).upper(), secrets.token_urlsafe(30))
             self._write((Identity(ADMIN, (key,), ("Admin", *_BUCKET_ACTIONS)),))
 
-    def allow(self, bucket: str, credential: Credential) -> bool:
-        """Let this key, and no other but the administrator's, use one bucket; one that is held stays held.
+    def allow(self, bucket: str, *credentials: Credential) -> bool:
+        """Let these keys, and no other but the administrator's, use one bucket; one that is held stays held.
 
         Returns:
             Whether the file changed.
         """
         actions = _HELD_ACTIONS if self.is_held(bucket) else _BUCKET_ACTIONS
-        return self._put(_user(bucket, (credential,), actions))
+        return self._put(_user(bucket, credentials, actions))
 
     def hold(self, bucket: str, *, is_held: bool) -> bool:
         """Let the key of a bucket read it only, until it is let go.
@@ -86,11 +86,11 @@ class Identities:
         Returns:
             Whether the file changed.
         """
-        credential = self.credential(bucket)
-        if credential is None:
+        credentials = self.credentials(bucket)
+        if not credentials:
             return False
         actions = _HELD_ACTIONS if is_held else _BUCKET_ACTIONS
-        return self._put(_user(bucket, (credential,), actions))
+        return self._put(_user(bucket, credentials, actions))
 
     def is_held(self, bucket: str) -> bool:
         """Tell whether the key of a bucket may read it only."""
@@ -109,9 +109,13 @@ class Identities:
         return True
 
     def credential(self, bucket: str) -> Credential | None:
-        """Return the key of a bucket, or None if it has none."""
+        """Return the key of a bucket, the newest of two, or None if it has none."""
+        return next(iter(self.credentials(bucket)), None)
+
+    def credentials(self, bucket: str) -> tuple[Credential, ...]:
+        """Return the keys of a bucket, the newest first."""
         found = (i.credentials for i in self._read() if i.name == _owner(bucket))
-        return next((credentials[0] for credentials in found if credentials), None)
+        return next(found, ())
 
     def _put(self, identity: Identity) -> bool:
         before = self._read()

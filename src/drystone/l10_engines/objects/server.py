@@ -66,10 +66,10 @@ class ObjectsEngine(Engine):
         """
 
     @abc.abstractmethod
-    async def allow(self, access: BucketAccess) -> None:
+    async def allow(self, access: BucketAccess, *, former: tuple[str, str] | None = None) -> None:
         """Let this key use this bucket and nothing else; returns when it does. Idempotent.
 
-        A key that the bucket had before no longer works.
+        A key that the bucket had before no longer works, but for ``former``, both halves of one.
 
         Raises:
             Unavailable: The store does not take the key over in time.
@@ -238,14 +238,21 @@ class Objects(LocalEngine, ObjectsEngine):
                         socket.unlink(missing_ok=True)
 
     @override
-    async def allow(self, access: BucketAccess) -> None:
-        credential = Credential(access.access_key, access.secret_key)
-        changed = self._identities.allow(access.bucket, credential)
+    async def allow(self, access: BucketAccess, *, former: tuple[str, str] | None = None) -> None:
+        keys = [Credential(access.access_key, access.secret_key)]
+        keys += [Credential(*former)] if former is not None else []
+        before = self._identities.credentials(access.bucket)
+        changed = self._identities.allow(access.bucket, *keys)
         KEYS_WRITTEN.reach()
         # An agent that died may have written the key and not said so to the store.
         if changed or await ask(access, access.bucket) != _ACCEPTED:
             self._reload()
         await self._until(access, access.bucket, accepted=True)
+        for gone in (one for one in before if one not in keys):
+            key = StoreAccess(
+                endpoint=self.endpoint, access_key=gone.access_key, secret_key=gone.secret_key
+            )
+            await self._until(key, access.bucket, accepted=False)
 
     @override
     async def hold(self, bucket: str, *, is_held: bool) -> bool:

@@ -35,7 +35,14 @@ class Databases:
         self._server = server
 
     async def provision(
-        self, name: str, *, connections: int, password: str, extensions: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        connections: int,
+        password: str,
+        extensions: Sequence[str] = (),
+        is_second: bool = False,
+        other: str | None = None,
     ) -> DatabaseAccess:
         """Make the database and its role, or bring them to what is asked.
 
@@ -45,16 +52,21 @@ class Databases:
             connections: How many connections the role may hold at once.
             password: The role's password from now on. The server sees only its SCRAM verifier.
             extensions: Extensions to create.
+            is_second: Whether the service logs in by the second role, which is as good as the first
+                (:mod:`~drystone.l10_engines.postgres.logins`).
+            other: Password of the other role while both may log in; its sessions end when it may not any more.
 
         Raises:
             Invalid: An extension does not exist here, or the server has fewer connections.
             Unavailable: The server does not answer, or refuses.
         """
-        from drystone.l10_engines.postgres import statements  # noqa: PLC0415
+        from drystone.l10_engines.postgres import logins, making  # noqa: PLC0415
 
         admin, who = self._server.admin(), identifier(name)
-        access = structs.replace(admin, database=who, user=who, password=password)
-        await statements.make(admin, access, connections=connections, extensions=extensions)
+        user = logins.second_of(who) if is_second else who
+        access = structs.replace(admin, database=who, user=user, password=password)
+        login = logins.Login(password, is_second, other)
+        await making.make(admin, access, login, connections=connections, extensions=extensions)
         return access
 
     async def exists(self, name: str) -> bool:
@@ -73,9 +85,9 @@ class Databases:
         Raises:
             Unavailable: The server does not answer, or refuses.
         """
-        from drystone.l10_engines.postgres import statements  # noqa: PLC0415
+        from drystone.l10_engines.postgres import making  # noqa: PLC0415
 
-        await statements.drop(self._server.admin(), identifier(name))
+        await making.drop(self._server.admin(), identifier(name))
 
     async def size(self, name: str) -> int:
         """Return the bytes that the database takes on the disk.

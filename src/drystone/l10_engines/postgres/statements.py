@@ -1,18 +1,16 @@
-"""The statements that make and drop a database and its role."""
+"""The statements of which making and dropping a database and its roles consist."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import psycopg
-from msgspec import structs
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from drystone.l00_kernel.errors import Invalid, Unavailable
-from drystone.l10_engines.postgres import places
+from drystone.l00_kernel.errors import Unavailable
 from drystone.l10_engines.postgres.access import DatabaseAccess
 
 Connection = psycopg.AsyncConnection[TupleRow]
@@ -25,35 +23,6 @@ _HALF_DROPPED = -2
 """``datconnlimit`` of a database whose DROP was interrupted (documentation, 51.15)."""
 
 
-async def make(
-    admin: DatabaseAccess, access: DatabaseAccess, *, connections: int, extensions: Sequence[str]
-) -> None:
-    """Make a database and the role that uses it, or bring them to what is asked.
-
-    Args:
-        admin: A role that may make databases and roles.
-        access: The database, the role, which has the database's name, and its password.
-        connections: How many connections the role may hold at once.
-        extensions: Extensions to create.
-
-    Raises:
-        Invalid: An extension does not exist here, or the server has fewer connections.
-        Unavailable: The server does not answer, or refuses.
-    """
-    who = access.database
-    async with connected(admin) as connection, alone(connection, who):
-        await _check_connections(connection, connections)
-        await _check_extensions(connection, extensions)
-        await make_role(connection, who, password=access.password, connections=connections)
-        places.ROLE_MADE.reach()
-        await make_database(connection, who)
-        await run(connection, "GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}", who, who)
-        places.DATABASE_MADE.reach()
-        await close_shared_databases(connection)
-        async with connected(structs.replace(admin, database=who)) as inside:
-            await _furnish(inside, who, extensions)
-
-
 async def exists(admin: DatabaseAccess, who: str) -> bool:
     """Tell whether a database is there, whole.
 
@@ -62,20 +31,6 @@ async def exists(admin: DatabaseAccess, who: str) -> bool:
     """
     async with connected(admin) as connection:
         return await _connection_limit(connection, who) not in {None, _HALF_DROPPED}
-
-
-async def drop(admin: DatabaseAccess, who: str) -> None:
-    """End every session of a database, drop it with all data, then its role. Idempotent.
-
-    Raises:
-        Unavailable: The server does not answer, or refuses.
-    """
-    async with connected(admin) as connection, alone(connection, who):
-        await drop_database(connection, who)
-        places.DATABASE_GONE.reach()
-        if await _role_exists(connection, who):
-            await run(connection, "DROP OWNED BY {}", who)
-            await run(connection, "DROP ROLE IF EXISTS {}", who)
 
 
 @asynccontextmanager
@@ -116,7 +71,8 @@ async def run(connection: Connection, statement: str, *names: str) -> None:
     await connection.execute(composed)
 
 
-async def _role_exists(connection: Connection, who: str) -> bool:
+async def role_exists(connection: Connection, who: str) -> bool:
+    """Tell whether there is a role of this name."""
     found = await connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (who,))
     return await found.fetchone() is not None
 
@@ -130,46 +86,37 @@ async def _connection_limit(connection: Connection, who: str) -> int | None:
     return int(row[0]) if row else None
 
 
-async def _check_connections(connection: Connection, connections: int) -> None:
-    found = await connection.execute(
-        "SELECT current_setting('max_connections')::int"
-        " - current_setting('superuser_reserved_connections')::int"
-    )
-    row = await found.fetchone()
-    most = int(row[0]) if row else 0
-    if not 1 <= connections <= most:
-        raise Invalid(
-            f"a database may be given 1 to {most} connections on this server, not {connections}"
-        )
+async def make_role(
+    connection: Connection, who: str, *, password: str | None, connections: int
+) -> None:
+    """Make a role that may log in and nothing else, or give it this password and bound. Idempotent.
 
-
-async def _check_extensions(connection: Connection, extensions: Sequence[str]) -> None:
-    found = await connection.execute("SELECT name FROM pg_available_extensions ORDER BY name")
-    available = [str(row[0]) for row in await found.fetchall()]
-    missing = sorted(set(extensions) - set(available))
-    if missing:
-        raise Invalid(
-            f"this PostgreSQL has no extension {', '.join(missing)}; it has: {', '.join(available)}"
-        )
-
-
-async def make_role(connection: Connection, who: str, *, password: str, connections: int) -> None:
-    """Make a role that may log in and nothing else, or give it this password and bound. Idempotent."""
-    if not await _role_exists(connection, who):
+    Args:
+        connection: Of the administrator.
+        who: The role.
+        password: Its password; without one it may not log in.
+        connections: How many connections it may hold at once.
+    """
+    if not await role_exists(connection, who):
         await run(connection, "CREATE ROLE {} NOLOGIN", who)
     found = await connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     row = await found.fetchone()
     if not (row and row[0]):  # others may give away only to roles whose member they are
         await run(connection, "GRANT {} TO CURRENT_USER", who)
-    verifier = connection.pgconn.encrypt_password(
-        password.encode(), who.encode(), b"scram-sha-256"
-    ).decode()
+    verifier = None
+    if password is not None:
+        verifier = connection.pgconn.encrypt_password(
+            password.encode(), who.encode(), b"scram-sha-256"
+        ).decode()
     # Without SUPERUSER, REPLICATION and BYPASSRLS: a new role has none of them, and only a superuser
     # may name them, which a managed server's administrator is not.
     await connection.execute(
-        sql.SQL(
-            "ALTER ROLE {} LOGIN NOCREATEDB NOCREATEROLE CONNECTION LIMIT {} PASSWORD {}"
-        ).format(sql.Identifier(who), sql.Literal(connections), sql.Literal(verifier))
+        sql.SQL("ALTER ROLE {} {} NOCREATEDB NOCREATEROLE CONNECTION LIMIT {} PASSWORD {}").format(
+            sql.Identifier(who),
+            sql.SQL("NOLOGIN" if verifier is None else "LOGIN"),
+            sql.Literal(connections),
+            sql.Literal(verifier),
+        )
     )
     for setting, limit in (
         ("statement_timeout", STATEMENT_TIMEOUT),
@@ -212,13 +159,6 @@ async def close_shared_databases(connection: Connection) -> None:
         )
         for (name,) in await found.fetchall():
             await run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", str(name))
-
-
-async def _furnish(inside: Connection, who: str, extensions: Sequence[str]) -> None:
-    for extension in extensions:
-        await run(inside, "CREATE EXTENSION IF NOT EXISTS {} SCHEMA public", extension)
-    await run(inside, "ALTER SCHEMA public OWNER TO {}", who)
-    await inside.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
 
 
 async def _drop_slots(connection: Connection, who: str) -> None:

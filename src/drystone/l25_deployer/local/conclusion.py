@@ -109,7 +109,11 @@ async def remove_resource(kept: KeptService, name: str, *, keeps_last: bool = Fa
             ) from e
     await kept.machine.provisioner.remove(kept.record, name, kept.record.eternal[name])
     places.REMOVED.reach()
-    kept.note(eternal={n: r for n, r in kept.record.eternal.items() if n != name})
+    record = kept.record
+    kept.note(
+        eternal={n: r for n, r in record.eternal.items() if n != name},
+        rotated={n: at for n, at in record.rotated.items() if n != name},
+    )
     kept.forget_values(name)
     places.UNNAMED.reach()
 

@@ -110,7 +110,11 @@ class Deploy:
             return
         with self._tell.step("resources", ", ".join(wanted)):
             for name, resource in wanted.items():
-                self._kept.save(eternal={**self._kept.record.eternal, name: resource})
+                record, now = self._kept.record, self._kept.machine.clock.now()
+                self._kept.save(
+                    eternal={**record.eternal, name: resource},
+                    rotated={name: now, **record.rotated},
+                )
                 places.INTENDED.reach()
                 await self._kept.provide(name)
                 places.PROVIDED.reach()

@@ -63,6 +63,8 @@ class KeptService(RoutedService):
         self.problems: list[str] = []
         self.standings: dict[str, Standing] = {}
         """How the number of each group stands that follows its load, or was set by hand."""
+        self.rotation_trouble = ""
+        """Why credentials were not replaced the last time that they were to be; empty when they were."""
         self._told_ill: set[str] = set()
         self._tending: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[None]] = set()

@@ -135,6 +135,25 @@ class Warmth(msgspec.Struct, frozen=True):
         return timedelta(seconds=self.ends) - clock.monotonic()
 
 
+class Rotation(msgspec.Struct, frozen=True):
+    """The replacement of credentials, until the former ones open nothing any more.
+
+    Attributes:
+        names: Resources whose credentials are replaced.
+        since: When it began.
+        by: Who asked.
+        phase: ``making``: the new ones are made up; ``replacing``: both open the resources, and instances get the new ones;
+            ``ending``: every instance has the new ones; ``withdrawing``: none has, and the new ones go again.
+        trouble: Why it does not go on; empty while it does.
+    """
+
+    names: tuple[str, ...]
+    since: datetime
+    by: str
+    phase: Literal["making", "replacing", "ending", "withdrawing"] = "making"
+    trouble: str = ""
+
+
 class ServiceRecord(msgspec.Struct, frozen=True):
     """The state of one service in one environment.
 
@@ -151,6 +170,8 @@ class ServiceRecord(msgspec.Struct, frozen=True):
         canary: What is tried beside the release that takes the traffic.
         ended: Operations that had keys, the latest last.
         fixed: How many instances somebody wants, by group, until the next release; no load changes these.
+        rotation: Credentials that are being replaced.
+        rotated: When credentials were made or replaced, by resource.
     """
 
     service: str
@@ -165,6 +186,8 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     canary: Canary | None = None
     ended: tuple[Ended, ...] = ()
     fixed: dict[str, int] = {}
+    rotation: Rotation | None = None
+    rotated: dict[str, datetime] = {}
 
     def with_end(
         self, state: Literal["serving", "failed", "withdrawn"], detail: str = ""

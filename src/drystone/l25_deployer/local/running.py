@@ -50,7 +50,7 @@ class RunningRelease:
         make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self.release = release
-        self._make = lambda one: KeptInstance(
+        self._make: Callable[[Blueprint], KeptInstance] = lambda one: KeptInstance(
             one, runtime, on_change, complete, make_room=make_room
         )
         self.instances = tuple(map(self._make, blueprints))
@@ -105,6 +105,12 @@ class RunningRelease:
         self.instances += more
         self.coming |= {one.blueprint.spec.id for one in more}
         return more
+
+    def exchange(self, one: KeptInstance, blueprint: Blueprint) -> KeptInstance:
+        """Take an instance into care as it is to be from now on, in the place of the same one, which has ended."""
+        new = self._make(blueprint)
+        self.instances = tuple(new if old is one else old for old in self.instances)
+        return new
 
     def shed(self, ids: frozenset[str]) -> None:
         """Forget instances that have ended."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.errors import NumberRefused, RestartFailed, ScalingFailed
 from drystone.l25_deployer.local import resizing, resizing_places
-from drystone.l25_deployer.local.blueprints import groups_of
+from drystone.l25_deployer.local.blueprints import blueprints, groups_of
 from drystone.l25_deployer.local.instances import State
 from drystone.l25_deployer.operations.api import MOST_INSTANCES
 from drystone.l25_deployer.stacks.model import WEB, StaticArtifact
@@ -127,8 +127,25 @@ async def restart(kept: KeptService, tell: Teller, *, group: str | None, by: str
     if group is not None:
         name, _ = chosen_group(release, group)
         chosen = running.of_group(name)
-    beside = release.stacks.route.strategy != "cutover"
     kept.write_history("restart began", f"{len(chosen)} instances", by=by, release=release)
+    try:
+        await replace_each(kept, running, chosen, tell)
+    except RestartFailed as e:
+        kept.write_history("restart failed", str(e), by=by, release=release)
+        raise
+    kept.write_history("restart done", f"{len(chosen)} instances", by=by, release=release)
+    tell.info("done", f"{len(chosen)} of {kept.name} were replaced")
+
+
+async def replace_each(
+    kept: KeptService, running: RunningRelease, chosen: tuple[KeptInstance, ...], tell: Teller
+) -> None:
+    """Replace instances of the release that serves, one after the other; the lock is held.
+
+    Raises:
+        RestartFailed: A new instance did not become healthy; its detail ``replaced`` tells how many were replaced before.
+    """
+    beside = running.release.stacks.route.strategy != "cutover"
     for done, one in enumerate(chosen):
         try:
             if beside and one.blueprint.port is not None:
@@ -137,10 +154,7 @@ async def restart(kept: KeptService, tell: Teller, *, group: str | None, by: str
                 await _again(kept, running, one, tell)
         except PlatformError as e:
             text = f"{done} of {len(chosen)} instances were replaced; {e}"
-            kept.write_history("restart failed", text, by=by, release=release)
-            raise RestartFailed(text) from e
-    kept.write_history("restart done", f"{len(chosen)} instances", by=by, release=release)
-    tell.info("done", f"{len(chosen)} of {kept.name} were replaced")
+            raise RestartFailed(text, replaced=str(done)) from e
 
 
 async def _more(
@@ -187,7 +201,10 @@ async def _again(
             await resizing.drain(kept, running, frozenset((id_,)))
         await one.end()
         running.leaving -= {id_}
-        await one.persist()
-        await running.until_healthy(None, (one,))
-    if one.state is State.HEALTHY:
+        every = blueprints(kept.record, running.release, kept.surroundings(running.release))
+        now = next(blueprint for blueprint in every if blueprint.spec.id == id_)
+        new = running.exchange(one, now)  # what it is given may have changed since it was laid out
+        await new.persist()
+        await running.until_healthy(None, (new,))
+    if new.state is State.HEALTHY:
         await kept.publish()

@@ -138,6 +138,8 @@ def problems(kept: KeptService) -> list[str]:
     """Say what is wrong with a service now."""
     found = [*kept.problems, *kept.machine.edge.problems(kept.name)]
     found += [one.problem for one in kept.standings.values() if one.problem]
+    if trouble := kept.rotation_trouble or (kept.record.rotation and kept.record.rotation.trouble):
+        found.append(trouble)
     if kept.owed:
         found.append(f"what happened last is not written down yet: {kept.owed.reason}")
     found += kept.machine.copying.troubles(kept.record)

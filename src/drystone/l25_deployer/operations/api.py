@@ -44,6 +44,9 @@ class OperationsApi(Api):
         errors.NumberRefused,
         errors.ScalingFailed,
         errors.RestartFailed,
+        errors.RotationRefused,
+        errors.RotationFailed,
+        errors.NotRenewable,
         errors.TargetNotFound,
         errors.PortTaken,
         errors.DeployAborted,
@@ -99,6 +102,28 @@ class OperationsApi(Api):
             NoInstance: Nothing of it serves.
             NumberRefused: There is no such group.
             RestartFailed: A new instance did not become healthy; those that were not replaced serve.
+        """
+
+    @call("POST", "/v1/environments/{environment}/services/{service}/rotate")
+    @abc.abstractmethod
+    def rotate(
+        self, ctx: Context, *, environment: str, service: str, resource: str | None = None
+    ) -> AsyncIterator[Progress]:
+        """Replace credentials: new ones, instances that have them one after the other, then the former ones end.
+
+        Both work until every instance has the new ones. A release that is kept warm ends, since it has the former ones.
+
+        Args:
+            ctx: Who asks.
+            environment: Where.
+            service: Which.
+            resource: Only those of this resource; of all when omitted. Resources that are reached by the protocols of AWS share one.
+
+        Raises:
+            ServiceNotFound: It is not deployed there.
+            RotationRefused: There is no such resource, or a release is tried beside the one that serves.
+            NotRenewable: The resource has no credential, or somebody else makes it.
+            RotationFailed: A new instance did not become healthy, or an engine does not work; what instances have works.
         """
 
     @call("GET", "/v1/environments/{environment}/services/{service}/events")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from drystone.l00_kernel.contract import Context
-from drystone.l25_deployer.local import steering
+from drystone.l25_deployer.local import rotation, steering
 from drystone.l25_deployer.local.forwarding import forward
 from drystone.l25_deployer.operations.api import Forwarding, OperationsApi
 from drystone.l25_deployer.stacks.sizes import ServiceSize, UsedService, size_of
@@ -70,6 +70,21 @@ class Operations(OperationsApi):
 
         async def work(tell: Teller) -> None:
             await steering.restart(kept, tell, group=group, by=by)
+
+        async for progress in self._operating.operate(kept, work):
+            yield progress
+
+    @override
+    async def rotate(
+        self, ctx: Context, *, environment: str, service: str, resource: str | None = None
+    ) -> AsyncIterator[Progress]:
+        await self._platform.is_open.wait()
+        kept = self._services.existing(environment, service)
+        by = ctx.caller.name
+
+        async def work(tell: Teller) -> None:
+            chosen = None if resource is None else [resource]
+            await rotation.rotate(kept, tell, resources=chosen, by=by)
 
         async for progress in self._operating.operate(kept, work):
             yield progress

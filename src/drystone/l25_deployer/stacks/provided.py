@@ -5,6 +5,7 @@ Durations are whole seconds, hours where the protocol counts so.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -94,10 +95,12 @@ class Secret(msgspec.Struct, frozen=True, tag_field="type", tag="secret"):
 
     Attributes:
         generate: What is made.
+        rotate: Age at which another replaces it; as the settings of the home say when None.
     """
 
     generate: Literal["password", "rsa", "ed25519", "hex32"]
     protect: bool = True
+    rotate: timedelta | None = None
 
 
 class Trigger(msgspec.Struct, frozen=True):

@@ -125,6 +125,9 @@ class OperatingApi(Api):
         errors.NumberRefused,
         errors.ScalingFailed,
         errors.RestartFailed,
+        errors.RotationRefused,
+        errors.RotationFailed,
+        errors.NotRenewable,
         errors.DeployAborted,
         errors.NothingToAbort,
         OperatedElsewhere,
@@ -155,6 +158,13 @@ class OperatingApi(Api):
         self, ctx: Context, *, environment: str, service: str, group: str | None = None
     ) -> AsyncIterator[Progress]:
         """Replace instances; see :meth:`~drystone.l25_deployer.operations.api.OperationsApi.restart`."""
+
+    @call("POST", "/v1/operating/environments/{environment}/services/{service}/rotate")
+    @abc.abstractmethod
+    def rotate(
+        self, ctx: Context, *, environment: str, service: str, resource: str | None = None
+    ) -> AsyncIterator[Progress]:
+        """Replace credentials; see :meth:`~drystone.l25_deployer.operations.api.OperationsApi.rotate`."""
 
     @call("POST", "/v1/operating/environments/{environment}/services/{service}/abort")
     @abc.abstractmethod

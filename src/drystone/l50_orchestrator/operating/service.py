@@ -71,6 +71,18 @@ class Operated(OperatingApi):
         )
 
     @override
+    def rotate(
+        self, ctx: Context, *, environment: str, service: str, resource: str | None = None
+    ) -> AsyncIterator[Progress]:
+        return self._allowing.stream(
+            ctx,
+            Wanted(Action.STEER, environment, service, "rotate", {"resource": resource or ""}),
+            lambda named: self._operations.rotate(
+                named, environment=environment, service=service, resource=resource
+            ),
+        )
+
+    @override
     async def abort(self, ctx: Context, *, environment: str, service: str) -> str:
         wanted = Wanted(Action.STEER, environment, service, "abort")
         named = await self._allowing.allowed(ctx, wanted)

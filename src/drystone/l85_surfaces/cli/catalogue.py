@@ -119,6 +119,11 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ("drystone restart orders", "drystone restart orders --env prod --group mailer"),
         ),
         Command(
+            "rotate",
+            "operations:rotate",
+            ("drystone rotate orders", "drystone rotate orders db --env prod"),
+        ),
+        Command(
             "port-forward",
             "operations:port_forward",
             (

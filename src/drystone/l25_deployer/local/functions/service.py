@@ -47,6 +47,7 @@ IDLE = timedelta(minutes=5)
 MOST_QUEUED = 256 * 1024
 """Bytes of a call that nobody waits for (Lambda quotas)."""
 
+_LOOK_S = 0.05
 _EVERY_S = 1.0
 _SOCKET = "call-"
 
@@ -120,6 +121,20 @@ class Functions:
         keys = [k for k in self._pools if k[:2] == (environment, service) and name in {None, k[2]}]
         pools = [self._pools.pop(key) for key in keys]
         await asyncio.gather(*(pool.end() for pool in pools))
+
+    async def renew(self, environment: str, service: str, name: str) -> None:
+        """Let the next call of a function meet a process with its service's values as they are now.
+
+        Returns when all processes with other values have ended, which answer first what they have.
+        """
+        keys = [key for key in self._pools if key[:3] == (environment, service, name)]
+        pools = [self._pools.pop(key) for key in keys]
+        for pool in pools:
+            await pool.close()
+        while pools := [pool for pool in pools if not pool.is_empty]:
+            await asyncio.sleep(_LOOK_S)  # a call takes as long as its function may
+            for pool in pools:
+                await pool.cool(timedelta(0))
 
     def pools(self, environment: str, service: str) -> list[Pool]:
         """Return the processes of a service, by function and release."""

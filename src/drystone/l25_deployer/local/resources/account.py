@@ -6,7 +6,7 @@ by SQLite's ``VACUUM INTO`` or its backup; rows of the tables ``parts`` and ``ac
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
 from typing_extensions import override
@@ -19,6 +19,7 @@ from drystone.l25_deployer.stacks import provided
 if TYPE_CHECKING:
     from drystone.l10_engines.aws.server import AwsEngine
     from drystone.l10_engines.supervision.supervisor import Supervisor
+    from drystone.l25_deployer.local.functions.service import Functions
 
 ENGINE = "aws"
 
@@ -57,6 +58,25 @@ class AccountResources(ResourceDriver[provided.Account]):
         }
 
     @override
+    def require_renewable(self, owner: Owner) -> None:
+        return
+
+    @override
+    async def begin_renewal(self, owner: Owner, wanted: provided.Account) -> None:
+        await self._supervisor.ensure(ENGINE)
+        await self._aws.renew(account_of(owner), "begin")
+
+    @override
+    async def end_renewal(self, owner: Owner, wanted: provided.Account) -> None:
+        await self._supervisor.ensure(ENGINE)
+        await self._aws.renew(account_of(owner), "end")
+
+    @override
+    async def withdraw_renewal(self, owner: Owner, wanted: provided.Account) -> None:
+        await self._supervisor.ensure(ENGINE)
+        await self._aws.renew(account_of(owner), "withdraw")
+
+    @override
     async def remove(self, owner: Owner, wanted: provided.Account) -> None:
         await self._supervisor.ensure(ENGINE)
         await self._aws.remove(account_of(owner), name_of(owner, wanted), declaration(wanted))
@@ -80,26 +100,30 @@ class FunctionResources(AccountResources):
     Args:
         supervisor: Keeps the engine.
         aws: The engine.
-        end: Ends the processes of a function, by environment, service and name.
+        functions: Gives what keeps their processes; made later than this.
     """
 
     def __init__(
         self,
         supervisor: Supervisor,
         aws: AwsEngine,
-        end: Callable[[str, str, str], Awaitable[None]],
+        functions: Callable[[], Functions],
     ) -> None:
         super().__init__(supervisor, aws)
-        self._end = end
+        self._functions = functions
 
     @override
     async def remove(self, owner: Owner, wanted: provided.Account) -> None:
-        await self._end(owner.environment, owner.service, owner.resource)
+        await self._functions().end(owner.environment, owner.service, owner.resource)
         await super().remove(owner, wanted)
 
     @override
     async def suspend(self, owner: Owner) -> None:
-        await self._end(owner.environment, owner.service, owner.resource)
+        await self._functions().end(owner.environment, owner.service, owner.resource)
+
+    @override
+    async def take_over(self, owner: Owner, wanted: provided.Account) -> None:
+        await self._functions().renew(owner.environment, owner.service, owner.resource)
 
 
 def account_of(owner: Owner) -> str:

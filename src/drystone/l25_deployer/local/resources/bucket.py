@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from drystone.l25_deployer.errors import NotRenewable
 from drystone.l25_deployer.local.ending import finished
 from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure
-from drystone.l25_deployer.local.resources.port import Credentials, Owner, ResourceDriver
+from drystone.l25_deployer.local.resources.credentials import Credentials, password
+from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
 from drystone.l25_deployer.stacks.model import Bucket
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from drystone.l10_engines.supervision.supervisor import Supervisor
 
 ENGINE = "objects"
+_ACCESS_KEY, _SECRET_KEY = "access_key", "secret_key"
 
 
 class ObjectBuckets(ResourceDriver[Bucket]):
@@ -51,13 +54,25 @@ class ObjectBuckets(ResourceDriver[Bucket]):
     @override
     async def apply(self, owner: Owner, wanted: Bucket) -> dict[str, str]:
         await self._supervisor.ensure(ENGINE)
-        keys = (self._given.access_key, self._given.secret_key) if self._given else None
-        access_key, secret_key = keys or (
-            self._credentials.get(owner, "access_key"),
-            self._credentials.get(owner, "secret_key"),
-        )
+        coming = self._credentials.coming(owner)
+        return await self._provision(owner, keeps_former=coming is not None)
+
+    async def _provision(self, owner: Owner, *, keeps_former: bool) -> dict[str, str]:
+        """Let the newest key open the bucket, and the former one, too, or no other."""
+        if self._given is not None:
+            former = (self._given.access_key, self._given.secret_key)
+        else:
+            former = (
+                self._credentials.get(owner, _ACCESS_KEY),
+                self._credentials.get(owner, _SECRET_KEY),
+            )
+        coming = self._credentials.coming(owner)
+        key = former if coming is None else (coming[_ACCESS_KEY], coming[_SECRET_KEY])
         access = await self._buckets.provision(
-            owner.name, access_key=access_key, secret_key=secret_key
+            owner.name,
+            access_key=key[0],
+            secret_key=key[1],
+            former=former if keeps_former and key != former else None,
         )
         return {
             "name": access.bucket,
@@ -67,6 +82,30 @@ class ObjectBuckets(ResourceDriver[Bucket]):
             "secret_key": access.secret_key,
             "url": f"{access.endpoint}/{access.bucket}",
         }
+
+    @override
+    def require_renewable(self, owner: Owner) -> None:
+        if self._given is not None:
+            raise NotRenewable(
+                f"'{owner.resource}' of {owner.service} in {owner.environment} is in a store that somebody else runs, who"
+                " makes its keys: replace the key there, then change objects.access_key_file and objects.secret_key_file"
+            )
+
+    @override
+    async def begin_renewal(self, owner: Owner, wanted: Bucket) -> None:
+        self._credentials.prepare(owner, {_ACCESS_KEY: password, _SECRET_KEY: password})
+        await self.apply(owner, wanted)
+
+    @override
+    async def end_renewal(self, owner: Owner, wanted: Bucket) -> None:
+        await self._supervisor.ensure(ENGINE)
+        await self._provision(owner, keeps_former=False)
+        self._credentials.settle(owner)
+
+    @override
+    async def withdraw_renewal(self, owner: Owner, wanted: Bucket) -> None:
+        self._credentials.withdraw(owner)
+        await self.apply(owner, wanted)
 
     @override
     async def remove(self, owner: Owner, wanted: Bucket) -> None:

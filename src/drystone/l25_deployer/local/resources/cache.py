@@ -7,11 +7,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
 from typing_extensions import override
 
 from drystone.l10_engines.cache.configuration import Eviction
 from drystone.l10_engines.cache.server import CacheEngine, Valkey
-from drystone.l25_deployer.local.resources.port import Credentials, Owner, ResourceDriver
+from drystone.l25_deployer.errors import NotRenewable
+from drystone.l25_deployer.local.resources.credentials import Credentials, password
+from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
 from drystone.l25_deployer.stacks.model import Cache
 
 if TYPE_CHECKING:
@@ -52,12 +55,41 @@ class Caches(ResourceDriver[Cache]):
         engine = self._elsewhere or await self._engine(owner, wanted)
         await self._supervisor.ensure(engine.name)
         access = engine.access()
+        if self._elsewhere is None:
+            coming = (self._credentials.coming(owner) or {}).get("password")
+            await engine.also_accept(coming)
+            access = structs.replace(access, password=coming or access.password)
         return {
             "url": access.url(),
             "host": access.host,
             "port": str(access.port),
             "password": access.password,
         }
+
+    @override
+    def require_renewable(self, owner: Owner) -> None:
+        if self._elsewhere is not None:
+            raise NotRenewable(
+                f"'{owner.resource}' of {owner.service} in {owner.environment} is a cache that somebody else runs: replace"
+                " its password there, then change cache.url"
+            )
+
+    @override
+    async def begin_renewal(self, owner: Owner, wanted: Cache) -> None:
+        self._credentials.prepare(owner, {"password": password})
+        await self.apply(owner, wanted)
+
+    @override
+    async def end_renewal(self, owner: Owner, wanted: Cache) -> None:
+        self._credentials.settle(
+            owner
+        )  # what the server is started with; both open it until it is told
+        await self.apply(owner, wanted)
+
+    @override
+    async def withdraw_renewal(self, owner: Owner, wanted: Cache) -> None:
+        self._credentials.withdraw(owner)
+        await self.apply(owner, wanted)
 
     async def _engine(self, owner: Owner, wanted: Cache) -> CacheEngine:
         """Return the engine with these settings; one that runs with others takes them over."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import abc
-import secrets
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-from drystone.l00_kernel.atomic import write_atomically
+from drystone.l25_deployer.errors import NotRenewable
 from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, NoBackup
 from drystone.l25_deployer.stacks.model import Resource
 
@@ -78,6 +76,46 @@ class ResourceDriver(abc.ABC, Generic[R]):
     async def suspend(self, owner: Owner) -> None:
         """The platform stops: end what runs for this resource alone. Data stays."""
 
+    def require_renewable(self, owner: Owner) -> None:
+        """Make sure that there is a credential that the platform can replace.
+
+        Raises:
+            NotRenewable: There is none, or it is somebody else's to replace.
+        """
+        raise NotRenewable(
+            f"'{owner.resource}' of {owner.service} in {owner.environment} has no credential that could be replaced"
+        )
+
+    async def begin_renewal(self, owner: Owner, wanted: R) -> None:
+        """Make another credential up that opens the resource beside the one in use; :meth:`apply` returns it from now on.
+
+        Idempotent: what was begun is gone on with.
+
+        Raises:
+            PlatformError: The engine does not work; the one in use opens the resource as before.
+        """
+
+    async def end_renewal(self, owner: Owner, wanted: R) -> None:
+        """Let the former credential open nothing any more. Idempotent; nothing to do where no other one was begun.
+
+        Raises:
+            PlatformError: The engine does not work; both open the resource.
+        """
+
+    async def withdraw_renewal(self, owner: Owner, wanted: R) -> None:
+        """Let the credential that was begun open nothing, and the one in use be the only one. Idempotent.
+
+        Raises:
+            PlatformError: The engine does not work; both open the resource.
+        """
+
+    async def take_over(self, owner: Owner, wanted: R) -> None:
+        """Values of the service's resources have changed: what runs for this resource alone works with the new ones from now on.
+
+        Raises:
+            PlatformError: Something still works with the former ones.
+        """
+
     async def room_for_copy(self, owner: Owner, wanted: R) -> int:
         """Return the most bytes that a copy of the resource may take; starts the engine if it does not run.
 
@@ -139,49 +177,3 @@ class ResourceDriver(abc.ABC, Generic[R]):
             f"'{owner.resource}' of {owner.service} in {owner.environment} has no backup: what {self.engine} holds"
             " for it is made anew when it is lost; keep what must not be lost in a database, a bucket or a volume"
         )
-
-
-def _password() -> str:
-    return secrets.token_urlsafe(24)
-
-
-class Credentials:
-    """Passwords and keys that the platform makes up, one file each, readable by the platform alone.
-
-    Args:
-        root: Folder that holds them.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def get(
-        self, owner: Owner, kind: str = "password", make: Callable[[], str] | None = None
-    ) -> str:
-        """Return the credential, making it up at the first call.
-
-        Args:
-            owner: Whose it is.
-            kind: Which one of those.
-            make: Makes it up; 192 random bits, URL-safe, when None.
-        """
-        path = self._root / owner.path / kind
-        try:
-            return path.read_text()
-        except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(path, (make or _password)().encode())
-            return path.read_text()
-
-    def file(self, owner: Owner, kind: str = "password") -> Path:
-        """Return the file that holds the credential, for an engine that reads it itself."""
-        self.get(owner, kind)
-        return self._root / owner.path / kind
-
-    def forget(self, owner: Owner) -> None:
-        """Remove every credential of a resource."""
-        folder = self._root / owner.path
-        for path in folder.glob("*"):
-            path.unlink()
-        if folder.exists():
-            folder.rmdir()

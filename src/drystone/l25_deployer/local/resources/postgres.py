@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure
-from drystone.l25_deployer.local.resources.port import Credentials, Owner, ResourceDriver
+from drystone.l25_deployer.local.resources.credentials import Credentials, password
+from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
 from drystone.l25_deployer.stacks.model import Postgres
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from drystone.l10_engines.supervision.supervisor import Supervisor
 
 ENGINE = "postgres"
+_PASSWORD, _ROLE = "password", "role"
+_FIRST, _SECOND = "first", "second"
 FILE = "database.dump"
 """The only file of a copy, in the custom format of pg_dump."""
 
@@ -52,11 +55,22 @@ class PostgresDatabases(ResourceDriver[Postgres]):
     @override
     async def apply(self, owner: Owner, wanted: Postgres) -> dict[str, str]:
         await self._supervisor.ensure(ENGINE)
+        coming = self._credentials.coming(owner)
+        return await self._provision(owner, wanted, keeps_former=coming is not None)
+
+    async def _provision(
+        self, owner: Owner, wanted: Postgres, *, keeps_former: bool
+    ) -> dict[str, str]:
+        """Let the newest credential log in, and the former one, too, or no other."""
+        former, role = self._credentials.get(owner), self._role(owner)
+        coming = self._credentials.coming(owner) or {_PASSWORD: former, _ROLE: role}
         access = await self._databases.provision(
             owner.name,
             connections=wanted.connections,
-            password=self._credentials.get(owner),
+            password=coming[_PASSWORD],
             extensions=wanted.extensions,
+            is_second=coming[_ROLE] == _SECOND,
+            other=former if keeps_former else None,
         )
         return {
             "url": access.url(),
@@ -66,6 +80,30 @@ class PostgresDatabases(ResourceDriver[Postgres]):
             "user": access.user,
             "password": access.password,
         }
+
+    def _role(self, owner: Owner) -> str:
+        return self._credentials.get(owner, _ROLE, lambda: _FIRST)
+
+    @override
+    def require_renewable(self, owner: Owner) -> None:
+        return
+
+    @override
+    async def begin_renewal(self, owner: Owner, wanted: Postgres) -> None:
+        other = _FIRST if self._role(owner) == _SECOND else _SECOND
+        self._credentials.prepare(owner, {_PASSWORD: password, _ROLE: lambda: other})
+        await self.apply(owner, wanted)
+
+    @override
+    async def end_renewal(self, owner: Owner, wanted: Postgres) -> None:
+        await self._supervisor.ensure(ENGINE)
+        await self._provision(owner, wanted, keeps_former=False)
+        self._credentials.settle(owner)
+
+    @override
+    async def withdraw_renewal(self, owner: Owner, wanted: Postgres) -> None:
+        self._credentials.withdraw(owner)
+        await self.apply(owner, wanted)
 
     @override
     async def remove(self, owner: Owner, wanted: Postgres) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from typing import Literal, assert_never
 
 from typing_extensions import override
 
-from drystone.l25_deployer.local.resources.port import Credentials, Owner, ResourceDriver
+from drystone.l25_deployer.local.resources.credentials import Credentials
+from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
 from drystone.l25_deployer.stacks.provided import Secret
 
 Kind = Literal["password", "rsa", "ed25519", "hex32"]
@@ -33,7 +35,26 @@ class MadeUp(ResourceDriver[Secret]):
         value = await asyncio.to_thread(
             self._credentials.get, owner, wanted.generate, lambda: make(wanted.generate)
         )
-        return {"value": value}
+        coming = self._credentials.coming(owner)
+        return {"value": value if coming is None else coming.get(wanted.generate, value)}
+
+    @override
+    def require_renewable(self, owner: Owner) -> None:
+        return
+
+    @override
+    async def begin_renewal(self, owner: Owner, wanted: Secret) -> None:
+        await self.apply(owner, wanted)
+        making: dict[str, Callable[[], str]] = {wanted.generate: lambda: make(wanted.generate)}
+        await asyncio.to_thread(self._credentials.prepare, owner, making)
+
+    @override
+    async def end_renewal(self, owner: Owner, wanted: Secret) -> None:
+        self._credentials.settle(owner)
+
+    @override
+    async def withdraw_renewal(self, owner: Owner, wanted: Secret) -> None:
+        self._credentials.withdraw(owner)
 
     @override
     async def remove(self, owner: Owner, wanted: Secret) -> None:

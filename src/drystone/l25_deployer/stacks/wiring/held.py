@@ -52,7 +52,9 @@ def _volume(_name: str, resource: resources.Volume, _context: Context) -> Wired:
 
 
 def _secret(_name: str, resource: resources.Secret, _context: Context) -> Wired:
-    entry = provided.Secret(generate=resource.generate, protect=resource.protect)
+    entry = provided.Secret(
+        generate=resource.generate, protect=resource.protect, rotate=resource.rotate
+    )
     return Wired(entry, resource.KEYS)
 
 
@@ -132,5 +134,5 @@ SECRET = ResourceType(
         aws="Secrets Manager",
         kubernetes="a Secret",
     ),
-    {"generate": NOW, "rotate": "it stays as it is until it is removed"},
+    {"generate": NOW, "rotate": NOW},
 )

@@ -1,4 +1,4 @@
-"""``drystone scale``, ``restart``, ``port-forward`` and ``events``: what people do to services that run."""
+"""``drystone scale``, ``restart``, ``rotate``, ``port-forward`` and ``events``: what people do to services that run."""
 
 from __future__ import annotations
 
@@ -71,6 +71,27 @@ async def restart(
     async with aborter(shared) as deployer, operator(shared) as api:
         abort = partial(deployer.abort, context(), environment=environment, service=service)
         stream = api.restart(context(), environment=environment, service=service, group=group)
+        await follow(stream, Terminal(json=shared.json), abort=abort)
+
+
+async def rotate(
+    service: Service,
+    resource: Annotated[
+        str | None, Parameter(help="One resource of it.", show_default=False)
+    ] = None,
+    /,
+    *,
+    env: Environment = None,
+    shared: Anywhere = NOWHERE_SAID,
+) -> None:
+    """Replace the passwords and keys by which a service reaches its resources.
+
+    Its instances get the new ones one after the other, so that no request fails; then the former ones open nothing. With --json, one object per step.
+    """
+    environment = environment_at(env, shared)
+    async with aborter(shared) as deployer, operator(shared) as api:
+        abort = partial(deployer.abort, context(), environment=environment, service=service)
+        stream = api.rotate(context(), environment=environment, service=service, resource=resource)
         await follow(stream, Terminal(json=shared.json), abort=abort)
 
 

@@ -1,0 +1,262 @@
+"""Credentials are replaced under services that go on serving."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import psycopg
+import pytest
+import pytest_asyncio
+from botocore.config import Config
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg.sql import SQL, Identifier
+
+from drystone.l00_kernel.home import Home
+from drystone.l10_engines.cache.access import CacheAccess
+from drystone.l10_engines.cache.resp import Refused, connected
+from drystone.l25_deployer.errors import NotRenewable, RotationFailed, RotationRefused
+from drystone.l25_deployer.rotating import due
+from drystone.l25_deployer.stacks.model import Resource
+from drystone.l25_deployer.stacks.provided import Secret
+from l25_deployer.operated import Load, Reached
+from l25_deployer.reached import all_of, at
+from l25_deployer.small_platform import (
+    ASKING,
+    SERVER,
+    ask,
+    embedded,
+    settings,
+    short_folder,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TELLING = SERVER.replace(
+    'if asked == ["/hang"]:',
+    """if asked == ["/values"]:
+        import json
+        body = json.dumps(dict(os.environ))
+        connection.sendall(f"HTTP/1.1 200 OK\\r\\nContent-Length: {len(body)}\\r\\nConnection: close\\r\\n\\r\\n{body}".encode())
+        connection.close()
+        continue
+    if asked == ["/hang"]:""",
+)
+"""Tells what it was given; only a test may ask for that."""
+
+FAITHFUL = SERVER.replace(
+    "port = int(sys.argv[1])",
+    """port = int(sys.argv[1])
+kept = os.path.join(os.environ["KEPT_PATH"], "word")
+if not os.path.exists(kept):
+    with open(kept, "x") as file: file.write(os.environ["WORD_VALUE"])
+if open(kept).read() != os.environ["WORD_VALUE"]: sys.exit(3)""",
+)
+"""Does not start with another word than its first."""
+
+Values = dict[str, str]
+
+
+async def values_of(port: int, name: str) -> Values:
+    answer = await ask(port, f"{name}.dev.localhost", "/values")
+    found: Values = json.loads(answer.partition(" ")[2])
+    return found
+
+
+async def test_a_secret_is_replaced_one_instance_after_the_other(p: Reached) -> None:
+    more = (
+        'scale: 2\nresources: {word: {type: secret}}\nworkers: {late: {command: [sleep, "3600"]}}'
+    )
+    await p.deploy("renewed", more, TELLING)
+    before, pids = await values_of(p.port, "renewed"), await p.pids("renewed")
+    async with Load(p.port, "renewed.dev.localhost") as load:
+        told = await all_of(p.api.rotate(ASKING, **at("renewed")))
+    after = await values_of(p.port, "renewed")
+    assert (load.failed, load.asked > 0) == ([], True)
+    assert before["WORD_VALUE"] != after["WORD_VALUE"]
+    assert len(await p.pids("renewed")) == 3
+    assert pids.isdisjoint(await p.pids("renewed"))
+    page = await p.deployer.history(ASKING, **at("renewed"))
+    assert [one.event for one in page.items[:2]] == ["rotate done", "rotate began"]
+    assert (page.items[0].by, page.items[0].text) == (page.items[1].by, "word")
+    said = f"{told} {page.items}"
+    assert before["WORD_VALUE"] not in said
+    assert after["WORD_VALUE"] not in said
+
+
+async def test_what_has_no_credential_is_refused(p: Reached) -> None:
+    await p.deploy("unkeyed", "resources: {kept: {type: volume}}")
+    with pytest.raises(NotRenewable, match="'kept' of unkeyed in dev has no credential"):
+        await all_of(p.api.rotate(ASKING, **at("unkeyed"), resource="kept"))
+    with pytest.raises(RotationRefused, match="no resource 'db'; there are: kept"):
+        await all_of(p.api.rotate(ASKING, **at("unkeyed"), resource="db"))
+    with pytest.raises(RotationRefused, match="no resource with a credential"):
+        await all_of(p.api.rotate(ASKING, **at("unkeyed")))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whole() -> AsyncIterator[Reached]:
+    with short_folder() as folder:
+        chosen = settings(Home.create(folder / "h"))
+        async with embedded(folder / "h", chosen) as standalone:
+            yield Reached(standalone.deployer, standalone.operations, chosen.port, folder)
+
+
+async def test_a_value_that_no_instance_starts_with_is_taken_back(
+    whole: Reached,
+) -> None:
+    more = "resources: {word: {type: secret}, kept: {type: volume}}"
+    for name, strategy in (("faithful", ""), ("faithful-alone", "\ndeploy: {strategy: cutover}")):
+        await whole.deploy(name, more + strategy, FAITHFUL)
+        with pytest.raises(RotationFailed, match="were not replaced, and are as before"):
+            await all_of(whole.api.rotate(ASKING, **at(name)))
+        assert (await ask(whole.port, f"{name}.dev.localhost")).startswith("200")
+        view = await whole.deployer.show(ASKING, **at(name))
+        assert "the credentials of word were not replaced" in "\n".join(view.problems)
+        page = await whole.deployer.history(ASKING, **at(name))
+        assert "rotate failed" in {one.event for one in page.items}
+        await all_of(
+            whole.api.restart(ASKING, **at(name))
+        )  # which would not come up with another one
+
+
+def bucket_of(values: Values) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=values["FILES_ENDPOINT"],
+        aws_access_key_id=values["FILES_ACCESS_KEY"],
+        aws_secret_access_key=values["FILES_SECRET_KEY"],
+        region_name=values["FILES_REGION"],
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+    )
+
+
+def queue_of(values: Values) -> Any:
+    return boto3.client(
+        "sqs",
+        endpoint_url=values["AWS_ENDPOINT_URL"],
+        aws_access_key_id=values["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"],
+        region_name=values["AWS_REGION"],
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def cache_of(values: Values) -> CacheAccess:
+    return CacheAccess(
+        host=values["JOBS_HOST"],
+        port=int(values["JOBS_PORT"]),
+        user="default",
+        password=values["JOBS_PASSWORD"],
+    )
+
+
+def write(values: Values, table: str) -> None:
+    with psycopg.connect(values["DB_URL"]) as connection:
+        connection.execute(SQL("CREATE TABLE {} (n int)").format(Identifier(table)))
+    bucket_of(values).put_object(Bucket=values["FILES_NAME"], Key=table, Body=b"kept")
+    queue_of(values).send_message(QueueUrl=values["TODO_URL"], MessageBody=table)
+
+
+def read(values: Values, tables: set[str], mark: str) -> None:
+    """See and change what was written with whichever credential."""
+    with psycopg.connect(values["DB_URL"]) as connection:
+        found = connection.execute(
+            "SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public'"
+        )
+        rows = found.fetchall()
+        assert {name for name, _ in rows} == tables
+        assert len({owner for _, owner in rows}) == 1
+        for name in tables:
+            connection.execute(
+                SQL("ALTER TABLE {} ADD COLUMN {} int").format(Identifier(name), Identifier(mark))
+            )
+    listed = bucket_of(values).list_objects_v2(Bucket=values["FILES_NAME"])
+    assert {one["Key"] for one in listed["Contents"]} == tables
+    asked = {"QueueUrl": values["TODO_URL"], "AttributeNames": ["ApproximateNumberOfMessages"]}
+    count = queue_of(values).get_queue_attributes(**asked)["Attributes"]
+    assert count == {"ApproximateNumberOfMessages": str(len(tables))}
+
+
+async def opens_nothing(values: Values) -> None:
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(values["DB_URL"])
+    with pytest.raises(botocore.exceptions.ClientError, match="InvalidAccessKeyId"):
+        bucket_of(values).list_objects_v2(Bucket=values["FILES_NAME"])
+    with pytest.raises(botocore.exceptions.ClientError, match=r"403|Unrecognized|security token"):
+        queue_of(values).list_queues()
+    with pytest.raises(Refused, match=r"WRONGPASS"):
+        async with connected(cache_of(values)) as connection:
+            await connection.call("PING")
+
+
+async def test_every_kind_of_credential_is_replaced_again_and_again(whole: Reached) -> None:
+    more = "scale: 2\nresources: {db: {type: postgres}, files: {type: bucket}, jobs: {type: cache}, todo: {type: queue}, word: {type: secret}}"
+    await whole.deploy("keyed", more, TELLING)
+    first = await values_of(whole.port, "keyed")
+    await asyncio.to_thread(write, first, "one")
+    open_session = await asyncio.to_thread(lambda: psycopg.connect(first["DB_URL"]))
+    async with Load(whole.port, "keyed.dev.localhost") as load:
+        await all_of(whole.api.rotate(ASKING, **at("keyed")))
+        second = await values_of(whole.port, "keyed")
+        await opens_nothing(first)
+        with pytest.raises(psycopg.OperationalError):
+            open_session.execute("SELECT 1")
+        await asyncio.to_thread(write, second, "two")
+        await asyncio.to_thread(read, second, {"one", "two"}, "m1")
+        await all_of(whole.api.rotate(ASKING, **at("keyed")))
+        third = await values_of(whole.port, "keyed")
+    assert (load.failed, load.asked > 0) == ([], True)
+    await opens_nothing(second)
+    await asyncio.to_thread(read, third, {"one", "two"}, "m2")
+    async with connected(cache_of(third)) as connection:
+        assert await connection.call("PING") == "PONG"
+    one_kind = await all_of(whole.api.rotate(ASKING, **at("keyed"), resource="jobs"))
+    assert one_kind[-1].text.startswith("keyed.dev has new credentials for jobs")
+    fourth = await values_of(whole.port, "keyed")
+    changed = {name for name in third if third[name] != fourth[name] and "DRYSTONE" not in name}
+    assert {"JOBS_PASSWORD", "JOBS_URL"} <= changed
+    assert not {name for name in changed if name.startswith(("DB_", "FILES_", "AWS_", "WORD_"))}
+
+
+async def test_a_secret_is_replaced_at_its_age(whole: Reached) -> None:
+    await whole.deploy("aging", "resources: {word: {type: secret, rotate: 2s}}", TELLING)
+    before = (await values_of(whole.port, "aging"))["WORD_VALUE"]
+    found = [before]
+
+    async def look() -> None:
+        while found[-1] == before:
+            found.append((await values_of(whole.port, "aging"))["WORD_VALUE"])
+
+    async with asyncio.timeout(20):
+        await look()
+    page = await whole.deployer.history(ASKING, **at("aging"))
+    assert {one.by for one in page.items if one.event == "rotate began"} == {"platform"}
+
+
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
+DAYS = st.integers(0, 400).map(lambda days: timedelta(days=days))
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.none() | DAYS),
+    st.dictionaries(st.sampled_from("abcd"), DAYS),
+    st.none() | DAYS,
+)
+async def test_what_is_replaced_is_old_and_was_asked_for(
+    ages: dict[str, timedelta | None], old: dict[str, timedelta], every: timedelta | None
+) -> None:
+    resources: dict[str, Resource] = {
+        name: Secret("password", rotate=age) for name, age in ages.items()
+    }
+    made = {name: NOW - age for name, age in old.items()}
+    found = due(resources, made, every, NOW)
+    for name in resources:
+        age = ages[name] if ages[name] is not None else every
+        assert (name in found) == (age is not None and name in old and old[name] >= age)
