@@ -22,6 +22,8 @@ LIMIT = timedelta(seconds=60)
 MARK = "\x1e"
 PORT = "8400"
 """The port in the documentation; a free one takes its place."""
+SECURE = "8443"
+"""That of HTTPS, which lies so many above the other."""
 
 _MEASURED = (
     (re.compile(r"\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d"), "moment"),
@@ -83,13 +85,15 @@ class Shell:
 
     def __init__(self, process: Process, port: int) -> None:
         self._process = process
-        self._port = port
+        above = int(SECURE) - int(PORT)
+        self._ports = ((f":{PORT}", f":{port}"), (f":{SECURE}", f":{port + above}"))
 
     async def run(self, command: str) -> tuple[int, str]:
         """Run a command; return its exit code and what it printed."""
         if command.startswith("make "):
             command = target(command.removeprefix("make "))
-        command = command.replace(f":{PORT}", f":{self._port}")
+        for written, real in self._ports:
+            command = command.replace(written, real)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         script = f"{{ {command}\n}} </dev/null 2>&1; printf '{MARK}%s{MARK}' $?\n"
@@ -97,7 +101,9 @@ class Shell:
         async with asyncio.timeout(LIMIT.total_seconds()):
             printed = await self._process.stdout.readuntil(MARK.encode())
             code = await self._process.stdout.readuntil(MARK.encode())
-        text = printed.decode().removesuffix(MARK).replace(f":{self._port}", f":{PORT}")
+        text = printed.decode().removesuffix(MARK)
+        for written, real in self._ports:
+            text = text.replace(real, written)
         return int(code.decode().removesuffix(MARK)), text
 
     async def write(self, block: Block) -> None:

@@ -32,6 +32,7 @@ from drystone.l10_engines.runtimes.port import Runtime
 from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l10_engines.supervision.supervisor import Supervisor
 from drystone.l20_trust.certificates.issuer import Issuer
+from drystone.l20_trust.certificates.shown import ShownFiles
 from drystone.l25_deployer.api import DeployerApi, Progress, Source
 from drystone.l25_deployer.builds.artifacts import Artifacts
 from drystone.l25_deployer.intake import Intake
@@ -48,6 +49,7 @@ from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.local.presence import Presence
 from drystone.l25_deployer.local.provisioning import Provisioner
+from drystone.l25_deployer.local.resources.certificate import ServiceCertificates
 from drystone.l25_deployer.local.resources.edge_route import WaysIn
 from drystone.l25_deployer.local.resources.port import ResourceDriver
 from drystone.l25_deployer.local.resources.volume import Volumes
@@ -56,7 +58,7 @@ from drystone.l25_deployer.local.startup import Part
 from drystone.l25_deployer.local.ways_in import Ways
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Volume
-from drystone.l25_deployer.stacks.ways import EdgeRoute
+from drystone.l25_deployer.stacks.ways import Certificate, EdgeRoute
 from drystone.l90_assembly.own_services import platform_descriptors
 from drystone.l90_assembly.runtimes import Trials
 from drystone.l90_assembly.standalone import Standalone, assemble
@@ -240,8 +242,12 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
     runtime = fakes.runtime or Processes()
     secure_port = free_port()
     issuer = Issuer(home.trust / "services", clock)
-    https = EdgeCertificates(home.trust / "edge", issuer=issuer, clock=clock, port=secure_port)
+    files = ShownFiles(home.trust / "edge")
     ways = Ways({"office": ("10.1.0.0/16",)}, ["own.localhost"], port=port, secure_port=secure_port)
+    held = ServiceCertificates(home.trust / "held", issuer=issuer, ways=ways, clock=clock)
+    https = EdgeCertificates(
+        files, issuer=issuer, clock=clock, port=secure_port, ways=ways, held=held
+    )
     machine = Machine(
         label=home.label,
         url_port=port,
@@ -249,7 +255,9 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         disks=(home.path,),
         documents=fakes.documents(home.services),
         artifacts=fakes.artifacts(home.artifacts, home.path / "downloads", {}),
-        provisioner=Provisioner({Volume: fakes.volumes(home.volumes), EdgeRoute: WaysIn(ways)}),
+        provisioner=Provisioner(
+            {Volume: fakes.volumes(home.volumes), EdgeRoute: WaysIn(ways), Certificate: held}
+        ),
         ways=ways,
         runtimes={runtime.name: runtime},
         images=Podman(),

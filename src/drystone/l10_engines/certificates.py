@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -160,16 +161,47 @@ def hosts_of(certificate: bytes) -> tuple[str, ...]:
     return tuple(name.lower() for name in found.value.get_values_for_type(x509.DNSName))
 
 
-def belong_together(certificate: bytes, key: bytes) -> bool:
-    """Tell whether a key is the private one of a certificate, the first of its file.
+def due(certificate: bytes) -> datetime:
+    """Return when two thirds of the life of a certificate that was made here are over, and another is to take its place."""
+    loaded = x509.load_pem_x509_certificate(certificate)
+    life = loaded.not_valid_after_utc - loaded.not_valid_before_utc - TOLERANCE
+    return loaded.not_valid_after_utc - life / 3
+
+
+def facts_of(certificate: bytes) -> tuple[tuple[str, ...], bool, bool]:
+    """Return the names that a certificate is for, and whether servers and clients may show it."""
+    loaded = x509.load_pem_x509_certificate(certificate)
+    uses = loaded.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    is_server, is_client = (use in uses for use in _EVERY_USE)
+    return hosts_of(certificate), is_server, is_client
+
+
+def is_for(certificate: bytes, host: str) -> bool:
+    """Tell whether a certificate is for a host (RFC 9525 section 6.3): a star stands for one label, the first."""
+    below = f"*.{host.partition('.')[2]}"
+    return not {host, below}.isdisjoint(hosts_of(certificate))
+
+
+def pkcs8(key: bytes) -> bytes:
+    """Return a private key as PEM in PKCS #8, in whatever form of PEM it was.
 
     Raises:
-        ValueError: One of them cannot be read; a key that has a password cannot.
+        ValueError: It cannot be read, or has a password.
     """
     try:
-        own = load_pem_private_key(key, password=None).public_key()
-    except TypeError as e:
-        raise ValueError("the key has a password") from e
+        loaded = load_pem_private_key(key, password=None)
+    except (TypeError, UnsupportedAlgorithm) as e:
+        raise ValueError("the key has a password, or is of an unknown kind") from e
+    return loaded.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def belong_together(certificate: bytes, key: bytes) -> bool:
+    """Tell whether a key without a password is the private one of a certificate, the first of its file.
+
+    Raises:
+        ValueError: One of them cannot be read.
+    """
+    own = load_pem_private_key(key, password=None).public_key()
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     shown = x509.load_pem_x509_certificate(certificate).public_key()
     return own.public_bytes(*form) == shown.public_bytes(*form)

@@ -19,6 +19,7 @@ EVENTS = {
     "keys.token": "token",
     "keys.rotate": "new key",
     "keys.revoke": "key revoked",
+    "certificates.replace": "new certificate",
     "keys.trust": "trusted",
     "keys.distrust": "distrusted",
 }

@@ -25,13 +25,11 @@ from drystone.l25_deployer.local.resources.account import AccountResources, Func
 from drystone.l25_deployer.local.resources.bucket import ObjectBuckets
 from drystone.l25_deployer.local.resources.cache import Caches
 from drystone.l25_deployer.local.resources.credentials import Credentials
-from drystone.l25_deployer.local.resources.edge_route import WaysIn
 from drystone.l25_deployer.local.resources.postgres import PostgresDatabases
 from drystone.l25_deployer.local.resources.secret import MadeUp
 from drystone.l25_deployer.local.resources.volume import Volumes
 from drystone.l25_deployer.stacks import provided
 from drystone.l25_deployer.stacks.model import Bucket, Cache, Postgres, Volume
-from drystone.l25_deployer.stacks.ways import EdgeRoute
 from drystone.l35_mesh.limits.engine import LimiterEngine
 from drystone.l50_orchestrator.running.engine import OrchestratorEngine
 from drystone.l90_assembly.elsewhere import objects_url
@@ -46,7 +44,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import Settings
     from drystone.l25_deployer.local.functions.service import Functions
-    from drystone.l25_deployer.local.ways_in import Ways
+    from drystone.l90_assembly.ways_in import WayParts
 
 DEFAULT_MEMORY = 256 * 1024**2
 """Bound of an engine that the settings do not bound."""
@@ -122,7 +120,7 @@ def provisioner_of(
     settings: Settings,
     engines: Engines,
     *,
-    ways: Ways,
+    ways: WayParts,
     functions: Callable[[], Functions],
 ) -> Provisioner:
     """Return what makes the resources of services, each on its engine.
@@ -131,7 +129,7 @@ def provisioner_of(
         home: Where they lie.
         settings: Which engines run elsewhere.
         engines: The engines.
-        ways: Ways in by hosts of services' own.
+        ways: Ways in by hosts of services' own, and certificates.
         functions: Gives what keeps the processes of functions; made later than this.
     """
     credentials = Credentials(home.secrets)
@@ -153,6 +151,6 @@ def provisioner_of(
             provided.EncryptionKey: account,
             provided.Function: FunctionResources(engines.supervisor, engines.aws, functions),
             provided.Secret: MadeUp(credentials),
-            EdgeRoute: WaysIn(ways),
+            **ways.drivers,
         }
     )

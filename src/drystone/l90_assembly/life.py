@@ -68,6 +68,7 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
         whole.operations,
         Costs(whole.operations, Prices(settings.costs.prices), Budgets(settings.costs.budgets)),
         whole.keys,
+        whole.certificates,
         whole.peers,
         whole.observed,
         held_of(home, whole.services, whole.statistics),

@@ -26,7 +26,6 @@ from drystone.l25_deployer.local.machine import Machine
 from drystone.l25_deployer.local.news import News
 from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
-from drystone.l25_deployer.local.presence import Presence
 from drystone.l25_deployer.local.queues import AccountQueues
 from drystone.l25_deployer.local.rotator import Rotator
 from drystone.l25_deployer.local.scaler import Scaler
@@ -39,7 +38,7 @@ from drystone.l50_orchestrator.running.engine import NAME as ORCHESTRATOR
 from drystone.l80_governance.costs.service import Estimator, Prices
 from drystone.l90_assembly.audit import HistoryAudit
 from drystone.l90_assembly.backups import backups_of, copyist_of, schedule_of
-from drystone.l90_assembly.console import CONSOLE, console_at_edge, console_of, console_part
+from drystone.l90_assembly.console import CONSOLE, console_of, console_part
 from drystone.l90_assembly.disks import disks_of
 from drystone.l90_assembly.elsewhere import engines_elsewhere
 from drystone.l90_assembly.engines import engines_of, provisioner_of
@@ -52,10 +51,10 @@ from drystone.l90_assembly.observed import counted_by, observed_of
 from drystone.l90_assembly.orchestrator import orchestrator_part, switch_of, tables_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
 from drystone.l90_assembly.parts import parts_of, rotator_of
-from drystone.l90_assembly.remote_address import orchestrator_at_edge
-from drystone.l90_assembly.signin import Gates, signin_at_edge, signin_of, signin_part
-from drystone.l90_assembly.view import VIEW, view_at_edge, view_of, view_part
-from drystone.l90_assembly.ways_in import edge_certificates_of, ways_of
+from drystone.l90_assembly.presence import presence_of
+from drystone.l90_assembly.signin import Gates, signin_of, signin_part
+from drystone.l90_assembly.view import VIEW, view_of, view_part
+from drystone.l90_assembly.ways_in import certificates_of, way_parts
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import Settings
     from drystone.l10_engines.on_demand.service import OnDemand
+    from drystone.l20_trust.certificates.service import Certificates
     from drystone.l20_trust.keys.peers.service import Peers
     from drystone.l20_trust.keys.service import Keys
     from drystone.l35_mesh.migration.service import Migrations
@@ -104,6 +104,7 @@ class Standalone(msgspec.Struct, frozen=True):
         signin: Where people and builds sign in.
         console: The operations page.
         orchestrator: Turns the orchestrator on and off.
+        certificates: Those of services and of the edge.
     """
 
     deployer: Deployer
@@ -130,6 +131,7 @@ class Standalone(msgspec.Struct, frozen=True):
     signin: OnDemand
     console: OnDemand
     orchestrator: Switch
+    certificates: Certificates
 
     async def statistics(self, pattern: str) -> bytes:
         """Return what every proxy has counted; those that do not answer now are left out, but for the edge.
@@ -225,19 +227,9 @@ async def assemble(
         further=further,
         settled=holding.settled,
     )
-    at_edge = (
-        view_at_edge(home),
-        signin_at_edge(home, settings),
-        console_at_edge(home, settings),
-        *orchestrator_at_edge(home, settings),
-    )
-    ways = ways_of(settings, at_edge)
+    way = way_parts(home, settings, clock)
     provisioner = provisioner_of(
-        home,
-        settings,
-        engines,
-        ways=ways,
-        functions=lambda: computing.functions,
+        home, settings, engines, ways=way, functions=lambda: computing.functions
     )
     copyist = await copyist_of(home, settings, provisioner, clock, log)
     machine = Machine(
@@ -257,15 +249,15 @@ async def assemble(
             access_log=home.access_log,
             mesh=mesh.node,
             ensure=partial(engines.supervisor.ensure, engines.envoy.name),
-            own=at_edge,
-            https=edge_certificates_of(home, settings, clock),
+            own=way.own,
+            https=way.https,
         ),
         mesh=mesh.node,
         clock=clock,
         log=log,
         keys=keys,
         copying=copyist,
-        ways=ways,
+        ways=way.ways,
     )
     following = following_of(mesh, joined, machine)
     services = Services(machine)
@@ -324,12 +316,7 @@ async def assemble(
             *(one.status() for one in (view, signin, console)),
         ],
         on_stopped=on_stopped,
-        presence=Presence(
-            home.run / "presence.json",
-            access_log=home.access_log,
-            clock=clock,
-            proxy_restarts=engines.envoy.restarts_since,
-        ),
+        presence=presence_of(home, clock, engines.envoy),
         news=news,
         hours=Hours(home.usage, clock),
     )
@@ -340,7 +327,7 @@ async def assemble(
         builds_isolated=artifacts.are_isolated,
         at_rest=settings.at_rest,
         estimates=Estimator(Prices(settings.costs.prices)),
-        ways=ways,
+        ways=way.ways,
     )
     deployer = Deployer(
         home=home.path,
@@ -381,4 +368,7 @@ async def assemble(
         signin=signin,
         console=console,
         orchestrator=switch,
+        certificates=certificates_of(
+            way, services, machine.edge, clock=clock, audit=audit, log=log
+        ),
     )

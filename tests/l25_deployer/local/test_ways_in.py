@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import stat
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,6 +18,9 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l25_deployer.api import Source
 from drystone.l25_deployer.errors import DeployFailed, PlanRefused, WayTaken
+from drystone.l25_deployer.local.resources.certificate import ServiceCertificates
+from drystone.l25_deployer.local.resources.port import Owner
+from drystone.l25_deployer.stacks.ways import Certificate
 from l25_deployer.small_platform import (
     ASKING,
     ByHand,
@@ -45,8 +51,15 @@ class Here:
             pass
 
     async def refused(self, name: str, way: str) -> str:
-        """Return what a plan refuses; a deploy refuses the same."""
-        text = descriptor(name, more=f"resources:\n  front: {{type: edge-route, {way}}}\n")
+        """Return what a plan refuses of a way; a deploy refuses the same."""
+        return await self._refused(name, f"front: {{type: edge-route, {way}}}")
+
+    async def refused_certificate(self, name: str, host: str) -> str:
+        """Return what a plan refuses of a certificate."""
+        return await self._refused(name, f"proof: {{type: certificate, hosts: [{host}]}}")
+
+    async def _refused(self, name: str, resource: str) -> str:
+        text = descriptor(name, more=f"resources:\n  {resource}\n")
         source = Source(text, "service.yaml", str(self.folder))
         view = await self.p.deployer.plan(ASKING, source=source, environment="dev")
         if view.refused:
@@ -89,10 +102,10 @@ async def test_what_somebody_has_nobody_else_gets(here: Here) -> None:
 @pytest.mark.parametrize(
     ("host", "why"),
     [
-        ("localhost", "given to services"),
-        ("other.dev.localhost", "given to services"),
-        ("'*.localhost'", "given to services"),
-        ("'*.dev.localhost'", "given to services"),
+        ("localhost", "belongs to that"),
+        ("other.dev.localhost", "belongs to that"),
+        ("'*.localhost'", "belongs to that"),
+        ("'*.dev.localhost'", "belongs to that"),
         ("own.localhost", "the platform itself"),
         ("127.0.0.1", "no name"),
     ],
@@ -179,3 +192,80 @@ async def test_a_way_without_more_is_there_over_https_with_a_certificate_of_the_
     issued = json.loads((here.home / "trust/services/issued.json").read_text())
     assert {one["name"] for one in issued} >= {"localhost", "safe.example.com"}
     assert view.problems == []
+
+
+async def test_a_service_gets_a_certificate_as_files_and_it_is_replaced_without_it(
+    here: Here,
+) -> None:
+    more = "resources:\n  mail: {type: certificate, use: both}\nenv: {GREETING: '${resources.mail.certificate} '}"
+    await deploy(here.p.deployer, descriptor("holder", more=more), here.folder)
+    at = Path((await ask(here.port, "holder.dev.localhost")).split()[1])
+    assert at.name == "certificate.pem"
+    authority, key = (at.with_name(name).read_bytes() for name in ("authority.pem", "key.pem"))
+    server, client = (
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
+        ssl.create_default_context(cadata=authority.decode()),
+    )
+    server.load_cert_chain(at, at.with_name("key.pem"))
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_verify_locations(cadata=authority.decode())
+    client.load_cert_chain(at, at.with_name("key.pem"))
+    shown = shake(server, client, "holder.dev.localhost")
+    assert ("DNS", "holder.dev.localhost") in shown["subjectAltName"]
+    assert stat.S_IMODE((here.home / "trust/held").stat().st_mode) == 0o700
+
+    driver = here.p.services.machine.provisioner.driver(
+        here.p.kept("holder").record, Owner("dev", "holder", "mail")
+    )
+    assert isinstance(driver, ServiceCertificates)
+    wanted = here.p.kept("holder").record.eternal["mail"]
+    assert isinstance(wanted, Certificate)
+    await driver.renew(Owner("dev", "holder", "mail"), wanted)
+    assert at.with_name("key.pem").read_bytes() != key
+    server.load_cert_chain(
+        at, at.with_name("key.pem")
+    )  # which refuses what does not belong together
+    assert "belongs to that" in await here.refused_certificate("thief", "x.holder.dev.localhost")
+    assert await here.refused_certificate("thief", "x.thief.dev.localhost") == ""
+    await here.destroy("holder")
+    assert not at.exists()
+
+
+async def test_certificates_are_for_names_of_ones_own_and_the_edge_shows_them(here: Here) -> None:
+    text = descriptor(
+        "shown",
+        more="resources:\n  front: {type: edge-route, hosts: [shown.example.net]}\n"
+        "  proof: {type: certificate, hosts: [shown.example.net]}\n",
+    )
+    await deploy(here.p.deployer, text, here.folder)
+    way = here.p.services.machine.ways
+    assert way.certified()["shown.example.net"] == ("dev", "shown", "proof")
+    held = here.home / "trust/held/dev.shown.proof/current/certificate.pem"
+    url = (await here.p.deployer.show(ASKING, environment="dev", service="shown")).summary.ways[0]
+    context = ssl.create_default_context(cafile=str(held.with_name("authority.pem")))
+    _, writer = await asyncio.open_connection(
+        "127.0.0.1",
+        int(url.rsplit(":", 1)[1].strip("/")),
+        ssl=context,
+        server_hostname="shown.example.net",
+    )
+    seen = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    assert ssl.PEM_cert_to_DER_cert(held.read_text()) == seen
+    for taken in ("shown.example.net", "'*.example.net'", "own.localhost", "shown.dev.localhost"):
+        assert await here.refused_certificate("thief", taken)
+    assert await here.refused_certificate("thief", "thief.dev.localhost") == ""
+    assert await here.refused("thief", "hosts: [shown.example.net], paths: [/x]")
+
+
+def shake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> dict[str, Any]:
+    """Let two sides prove themselves to each other; returns what the server saw of the client."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(to_client, to_server, server_hostname=name)
+    shown = server.wrap_bio(to_server, to_client, server_side=True)
+    for side in (asking, shown, asking, shown):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    found: dict[str, Any] | None = shown.getpeercert()
+    assert found is not None
+    return found

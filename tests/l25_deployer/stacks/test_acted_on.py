@@ -109,7 +109,7 @@ def test_a_descriptor_that_says_only_what_is_acted_on_has_no_notices() -> None:
             "memcached is not provided yet; variables that refer to it are left out",
         ),
         (
-            "resources: {s: {type: static-site}}",
+            "resources: {s: {type: dataset}}",
             "resources.s",
             "nothing provides this type of resource yet; variables that refer to it are left out",
         ),

@@ -26,6 +26,7 @@ CASES = {
     "encryption-key": "encryption-key, rotate: 90d",
     "edge-route": "edge-route, hosts: [shop.example.com, '*.shop.example.com'], paths: [/api/, /], deny: [loopback]",
     "function": "function, runtime: python, handler: app.run, artifact: code, timeout: 5s, concurrency: 3, on: {jobs: {queue: plain, batch: 2}}",
+    "certificate": "certificate, hosts: [mail.example.com], use: both, days: 30",
     "secret": "secret, generate: ed25519",
 }
 BESIDE = "  ordered: {type: queue, fifo: true}\n  plain: {type: queue}\n"

@@ -14,14 +14,15 @@ Everything is a file::
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from drystone.l00_kernel.atomic import read_if_exists, write_atomically
-from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.ownership import make_private
+from drystone.l20_trust.certificates.api import Issued
+from drystone.l20_trust.certificates.errors import IssuedUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,43 +30,13 @@ if TYPE_CHECKING:
 
     from drystone.l00_kernel.clock import Clock
     from drystone.l10_engines.certificates import Pair
+    from drystone.l20_trust.certificates.api import State, Use
 
 AUTHORITY_LIFE = timedelta(days=3650)
 REMEMBERED = timedelta(days=30)
 """How long it is remembered what a certificate was that has ended."""
 
 MOST_REMEMBERED = 5000
-
-Use: TypeAlias = Literal["server", "client", "both"]
-State: TypeAlias = Literal["valid", "replaced", "ended"]
-
-
-class IssuedUnreadable(Unavailable):
-    """The file that says which certificates were issued is damaged."""
-
-
-class Issued(msgspec.Struct, frozen=True):
-    """One certificate that was issued.
-
-    Attributes:
-        serial: Its number, in hexadecimal.
-        owner: Whose it is: ``<environment>/<service>``, or ``edge``.
-        name: What of the owner's it is for: a resource, or a host.
-        hosts: What it is for.
-        use: What it may be shown as.
-        since: When it was issued.
-        until: When it ends.
-        state: ``replaced`` when another has taken its place, ``ended`` when nobody has it any more.
-    """
-
-    serial: str
-    owner: str
-    name: str
-    hosts: tuple[str, ...]
-    use: Use
-    since: datetime
-    until: datetime
-    state: State = "valid"
 
 
 class Issuer:

@@ -26,6 +26,7 @@ from drystone.l25_deployer.stacks.model import (
     Template,
     Volume,
 )
+from drystone.l25_deployer.stacks.ways import Certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -261,11 +262,17 @@ def _mounts(release: ReleaseRecord, around: Surroundings) -> tuple[Mount, ...]:
         for name, resource in release.stacks.eternal.resources.items()
         if isinstance(resource, Volume)
     )
+    certificates = (
+        Path(around.values["resources", name, "certificate"]).parents[1]
+        for name, resource in release.stacks.eternal.resources.items()
+        if isinstance(resource, Certificate)
+    )
     read_only: Iterable[str] = filter(None, (release.source, release.runtime))
     if release.image:
         read_only = ()
     return (
         *(Mount(Path(path), path, read_only=True) for path in read_only),
         *(Mount(path, str(path), read_only=True) for path in around.older),
+        *(Mount(path, str(path), read_only=True) for path in certificates),
         *(Mount(path, str(path)) for path in volumes),
     )

@@ -1,11 +1,6 @@
-"""The certificates of the edge: what a person provided, what a service has for the host, or one of the platform's authority.
+"""Which certificate the edge shows for a host: what a person provided, what a service has for it, or one of the platform's.
 
-They are files, so that the edge shows the same after whatever becomes of the agent::
-
-    <host>/pair.pem       key and certificate in one file, replaced as a whole
-    <host>/provided.pem   the same of a person, which counts as long as it is valid
-
-A wildcard is written with ``%2A`` in place of the star.
+All of them are files, so that the edge shows the same after whatever becomes of the agent.
 """
 
 from __future__ import annotations
@@ -14,50 +9,87 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 from typing_extensions import override
 
-from drystone.l00_kernel.atomic import read_if_exists, write_atomically
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l00_kernel.ownership import make_private
 from drystone.l10_engines.proxy.edge import SecureEdge, Shown
 from drystone.l10_engines.proxy.edge_tls import OF_THIS_MACHINE
 from drystone.l10_engines.proxy.edge_way_hosts import domains_of
+from drystone.l20_trust.certificates.api import EDGE
 from drystone.l25_deployer.local.https import Https
+from drystone.l25_deployer.local.resources.port import Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from drystone.l00_kernel.clock import Clock
     from drystone.l10_engines.proxy.edge import EdgeService
     from drystone.l20_trust.certificates.issuer import Issuer
-
-EDGE = "edge"
-"""Whose the certificates are, where it is written what was issued."""
+    from drystone.l20_trust.certificates.shown import KeyAndCertificate, ShownFiles
+    from drystone.l25_deployer.local.resources.certificate import ServiceCertificates
+    from drystone.l25_deployer.local.ways_in import Ways
 
 LIFE = timedelta(days=90)
-RENEWED_AFTER = LIFE * 2 / 3
-_END = b"-----END PRIVATE KEY-----\n"
 _ADDRESSES = ("127.0.0.1", "::1")
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """What a certificate is to be.
+
+    Attributes:
+        names: What it is for.
+        held: Where a service has one for it: environment, service and resource.
+    """
+
+    names: tuple[str, ...]
+    held: tuple[str, str, str] | None = None
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """A certificate that was chosen.
+
+    Attributes:
+        shown: What is shown.
+        due: When another is to be chosen.
+        wanted: What it was chosen for.
+    """
+
+    shown: Shown
+    due: datetime
+    wanted: _Wanted
 
 
 class EdgeCertificates(Https):
     """Shows a certificate for each host that wants one.
 
     Args:
-        folder: Where they lie; made with the first.
+        files: Those that are shown.
         issuer: Signs those that nobody provides.
         clock: Says when one is to be renewed.
         port: Where the edge answers over HTTPS.
+        ways: Knows which service has a certificate for a host.
+        held: Those certificates.
     """
 
-    def __init__(self, folder: Path, *, issuer: Issuer, clock: Clock, port: int) -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        files: ShownFiles,
+        *,
+        issuer: Issuer,
+        clock: Clock,
+        port: int,
+        ways: Ways,
+        held: ServiceCertificates,
+    ) -> None:
+        self._files = files
         self._issuer = issuer
         self._clock = clock
         self._port = port
-        self._known: dict[tuple[str, ...], tuple[Shown, datetime]] = {}
+        self._ways = ways
+        self._held = held
+        self._known: dict[tuple[str, ...], _Known] = {}
         self._problems: dict[str, str] = {}
 
     @override
@@ -69,8 +101,11 @@ class EdgeCertificates(Https):
             host.split(".", 1)[1] for one in services for host in one.hosts if host.count(".") > 1
         }
         below = ("localhost", *(f"*.{one}" for one in sorted(environments)))
-        wanted = [(OF_THIS_MACHINE, below), *(((one,), (one,)) for one in domains)]
-        return SecureEdge(self._port, tuple(await asyncio.to_thread(self._all, wanted)))
+        certified = self._ways.certified()
+        wanted: dict[tuple[str, ...], _Wanted] = {OF_THIS_MACHINE: _Wanted(below)}
+        wanted |= {(one,): _Wanted((one,), certified.get(one)) for one in domains}
+        shown = await asyncio.to_thread(self._all, wanted)
+        return SecureEdge(self._port, tuple(shown))
 
     @override
     def problem(self, host: str) -> str:
@@ -79,50 +114,50 @@ class EdgeCertificates(Https):
     @override
     def is_due(self) -> bool:
         now = self._clock.now()
-        return any(due <= now for _, due in self._known.values())
+        return bool(self._problems) or any(one.due <= now for one in self._known.values())
 
-    def _all(self, wanted: Sequence[tuple[tuple[str, ...], tuple[str, ...]]]) -> list[Shown]:
+    def forget(self) -> None:
+        """Look at every file anew the next time."""
+        self._known = {}
+
+    def _all(self, every: Mapping[tuple[str, ...], _Wanted]) -> list[Shown]:
         now = self._clock.now()
-        shown = {}
-        problems = {}
-        for hosts, names in wanted:
-            known = self._known.get(hosts)
-            if known is None or known[1] <= now or not self._is_for(known[0], names):
+        chosen: dict[tuple[str, ...], _Known] = {}
+        problems: dict[str, str] = {}
+        before = self._known
+        for hosts, wanted in every.items():
+            known = before.get(hosts)
+            if known is None or known.due <= now or known.wanted != wanted:
                 try:
-                    known = self._shown(hosts, names)
+                    known = self._chosen(hosts, wanted, now)
                 except (PlatformError, OSError, ValueError) as e:
                     problems[hosts[0]] = str(e)
             if known is not None:
-                shown[hosts] = known
-        self._known, self._problems = shown, problems
-        return [one for one, _ in shown.values()]
+                chosen[hosts] = known
+        self._known, self._problems = chosen, problems
+        return [one.shown for one in chosen.values()]
 
-    def _is_for(self, shown: Shown, names: tuple[str, ...]) -> bool:
-        from drystone.l10_engines.certificates import hosts_of  # noqa: PLC0415 - takes 40 ms to load
+    def _chosen(self, hosts: tuple[str, ...], wanted: _Wanted, now: datetime) -> _Known:
+        from drystone.l10_engines.certificates import due, ends, hosts_of  # noqa: PLC0415 - takes 40 ms
 
-        return shown.hosts != OF_THIS_MACHINE or set(names) <= set(hosts_of(shown.certificate))
-
-    def _shown(self, hosts: tuple[str, ...], names: tuple[str, ...]) -> tuple[Shown, datetime]:
-        from drystone.l10_engines.certificates import ends  # noqa: PLC0415
-
-        place = self._folder / hosts[0].replace("*", "%2A")
-        now = self._clock.now()
-        if hosts != OF_THIS_MACHINE and (pair := read_if_exists(place / "provided.pem")):
-            shown = _split(hosts, pair)
-            if ends(shown.certificate) > now:
-                return shown, ends(shown.certificate)
-        if pair := read_if_exists(place / "pair.pem"):
-            shown = _split(hosts, pair)
-            due = ends(shown.certificate) - LIFE + RENEWED_AFTER
-            if due > now and self._is_for(shown, names):
-                return shown, due
+        if hosts != OF_THIS_MACHINE:
+            provided = self._files.provided(hosts[0])
+            held = self._held.held(Owner(*wanted.held)) if wanted.held else None
+            if provided is not None and ends(provided.certificate) > now:
+                return _Known(_shown(hosts, provided), ends(provided.certificate), wanted)
+            if held is not None and ends(held.certificate) > now:
+                return _Known(_shown(hosts, held), due(held.certificate), wanted)
+        pair = self._files.issued(hosts[0])
+        is_valid = pair is not None and due(pair.certificate) > now
+        if pair is not None and is_valid and set(wanted.names) <= set(hosts_of(pair.certificate)):
+            return _Known(_shown(hosts, pair), due(pair.certificate), wanted)
         addresses = _ADDRESSES if hosts == OF_THIS_MACHINE else ()
-        made = self._issuer.issue(EDGE, hosts[0], hosts=names, life=LIFE, addresses=addresses)
-        make_private(place)
-        write_atomically(place / "pair.pem", made.key + made.certificate)
-        return Shown(hosts, made.certificate, made.key), now + RENEWED_AFTER
+        made = self._issuer.issue(
+            EDGE, hosts[0], hosts=wanted.names, life=LIFE, addresses=addresses
+        )
+        self._files.write_issued(hosts[0], made.key, made.certificate)
+        return _Known(Shown(hosts, made.certificate, made.key), due(made.certificate), wanted)
 
 
-def _split(hosts: tuple[str, ...], pair: bytes) -> Shown:
-    key, end, certificate = pair.partition(_END)
-    return Shown(hosts, certificate, key + end)
+def _shown(hosts: tuple[str, ...], pair: KeyAndCertificate) -> Shown:
+    return Shown(hosts, pair.certificate, pair.key)

@@ -23,6 +23,7 @@ from drystone.l25_deployer.local.deploy import Deploy
 from drystone.l25_deployer.local.ending import to_the_end
 from drystone.l25_deployer.local.held import follow_hold, hold, note_served
 from drystone.l25_deployer.local.records import Operation, ReleaseRecord, ServiceRecord
+from drystone.l25_deployer.stacks.ways import WAY_IN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -295,12 +296,13 @@ async def destroy(
         by: Who asked.
         keeps_last: Whether a last backup of that data is made.
     """
+    nothing_lost = {n for n, one in kept.record.eternal.items() if isinstance(one, WAY_IN)}
     operation = Operation(
         "destroy",
         None,
         kept.machine.clock.now(),
         by,
-        unwanted=tuple(sorted(with_data)),
+        unwanted=tuple(sorted(with_data | nothing_lost)),
         keeps_last=keeps_last,
     )
     kept.save(operation=operation)

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
-from drystone.l00_kernel.shortage import DiskFull, Room, full_disks, is_full
-from drystone.l10_engines.runtimes.logs import LogFile, length_of
+from drystone.l00_kernel.shortage import DiskFull
 from drystone.l10_engines.supervision.port import EngineState
 from drystone.l25_deployer.api import CameUp, StartupStep
 from drystone.l25_deployer.dependencies.model import PLATFORM, name_of, waves
 from drystone.l25_deployer.local.hours import seen_of
 from drystone.l25_deployer.local.presence import NOTABLE, NOTE_EVERY, sentence
 from drystone.l25_deployer.local.recovery import recover
+from drystone.l25_deployer.local.renewing import renew_certificates
 from drystone.l25_deployer.local.startup import ADOPTED, Part, Startup, stop_parts
 from drystone.l25_deployer.local.strays import remove_strays
 from drystone.l25_deployer.local.telling import Teller
+from drystone.l25_deployer.local.tending import tend_logs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from drystone.l10_engines.supervision.port import EngineStatus
     from drystone.l25_deployer.local.hours import Hours
     from drystone.l25_deployer.local.kept_service import KeptService
-    from drystone.l25_deployer.local.machine import Machine
     from drystone.l25_deployer.local.news import News
     from drystone.l25_deployer.local.presence import Presence
     from drystone.l25_deployer.local.services import Services
@@ -214,7 +214,7 @@ class Platform:
             ]
             rounds += 1
             try:
-                full = await asyncio.to_thread(_tend, logs, lengths, machine)
+                full = await asyncio.to_thread(tend_logs, logs, lengths, machine)
                 pause = TEND_WHEN_FULL if full else TEND_EVERY
                 self._news.of_disks(full)
                 if rounds % SWEEP_EVERY == 0:
@@ -231,12 +231,14 @@ class Platform:
     async def _settle_keys(self) -> None:
         """Take keys away whose time is over, bring what a full disk kept from being published, and renew certificates."""
         machine = self._services.machine
-        of_keys = partial(asyncio.to_thread, machine.keys.settle)
-        for what, settle in (("keys", of_keys), ("certificates", machine.edge.renew)):
-            try:
-                await settle()
-            except (OSError, PlatformError) as e:
-                machine.log.warning(f"{what} not settled", reason=str(e))
+        try:
+            await asyncio.to_thread(machine.keys.settle)
+        except (OSError, PlatformError) as e:
+            machine.log.warning("keys not settled", reason=str(e))
+        try:
+            await renew_certificates(self._services)
+        except (OSError, PlatformError) as e:
+            machine.log.warning("certificates not shown", reason=str(e))
 
     def _note_hours(self) -> None:
         """Write down for how long what is there has been there; what a full disk forbids comes with the next time."""
@@ -376,37 +378,6 @@ def _names(waves: Sequence[Sequence[KeptService]]) -> list[list[str]]:
 def _is_away(status: EngineStatus) -> bool:
     tries_again = status.state is EngineState.STARTING and status.last_error
     return status.state is EngineState.FAILED or bool(tries_again)
-
-
-def _tend(logs: list[Path], lengths: dict[Path, int | None], machine: Machine) -> list[Room]:
-    """Look after each log, whatever becomes of the others; return the disks that are full.
-
-    Args:
-        logs: All of them.
-        lengths: How long each was when it was last looked after. One that has not grown is left alone.
-        machine: Its clock and its disks.
-    """
-    now = machine.clock.now()
-    problems: list[OSError | DiskFull] = []
-    for gone in lengths.keys() - set(logs):
-        del lengths[gone]
-    for path in logs:
-        length = length_of(path)
-        if lengths.get(path) == length:
-            continue
-        before, log = len(problems), LogFile(path)
-        for work in (log.reserve, log.bound, partial(log.mark, now)):
-            try:
-                work()
-            except (OSError, DiskFull) as e:
-                problems.append(e)
-        if len(problems) == before:
-            lengths[path] = length
-    machine.documents.reserve.fill()
-    for problem in problems:
-        if not is_full(problem):
-            raise problem
-    return full_disks(machine.disks)
 
 
 async def _nothing() -> str:

@@ -19,7 +19,7 @@ from drystone.l25_deployer.local.instances import KeptInstance, State
 from drystone.l25_deployer.local.operations import describe
 from drystone.l25_deployer.local.ways_in import served_ways
 from drystone.l25_deployer.stacks.model import Cache, Postgres
-from drystone.l25_deployer.stacks.ways import EdgeRoute
+from drystone.l25_deployer.stacks.ways import Certificate, EdgeRoute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,5 +215,7 @@ def _detail(resource: Resource) -> str:
         case EdgeRoute():
             closed = "" if resource.allow == ("public",) and not resource.deny else ", not for all"
             return f"{', '.join(resource.hosts)}{closed}"
+        case Certificate():
+            return f"for {resource.use}, {resource.days} days"
         case _:
             return ""

@@ -14,7 +14,7 @@ import msgspec
 
 from drystone.l10_engines.proxy.edge_ways import EVERYBODY, EdgeWay
 from drystone.l25_deployer.errors import NetworkUnknown, WayTaken
-from drystone.l25_deployer.stacks.ways import EdgeRoute
+from drystone.l25_deployer.stacks.ways import WAY_IN, Certificate, EdgeRoute
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.records import ReleaseRecord
@@ -42,11 +42,13 @@ class Claimant(msgspec.Struct, frozen=True):
         name: As people call it.
         claims: Its hosts and paths.
         served: Those ways of it that lead to the release that serves.
+        certified: Names that its certificates prove, each with where it is: environment, service and resource.
     """
 
     name: str
     claims: frozenset[Claim]
     served: tuple[EdgeRoute, ...] = ()
+    certified: Mapping[str, tuple[str, str, str]] = {}
 
 
 class Ways:
@@ -95,10 +97,13 @@ class Ways:
             return  # it stays as it is, whatever the settings have become
         self._require_networks(route)
         for host in route.hosts:
-            self._require_free(host)
+            self._require_free(host, service)
         wanted = sorted(claims_of(route))
         for other in every:
-            met = _meeting(wanted, other.claims) if other.name != service else None
+            if other.name == service:
+                continue
+            proven = dict.fromkeys(((host, path) for host in other.certified for _, path in wanted))
+            met = _meeting(wanted, [*other.claims, *proven])
             if met is not None:
                 (host, path), theirs = met
                 raise WayTaken(
@@ -106,6 +111,35 @@ class Ways:
                     host=host,
                     service=other.name,
                 )
+
+    def require_names(self, service: str, hosts: Iterable[str]) -> None:
+        """Refuse a certificate for names that are somebody else's; see :meth:`require`.
+
+        Args:
+            service: Who wants it, as people call it.
+            hosts: The names.
+
+        Raises:
+            WayTaken: One is another service's, or the platform's.
+        """
+        own = f"{service}.{_OWN}"
+        others = [one for one in self._claimants() if one.name != service]
+        for host in hosts:
+            if host == own:
+                continue
+            self._require_free(host, service)
+            for other in others:
+                for taken in sorted({name for name, _ in other.claims} | other.certified.keys()):
+                    if taken == host or _overlap(taken, host):
+                        raise WayTaken(
+                            f"{host} is a name of {other.name} already (by {taken}): take it from there first",
+                            host=host,
+                            service=other.name,
+                        )
+
+    def certified(self) -> dict[str, tuple[str, str, str]]:
+        """Return the certificates of services by which they prove a host to those who come: environment, service, resource."""
+        return {host: of for one in self._claimants() for host, of in one.certified.items()}
 
     def _require_networks(self, route: EdgeRoute) -> None:
         for name in (*route.allow, *route.deny):
@@ -121,17 +155,21 @@ class Ways:
         """Say why ways among some resources cannot be; see :meth:`require`."""
         said = []
         for route in resources.values():
-            if isinstance(route, EdgeRoute):
+            if isinstance(route, WAY_IN):
                 try:
-                    self.require(service, route)
+                    if isinstance(route, EdgeRoute):
+                        self.require(service, route)
+                    else:
+                        self.require_names(service, route.hosts)
                 except (WayTaken, NetworkUnknown) as e:
                     said.append(str(e))
         return said
 
-    def _require_free(self, host: str) -> None:
+    def _require_free(self, host: str, service: str) -> None:
         labels = host.split(".")
-        if labels[-1] == _OWN and (len(labels) in {1, 3} or labels[0] == "*"):
-            why = "names of this form are given to services: <service>.<environment>.localhost"
+        is_below = host.endswith(f".{service}.{_OWN}")
+        if labels[-1] == _OWN and not is_below and (len(labels) != 2 or labels[0] == "*"):
+            why = "<service>.<environment>.localhost belongs to that service, with all names below"
         elif host in self._reserved or any(_overlap(host, one) for one in self._reserved):
             why = "the platform itself answers there"
         elif _is_address(host):
@@ -198,7 +236,14 @@ def claimant(kept: WrittenService) -> Claimant:
         every.append(record.operation.before)
     routes = (one for some in every for one in some.values() if isinstance(one, EdgeRoute))
     claims = frozenset[Claim]().union(*map(claims_of, routes))
-    return Claimant(kept.name, claims, tuple(served_ways(active)))
+    certified = {
+        host: (*record.key, name)
+        for some in every
+        for name, one in some.items()
+        if isinstance(one, Certificate) and one.use != "client"
+        for host in one.hosts
+    }
+    return Claimant(kept.name, claims, tuple(served_ways(active)), certified)
 
 
 def served_ways(release: ReleaseRecord | None) -> list[EdgeRoute]:

@@ -27,6 +27,21 @@ class EdgeRoute(msgspec.Struct, frozen=True, tag_field="type", tag="edge-route")
     protect: bool = False
 
 
-WayIn: TypeAlias = EdgeRoute
-WAY_IN = (EdgeRoute,)
-"""The types of it, to tell: their addresses are the service's own, and nothing that it needs."""
+class Certificate(msgspec.Struct, frozen=True, tag_field="type", tag="certificate"):
+    """A certificate and its key.
+
+    Attributes:
+        hosts: Names that it proves; those of the service itself when empty.
+        use: What it is shown as.
+        days: Its life.
+    """
+
+    hosts: tuple[str, ...]
+    use: Literal["server", "client", "both"]
+    days: int
+    protect: bool = False
+
+
+WayIn: TypeAlias = EdgeRoute | Certificate
+WAY_IN = (EdgeRoute, Certificate)
+"""The types of it, to tell: their addresses are the service's own, nothing that it needs, and hold no data."""

@@ -203,6 +203,42 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ),
         ),
         Group(
+            "certificates",
+            "Certificates of services and of the edge: list, replace, provide, and the authority that issues them.",
+            (
+                Command(
+                    "certificates list",
+                    "certificates:list_certificates",
+                    ("drystone certificates list", "drystone certificates list --json"),
+                ),
+                Command(
+                    "certificates authority",
+                    "certificates:authority",
+                    ("drystone certificates authority > authority.pem",),
+                ),
+                Command(
+                    "certificates replace",
+                    "certificates:replace",
+                    ("drystone certificates replace 5d0ca1b27f",),
+                ),
+                Command(
+                    "certificates provide",
+                    "certificates:provide",
+                    ("drystone certificates provide a.example --certificate a.pem --key key.pem",),
+                ),
+                Command(
+                    "certificates provided",
+                    "certificates:provided",
+                    ("drystone certificates provided",),
+                ),
+                Command(
+                    "certificates withdraw",
+                    "certificates:withdraw",
+                    ("drystone certificates withdraw shop.example.com",),
+                ),
+            ),
+        ),
+        Group(
             "keys",
             "The keys by which services prove who they are: list, replace, revoke, and trust those of other platforms.",
             (

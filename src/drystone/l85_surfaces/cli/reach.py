@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from drystone.l00_kernel.contract import Api
+    from drystone.l20_trust.certificates.api import CertificatesApi
     from drystone.l20_trust.keys.api import KeysApi
     from drystone.l20_trust.keys.peers.api import PeersApi
     from drystone.l25_deployer.api import DeployerApi
@@ -82,6 +83,13 @@ def other_platforms(folder: Path) -> AbstractAsyncContextManager[PeersApi]:
     from drystone.l20_trust.keys.peers.api import PeersApi  # noqa: PLC0415 - loads the contract
 
     return _answering(folder, PeersApi)
+
+
+def certificates(folder: Path) -> AbstractAsyncContextManager[CertificatesApi]:
+    """Connect to the certificates of a home, as :func:`platform` does to its deployer."""
+    from drystone.l20_trust.certificates.api import CertificatesApi  # noqa: PLC0415 - loads the contract
+
+    return _answering(folder, CertificatesApi)
 
 
 def what_was_seen(folder: Path) -> AbstractAsyncContextManager[ObservedApi]:

@@ -24,6 +24,7 @@ TYPES: dict[str, ResourceType[Any]] = {
         account.ENCRYPTION_KEY,
         ways.EDGE_ROUTE,
         computing.FUNCTION,
+        ways.CERTIFICATE,
         held.SECRET,
         held.VOLUME,
     )

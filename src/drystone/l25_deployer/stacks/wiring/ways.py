@@ -19,6 +19,28 @@ def _edge_route(_name: str, resource: resources.EdgeRoute, _context: Context) ->
     return Wired(entry, resource.KEYS)
 
 
+def _certificate(_name: str, resource: resources.Certificate, _context: Context) -> Wired:
+    entry = ways.Certificate(
+        hosts=tuple(dict.fromkeys(resource.hosts)),
+        use=resource.use,
+        days=resource.days,
+        protect=resource.protect,
+    )
+    return Wired(entry, resource.KEYS)
+
+
+CERTIFICATE = ResourceType(
+    resources.Certificate,
+    _certificate,
+    Realised(
+        local="files that the service alone may read, issued by the platform's authority",
+        aws="ACM, by a private authority",
+        kubernetes="a Certificate of cert-manager",
+    ),
+    dict.fromkeys(("hosts", "use", "days"), NOW),
+)
+
+
 EDGE_ROUTE = ResourceType(
     resources.EdgeRoute,
     _edge_route,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from drystone.l25_deployer.descriptor.schema.resources.certificate import Certificate
 from drystone.l25_deployer.descriptor.schema.resources.common import Backup, Resource
 from drystone.l25_deployer.descriptor.schema.resources.computing import Function, Trigger
 from drystone.l25_deployer.descriptor.schema.resources.data import (
@@ -31,6 +32,7 @@ __all__ = [
     "Backup",
     "Bucket",
     "Cache",
+    "Certificate",
     "CloudFormation",
     "EdgeRoute",
     "EncryptionKey",
@@ -64,6 +66,7 @@ AnyResource: TypeAlias = (
     | EncryptionKey
     | AsapKey
     | EdgeRoute
+    | Certificate
     | Secret
     | CloudFormation
     | External

@@ -40,7 +40,6 @@ class Later(Resource, frozen=True, kw_only=True):
         "batch-job",
         "dataset",
         "vector-index",
-        "certificate",
         "role",
         "oidc-client",
         "policy",
