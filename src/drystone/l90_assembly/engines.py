@@ -21,7 +21,11 @@ from drystone.l10_engines.proxy.ads import Ads
 from drystone.l10_engines.proxy.envoy import Envoy, ProxySettings
 from drystone.l10_engines.supervision.supervisor import EngineEvent, Supervisor
 from drystone.l25_deployer.local.provisioning import Provisioner
-from drystone.l25_deployer.local.resources.account import AccountResources, FunctionResources
+from drystone.l25_deployer.local.resources.account import (
+    AccountResources,
+    FunctionResources,
+    JobResources,
+)
 from drystone.l25_deployer.local.resources.bucket import ObjectBuckets
 from drystone.l25_deployer.local.resources.cache import Caches
 from drystone.l25_deployer.local.resources.credentials import Credentials
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
     from drystone.l00_kernel.settings import Settings
+    from drystone.l25_deployer.jobs.service import Jobs
     from drystone.l25_deployer.local.functions.service import Functions
     from drystone.l90_assembly.ways_in import WayParts
 
@@ -122,6 +127,7 @@ def provisioner_of(
     *,
     ways: WayParts,
     functions: Callable[[], Functions],
+    jobs: Callable[[], Jobs],
 ) -> Provisioner:
     """Return what makes the resources of services, each on its engine.
 
@@ -131,6 +137,7 @@ def provisioner_of(
         engines: The engines.
         ways: Ways in by hosts of services' own, and certificates.
         functions: Gives what keeps the processes of functions; made later than this.
+        jobs: Gives what looks after runs of jobs; likewise.
     """
     credentials = Credentials(home.secrets)
     databases, buckets = Databases(engines.postgres), Buckets(engines.objects)
@@ -150,6 +157,7 @@ def provisioner_of(
             provided.Stream: account,
             provided.EncryptionKey: account,
             provided.Function: FunctionResources(engines.supervisor, engines.aws, functions),
+            provided.BatchJob: JobResources(engines.supervisor, engines.aws, jobs),
             provided.Secret: MadeUp(credentials),
             **ways.drivers,
         }

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from drystone.l25_deployer.jobs import batch_protocol
+from drystone.l25_deployer.jobs.service import Jobs
+from drystone.l25_deployer.jobs.store import RunStore
 from drystone.l25_deployer.local.functions.receiving import Receiving
 from drystone.l25_deployer.local.functions.service import Functions
 from drystone.l25_deployer.local.functions.triggers import Triggers
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
 
 SOCKET = "functions.sock"
 """Where the stand-in for AWS hands over what the agent runs."""
+
+RUNS = "jobs"
+"""Folder of the home that holds how runs of jobs stand."""
 
 
 class Computing:
@@ -30,8 +37,11 @@ class Computing:
 
     def __init__(self, home: Home, services: Services, aws: AwsEngine, log: Log) -> None:
         self.functions = Functions(services, aws, home.socket)
+        self.jobs = Jobs(services, RunStore(home.path / RUNS))
+        self.jobs.load()
         self._triggers = Triggers(services, self.functions, aws, log)
-        self._receiving = Receiving(home.socket(SOCKET), self.functions)
+        answer = partial(batch_protocol.answer, self.jobs)
+        self._receiving = Receiving(home.socket(SOCKET), self.functions, answer)
 
     async def begin(self) -> None:
         """Take requests from now on.
@@ -42,9 +52,11 @@ class Computing:
         self.functions.begin()
         await self._receiving.begin()
         self._triggers.begin()
+        self.jobs.begin()
 
     async def leave(self) -> None:
-        """Take none any more, and end what runs."""
+        """Take none any more, and end what runs of functions; jobs go on."""
+        await self.jobs.leave()
         await self._triggers.leave()
         await self._receiving.leave()
         await self.functions.leave()

@@ -74,6 +74,7 @@ async def live(home: Home, environ: Mapping[str, str], trials: Trials) -> None:
         held_of(home, whole.services, whole.statistics),
         whole.migrations,
         whole.backups,
+        whole.computing.jobs,
         whole.orchestrator,
         authenticate=authenticate,
         clock=clock,

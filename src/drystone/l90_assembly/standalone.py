@@ -229,7 +229,12 @@ async def assemble(
     )
     way = way_parts(home, settings, clock)
     provisioner = provisioner_of(
-        home, settings, engines, ways=way, functions=lambda: computing.functions
+        home,
+        settings,
+        engines,
+        ways=way,
+        functions=lambda: computing.functions,
+        jobs=lambda: computing.jobs,
     )
     copyist = await copyist_of(home, settings, provisioner, clock, log)
     machine = Machine(

@@ -44,6 +44,12 @@ HEAD = "schema: 1\nservice: a\nowner: b\nprocess: {command: [c]}\nresources:\n"
             "{type: function, runtime: python, handler: a.b, on: {x: {every: 1ms}}}",
             "a function is called once a second at most",
         ),
+        ("{type: batch-job, command: []}", "the command is empty"),
+        ("{type: batch-job, command: [a, '${version}']}", "a reference has no meaning here"),
+        ("{type: batch-job, command: [a], retries: 11}", "tried again 10 times at most"),
+        ("{type: batch-job, command: [a], parallel: 101}", "100 runs run at once at most"),
+        ("{type: batch-job, command: [a], keep: 1001}", "1000 runs are remembered at most"),
+        ("{type: batch-job, command: [a], timeout: 10ms}", "an attempt takes 1s at least"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_line(resource: str, message: str) -> None:

@@ -27,6 +27,7 @@ CASES = {
     "edge-route": "edge-route, hosts: [shop.example.com, '*.shop.example.com'], paths: [/api/, /], deny: [loopback]",
     "function": "function, runtime: python, handler: app.run, artifact: code, timeout: 5s, concurrency: 3, on: {jobs: {queue: plain, batch: 2}}",
     "certificate": "certificate, hosts: [mail.example.com], use: both, days: 30",
+    "batch-job": "batch-job, command: [python3, report.py], size: {cpu: 2, memory: 1Gi}, timeout: 10m, retries: 2, parallel: 3, keep: 7",
     "secret": "secret, generate: ed25519",
 }
 BESIDE = "  ordered: {type: queue, fifo: true}\n  plain: {type: queue}\n"

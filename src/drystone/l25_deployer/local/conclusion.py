@@ -216,7 +216,7 @@ def prune(kept: KeptService) -> None:
     active = kept.active_release()
     keep = active.stacks.route.keep if active else FAILED_KEPT
     back = record.trail[-keep:] if keep else ()
-    needed = {record.active, *back, *record.warm}
+    needed = {record.active, *back, *record.warm, *kept.beside.values()}
     if record.canary is not None:
         needed.add(record.canary.release)
     # As they are, which on a full disk is not yet what it says of them.

@@ -15,6 +15,7 @@ from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l25_deployer.api import LogRecord
 from drystone.l25_deployer.errors import ReleaseNotFound
 from drystone.l25_deployer.local.documents import UnreadableDocument
+from drystone.l25_deployer.local.functions.describing import workers_of
 
 if TYPE_CHECKING:
     from drystone.l10_engines.runtimes.log_lines import LogLine
@@ -116,6 +117,6 @@ def _instances(kept: KeptService, asked: Asked) -> list[tuple[int, InstanceRecor
     return [
         (r.number, one)
         for r in releases
-        for one in r.instances
+        for one in (*r.instances, *workers_of(kept.record, r))
         if asked.group in {None, one.group} and asked.instance in {None, one.id}
     ]

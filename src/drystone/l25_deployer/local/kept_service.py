@@ -17,6 +17,7 @@ import msgspec
 from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
+from drystone.l10_engines.runtimes.port import LOG_NAME
 from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.errors import ReleaseNotFound
 from drystone.l25_deployer.local import places
@@ -241,6 +242,11 @@ class KeptService(RoutedService):
             await self.publish()
         except PlatformError as e:
             self.machine.log.warning("edge does not follow", error=e, service=self.name)
+
+    def logs(self) -> list[Path]:
+        """Return the logs of all that runs for it."""
+        own = [one.log for running in self.running.values() for one in running.instances]
+        return [*own, *(self.machine.instances / name / LOG_NAME for name in self.beside)]
 
     # Time
 

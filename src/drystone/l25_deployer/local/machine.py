@@ -14,6 +14,7 @@ from drystone.l10_engines.runtimes.errors import RuntimeMissing
 from drystone.l20_trust.keys.api import NoReleaseKeys, ReleaseKeys
 from drystone.l25_deployer.local.blueprints import instance_id
 from drystone.l25_deployer.local.copying import Copying, NoCopying
+from drystone.l25_deployer.local.functions.describing import workers_of
 from drystone.l25_deployer.local.ways_in import Ways
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     def forget_instances(self, record: ServiceRecord, release: ReleaseRecord) -> None:
         """Remove the folders of a release's instances, their logs with them."""
         one_offs = (instance_id(record, release.number, "once", "migrate"),)
-        for name in (*(one.id for one in release.instances), *release.gone, *one_offs):
+        calls = (one.id for one in workers_of(record, release))
+        for name in (*(one.id for one in release.instances), *release.gone, *one_offs, *calls):
             with suppress(OSError):
                 remove_tree(self.instances / name)

@@ -206,12 +206,7 @@ class Platform:
         lengths: dict[Path, int | None] = {}
         while True:
             await asyncio.sleep(pause.total_seconds())
-            logs = [
-                one.log
-                for kept in self._services.all()
-                for running in kept.running.values()
-                for one in running.instances
-            ]
+            logs = [log for kept in self._services.all() for log in kept.logs()]
             rounds += 1
             try:
                 full = await asyncio.to_thread(tend_logs, logs, lengths, machine)

@@ -34,6 +34,8 @@ class WrittenService:
         self.record = record
         self.owed = Owed()
         """What has happened and could not be written yet."""
+        self.beside: dict[str, int] = {}
+        """What runs for it beside the instances of its releases, such as jobs: the release by the id of the instance."""
         self._clock = clock
         self._releases: dict[int, ReleaseRecord] = {}
 
@@ -145,7 +147,7 @@ class WrittenService:
             for release in self.releases()
             if release.number in numbers
             for one in release.instances
-        }
+        } | set(self.beside)
 
     def artifact_folders(self) -> set[str]:
         """Return the names of the stored folders that the kept releases need."""

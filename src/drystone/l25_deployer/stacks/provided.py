@@ -144,7 +144,30 @@ class Function(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
     protect: bool = True
 
 
-Account: TypeAlias = Queue | Topic | KeyValue | Stream | EncryptionKey | Function
+class BatchJob(msgspec.Struct, frozen=True, tag_field="type", tag="batch-job"):
+    """A command that runs to its end when somebody asks for it.
+
+    Attributes:
+        command: Program and arguments.
+        cpu: CPUs of one run.
+        memory: Bytes of one run.
+        timeout: Seconds that one attempt may take.
+        retries: How often a run that failed is tried again.
+        parallel: Runs at once.
+        keep: Of how many runs that have ended it is remembered how.
+    """
+
+    command: tuple[str, ...]
+    cpu: float
+    memory: int
+    timeout: int
+    retries: int
+    parallel: int
+    keep: int
+    protect: bool = True
+
+
+Account: TypeAlias = Queue | Topic | KeyValue | Stream | EncryptionKey | Function | BatchJob
 """What lies in the account that a service has in one environment."""
 
 Provided: TypeAlias = Account | Secret | WayIn

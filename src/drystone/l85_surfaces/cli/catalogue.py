@@ -138,6 +138,33 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             ("drystone events orders", "drystone events orders -f --env prod"),
         ),
     ),
+    "Run jobs": (
+        Group(
+            "jobs",
+            "Commands of a service that run to their end: run, list, stop, and read what they wrote.",
+            (
+                Command(
+                    "jobs run",
+                    "jobs:run",
+                    (
+                        "drystone jobs run shop report",
+                        "drystone jobs run shop report -- --month 2026-05",
+                    ),
+                ),
+                Command("jobs list", "jobs:list_runs", ("drystone jobs list shop --json",)),
+                Command(
+                    "jobs stop",
+                    "jobs:stop",
+                    ("drystone jobs stop shop 20260504t100000-5d0ca1",),
+                ),
+                Command(
+                    "jobs logs",
+                    "jobs:logs",
+                    ("drystone jobs logs shop 20260504t100000-5d0ca1 -f",),
+                ),
+            ),
+        ),
+    ),
     "Look at services": (
         Command(
             "services",

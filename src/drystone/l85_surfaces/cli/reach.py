@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from drystone.l20_trust.keys.peers.api import PeersApi
     from drystone.l25_deployer.api import DeployerApi
     from drystone.l25_deployer.backups.api import BackupsApi
+    from drystone.l25_deployer.jobs.api import JobsApi
     from drystone.l25_deployer.operations.api import OperationsApi
     from drystone.l35_mesh.limits.api import HeldApi
     from drystone.l35_mesh.migration.api import MigrationApi
@@ -55,6 +56,13 @@ def operations(folder: Path) -> AbstractAsyncContextManager[OperationsApi]:
     from drystone.l25_deployer.operations.api import OperationsApi  # noqa: PLC0415 - loads the contract
 
     return _answering(folder, OperationsApi)
+
+
+def jobs(folder: Path) -> AbstractAsyncContextManager[JobsApi]:
+    """Connect to what runs jobs on this machine; see :func:`platform`."""
+    from drystone.l25_deployer.jobs.api import JobsApi  # noqa: PLC0415 - loads the contract
+
+    return _answering(folder, JobsApi)
 
 
 def costs_of(folder: Path) -> AbstractAsyncContextManager[CostsApi]:

@@ -13,6 +13,7 @@ from drystone.l10_engines.runtimes.port import InstanceSpec, Limits, Mount
 from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local.blueprints import instance_id, one_off
 from drystone.l25_deployer.local.functions.errors import CallRefused
+from drystone.l25_deployer.local.records import InstanceRecord
 from drystone.l25_deployer.stacks.provided import Function
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ def functions_of(release: ReleaseRecord) -> dict[str, Function]:
 def worker_id(record: ServiceRecord, number: int, function: str, slot: int) -> str:
     """Name the instance in a slot; the next one in it goes on with its log."""
     return instance_id(record, number, function, f"call{slot}")
+
+
+def workers_of(record: ServiceRecord, release: ReleaseRecord) -> list[InstanceRecord]:
+    """Return every process that the functions of a release may have, or have had."""
+    return [
+        InstanceRecord(worker_id(record, release.number, name, slot), name, None)
+        for name, function in functions_of(release).items()
+        for slot in range(function.concurrency)
+    ]
 
 
 def code_of(release: ReleaseRecord, function: Function) -> Path:

@@ -1,9 +1,10 @@
-"""Takes what the stand-in for AWS hands over: requests for functions, by its protocols and by plain HTTP."""
+"""Takes what the stand-in for AWS hands over: requests for functions and jobs, by its protocols and by plain HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,13 @@ class Receiving:
     Args:
         socket: Where.
         functions: Whom they are for.
+        jobs: Answers requests by the protocol of Batch.
     """
 
-    def __init__(self, socket: Path, functions: Functions) -> None:
+    def __init__(
+        self, socket: Path, functions: Functions, jobs: Callable[[Handed, bytes], Answered]
+    ) -> None:
+        self._jobs = jobs
         self._socket = socket
         self._functions = functions
         self._server: asyncio.Server | None = None
@@ -77,7 +82,7 @@ class Receiving:
             return await self._call(handed, body)
         if handed.service == "lambda":
             return await lambda_protocol.answer(self._functions, handed, body)
-        return lambda_protocol.refusal(403, "AccessDeniedException", "that is not offered here")
+        return self._jobs(handed, body)
 
     async def _call(self, handed: Handed, body: bytes) -> Answered:
         environment, _, service = handed.owner.partition(".")

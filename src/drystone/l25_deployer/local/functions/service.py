@@ -230,7 +230,14 @@ class Functions:
             socket=socket,
         )
         runtime = kept.machine.runtime(release.isolation)
-        return Worker(runtime, kept.with_keys(release.number, spec), socket)
+
+        def note(is_there: bool) -> None:
+            if is_there:
+                kept.beside[spec.id] = release.number
+            else:
+                kept.beside.pop(spec.id, None)
+
+        return Worker(runtime, kept.with_keys(release.number, spec), socket, note)
 
     async def _cool(self) -> None:
         while True:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -86,9 +87,17 @@ class Worker:
         runtime: Where it runs.
         spec: How.
         socket: Where it comes to be told; its path is short enough for one.
+        note: Told whether there is such a process, when it begins and when it has ended.
     """
 
-    def __init__(self, runtime: Runtime, spec: InstanceSpec, socket: Path) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        spec: InstanceSpec,
+        socket: Path,
+        note: Callable[[bool], None] = lambda _is_there: None,
+    ) -> None:
+        self._note = note
         self._runtime = runtime
         self._spec = spec
         self._socket = socket
@@ -119,6 +128,7 @@ class Worker:
             if earlier is not None and earlier.is_running():
                 await earlier.stop(grace=timedelta(0))
             offset = await self._offset()
+            self._note(True)
             self._instance = await self._runtime.start(self._spec)
             return await self._greet(came, offset)
         finally:
@@ -188,6 +198,7 @@ class Worker:
         if self._instance is not None:
             with suppress(PlatformError):
                 await self._instance.stop(grace=timedelta(0))
+        self._note(False)
 
     async def _how_it_ended(self) -> str:
         assert self._instance is not None  # noqa: S101 - it was started

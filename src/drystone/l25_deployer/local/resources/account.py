@@ -19,6 +19,7 @@ from drystone.l25_deployer.stacks import provided
 if TYPE_CHECKING:
     from drystone.l10_engines.aws.server import AwsEngine
     from drystone.l10_engines.supervision.supervisor import Supervisor
+    from drystone.l25_deployer.jobs.service import Jobs
     from drystone.l25_deployer.local.functions.service import Functions
 
 ENGINE = "aws"
@@ -55,6 +56,8 @@ class AccountResources(ResourceDriver[provided.Account]):
             "endpoint": access.endpoint,
             "access_key": access.access_key,
             "secret_key": access.secret_key,
+            "queue": made.name,
+            "definition": made.name,
         }
 
     @override
@@ -126,6 +129,29 @@ class FunctionResources(AccountResources):
         await self._functions().renew(owner.environment, owner.service, owner.resource)
 
 
+class JobResources(AccountResources):
+    """Declares jobs, whose runs end before what they work with goes.
+
+    Args:
+        supervisor: Keeps the engine.
+        aws: The engine.
+        jobs: Gives what looks after the runs; made later than this.
+    """
+
+    def __init__(self, supervisor: Supervisor, aws: AwsEngine, jobs: Callable[[], Jobs]) -> None:
+        super().__init__(supervisor, aws)
+        self._jobs = jobs
+
+    @override
+    async def remove(self, owner: Owner, wanted: provided.Account) -> None:
+        await self._jobs().forget(owner.environment, owner.service, owner.resource)
+        await super().remove(owner, wanted)
+
+    @override
+    async def suspend(self, owner: Owner) -> None:
+        await self._jobs().halt(owner.environment, owner.service, owner.resource)
+
+
 def account_of(owner: Owner) -> str:
     """Name the account of a service in one environment."""
     return f"{owner.environment}.{owner.service}"
@@ -164,7 +190,13 @@ def declaration(wanted: provided.Account) -> declarations.Declaration:
             return declarations.Stream(shards=wanted.shards, retain=wanted.retain)
         case provided.EncryptionKey():
             return declarations.Key()
-        case provided.Function():
-            return declarations.Function(wanted.timeout)
+        case provided.Function() | provided.BatchJob():
+            return _declared_run(wanted)
         case _:
             assert_never(wanted)
+
+
+def _declared_run(wanted: provided.Function | provided.BatchJob) -> declarations.Declaration:
+    if isinstance(wanted, provided.Function):
+        return declarations.Function(wanted.timeout)
+    return declarations.Job()

@@ -53,3 +53,32 @@ FUNCTION = ResourceType(
         **dict.fromkeys(("on.*.stream", "on.*.every", "on.*.begin"), "nobody follows it yet"),
     },
 )
+
+
+def _job(_name: str, resource: resources.BatchJob, _context: Context) -> Wired:
+    entry = provided.BatchJob(
+        command=resource.command,
+        cpu=resource.size.cpu,
+        memory=resource.size.memory,
+        timeout=seconds(resource.timeout),
+        retries=resource.retries,
+        parallel=resource.parallel,
+        keep=resource.keep,
+        protect=resource.protect,
+    )
+    return Wired(entry, resource.KEYS, SHARED)
+
+
+BATCH_JOB = ResourceType(
+    resources.BatchJob,
+    _job,
+    Realised(
+        local="a process of the service for each run, as isolated as its instances, asked for by `drystone jobs` or by the protocol of Batch",
+        aws="Batch, on Fargate",
+        kubernetes="a Job for each run",
+    ),
+    {
+        **dict.fromkeys(("command", "timeout", "retries", "parallel", "keep"), NOW),
+        **dict.fromkeys(("size", "size.cpu", "size.memory"), NOW),
+    },
+)

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from drystone.l25_deployer.descriptor.schema.resources.certificate import Certificate
 from drystone.l25_deployer.descriptor.schema.resources.common import Backup, Resource
-from drystone.l25_deployer.descriptor.schema.resources.computing import Function, Trigger
+from drystone.l25_deployer.descriptor.schema.resources.computing import BatchJob, Function, Trigger
 from drystone.l25_deployer.descriptor.schema.resources.data import (
     Bucket,
     Cache,
@@ -30,6 +30,7 @@ __all__ = [
     "AnyResource",
     "AsapKey",
     "Backup",
+    "BatchJob",
     "Bucket",
     "Cache",
     "Certificate",
@@ -63,6 +64,7 @@ AnyResource: TypeAlias = (
     | Stream
     | Search
     | Function
+    | BatchJob
     | EncryptionKey
     | AsapKey
     | EdgeRoute

@@ -11,14 +11,15 @@ from typing import Annotated, ClassVar, Literal
 from typing_extensions import override
 
 from drystone.l25_deployer.descriptor.block import Block, Rule
-from drystone.l25_deployer.descriptor.quantities import Duration, Positive, Size
+from drystone.l25_deployer.descriptor.quantities import Count, Cpu, Duration, Positive, Size
 from drystone.l25_deployer.descriptor.schema.resources.common import MEBI, Resource
-from drystone.l25_deployer.descriptor.words import Identifier, Name, RelativePath
+from drystone.l25_deployer.descriptor.words import Identifier, Name, RelativePath, Words
 
 LONGEST_CALL = timedelta(minutes=15)
 MOST_MEMORY = 10240 * MEBI
 LEAST_MEMORY = 32 * MEBI
 MOST_AT_ONCE = 100
+MOST_KEPT = 1000
 
 
 class Trigger(Block, frozen=True, kw_only=True):
@@ -73,3 +74,42 @@ class Function(Resource, frozen=True, kw_only=True, tag_field="type", tag="funct
                 "it names a file and what is called in it, parted by a dot",
                 "write for example app.handler",
             )
+
+
+class JobSize(Block, frozen=True, kw_only=True):
+    """What one run may use."""
+
+    cpu: Annotated[Cpu, "CPUs"] = 1.0
+    memory: Annotated[Size, "memory; more ends the run"] = 512 * MEBI
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        if self.memory < MEBI:
+            yield Rule("memory", "less than 1Mi of memory runs nothing", "write for example 256Mi")
+
+
+class BatchJob(Resource, frozen=True, kw_only=True, tag_field="type", tag="batch-job"):
+    """A command that runs to its end when somebody asks for it."""
+
+    KEYS: ClassVar[tuple[str, ...]] = ("name", "queue", "definition", "region")
+    ALSO_CALLED: ClassVar[dict[str, str]] = {"cmd": "command", "attempts": "retries"}
+
+    command: Annotated[tuple[Words, ...], "program and arguments"]
+    size: Annotated[JobSize, "what one run may use"] = JobSize()
+    timeout: Annotated[Duration, "time for one attempt"] = timedelta(hours=1)
+    retries: Annotated[Count, "how often a run that failed is tried again"] = 0
+    parallel: Annotated[Positive, "runs at once"] = 1
+    keep: Annotated[Positive, "runs that have ended and are remembered"] = 50
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        if not self.command:
+            yield Rule("command", "the command is empty", "write it as a list: [python, report.py]")
+        if self.timeout < timedelta(seconds=1):
+            yield Rule("timeout", "an attempt takes 1s at least", "write for example 1h")
+        if self.retries > 10:
+            yield Rule("retries", "a run is tried again 10 times at most", "write 10")
+        if self.parallel > MOST_AT_ONCE:
+            yield Rule("parallel", "100 runs run at once at most", "write 100")
+        if self.keep > MOST_KEPT:
+            yield Rule("keep", "1000 runs are remembered at most", "write 1000")

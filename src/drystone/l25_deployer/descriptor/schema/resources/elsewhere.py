@@ -37,7 +37,6 @@ class Later(Resource, frozen=True, kw_only=True):
     KEYS: ClassVar[tuple[str, ...]] = ("id", "name", "url")
     TYPES: ClassVar[tuple[str, ...]] = (
         "workflow",
-        "batch-job",
         "dataset",
         "vector-index",
         "role",
