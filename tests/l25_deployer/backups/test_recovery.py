@@ -214,8 +214,11 @@ async def test_nothing_of_an_interrupted_backup_is_left(whole: Platform, tmp_pat
 async def test_what_has_no_backup_is_named_and_secrets_are_closed_to_others(saved: Saved) -> None:
     whole = read_whole(saved.folder, lambda _: None)
 
-    assert [text for text in whole.left_out if "phoenix" in text] == [
-        "hot of phoenix.dev: its type has no backup"
+    assert [text for text in whole.left_out if "phoenix" in text] == []
+    assert sorted(one.resource for one in whole.resources if one.service == "phoenix") == [
+        "db",
+        "hot",
+        "state",
     ]
     assert whole.states == {"states/aws.sealed": "engines/aws/data/state.sqlite"}
     for path in saved.folder.rglob("*"):

@@ -8,6 +8,7 @@ import json
 import secrets
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import urlencode
 
@@ -15,14 +16,23 @@ import msgspec
 from msgspec import structs
 from typing_extensions import override
 
-from drystone.l10_engines.aws import actions, simulator
+from drystone.l10_engines.aws import actions, copying, simulator
 from drystone.l10_engines.aws.access import REGION, AccountAccess
 from drystone.l10_engines.aws.calls import Calls
 from drystone.l10_engines.aws.declarations import Function, Queue
 from drystone.l10_engines.aws.declaring import bring_about, remove, waiting
 from drystone.l10_engines.aws.errors import NotDeclarable
 from drystone.l10_engines.aws.handing_over import URLS
-from drystone.l10_engines.aws.orders import Added, Ask, Renewal, Seen, Standing, Waiting, Wanted
+from drystone.l10_engines.aws.orders import (
+    Added,
+    Ask,
+    Copying,
+    Renewal,
+    Seen,
+    Standing,
+    Waiting,
+    Wanted,
+)
 
 if TYPE_CHECKING:
     from drystone.l10_engines.aws.journal import Journal
@@ -50,6 +60,7 @@ class Accounts:
         self._number = 0
         self._added: dict[str, int] = {}
         self._changed = asyncio.Event()
+        self._laid_out: dict[tuple[str, str], copying.Copy] = {}
         self._read()
 
     def _read(self) -> None:
@@ -95,12 +106,14 @@ class Accounts:
         """Carry out what the agent asks for.
 
         Args:
-            order: ``declare``, ``remove``, ``waiting``, ``ask``, ``added`` or ``renew``; anything else tells that somebody is here.
-            body: A :class:`Wanted`, an :class:`Ask`, a :class:`Seen` or a :class:`Renewal` as JSON.
+            order: ``declare``, ``remove``, ``waiting``, ``ask``, ``added`` or ``renew``; ``copy``, ``lay-out``, ``laid-out``, ``put`` or
+                ``discard``; anything else tells that somebody is here.
+            body: A :class:`Wanted`, an :class:`Ask`, a :class:`Seen`, a :class:`Renewal` or a :class:`Copying` as JSON.
 
         Raises:
             NotDeclarable: It cannot be made so.
             msgspec.MsgspecError: The body is not such a one.
+            OSError: A file of a copy cannot be read or written.
         """
         match order:
             case "declare":
@@ -115,8 +128,40 @@ class Accounts:
                 return await self._wait(msgspec.json.decode(body, type=Seen))
             case "renew":
                 self._renew(msgspec.json.decode(body, type=Renewal))
+            case "copy" | "lay-out" | "laid-out" | "put" | "discard":
+                return await self._copy(order, msgspec.json.decode(body, type=Copying))
             case _:
                 pass
+        return {}
+
+    async def _copy(self, order: str, asked: Copying) -> object:
+        """Copy a resource, or bring it back: read a copy, tell what was read, put it in place, or forget it."""
+        wanted = asked.wanted
+        at = (wanted.owner, wanted.name)
+        access = self._by_owner.get(wanted.owner)
+        if access is None:
+            raise NotDeclarable(f"{wanted.owner} has no account", code="NoAccount")
+        match order:
+            case "copy":
+                await self._keeper.settled()
+                copy = copying.taken(access.account, wanted.name, wanted.declaration)
+                await asyncio.to_thread(copying.write, copy, Path(asked.file))
+                return copy.contents()
+            case "lay-out":
+                self._laid_out[at] = await asyncio.to_thread(copying.read, Path(asked.file))
+            case "laid-out" | "put" if at not in self._laid_out:
+                raise NotDeclarable(f"nothing is laid out for {wanted.name}; restore it again")
+            case "laid-out":
+                return await asyncio.to_thread(self._laid_out[at].contents)
+            case "put":
+                copying.put_in_place(
+                    self._laid_out[at], access.account, wanted.name, wanted.declaration
+                )
+                await self._keeper.settle(simulator.COLLECTIONS, access.account)
+                del self._laid_out[at]
+                self.note_added(access.account)
+            case _:
+                self._laid_out.pop(at, None)
         return {}
 
     async def _ask(self, ask: Ask) -> dict[str, Any]:

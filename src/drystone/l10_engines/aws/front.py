@@ -256,6 +256,9 @@ class Front:
         except (NotDeclarable, msgspec.MsgspecError) as e:
             code = str(getattr(e, "details", {}).get("code", ""))
             return 422, {}, msgspec.json.encode({"message": str(e), "code": code})
+        except OSError as e:  # a file of a copy
+            said = f"{e.filename}: {e.strerror}"
+            return 422, {}, msgspec.json.encode({"message": said, "code": "File"})
         return 200, {}, msgspec.json.encode(made)
 
 

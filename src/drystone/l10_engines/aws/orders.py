@@ -41,6 +41,30 @@ class Renewal(msgspec.Struct, frozen=True):
     step: Literal["begin", "end", "withdraw"]
 
 
+class Copying(msgspec.Struct, frozen=True):
+    """What is to be copied, or to come back.
+
+    Attributes:
+        wanted: The resource.
+        file: Absolute path of the copy; empty where none is needed.
+    """
+
+    wanted: Wanted
+    file: str = ""
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What a copy holds.
+
+    Attributes:
+        count: Items, messages, records or keys.
+        digest: A sum of all of them that does not depend on their order.
+    """
+
+    count: int
+    digest: str
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """How much waits in a queue.
 

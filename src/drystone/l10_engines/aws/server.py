@@ -8,6 +8,7 @@ import email.parser
 import json
 import secrets
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -25,6 +26,8 @@ from drystone.l10_engines.aws.orders import (
     TOKEN,
     Added,
     Ask,
+    Contents,
+    Copying,
     Renewal,
     Seen,
     Standing,
@@ -138,6 +141,56 @@ class AwsEngine(Engine):
             EngineFailed: The engine does not answer.
         """
 
+    @abc.abstractmethod
+    async def copy(self, owner: str, name: str, wanted: Declaration, file: Path) -> Contents:
+        """Copy what a resource holds into a file that does not exist yet, as of one moment.
+
+        Args:
+            owner: Whose account.
+            name: What it is called there.
+            wanted: What it is declared to be.
+            file: Where to.
+
+        Raises:
+            NotDeclarable: Such a resource keeps nothing, or it is not there.
+            EngineFailed: The engine does not answer, or there is no room.
+        """
+
+    @abc.abstractmethod
+    async def lay_out(self, owner: str, name: str, wanted: Declaration, file: Path) -> None:
+        """Read a copy, beside what the resource holds.
+
+        Raises:
+            NotDeclarable: It is no copy.
+            EngineFailed: The engine does not answer.
+        """
+
+    @abc.abstractmethod
+    async def laid_out(self, owner: str, name: str, wanted: Declaration) -> Contents:
+        """Return what was read and is to take the place of what the resource holds.
+
+        Raises:
+            NotDeclarable: Nothing was, since the engine started.
+            EngineFailed: The engine does not answer.
+        """
+
+    @abc.abstractmethod
+    async def put_in_place(self, owner: str, name: str, wanted: Declaration) -> None:
+        """Let the resource hold what was laid out, and nothing else: all of it or nothing is on disk.
+
+        Raises:
+            NotDeclarable: Nothing was laid out since the engine started, or the resource is not there.
+            EngineFailed: The engine does not answer.
+        """
+
+    @abc.abstractmethod
+    async def discard(self, owner: str, name: str, wanted: Declaration) -> None:
+        """Forget what was laid out. Idempotent.
+
+        Raises:
+            EngineFailed: The engine does not answer.
+        """
+
 
 class AwsStandIn(LocalEngine, AwsEngine):
     """The stand-in, as a process on a loopback port.
@@ -246,6 +299,32 @@ class AwsStandIn(LocalEngine, AwsEngine):
     @override
     async def renew(self, owner: str, step: Literal["begin", "end", "withdraw"]) -> None:
         await self._ask("renew", msgspec.json.encode(Renewal(owner, step)))
+
+    @override
+    async def copy(self, owner: str, name: str, wanted: Declaration, file: Path) -> Contents:
+        order = Copying(Wanted(owner, name, wanted), str(file))
+        found = await self._ask("copy", msgspec.json.encode(order))
+        return msgspec.json.decode(found, type=Contents)
+
+    @override
+    async def lay_out(self, owner: str, name: str, wanted: Declaration, file: Path) -> None:
+        order = Copying(Wanted(owner, name, wanted), str(file))
+        await self._ask("lay-out", msgspec.json.encode(order))
+
+    @override
+    async def laid_out(self, owner: str, name: str, wanted: Declaration) -> Contents:
+        order = Copying(Wanted(owner, name, wanted))
+        found = await self._ask("laid-out", msgspec.json.encode(order))
+        return msgspec.json.decode(found, type=Contents)
+
+    @override
+    async def put_in_place(self, owner: str, name: str, wanted: Declaration) -> None:
+        await self._ask("put", msgspec.json.encode(Copying(Wanted(owner, name, wanted))))
+
+    @override
+    async def discard(self, owner: str, name: str, wanted: Declaration) -> None:
+        with suppress(NotDeclarable):  # there is no such account
+            await self._ask("discard", msgspec.json.encode(Copying(Wanted(owner, name, wanted))))
 
     async def _ask(self, order: str, body: bytes) -> bytes:
         try:

@@ -17,6 +17,8 @@ from ministack.core.responses import (  # type: ignore[import-untyped]
     request_scope,
 )
 
+from drystone.l10_engines.aws.access import REGION
+
 Answer: TypeAlias = tuple[int, dict[str, str], bytes]
 """Status, headers and body."""
 
@@ -197,3 +199,24 @@ def key_trouble(record: dict[str, Any]) -> Answer | None:
 def drop_key(account: str, region: str, key: str) -> None:
     """Remove a key at once, and what it encrypted with it."""
     _modules()["kms"]._keys.pop_scoped(account, region, key, None)  # noqa: SLF001
+
+
+def put_key(account: str, collection: Collection, key: str, value: Any) -> None:
+    """Put a key, or its alias, back as it was; it opens what it sealed, whatever number its account had then.
+
+    Args:
+        account: Number of the account now.
+        collection: Of keys, or of aliases.
+        key: Id of the key, or ARN of the alias.
+        value: As :func:`entries` gave it.
+    """
+    module = _modules()["kms"]
+    with request_scope(account, REGION):
+        if collection.state == "keys":
+            scoped = AccountRegionScopedDict()
+            scoped.set_scoped(account, REGION, key, value)
+            module.load_persisted_state({"keys": scoped})
+        else:
+            name = key.partition(":alias/")[2]
+            arn = f"arn:aws:kms:{REGION}:{account}:alias/{name}"
+            module._aliases.set_scoped(account, REGION, arn, value)  # noqa: SLF001

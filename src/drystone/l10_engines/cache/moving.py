@@ -130,6 +130,10 @@ class CacheEnd:
         """Take what follows for this database."""
         self._open.ask("SELECT", database)
 
+    def clear(self) -> None:
+        """Remove every key of every database."""
+        self._open.ask("FLUSHALL", "SYNC")
+
     def may_restore(self) -> None:
         """Make sure that keys may be restored here; nothing is."""
         try:

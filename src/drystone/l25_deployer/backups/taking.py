@@ -260,12 +260,13 @@ class Taking:
 
     def has_backup(self, record: ServiceRecord, name: str) -> bool:
         """Tell whether resources of this type have backups."""
-        return self._provisioner.driver(record, owner_of(record, name)).has_backup
+        driver = self._provisioner.driver(record, owner_of(record, name))
+        return driver.backs_up(record.eternal[name])
 
     def is_copied_otherwise(
         self, record: ServiceRecord, name: str, engines: Collection[str]
     ) -> bool:
-        """Tell whether a resource without backups comes along with the home, or with the whole of an engine."""
+        """Tell whether a resource comes along with the home, or with the whole of an engine, when a platform is backed up."""
         owner = owner_of(record, name)
         driver = self._provisioner.driver(record, owner)
         return driver.lies_in_home or driver.engine_of(owner) in engines

@@ -158,6 +158,8 @@ class WholeBackups:
                 if type(resource) in self._elsewhere:
                     engine = self._elsewhere[type(resource)]
                     left_out.append(f"{name} of {kept.name}: {engine} runs elsewhere")
+                elif self._copyist.is_copied_otherwise(kept.record, name, self._states):
+                    continue  # with the records, or with its engine, all of which is of one moment
                 elif self._copyist.has_backup(kept.record, name):
                     inside = f"resources/{'/'.join(kept.record.key)}/{name}"
                     with tell.step("backup", f"{name} of {kept.name}"):
@@ -165,7 +167,7 @@ class WholeBackups:
                             kept.record, name, reason="platform", by=by, place=draft / inside
                         )
                     made.append(kept_of(manifest, inside))
-                elif not self._copyist.is_copied_otherwise(kept.record, name, self._states):
+                else:
                     left_out.append(f"{name} of {kept.name}: its type has no backup")
         return made, left_out
 

@@ -93,11 +93,13 @@ class Cache(msgspec.Struct, frozen=True, tag_field="type", tag="cache"):
     Attributes:
         memory: Most memory it may use, in bytes.
         eviction: What is dropped when memory is full, in the words of Redis' ``maxmemory-policy``.
+        backup: When it is copied; by itself never when None.
     """
 
     memory: int
     eviction: str
     protect: bool = True
+    backup: BackupPlan | None = None
 
 
 class Volume(msgspec.Struct, frozen=True, tag_field="type", tag="volume"):

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from drystone.l25_deployer.stacks.backup_plan import BackupPlan
 from drystone.l25_deployer.stacks.ways import WayIn
 
 
@@ -61,6 +62,7 @@ class KeyValue(msgspec.Struct, frozen=True, tag_field="type", tag="keyvalue"):
         sort: Second part of the key.
         ttl: Attribute that holds when an item ends.
         stream: Whether changes are published.
+        backup: When it is copied; by itself never when None.
     """
 
     key: str
@@ -69,6 +71,7 @@ class KeyValue(msgspec.Struct, frozen=True, tag_field="type", tag="keyvalue"):
     indexes: dict[str, Index] = {}
     stream: bool = False
     protect: bool = True
+    backup: BackupPlan | None = None
 
 
 class Stream(msgspec.Struct, frozen=True, tag_field="type", tag="stream"):

@@ -7,22 +7,39 @@ by SQLite's ``VACUUM INTO`` or its backup; rows of the tables ``parts`` and ``ac
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from typing_extensions import override
 
 from drystone.l10_engines.aws import declarations
-from drystone.l25_deployer.local.resources.copies import NoBackup
+from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure, NoBackup
 from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
 from drystone.l25_deployer.stacks import provided
 
 if TYPE_CHECKING:
+    from drystone.l10_engines.aws.orders import Contents
     from drystone.l10_engines.aws.server import AwsEngine
     from drystone.l10_engines.supervision.supervisor import Supervisor
     from drystone.l25_deployer.jobs.service import Jobs
     from drystone.l25_deployer.local.functions.service import Functions
 
 ENGINE = "aws"
+
+FILE = "copy"
+"""The only file of a copy."""
+
+_KEEPING: dict[type, str] = {
+    provided.Queue: "messages",
+    provided.KeyValue: "items",
+    provided.Stream: "records",
+    provided.EncryptionKey: "keys",
+}
+"""What there is to copy of each type; a topic passes messages on, and keeps none."""
+
+_MOST = 64 * 1024 * 1024
+"""Bytes that all of an account may hold."""
 
 _LEAST = 3
 """Letters of the shortest name that a table may have."""
@@ -89,12 +106,60 @@ class AccountResources(ResourceDriver[provided.Account]):
         return
 
     @override
+    def backs_up(self, wanted: provided.Account) -> bool:
+        return type(wanted) in _KEEPING
+
+    @override
+    async def room_for_copy(self, owner: Owner, wanted: provided.Account) -> int:
+        if not self.backs_up(wanted):
+            raise self._no_backup(owner)
+        await self._supervisor.ensure(ENGINE)
+        return _MOST
+
+    @override
+    async def back_up(self, owner: Owner, wanted: provided.Account, folder: Path) -> Copied:
+        await self._supervisor.ensure(ENGINE)
+        at = datetime.now(UTC)
+        account, name = account_of(owner), name_of(owner, wanted)
+        found = await self._aws.copy(account, name, declaration(wanted), folder / FILE)
+        return Copied(at, _measures(wanted, found))
+
+    @override
+    async def lay_out(self, owner: Owner, wanted: provided.Account, folder: Path) -> LaidOut:
+        await self._supervisor.ensure(ENGINE)
+        beside = _Beside(self._aws, owner, wanted)
+        await self._aws.lay_out(*beside.what, folder / FILE)
+        return beside
+
+    @override
     def _no_backup(self, owner: Owner) -> NoBackup:
         return NoBackup(
-            f"'{owner.resource}' of {owner.service} in {owner.environment} has no backup: what is reached by the protocols of"
-            " AWS is on disk and survives restarts, and is copied with the whole home alone; keep what must not be lost in a"
-            " database, a bucket or a volume"
+            f"'{owner.resource}' of {owner.service} in {owner.environment} has no backup, as it keeps nothing"
         )
+
+
+class _Beside(LaidOut):
+    """What the engine has read, and holds beside what is in use."""
+
+    def __init__(self, aws: AwsEngine, owner: Owner, wanted: provided.Account) -> None:
+        self._aws, self._wanted = aws, wanted
+        self.what = (account_of(owner), name_of(owner, wanted), declaration(wanted))
+
+    @override
+    async def holds(self) -> dict[str, Measure]:
+        return _measures(self._wanted, await self._aws.laid_out(*self.what))
+
+    @override
+    async def put_in_place(self) -> None:
+        await self._aws.put_in_place(*self.what)
+
+    @override
+    async def discard(self) -> None:
+        await self._aws.discard(*self.what)
+
+
+def _measures(wanted: provided.Account, found: Contents) -> dict[str, Measure]:
+    return {_KEEPING[type(wanted)]: Measure(found.count, found.digest)}
 
 
 class FunctionResources(AccountResources):

@@ -51,6 +51,13 @@ class Credentials:
             write_atomically(path, (make or password)().encode())
             return path.read_text()
 
+    def replace(self, owner: Owner, kind: str, value: str) -> None:
+        """Put a credential that was kept elsewhere in the place of the one that there is, and of what was to take that."""
+        folder = self._root / owner.path
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / _COMING).unlink(missing_ok=True)
+        write_atomically(folder / kind, value.encode())
+
     def coming(self, owner: Owner) -> dict[str, str] | None:
         """Return what is to take the place of the credentials, by kind; None when nothing is."""
         try:

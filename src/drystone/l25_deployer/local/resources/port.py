@@ -53,6 +53,10 @@ class ResourceDriver(abc.ABC, Generic[R]):
     has_backup: ClassVar[bool] = False
     lies_in_home: ClassVar[bool] = False
 
+    def backs_up(self, wanted: R) -> bool:
+        """Tell whether there is anything of this resource to back up; a driver of several types knows them apart."""
+        return self.has_backup
+
     def engine_of(self, owner: Owner) -> str:
         """Name the engine that holds this resource, as its supervisor calls it."""
         return self.engine

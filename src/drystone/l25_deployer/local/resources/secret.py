@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal, assert_never
 
 from typing_extensions import override
 
+from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure
 from drystone.l25_deployer.local.resources.credentials import Credentials
 from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
 from drystone.l25_deployer.stacks.provided import Secret
+
+FILE = "secret"
+"""The only file of a copy."""
+
+_MOST = 64 * 1024
+"""Bytes that a secret takes at most."""
 
 Kind = Literal["password", "rsa", "ed25519", "hex32"]
 
@@ -24,6 +34,7 @@ class MadeUp(ResourceDriver[Secret]):
     """
 
     engine = "file system"
+    has_backup = True
     lies_in_home = True
 
     def __init__(self, credentials: Credentials) -> None:
@@ -63,6 +74,44 @@ class MadeUp(ResourceDriver[Secret]):
     @override
     async def suspend(self, owner: Owner) -> None:
         return
+
+    @override
+    async def room_for_copy(self, owner: Owner, wanted: Secret) -> int:
+        return _MOST
+
+    @override
+    async def back_up(self, owner: Owner, wanted: Secret, folder: Path) -> Copied:
+        value = (await self.apply(owner, wanted))["value"]
+        (folder / FILE).write_text(value)
+        return Copied(datetime.now(UTC), _measures(value))
+
+    @override
+    async def lay_out(self, owner: Owner, wanted: Secret, folder: Path) -> LaidOut:
+        return _Beside(self._credentials, owner, wanted, (folder / FILE).read_text())
+
+
+class _Beside(LaidOut):
+    """A secret that is to take the place of another one."""
+
+    def __init__(self, credentials: Credentials, owner: Owner, wanted: Secret, value: str) -> None:
+        self._credentials, self._owner, self._wanted = credentials, owner, wanted
+        self._value = value
+
+    @override
+    async def holds(self) -> dict[str, Measure]:
+        return _measures(self._value)
+
+    @override
+    async def put_in_place(self) -> None:
+        self._credentials.replace(self._owner, self._wanted.generate, self._value)
+
+    @override
+    async def discard(self) -> None:
+        return
+
+
+def _measures(value: str) -> dict[str, Measure]:
+    return {"secret": Measure(1, hashlib.sha256(value.encode()).hexdigest())}
 
 
 def make(kind: Kind) -> str:

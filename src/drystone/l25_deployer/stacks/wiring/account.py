@@ -5,12 +5,13 @@ from __future__ import annotations
 from drystone.l25_deployer.descriptor.schema import resources
 from drystone.l25_deployer.stacks import provided
 from drystone.l25_deployer.stacks.wiring.shape import (
-    NO_BACKUP,
     NOW,
     Context,
     Realised,
     ResourceType,
     Wired,
+    backed_up,
+    planned,
     seconds,
 )
 
@@ -68,6 +69,7 @@ def _keyvalue(_name: str, resource: resources.KeyValue, _context: Context) -> Wi
         },
         stream=resource.stream,
         protect=resource.protect,
+        backup=planned(resource.backup),
     )
     return Wired(entry, resource.KEYS, SHARED)
 
@@ -120,7 +122,7 @@ KEYVALUE = ResourceType(
         **dict.fromkeys(("indexes", "indexes.*", "indexes.*.key", "indexes.*.sort"), NOW),
         "capacity": "capacity is not limited here",
         "replicate_to": "this machine is the only region",
-        "backup": NO_BACKUP,
+        **backed_up("only databases can go back to any moment"),
     },
 )
 

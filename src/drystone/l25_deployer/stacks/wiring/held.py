@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from drystone.l25_deployer.descriptor.schema import resources
 from drystone.l25_deployer.stacks import model, provided
-from drystone.l25_deployer.stacks.backup_plan import BackupPlan
 from drystone.l25_deployer.stacks.wiring.shape import (
     NOW,
     Context,
@@ -12,13 +11,8 @@ from drystone.l25_deployer.stacks.wiring.shape import (
     ResourceType,
     Wired,
     backed_up,
+    planned,
 )
-
-
-def _backup(said: resources.Backup | None) -> BackupPlan | None:
-    if said is None:
-        return None
-    return BackupPlan(said.every, said.keep, said.restore_test, said.point_in_time)
 
 
 def _postgres(_name: str, resource: resources.Postgres, _context: Context) -> Wired:
@@ -27,13 +21,13 @@ def _postgres(_name: str, resource: resources.Postgres, _context: Context) -> Wi
         connections=resource.connections,
         extensions=resource.extensions,
         protect=resource.protect,
-        backup=_backup(resource.backup),
+        backup=planned(resource.backup),
     )
     return Wired(entry, resource.KEYS)
 
 
 def _bucket(_name: str, resource: resources.Bucket, _context: Context) -> Wired:
-    entry = model.Bucket(protect=resource.protect, backup=_backup(resource.backup))
+    entry = model.Bucket(protect=resource.protect, backup=planned(resource.backup))
     return Wired(entry, resource.KEYS)
 
 
@@ -41,13 +35,16 @@ def _cache(_name: str, resource: resources.Cache, _context: Context) -> Wired | 
     if resource.engine != "redis":
         return None
     entry = model.Cache(
-        memory=resource.memory, eviction=resource.eviction, protect=resource.protect
+        memory=resource.memory,
+        eviction=resource.eviction,
+        protect=resource.protect,
+        backup=planned(resource.backup),
     )
     return Wired(entry, resource.KEYS)
 
 
 def _volume(_name: str, resource: resources.Volume, _context: Context) -> Wired:
-    entry = model.Volume(protect=resource.protect, backup=_backup(resource.backup))
+    entry = model.Volume(protect=resource.protect, backup=planned(resource.backup))
     return Wired(entry, resource.KEYS)
 
 
@@ -109,6 +106,7 @@ CACHE = ResourceType(
         "memory": NOW,
         "eviction": NOW,
         "replicas": "there is one copy on this machine",
+        **backed_up("only databases can go back to any moment"),
     },
 )
 

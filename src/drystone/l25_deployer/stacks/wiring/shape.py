@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
-from drystone.l25_deployer.descriptor.schema.resources import Resource
+from drystone.l25_deployer.descriptor.schema.resources import Backup, Resource
+from drystone.l25_deployer.stacks.backup_plan import BackupPlan
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.stacks import model
@@ -26,8 +27,6 @@ COMMON = {
     "tags": NOW,
 }
 """What becomes of the keys that every resource has."""
-
-NO_BACKUP = "no copies are made yet"
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -90,6 +89,13 @@ class ResourceType(msgspec.Struct, Generic[R], frozen=True):
     def keys(self) -> dict[str, str]:
         """Return what becomes of every key."""
         return {**COMMON, **self.acted_on}
+
+
+def planned(said: Backup | None) -> BackupPlan | None:
+    """Return when something is copied, as its stack holds it."""
+    if said is None:
+        return None
+    return BackupPlan(said.every, said.keep, said.restore_test, said.point_in_time)
 
 
 def backed_up(point_in_time: str) -> dict[str, str]:

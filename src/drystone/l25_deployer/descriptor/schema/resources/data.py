@@ -113,6 +113,7 @@ class Cache(Resource, frozen=True, kw_only=True, tag_field="type", tag="cache"):
         "what is dropped when memory is full",
     ] = "allkeys-lru"
     replicas: Annotated[Count, "copies"] = 0
+    backup: Annotated[Backup | None, "copies of the data"] = None
 
     @override
     def mistakes(self) -> Iterator[Rule]:
