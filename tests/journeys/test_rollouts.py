@@ -32,7 +32,7 @@ async def shared() -> AsyncIterator[Place]:
         yield platform
 
 
-def moody(folder: Path, name: str, mood: str, **deploy: Any) -> Path:
+def moody(folder: Path, name: str, mood: str, *, calls: str | None = None, **deploy: Any) -> Path:
     shape = {
         "strategy": "progressive",
         "steps": ["5%", "25%", "50%", "100%"],
@@ -44,7 +44,12 @@ def moody(folder: Path, name: str, mood: str, **deploy: Any) -> Path:
         folder,
         name,
         process={"command": ["python3", "moody.py", "${port}"]},
-        env={"APP_VERSION": "${version}", "MOOD": mood},
+        env={
+            "APP_VERSION": "${version}",
+            "MOOD": mood,
+            **({"CALLS": f"${{dependencies.{calls}.port}}"} if calls else {}),
+        },
+        dependencies={calls: "hard"} if calls else None,
         deploy=shape,
         slo={"availability": "99.9%"},
     )
@@ -164,3 +169,48 @@ async def test_a_new_release_that_is_as_broken_as_the_old_one_waits_for_a_person
         assert (await rolling).code == 1
         assert await shared.version(name) == "1"
     assert (await release(shared, name, 2))["summary"]["state"] == "aborted"
+
+
+CALLS_TOO = {"metrics": ["errors", "slow", "restarts", "log-errors", "dependency-errors"]}
+
+
+async def test_whose_own_calls_fail_is_taken_back_although_it_answers_every_request(
+    shared: Place, tmp_path: Path
+) -> None:
+    callee, name = shared.name(), shared.name()
+    assert (await shared.deploy(moody(tmp_path / "callee", callee, "good"))).code == 0
+    app = tmp_path / "app"
+    assert (await shared.deploy(moody(app, name, "good", calls=callee))).code == 0
+    async with traffic(shared, name) as reports:
+        wrong = moody(app, name, "wrong-calls", calls=callee, watch=CALLS_TOO)
+        said = await shared.deploy(wrong, "--version", "2")
+        assert await shared.version(name) == "1"
+    assert failed(reports) == 0
+    assert said.code == 1
+    assert "proven bad by dependency-errors" in said.err
+    rollout = (await release(shared, name, 2))["rollout"]
+    bad, calls, old, _ = rollout["counted"]["dependency-errors"]
+    assert (bad > 0, calls > bad, old) == (True, True, 0)
+    told = f"its call to {callee}.dev failed: GET /gone was answered 500"
+    assert any(told in one for one in rollout["examples"])
+    shown = await shared.drystone.must("release", "show", f"dev/{name}/2")
+    assert told in " ".join(shown.out.split())
+    assert "dependency-errors" in shown.out
+
+
+async def test_a_dependency_that_fails_for_both_releases_takes_nothing_back(
+    shared: Place, tmp_path: Path
+) -> None:
+    callee, name = shared.name(), shared.name()
+    assert (await shared.deploy(moody(tmp_path / "callee", callee, "every-third"))).code == 0
+    app = tmp_path / "app"
+    assert (await shared.deploy(moody(app, name, "good", calls=callee))).code == 0
+    async with traffic(shared, name) as reports:
+        good = moody(app, name, "good", calls=callee, watch=CALLS_TOO)
+        said = await shared.deploy(good, "--version", "2")
+        assert said.code == 0, said.err
+        assert await shared.version(name) == "2"
+    assert failed(reports) == 0
+    rollout = (await release(shared, name, 2))["rollout"]
+    bad, _, old, _ = rollout["counted"]["dependency-errors"]
+    assert (bad > 0, old > 0) == (True, True)

@@ -82,8 +82,12 @@ class Desk(msgspec.Struct):
             said = await ask(self.port, "desk.dev.localhost", path, headers={"x-release": which})
             assert said.startswith("200 ")
 
-    async def signals(self) -> Signals:
-        return await self.whole.deployer.signals(ASKING, **HELD)
+    async def signals(self, **changes: str) -> Signals:
+        return await self.whole.deployer.signals(ASKING, **{**HELD, **changes})
+
+    async def end(self, how: str, **changes: str) -> None:
+        async for _ in getattr(self.whole.deployer, how)(ASKING, **{**HELD, **changes}):
+            pass
 
     async def until(self, holds: Callable[[Signals], bool]) -> Signals:
         limit = asyncio.get_running_loop().time() + 20
@@ -160,3 +164,39 @@ async def test_whose_calls_fail_is_told_through_the_deaths_of_agent_and_proxy(
 
             await desk.until_it_calls_again()
             await desk.until(lambda s: s.canary.failed_calls > 1 and s.stable.failed_calls == 1)
+
+
+async def test_addresses_go_with_their_release_and_a_rollout_of_an_older_platform_is_not_measured() -> (
+    None
+):
+    more = f"{BILLING}\ndeploy: {{keep_warm: 0s}}\n{ENV.format(1)}"
+    with short_folder() as folder:
+        async with desk_at(folder) as desk:
+            await desk.deploy("billing")
+            await desk.deploy("desk", more)
+            kept = desk.whole.services.existing("dev", "desk")
+            assert kept.member().slots == (0,)
+            await desk.hold(more)
+            assert kept.member().slots == (0, 1)
+            await desk.end("withdraw", reason="a test")
+            assert (kept.member().slots, kept.member().is_tried) == ((0,), False)
+            await desk.deploy("desk", more, key="k2", hold=True)
+            await desk.end("settle", key="k2")
+            assert kept.member().slots == (1,)
+            await desk.deploy("desk", more)
+            assert kept.member().slots == (1,)
+            await desk.deploy("desk", more, key="k3", hold=True)
+            assert kept.member().slots == (0, 1)
+            serving = kept.record.active
+        # An older platform knew of one address for each dependency.
+        for path in (folder / "h/services/dev/desk/releases").glob("*.json"):
+            written = msgspec.json.decode(path.read_bytes())
+            written.pop("slot")
+            path.write_bytes(msgspec.json.encode(written))
+        async with desk_at(folder, DRYSTONE_PORT=str(desk.port)) as desk:
+            seen = await desk.signals(key="k3")
+            assert "at the same addresses" in seen.unmeasured["dependency-errors"]
+            assert desk.whole.services.existing("dev", "desk").record.active == serving
+            await desk.end("settle", key="k3")
+            await desk.deploy("desk", more, key="k4", hold=True)
+            assert (await desk.signals(key="k4")).unmeasured == {}

@@ -496,7 +496,7 @@ async def test_both_releases_are_counted_from_the_hold_on(at: At) -> None:
     assert (seen.stable.requests, seen.stable.errors) == (10, 0)
     assert any("attempts at it failed" in event for event in seen.events)
     assert any('log: {"level": "error", "text": "it is bad"}' in event for event in seen.events)
-    assert "dependency-errors" in seen.unmeasured
+    assert "declares a service" in seen.unmeasured["dependency-errors"]
     assert seen.canary.log_errors == 10
     assert seen.stable.log_errors == 0
     assert seen.bounds == tuple(sorted(seen.bounds))
