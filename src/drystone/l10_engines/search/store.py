@@ -71,7 +71,18 @@ class _Stored(msgspec.Struct, frozen=True):
     generation: int
 
 
-_DOCUMENT = 'select "row", id, seq, version, source, checksum from documents'
+_LIVING = (
+    'select "row", id, seq, version, source, checksum from documents'
+    " where number = ? and id = ? and dead is null"
+)
+_SINCE = (
+    'select "row", id, seq, version, source, checksum from documents'
+    ' where number = ? and "row" > ? and dead is null order by "row"'
+)
+_AT = (
+    'select "row", id, seq, version, source, checksum from documents'
+    ' where "row" in (select value from json_each(?))'
+)
 
 
 class Store:
@@ -213,7 +224,7 @@ class Store:
         for (identity,) in gone.fetchall():
             yield identity, None
         cursor = self._writer.execute(
-            _DOCUMENT + ' where number = ? and "row" > ? and dead is null order by "row"',
+            _SINCE,
             (record.number, record.indexed_row),
         )
         while some := cursor.fetchmany(500):
@@ -237,10 +248,8 @@ class Store:
 
     def used(self) -> int:
         """Return how many bytes of the file hold something."""
-        size, pages, free = (
-            int(self._writer.execute(f"pragma {what}").fetchone()[0])
-            for what in ("page_size", "page_count", "freelist_count")
-        )
+        said = ("pragma page_size", "pragma page_count", "pragma freelist_count")
+        size, pages, free = (int(self._writer.execute(one).fetchone()[0]) for one in said)
         return size * (pages - free)
 
     # What any thread may ask.
@@ -251,18 +260,12 @@ class Store:
 
     def at(self, rows: Iterable[int]) -> dict[int, Document]:
         """Return documents by their rows, dead ones too."""
-        wanted, found, reader = list(rows), {}, self._reader()
-        for start in range(0, len(wanted), 500):
-            some = wanted[start : start + 500]
-            holes = ",".join("?" * len(some))
-            for row in reader.execute(f'{_DOCUMENT} where "row" in ({holes})', some):
-                found[row[0]] = _document(row)
-        return found
+        wanted = msgspec.json.encode(list(rows)).decode()
+        return {row[0]: _document(row) for row in self._reader().execute(_AT, (wanted,))}
 
 
 def _one(connection: sqlite3.Connection, number: int, identity: str) -> Document | None:
-    statement = _DOCUMENT + " where number = ? and id = ? and dead is null"
-    row = connection.execute(statement, (number, identity)).fetchone()
+    row = connection.execute(_LIVING, (number, identity)).fetchone()
     return None if row is None else _document(row)
 
 
