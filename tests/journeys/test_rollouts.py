@@ -17,7 +17,7 @@ from drystone.testing.load import Load, Report, run
 from journeys.place import Place, eventually, place, small_service
 
 MOODY = Path(__file__).parent / "app/moody.py"
-TENANTS = 20
+TENANTS, ILL = 20, 7
 RATE = 8
 """Requests of each tenant in a second."""
 
@@ -32,7 +32,15 @@ async def shared() -> AsyncIterator[Place]:
         yield platform
 
 
-def moody(folder: Path, name: str, mood: str, *, calls: str | None = None, **deploy: Any) -> Path:
+def moody(
+    folder: Path,
+    name: str,
+    mood: str,
+    *,
+    calls: str | None = None,
+    objective: str | None = "99.9%",
+    **deploy: Any,
+) -> Path:
     shape = {
         "strategy": "progressive",
         "steps": ["5%", "25%", "50%", "100%"],
@@ -51,7 +59,7 @@ def moody(folder: Path, name: str, mood: str, *, calls: str | None = None, **dep
         },
         dependencies={calls: "hard"} if calls else None,
         deploy=shape,
-        slo={"availability": "99.9%"},
+        slo={"availability": objective} if objective else None,
     )
     shutil.copy(MOODY, folder)
     return path
@@ -123,6 +131,41 @@ async def test_what_is_worse_is_taken_back_and_its_evidence_is_shown(
         assert failed(reports) <= 6
     if mood != "slow":
         assert any("GET / answered 500 after" in one for one in rollout["examples"])
+
+
+async def test_what_one_tenant_cannot_use_is_taken_back_also_where_tenants_stay_together(
+    shared: Place, tmp_path: Path
+) -> None:
+    name = shared.name()
+    assert (await shared.deploy(moody(tmp_path / "app", name, "good"))).code == 0
+    shape: dict[str, Any] = {"cohort": "tenant", "steps": ["5%", "99%", "100%"], "hold": "15s"}
+    async with traffic(shared, name) as reports:
+        file = moody(tmp_path / "app", name, "tenant", **shape)
+        said = await shared.deploy(file, "--version", "2")
+        assert await shared.version(name) == "1"
+    assert said.code == 1
+    assert "proven bad by errors of 1 tenant alone: sent to the canary and back by lot" in said.err
+    rollout = (await release(shared, name, 2))["rollout"]
+    assert (rollout["phase"], rollout["verdict"]) == ("rolled-back", "bad")
+    assert rollout["curve"][-1]["evidence"] >= rollout["alarm"]
+    assert {0.0001, 0.99} <= {point["share"] for point in rollout["curve"]}
+    assert any("GET / answered 500 after" in one for one in rollout["examples"])
+    assert [n for n, one in enumerate(reports) if one.failed] == [ILL]
+
+
+async def test_a_tenant_that_fails_on_both_releases_takes_nothing_back(
+    shared: Place, tmp_path: Path
+) -> None:
+    name = shared.name()
+    at_once = moody(tmp_path / "app", name, "tenant", objective=None, strategy="blue-green")
+    assert (await shared.deploy(at_once)).code == 0
+    shape: dict[str, Any] = {"cohort": "tenant", "steps": ["95%", "100%"], "hold": "10s"}
+    async with traffic(shared, name):
+        file = moody(tmp_path / "app", name, "tenant", objective=None, **shape)
+        said = await shared.deploy(file, "--version", "2")
+        assert said.code == 0, said.err
+        assert await shared.version(name) == "2"
+    assert (await release(shared, name, 2))["rollout"]["phase"] == "promoted"
 
 
 async def test_what_is_good_serves_all_and_nobody_notices(shared: Place, tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ class Arm(msgspec.Struct, frozen=True):
         users_at_risk: How many asked within the last minute who had met none before it. It rises and falls.
         users_turned: Of the new release: how many got twenty good answers and no bad one of the release that serves, and since then five
             bad ones and no good one of this. It rises and falls.
+        torn: Of those who got nothing but errors of the new release, five at least, and none of the one that serves: how many answers of
+            this one each got since then, by a digest that is salted for each rollout; of 16 of them.
     """
 
     requests: int = 0
@@ -74,6 +76,7 @@ class Arm(msgspec.Struct, frozen=True):
     users_tried: int = 0
     users_at_risk: int = 0
     users_turned: int = 0
+    torn: dict[str, int] = {}
 
 
 class Signals(msgspec.Struct, frozen=True):

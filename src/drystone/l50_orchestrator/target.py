@@ -103,6 +103,8 @@ class Arm(msgspec.Struct, frozen=True):
         users_tried: How often one who had met none before asked; where the target does not say, each request counts.
         users_at_risk: How many asked within the last minute who had met none before it; it rises and falls.
         users_turned: How many were well on the release before, and got nothing but errors on the new one; it rises and falls.
+        torn: Of those who got nothing but errors of the new release, several of them, and none of the other: how many answers of this
+            one each got since then, by a digest; of some of them.
     """
 
     requests: int = 0
@@ -117,6 +119,7 @@ class Arm(msgspec.Struct, frozen=True):
     users_tried: int = 0
     users_at_risk: int = 0
     users_turned: int = 0
+    torn: dict[str, int] = {}
 
 
 class Signals(msgspec.Struct, frozen=True):

@@ -106,6 +106,26 @@ def test_who_was_well_and_gets_nothing_but_errors_on_the_other_release_has_turne
     assert known.turned == 1
 
 
+def test_of_who_gets_nothing_but_errors_of_one_release_and_none_of_the_other_answers_are_counted() -> (
+    None
+):
+    known = users()
+    for who in ("tenant", "elsewhere ill"):
+        is_bad = who != "tenant"
+        known.count([("stable", attempt(who, is_bad=is_bad)) for _ in range(2)])
+    for who in ("tenant", "elsewhere ill", "new"):
+        known.count([("canary", attempt(who, is_bad=True)) for _ in range(7)])
+    known.count([("stable", attempt(who)) for who in ("tenant", "new", "new")])
+    torn = {f"{known.digest(who):014x}": n for who, n in (("tenant", 1), ("new", 2))}
+    assert known.torn("stable") == torn
+    assert known.torn("canary") == dict.fromkeys(torn, 3)
+    known.count([("canary", attempt("new"))])
+    known.count([("stable", attempt("tenant", is_bad=True))])
+    assert known.torn("canary") == {}
+    known.count([("canary", attempt(f"t{n}", is_bad=True)) for n in range(90) for _ in range(5)])
+    assert len(known.torn("canary")) == len(known.torn("stable")) == counted_users.MOST_TORN
+
+
 def test_requests_that_name_nobody_count_each() -> None:
     known = users()
     known.count([("canary", attempt(None, is_bad=n < 2)) for n in range(5)])

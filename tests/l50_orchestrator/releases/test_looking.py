@@ -31,6 +31,7 @@ ARMS = st.builds(
     users_at_risk=COUNTS,
     users_turned=COUNTS,
     dependency_errors=COUNTS,
+    torn=st.dictionaries(st.sampled_from("abc"), st.integers(-5, 10**9)),
 )
 EVENTS = st.lists(st.text(max_size=600), max_size=100).map(tuple)
 SIGNALS = st.builds(

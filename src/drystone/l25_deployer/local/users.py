@@ -33,6 +33,9 @@ what a release does once for each user, and a user counts once, since some wait 
 LEAST_WELL, LEAST_ILL = 20, 5
 """So many good answers of the release that serves, and then so many bad ones of the other and no good one, and a user has *turned*."""
 
+MOST_TORN = 16
+"""Of so many who are torn it is told what became of each."""
+
 Side = Literal["stable", "canary"]
 _BITS = 53  # every reader of JSON takes them for a whole number
 
@@ -50,6 +53,7 @@ class Sums(msgspec.Struct):
         untimed: When those came of whom no answer was timed yet, by digest, in whole seconds since 1970.
         seen: Of those who asked and had met no error, when that was last, by digest, in whole seconds since 1970.
         nameless: How many requests named nobody, by second; those of the last minute.
+        torn: How many answers those got since who were torn then, by digest.
     """
 
     met: int = 0
@@ -61,6 +65,7 @@ class Sums(msgspec.Struct):
     untimed: dict[int, int] = {}
     seen: dict[int, int] = {}
     nameless: dict[int, int] = {}
+    torn: dict[int, int] = {}
 
 
 class Users(msgspec.Struct):
@@ -115,6 +120,8 @@ class Users(msgspec.Struct):
             sums.seen[who] = max(second, before or 0)
             _note(sums.bad if one.is_bad else sums.good, who)
             (sums.good if one.is_bad else sums.bad)[who] = -1
+            if self._is_torn(who):
+                sums.torn[who] = sums.torn.get(who, 0) + 1
             if who in self.had:
                 continue
             tried[side].add(who)
@@ -142,11 +149,23 @@ class Users(msgspec.Struct):
             for who, count in self.canary.bad.items()
         )
 
+    def torn(self, side: Side) -> dict[str, int]:
+        """Return how many answers of a release those got since who are *torn*; of :data:`MOST_TORN` of them, by digest.
+
+        That is who got nothing but errors of the one that is tried, and none of the one that serves, which may never have been asked.
+        """
+        torn = sorted(who for who in self.canary.bad if self._is_torn(who))
+        answers = self._of(side).torn
+        return {f"{who:014x}": answers.get(who, 0) for who in torn[:MOST_TORN]}
+
     def digest(self, who: str) -> int:
         """Return by what a user is remembered."""
         named = who.encode("utf-8", "surrogatepass")
         given = hashlib.blake2b(named, digest_size=8, key=_key(self.salt))
         return int.from_bytes(given.digest(), "big") >> (64 - _BITS)
+
+    def _is_torn(self, who: int) -> bool:
+        return self.canary.bad.get(who, 0) >= LEAST_ILL and self.stable.good.get(who, 0) >= 0
 
     def _of(self, side: Side) -> Sums:
         return self.stable if side == "stable" else self.canary
@@ -164,6 +183,7 @@ class Users(msgspec.Struct):
                 sums.good = {who: n for who, n in sums.good.items() if not who % whole}
                 sums.bad = {who: n for who, n in sums.bad.items() if not who % whole}
                 sums.untimed = {who: at for who, at in sums.untimed.items() if not who % whole}
+                sums.torn = {who: n for who, n in sums.torn.items() if not who % whole}
             self.had = {who: first for who, first in self.had.items() if not who % whole}
 
 

@@ -120,6 +120,7 @@ class Witness:
             users_tried=sums.tried,
             users_at_risk=users.at_risk(side, self._kept.machine.clock.now()),
             users_turned=users.turned if side == "canary" else 0,
+            torn=users.torn(side),
         )
 
     def forget(self) -> None:

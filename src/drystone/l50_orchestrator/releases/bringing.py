@@ -7,6 +7,7 @@ found again and not done twice. What the target says in the end is what counts, 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Literal
@@ -139,7 +140,7 @@ class Bringing:
             if state.wanted != brought:
                 await self._shift(state.wanted)
                 brought = state.wanted
-            await self._until_next(taken, state.held)
+            await self._until_next(taken, state)
 
     async def settle(self) -> Brought:
         """Give it all traffic for good. It still holds, with the reason, where the target will not do that."""
@@ -251,15 +252,15 @@ class Bringing:
             by=wanted.by,
         )
 
-    async def _until_next(self, taken: int, held: timedelta) -> None:
+    async def _until_next(self, taken: int, state: machine.State) -> None:
         """Wait until it is time to look, or somebody gave an order.
 
         Args:
             taken: Number of the latest order that was carried out.
-            held: For how long the step has lasted.
+            state: Of the rollout.
         """
         left = self._pace.look
-        if held < _FIRST:
+        if state.held < _FIRST or state.crossing.trial is not None:
             left = min(left, self._pace.first)
         while left > timedelta():
             pause = min(left, self._pace.orders)
@@ -271,7 +272,8 @@ class Bringing:
 
     async def _begun(self, plan: Plan) -> store.Kept:
         """Begin a rollout. Orders to pause that were taken back before it began are over."""
-        kept = store.Kept(machine.begin(plan), looking.NOTHING, 0, timedelta())
+        begun = machine.begin(plan, seed=secrets.randbits(53))
+        kept = store.Kept(begun, looking.NOTHING, 0, timedelta())
         async with self._database.session() as session:
             await session.fetch(
                 statements.BEGIN_ROLLOUT,

@@ -73,6 +73,7 @@ def look_of(plan: Plan, before: Signals, now: Signals) -> Look:
         events=_events(before, now),
         unmeasured=unmeasured,
         turned=now.canary.users_turned if by_user else 0,
+        crossed=_crossed(now) if by_user else {},
     )
 
 
@@ -111,6 +112,12 @@ def _at_risk(canary: Arm, stable: Arm) -> float | None:
     """Return the canary's part of the users who may still meet a first error."""
     both = canary.users_at_risk + stable.users_at_risk
     return canary.users_at_risk / both if canary.users_at_risk and stable.users_at_risk else None
+
+
+def _crossed(now: Signals) -> dict[str, tuple[int, int]]:
+    """Return what those got of both since, who get nothing but errors of the canary."""
+    stable, canary = now.stable.torn, now.canary.torn
+    return {who: (stable.get(who, 0), bad) for who, bad in canary.items()}
 
 
 def _part(arm: Arm, bad: int) -> looks.Arm:

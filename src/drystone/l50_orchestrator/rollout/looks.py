@@ -92,6 +92,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         events: Examples of what was bad on the canary.
         unmeasured: By metric that is to be watched, why nothing is known of it.
         turned: How many users were well on stable, and got nothing but errors since they are on the canary.
+        crossed: Of those who got nothing but errors of the canary, and none of stable: good answers of stable and bad ones of the
+            canary since then, by a digest.
     """
 
     at: timedelta
@@ -101,6 +103,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
     unmeasured: dict[str, str] = {}
     turned: int = 0
+    crossed: dict[str, tuple[int, int]] = {}
 
     @property
     def is_blind(self) -> bool:

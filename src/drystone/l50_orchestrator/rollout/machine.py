@@ -12,7 +12,8 @@
 
 Orders are taken in every state, also afterwards, and the last one counts: ``promote`` ends with all traffic on the canary,
 ``abort`` with none. By itself the share only rises, or falls to none; once the canary is proven bad it never rises but by
-an order to promote. Time passes by looks: what cannot be looked at goes nowhere. A clock that goes back has stood still.
+an order to promote. Only while it is found out whether somebody's errors follow the release, it goes down to hardly
+anything and comes back, by lot (:mod:`~drystone.l50_orchestrator.rollout.crossing`). Time passes by looks: what cannot be looked at goes nowhere. A clock that goes back has stood still.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Literal
 import msgspec
 
 from drystone.l50_orchestrator.rollout import words
+from drystone.l50_orchestrator.rollout.crossing import AWAY, Crossing, lot
 from drystone.l50_orchestrator.rollout.evidence import Evidence
 from drystone.l50_orchestrator.rollout.looks import Counted, Look, check
 from drystone.l50_orchestrator.rollout.parting import share_of
@@ -92,6 +94,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         standing: The bets.
         evidence: What is kept to be shown.
         unmeasured: By metric that is to be watched, why nothing is known of it.
+        seed: Of the lots.
+        crossing: The trials of those who get nothing but errors on the canary.
         turns: What happened; the latest :data:`MOST_TURNS`.
     """
 
@@ -109,6 +113,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence = msgspec.field(default_factory=Evidence)
     turns: tuple[Turn, ...] = ()
     unmeasured: dict[str, str] = {}
+    seed: int = 0
+    crossing: Crossing = Crossing()
 
     @property
     def why(self) -> str:
@@ -143,13 +149,17 @@ class Wanted(msgspec.Struct, frozen=True):
     by: Cohort = "request"
 
 
-def begin(plan: Plan) -> State:
+def begin(plan: Plan, seed: int = 0) -> State:
     """Return a rollout at its first step.
+
+    Args:
+        plan: How it is to go.
+        seed: Of the lots that it draws; nobody who is tried is to know it.
 
     Raises:
         PlanUnfit: It cannot be carried out so.
     """
-    state = State(plan=checked(plan), standing=nothing_known(plan.watch))
+    state = State(plan=checked(plan), standing=nothing_known(plan.watch), seed=seed)
     return _to_step(state, 0, "begun")
 
 
@@ -168,20 +178,53 @@ def looked(state: State, look: Look) -> State:
         return state
     tried = state.tried.plus(look.requests or Counted())
     standing = state.standing.after(_parted(state, look, tried))
-    finding = standing.finding(watch)
-    state = msgspec.structs.replace(
+    crossing = _crossed(state, look)
+    finding = standing.finding(watch, crossing.log_e)
+    before, state = (
         state,
-        standing=standing,
-        tried=tried,
-        unmeasured=look.unmeasured or state.unmeasured,
-        evidence=state.evidence.after(look, state.share, finding),
-        verdict=_verdict(state, finding),
+        msgspec.structs.replace(
+            state,
+            standing=standing,
+            crossing=crossing,
+            tried=tried,
+            unmeasured=look.unmeasured or state.unmeasured,
+            evidence=state.evidence.after(look, state.share, finding),
+            verdict=_verdict(state, finding),
+        ),
     )
     if finding.is_bad and state.phase != "alarmed":
+        if finding.is_crossed:
+            return _alarm(state, words.crossed(crossing, watch, finding.evidence))
         return _alarm(state, words.bad(standing, finding, watch))
     if state.phase in {"rising", "held"}:
-        state = _go_on(state, finding, look.turned)
+        state = _tried_out(state, before, look)
+        if state.crossing.trial is None:
+            state = _go_on(state, finding, look.turned)
     return _refreshed(state)
+
+
+def _crossed(state: State, look: Look) -> Crossing:
+    """Return the trials after a look; nobody is sent back and forth while a person keeps the rollout where it is."""
+    before = state.crossing
+    if before.trial is None or state.phase not in {"rising", "held"}:
+        return before
+    return before.after(look.crossed, state.at, is_there=lot(state.seed, before.lots))
+
+
+def _tried_out(state: State, before: State, look: Look) -> State:
+    """Begin and end trials, and give the canary the share that the lot says."""
+    watch, share = state.plan.watch, state.plan.steps[state.number].share
+    trial, crossing = state.crossing.trial, state.crossing
+    if trial is None and before.crossing.trial is not None:
+        is_lost = not look.crossed.keys() & set(before.crossing.trial.left)
+        return _turn(state, words.uncrossed(watch, is_lost=is_lost), share=share)
+    if trial is None and look.crossed and watch.by != "request":
+        crossing = crossing.begun(look.crossed, state.at)
+        if trial := crossing.trial:
+            state = _turn(state, words.tried(len(trial.tried), watch), crossing=crossing)
+    if trial is None:
+        return state
+    return msgspec.structs.replace(state, share=share if trial.is_there else min(share, AWAY))
 
 
 def witnessed(state: State, look: Look) -> State:
@@ -218,7 +261,9 @@ def ordered(state: State, order: Order) -> State:
             return _turn(state, f"aborted{by}", phase="aborted", share=0.0)
         case "pause":
             if state.phase in {"rising", "held"}:
-                return _turn(state, f"paused{by}", phase="paused")
+                share, crossing = state.plan.steps[state.number].share, state.crossing.ended()
+                why = f"paused{by}"
+                return _turn(state, why, phase="paused", share=share, crossing=crossing)
         case "resume":
             if state.phase in {"paused", "held"}:
                 return _turn(state, f"resumed{by}", phase="rising", held=timedelta())

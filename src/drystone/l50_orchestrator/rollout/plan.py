@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from drystone.l50_orchestrator.rollout.crossing import PART
 from drystone.l50_orchestrator.rollout.errors import PlanUnfit
 from drystone.l50_orchestrator.rollout.race import MOST_TOLERATED
 
@@ -78,7 +79,12 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
 
     def aim(self, metric: str) -> float:
         """Return the logarithm of the evidence of one metric that proves a canary bad whatever the others say."""
-        return self.alarm - math.log(self.shares[metric])
+        return self.alarm - math.log(self.shares[metric] * self.on_metrics)
+
+    @property
+    def on_metrics(self) -> float:
+        """The part of the money that is bet on metrics; the rest is for trials of single users, where these are told apart."""
+        return 1.0 if self.by == "request" else 1 - PART
 
     @property
     def proof(self) -> float:

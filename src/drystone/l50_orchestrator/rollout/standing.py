@@ -23,6 +23,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         is_good: It is proven good.
         is_stable_broken: Stable is proven to break the objective.
         is_over: The canary is proven to break it.
+        is_crossed: That it is the cause of somebody's errors is proven by a trial alone.
     """
 
     evidence: float
@@ -32,6 +33,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     is_good: bool
     is_stable_broken: bool
     is_over: bool
+    is_crossed: bool = False
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,13 +104,23 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
             part
         )
 
-    def finding(self, watch: Watch) -> Finding:
-        """Tell what the bets come to."""
+    def finding(self, watch: Watch, crossed: float = 0.0) -> Finding:
+        """Tell what the bets come to.
+
+        Args:
+            watch: What decides.
+            crossed: The evidence of trials of single users.
+        """
         by_metric = {metric: race.log_e for metric, race in self.races.items()}
         if self.slow is not None:
             by_metric[SLOW] = self.slow.log_e
         shares = watch.shares
         evidence = purse.weighted((shares[one], log) for one, log in by_metric.items())
+        is_crossed = False
+        if watch.on_metrics < 1:
+            parts = (watch.on_metrics, evidence), (1 - watch.on_metrics, crossed)
+            evidence = purse.weighted(parts)
+            is_crossed = purse.weighted(parts[1:]) >= watch.alarm
         broken = self.stable is not None and self.stable.log_over >= watch.alarm
         over = self.canary is not None and self.canary.log_over >= watch.alarm
         within = self.canary is not None and self.canary.log_within >= watch.proof
@@ -120,6 +132,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
             others = [(shares[one], log) for one, log in by_metric.items() if one != SLOW]
             bad = over and bool(others) and purse.weighted(others) >= watch.alarm
             good, is_good = self.canary.log_within if self.canary else 0.0, within
+        bad = bad or is_crossed
         return Finding(
             evidence=evidence,
             by_metric=by_metric,
@@ -128,6 +141,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
             is_good=is_good and not bad,
             is_stable_broken=broken,
             is_over=over,
+            is_crossed=is_crossed,
         )
 
     def _log_good(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from drystone.l50_orchestrator.rollout.crossing import Crossing
 from drystone.l50_orchestrator.rollout.plan import ERRORS, SLOW, Plan, Watch
 from drystone.l50_orchestrator.rollout.standing import Finding, Standing
 
@@ -21,6 +22,34 @@ def turned(count: int, watch: Watch) -> str:
     """Say that some were well on stable, and are not on the canary."""
     who = f"1 {watch.by} who was" if count == 1 else f"{count:,} {watch.by}s who were"
     return f"{who} well on the stable release got nothing but errors on the canary: held; promote it, or abort it"
+
+
+def tried(count: int, watch: Watch) -> str:
+    """Say that some are sent back and forth."""
+    who = f"1 {watch.by}" if count == 1 else f"{count:,} {watch.by}s"
+    return (
+        f"{who} got nothing but errors on the canary: its share goes to none, and then back and forth by lot, to see whether the errors"
+        " follow it"
+    )
+
+
+def crossed(crossing: Crossing, watch: Watch, evidence: float) -> str:
+    """Say what is proven by a trial."""
+    trial = crossing.trial
+    periods = trial.periods if trial else 0
+    one = len(trial.left) if trial else 1
+    who = f"1 {watch.by}" if one == 1 else f"{one:,} {watch.by}s"
+    return (
+        f"proven bad by errors of {who} alone: sent to the canary and back by lot {periods} times, and got nothing but errors there and"
+        f" none on the stable release; {odds(evidence)}"
+    )
+
+
+def uncrossed(watch: Watch, *, is_lost: bool) -> str:
+    """Say what became of a trial that proved nothing."""
+    if not is_lost:
+        return f"too few requests of the {watch.by} to see whether its errors follow the release: nothing is proven"
+    return f"the errors of the {watch.by} do not follow the release: nothing is proven"
 
 
 def good(standing: Standing, finding: Finding, watch: Watch) -> str:

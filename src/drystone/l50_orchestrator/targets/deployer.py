@@ -242,4 +242,5 @@ def _arm(arm: held_words.Arm) -> Arm:
         users_tried=arm.users_tried,
         users_at_risk=arm.users_at_risk,
         users_turned=arm.users_turned,
+        torn=arm.torn,
     )
