@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import boto3
-import botocore.exceptions
 import psycopg
 import pytest
 import pytest_asyncio
-from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
-from psycopg.sql import SQL, Identifier
 
 from drystone.l00_kernel.home import Home
-from drystone.l10_engines.cache.access import CacheAccess
-from drystone.l10_engines.cache.resp import Refused, connected
+from drystone.l10_engines.cache.resp import connected
 from drystone.l25_deployer.errors import NotRenewable, RotationFailed, RotationRefused
 from drystone.l25_deployer.rotating import due
 from drystone.l25_deployer.stacks.model import Resource
 from drystone.l25_deployer.stacks.provided import Secret
-from l25_deployer.operated import Load, Reached
+from l25_deployer.operated import (
+    EVERYTHING,
+    TELLING,
+    Load,
+    Reached,
+    cache_of,
+    opens_nothing,
+    read,
+    values_of,
+    write,
+)
 from l25_deployer.reached import all_of, at
 from l25_deployer.small_platform import (
     ASKING,
@@ -38,18 +41,6 @@ from l25_deployer.small_platform import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TELLING = SERVER.replace(
-    'if asked == ["/hang"]:',
-    """if asked == ["/values"]:
-        import json
-        body = json.dumps(dict(os.environ))
-        connection.sendall(f"HTTP/1.1 200 OK\\r\\nContent-Length: {len(body)}\\r\\nConnection: close\\r\\n\\r\\n{body}".encode())
-        connection.close()
-        continue
-    if asked == ["/hang"]:""",
-)
-"""Tells what it was given; only a test may ask for that."""
-
 FAITHFUL = SERVER.replace(
     "port = int(sys.argv[1])",
     """port = int(sys.argv[1])
@@ -59,14 +50,6 @@ if not os.path.exists(kept):
 if open(kept).read() != os.environ["WORD_VALUE"]: sys.exit(3)""",
 )
 """Does not start with another word than its first."""
-
-Values = dict[str, str]
-
-
-async def values_of(port: int, name: str) -> Values:
-    answer = await ask(port, f"{name}.dev.localhost", "/values")
-    found: Values = json.loads(answer.partition(" ")[2])
-    return found
 
 
 async def test_a_secret_is_replaced_one_instance_after_the_other(p: Reached) -> None:
@@ -126,79 +109,8 @@ async def test_a_value_that_no_instance_starts_with_is_taken_back(
         )  # which would not come up with another one
 
 
-def bucket_of(values: Values) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=values["FILES_ENDPOINT"],
-        aws_access_key_id=values["FILES_ACCESS_KEY"],
-        aws_secret_access_key=values["FILES_SECRET_KEY"],
-        region_name=values["FILES_REGION"],
-        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
-    )
-
-
-def queue_of(values: Values) -> Any:
-    return boto3.client(
-        "sqs",
-        endpoint_url=values["AWS_ENDPOINT_URL"],
-        aws_access_key_id=values["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"],
-        region_name=values["AWS_REGION"],
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
-def cache_of(values: Values) -> CacheAccess:
-    return CacheAccess(
-        host=values["JOBS_HOST"],
-        port=int(values["JOBS_PORT"]),
-        user="default",
-        password=values["JOBS_PASSWORD"],
-    )
-
-
-def write(values: Values, table: str) -> None:
-    with psycopg.connect(values["DB_URL"]) as connection:
-        connection.execute(SQL("CREATE TABLE {} (n int)").format(Identifier(table)))
-    bucket_of(values).put_object(Bucket=values["FILES_NAME"], Key=table, Body=b"kept")
-    queue_of(values).send_message(QueueUrl=values["TODO_URL"], MessageBody=table)
-
-
-def read(values: Values, tables: set[str], mark: str) -> None:
-    """See and change what was written with whichever credential."""
-    with psycopg.connect(values["DB_URL"]) as connection:
-        found = connection.execute(
-            "SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public'"
-        )
-        rows = found.fetchall()
-        assert {name for name, _ in rows} == tables
-        assert len({owner for _, owner in rows}) == 1
-        for name in tables:
-            connection.execute(
-                SQL("ALTER TABLE {} ADD COLUMN {} int").format(Identifier(name), Identifier(mark))
-            )
-    listed = bucket_of(values).list_objects_v2(Bucket=values["FILES_NAME"])
-    assert {one["Key"] for one in listed["Contents"]} == tables
-    asked = {"QueueUrl": values["TODO_URL"], "AttributeNames": ["ApproximateNumberOfMessages"]}
-    count = queue_of(values).get_queue_attributes(**asked)["Attributes"]
-    assert count == {"ApproximateNumberOfMessages": str(len(tables))}
-
-
-async def opens_nothing(values: Values) -> None:
-    with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(values["DB_URL"])
-    with pytest.raises(botocore.exceptions.ClientError, match="InvalidAccessKeyId"):
-        bucket_of(values).list_objects_v2(Bucket=values["FILES_NAME"])
-    with pytest.raises(botocore.exceptions.ClientError, match=r"403|Unrecognized|security token"):
-        queue_of(values).list_queues()
-    with pytest.raises(Refused, match=r"WRONGPASS"):
-        async with connected(cache_of(values)) as connection:
-            await connection.call("PING")
-
-
 async def test_every_kind_of_credential_is_replaced_again_and_again(whole: Reached) -> None:
-    more = "scale: 2\nresources: {db: {type: postgres}, files: {type: bucket}, jobs: {type: cache}, todo: {type: queue}, word: {type: secret}}"
-    await whole.deploy("keyed", more, TELLING)
+    await whole.deploy("keyed", EVERYTHING, TELLING)
     first = await values_of(whole.port, "keyed")
     await asyncio.to_thread(write, first, "one")
     open_session = await asyncio.to_thread(lambda: psycopg.connect(first["DB_URL"]))
