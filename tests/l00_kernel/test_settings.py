@@ -46,6 +46,8 @@ def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values |= {"objects.endpoint": "http://h", "dependencies.idle_minutes": "5"}
     values |= {"backups.folder": "/b", "costs.prices": "/p", "costs.budgets": "/q"}
     values |= {"credentials.rotate_days": "90"}
+    values |= {"quota.memory": "1GiB", "quota.disk": "1GiB", "quota.cpu": "1.5"}
+    values |= {f"quota.{count}": "9" for count in ("services", "instances", "resources")}
     values |= {"keys.algorithm": "RS256", "proxy.open": "false", "console.idle_minutes": "5"}
     values |= {"proxy.placement": "instance", "orchestrator.url": "https://o.example"}
     values |= {"limits.url": "redis://l", "limits.rate_limit_service": "true"}

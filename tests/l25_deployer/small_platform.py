@@ -49,6 +49,7 @@ from drystone.l25_deployer.local.platform import Platform
 from drystone.l25_deployer.local.ports import PortBook
 from drystone.l25_deployer.local.presence import Presence
 from drystone.l25_deployer.local.provisioning import Provisioner
+from drystone.l25_deployer.local.quotas import Quotas
 from drystone.l25_deployer.local.resources.certificate import ServiceCertificates
 from drystone.l25_deployer.local.resources.edge_route import WaysIn
 from drystone.l25_deployer.local.resources.port import ResourceDriver
@@ -206,6 +207,7 @@ class Fakes(msgspec.Struct, frozen=True, kw_only=True):
     documents: Callable[[Path], Documents] = Documents
     mesh: Callable[[PortBook], Mesh] = NoMesh
     artifacts: Callable[[Path, Path, Mapping[str, str]], Artifacts] = Artifacts
+    quotas: Quotas = msgspec.field(default_factory=Quotas)
 
 
 class ByHand(msgspec.Struct, frozen=True):
@@ -259,6 +261,7 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
             {Volume: fakes.volumes(home.volumes), EdgeRoute: WaysIn(ways), Certificate: held}
         ),
         ways=ways,
+        quotas=fakes.quotas,
         runtimes={runtime.name: runtime},
         images=Podman(),
         ports=ports,
@@ -303,6 +306,7 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         clock=clock,
         builds_isolated=False,
         ways=ways,
+        quotas=fakes.quotas,
     )
     deployer = Deployer(
         home=home.path,

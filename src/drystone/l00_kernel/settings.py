@@ -47,6 +47,7 @@ from drystone.l00_kernel.settings_tables import (
     Port,
     PostgresSettings,
     ProxySettings,
+    QuotaSettings,
     Runtime,
     SigninSettings,
     TelemetrySettings,
@@ -107,6 +108,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     backups: BackupsSettings = BackupsSettings()
     costs: CostsSettings = CostsSettings()
     credentials: CredentialsSettings = CredentialsSettings()
+    quota: QuotaSettings = QuotaSettings()
     limits: LimitsSettings = LimitsSettings()
     signin: SigninSettings = SigninSettings()
     metrics: MetricsSettings = MetricsSettings()

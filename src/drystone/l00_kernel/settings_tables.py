@@ -168,6 +168,26 @@ class CredentialsSettings(msgspec.Struct, frozen=True, kw_only=True):
     rotate_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 0
 
 
+class QuotaSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How much services may claim together by their descriptors; what is 0 or not set is without a bound.
+
+    Attributes:
+        cpu: CPUs of all instances.
+        memory: Bytes of memory of all instances and caches.
+        disk: Bytes of disk that all resources may hold, by their ``storage``.
+        services: Services, in an environment each.
+        instances: Instances.
+        resources: Resources.
+    """
+
+    cpu: Annotated[float, msgspec.Meta(ge=0)] = 0
+    memory: int | None = None
+    disk: int | None = None
+    services: Annotated[int, msgspec.Meta(ge=0)] = 0
+    instances: Annotated[int, msgspec.Meta(ge=0)] = 0
+    resources: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 class LimitsSettings(_Engine, frozen=True, kw_only=True):
     """The rate limiter.
 

@@ -67,6 +67,10 @@ class ScalingFailed(PlatformError):
     """A new instance did not become healthy; there are as many as before."""
 
 
+class QuotaExceeded(Conflict):
+    """The services of this host may not claim so much together."""
+
+
 class RestartFailed(PlatformError):
     """An instance that was to replace another one did not become healthy."""
 

@@ -15,6 +15,7 @@ from drystone.l25_deployer.descriptor import Merged, read, resolve
 from drystone.l25_deployer.errors import DescriptorRefused, PlanRefused
 from drystone.l25_deployer.estimates import Estimates, NoEstimates
 from drystone.l25_deployer.exposure import of_service
+from drystone.l25_deployer.local.quotas import Quotas
 from drystone.l25_deployer.local.records import ReleaseRecord
 from drystone.l25_deployer.local.ways_in import Ways
 from drystone.l25_deployer.stacks.acted_on import not_acted_on
@@ -60,6 +61,7 @@ class Intake:
         at_rest: How what is stored lies on the disk, as the owner says.
         estimates: Puts a price on what a plan would deploy.
         ways: Who has which way in.
+        quotas: What services may claim together.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Intake:
         builds_isolated: bool,
         at_rest: AtRest = "unknown",
         ways: Ways | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self.runtime = runtime
         self._runtimes = runtimes
@@ -79,6 +82,7 @@ class Intake:
         self._builds_isolated = builds_isolated
         self._at_rest: AtRest = at_rest
         self._ways = Ways() if ways is None else ways
+        self._quotas = Quotas() if quotas is None else quotas
         self._estimates = NoEstimates() if estimates is None else estimates
 
     def take(self, source: Source, environment: str, version: str) -> Wanted:
@@ -160,6 +164,7 @@ class Intake:
                 *self._ways.refusals(
                     f"{made.service}.{made.environment}", wanted.stacks.eternal.resources
                 ),
+                *self._quotas.refusals(kept, wanted.stacks, confirm),
             ],
             confirm=list(made.confirm),
             not_yet=[f"line {n.line}: {n.path}: {n.sentence}" for n in made.accepted_not_acted_on],

@@ -6,8 +6,10 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
+from drystone.l25_deployer.local.quotas import Quotas
 from drystone.l25_deployer.local.rotator import Rotator
 from drystone.l25_deployer.local.startup import ADOPTED, Part
+from drystone.l25_deployer.quota import Amounts
 from drystone.l25_deployer.stacks.model import Bucket, Postgres
 from drystone.l25_deployer.stacks.provided import Account
 
@@ -82,3 +84,18 @@ def rotator_of(settings: Settings, services: Services) -> Rotator:
     """Make what replaces credentials when they are as old as the settings say."""
     days = settings.credentials.rotate_days
     return Rotator(services, every=timedelta(days=days) if days else None)
+
+
+def quotas_of(settings: Settings) -> Quotas:
+    """Make what holds services to the quota of the host."""
+    said = settings.quota
+    return Quotas(
+        Amounts(
+            said.cpu,
+            said.memory or 0,
+            said.disk or 0,
+            said.services,
+            said.instances,
+            said.resources,
+        )
+    )

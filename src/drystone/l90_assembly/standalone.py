@@ -50,7 +50,7 @@ from drystone.l90_assembly.migration import MIGRATION, migration_part, migration
 from drystone.l90_assembly.observed import counted_by, observed_of
 from drystone.l90_assembly.orchestrator import orchestrator_part, switch_of, tables_of
 from drystone.l90_assembly.own_services import platform_descriptors, recovery_order
-from drystone.l90_assembly.parts import parts_of, rotator_of
+from drystone.l90_assembly.parts import parts_of, quotas_of, rotator_of
 from drystone.l90_assembly.presence import presence_of
 from drystone.l90_assembly.signin import Gates, signin_of, signin_part
 from drystone.l90_assembly.view import VIEW, view_of, view_part
@@ -228,6 +228,7 @@ async def assemble(
         settled=holding.settled,
     )
     way = way_parts(home, settings, clock)
+    quotas = quotas_of(settings)
     provisioner = provisioner_of(
         home,
         settings,
@@ -263,6 +264,7 @@ async def assemble(
         keys=keys,
         copying=copyist,
         ways=way.ways,
+        quotas=quotas,
     )
     following = following_of(mesh, joined, machine)
     services = Services(machine)
@@ -333,6 +335,7 @@ async def assemble(
         at_rest=settings.at_rest,
         estimates=Estimator(Prices(settings.costs.prices)),
         ways=way.ways,
+        quotas=quotas,
     )
     deployer = Deployer(
         home=home.path,

@@ -17,7 +17,9 @@ from drystone.l00_kernel.errors import Unavailable
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l25_deployer.api import ServiceView
 from drystone.l25_deployer.local.instances import State
+from drystone.l25_deployer.local.quotas import Quotas
 from drystone.l25_deployer.local.scaler import Scaler
+from drystone.l25_deployer.quota import Amounts
 from drystone.l25_deployer.scaling.queues import Queues
 from drystone.l25_deployer.stacks.model import WEB
 from drystone.testing.load import Load, run
@@ -26,6 +28,7 @@ from l25_deployer.small_platform import (
     ASKING,
     SERVER,
     ByHand,
+    Fakes,
     ask,
     by_hand,
     deploy,
@@ -179,6 +182,37 @@ async def test_more_than_there_may_be_is_told_once(s: Stand) -> None:
     told = "web has all 3 instances that it may have: queue work 500 of 10 each"
     assert (await s.view()).problems == [told]
     assert await s.events("scale held") == [told]
+
+
+@pytest_asyncio.fixture
+async def bounded(home: tuple[Path, int]) -> AsyncIterator[Stand]:
+    folder, port = home
+    quotas = Quotas(Amounts(instances=3))
+    async with by_hand(folder / "h", port, Fakes(quotas=quotas)) as p:
+        queues = Told()
+        stand = Stand(p, Scaler(p.services, queues), queues, folder, port)
+        yield stand
+        await stand.scaler.leave()
+        await stand.gone()
+
+
+async def test_what_the_quota_leaves_no_room_for_does_not_come_and_is_told_once(
+    bounded: Stand,
+) -> None:
+    s = bounded
+    await s.deploy("scale: {min: 1, max: 9, cooldown: 0s}")
+    s.queues.waiting = 80
+    await s.looks_until(lambda: s.is_at(3), "three instances")
+    for _ in range(5):
+        await s.scaler.look()
+    said = (
+        "web is to have 8 instances: the quota of this host, 3 instances, leaves room for 0 more and not for 5, 3 instances of"
+        " greeter.dev; scale another one down, or let the owner of the home raise quota.instances"
+    )
+    assert s.is_at(3)
+    assert (await s.view()).problems == [said]
+    [told] = await s.events("scale held")  # when there was room for two of seven
+    assert told.startswith("web is to have 8 instances: the quota of this host, 3 instances")
 
 
 async def test_one_that_never_becomes_healthy_goes_and_no_other_is_tried_for_a_while(

@@ -15,6 +15,7 @@ from drystone.l20_trust.keys.api import NoReleaseKeys, ReleaseKeys
 from drystone.l25_deployer.local.blueprints import instance_id
 from drystone.l25_deployer.local.copying import Copying, NoCopying
 from drystone.l25_deployer.local.functions.describing import workers_of
+from drystone.l25_deployer.local.quotas import Quotas
 from drystone.l25_deployer.local.ways_in import Ways
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         keys: By which releases prove who they are.
         copying: Keeps copies of what services keep.
         ways: Who has which way in.
+        quotas: What services may claim together.
     """
 
     label: str
@@ -71,6 +73,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     keys: ReleaseKeys = NoReleaseKeys()
     copying: Copying = NoCopying()
     ways: Ways = msgspec.field(default_factory=Ways)
+    quotas: Quotas = msgspec.field(default_factory=Quotas)
 
     def url(self, host: str) -> str:
         """Return the address at which the edge answers for a host."""

@@ -135,8 +135,8 @@ class Scaler:
                 if (watch := self._watches.get((kept.name, name))) is not None:
                     watch.course = Course(self._now())
             elif fixed is not None:
-                standings[name] = Standing("as was set by hand")
-                await self._bring(kept, running, name, fixed, "as was set by hand")
+                why = await self._bring(kept, running, name, fixed, "as was set by hand")
+                standings[name] = Standing("as was set by hand", why)
             elif group.scaling is not None:
                 standings[name] = await self._follow(kept, running, name, group, group.scaling)
             elif (
@@ -172,13 +172,17 @@ class Scaler:
         )
         watch.course = decision.course
         said = ", ".join(one.text for one in metrics)
-        problem = self._tell(kept, name, watch, decision, now)
+        more = decision.count - len(every)
+        fits, scarce = kept.machine.quotas.room(running.release, name, more)
+        scarce = scarce if more > 0 else ""
+        problem = self._tell(kept, name, watch, decision, now, scarce=scarce)
         if decision.count > len(every) and now < watch.blocked_until:
             return Standing(f"{said}; {watch.why_blocked}", watch.why_blocked)
         if decision.count < len(every) and kept.record.canary is not None:
             return Standing(f"{said}; none goes while another release is tried", problem)
-        if decision.count != len(every):
-            await self._bring(kept, running, name, decision.count, decision.reason)
+        count = decision.count if more <= 0 else len(every) + fits
+        if count != len(every):
+            await self._bring(kept, running, name, count, decision.reason)
         return Standing(said, problem)
 
     async def _counted(self, kept: KeptService, scaling: Scaling) -> Counted | None:
@@ -198,7 +202,14 @@ class Scaler:
         return found
 
     def _tell(
-        self, kept: KeptService, name: str, watch: _Watch, decision: Decision, now: float
+        self,
+        kept: KeptService,
+        name: str,
+        watch: _Watch,
+        decision: Decision,
+        now: float,
+        *,
+        scarce: str,
     ) -> str:
         """Write down what people should know, once each time; return what is wrong now."""
         if not decision.unknown:
@@ -208,6 +219,8 @@ class Scaler:
             said["at most"] = (
                 f"{name} has all {decision.count} instances that it may have: {decision.reason}"
             )
+        if scarce:
+            said["scarce"] = f"{name} is to have {decision.count} instances: {scarce}"
         if decision.unknown and now - watch.known_at >= UNKNOWN_S:
             lacking = ", ".join(decision.unknown)
             said["unknown"] = f"{name}: {lacking} cannot be told, so that no instance goes"
@@ -243,25 +256,33 @@ class Scaler:
 
     async def _bring(
         self, kept: KeptService, running: RunningRelease, name: str, count: int, reason: str
-    ) -> None:
-        """Change the number of instances; what is to go goes while others are looked at."""
+    ) -> str:
+        """Change the number of instances; what is to go goes while others are looked at.
+
+        Returns:
+            What keeps more from coming; empty when nothing does.
+        """
         have = len(running.of_group(name))
         if count > have:
-            await self._add(kept, running, name, count - have, reason)
-        elif count < have and (kept.name, name) not in self._going:
+            return await self._add(kept, running, name, count - have, reason)
+        if count < have and (kept.name, name) not in self._going:
             ids = resizing.to_go(running, name, have - count)
             kept.write_history(
                 "scaled", f"{name} {have} → {count}: {reason}", release=running.release
             )
             await self._take_away(kept, running, name, ids)
+        return ""
 
     async def _add(
         self, kept: KeptService, running: RunningRelease, name: str, more: int, reason: str
-    ) -> None:
+    ) -> str:
         async with kept.lock:
             if kept.active is not running or kept.record.operation is not None:
-                return
+                return ""
             have = len(running.of_group(name))
+            more, scarce = kept.machine.quotas.room(running.release, name, more)
+            if not more:
+                return scarce
             try:
                 await resizing.add(kept, name, more)
             except (PlatformError, OSError) as e:
@@ -270,6 +291,7 @@ class Scaler:
                 raise
             text = f"{name} {have} → {have + more}: {reason}"
             kept.write_history("scaled", text, release=running.release)
+            return scarce
 
     async def _take_away(
         self, kept: KeptService, running: RunningRelease, name: str, ids: frozenset[str]

@@ -26,6 +26,7 @@ class Services:
         self.unreadable: dict[tuple[str, str], str] = {}
         self._kept: dict[tuple[str, str], KeptService] = {}
         machine.ways.attend(lambda: [claimant(kept) for kept in self.all()])
+        machine.quotas.attend(self.all)
         machine.edge.attend(lambda: [kept.member() for kept in self.all()])
 
     def load(self) -> None:

@@ -72,6 +72,7 @@ async def scale(
     Raises:
         NoInstance: Nothing serves.
         NumberRefused: There can be no such number.
+        QuotaExceeded: The quota of the host has no room for it.
         ScalingFailed: A new instance did not become healthy.
     """
     release, running = resizing.active_of(kept)
@@ -87,6 +88,8 @@ async def scale(
         to = wanted.instances if wanted.scaling is None else have
     else:
         require_number(release, name, wanted, count)
+        if count > have:
+            kept.machine.quotas.require_room(release, name, count - have)
         kept.save(fixed={**others, name: count})
         resizing_places.NUMBER_WRITTEN.reach()
         kept.write_history("scale", f"{name} {have} → {count} by hand", by=by, release=release)

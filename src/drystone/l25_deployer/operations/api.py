@@ -42,6 +42,7 @@ class OperationsApi(Api):
         errors.ServiceNotFound,
         errors.NoInstance,
         errors.NumberRefused,
+        errors.QuotaExceeded,
         errors.ScalingFailed,
         errors.RestartFailed,
         errors.RotationRefused,
@@ -78,6 +79,7 @@ class OperationsApi(Api):
             ServiceNotFound: It is not deployed there.
             NoInstance: Nothing of it serves.
             NumberRefused: There can be no such number; or there is no such group.
+            QuotaExceeded: The quota of the host has no room for so many.
             ScalingFailed: A new instance did not become healthy; there are as many as before.
         """
 

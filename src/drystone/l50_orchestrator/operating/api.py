@@ -123,6 +123,7 @@ class OperatingApi(Api):
         errors.ServiceNotFound,
         errors.NoInstance,
         errors.NumberRefused,
+        errors.QuotaExceeded,
         errors.ScalingFailed,
         errors.RestartFailed,
         errors.RotationRefused,
