@@ -49,6 +49,14 @@ def test_java(made: Path) -> None:
     assert "all is well" in run(made, "java", "tests/ServiceTest.java")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("made", ["kotlin"], indirect=True)
+def test_kotlin(made: Path) -> None:
+    run(made, "kotlinc", "src", "-include-runtime", "-jvm-target", "17", "-d", "app.jar")
+    run(made, "kotlinc", "tests", "-include-runtime", "-d", "test.jar")
+    assert "all is well" in run(made, "java", "-jar", "test.jar")
+
+
 @pytest.mark.parametrize("made", ["static", "spa"], indirect=True)
 def test_pages(made: Path) -> None:
     run(made, sys.executable, "-m", "unittest", "discover", "-s", "tests")
