@@ -37,9 +37,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status = 200
         if self.path.startswith("/status/"):
             status = int(self.path.partition("?")[0].rpartition("/")[2])
-        elif self.path.startswith("/call/"):
-            path = self.path.removeprefix("/call")
-            headers = {"x-request-id": self.headers["x-request-id"]}
+        elif self.path.startswith(("/call/", "/lone/")):
+            path = self.path[len("/call"):]
+            carries = self.path.startswith("/call/")
+            headers = {"x-request-id": self.headers["x-request-id"]} if carries else {}
             asked = urllib.request.Request(os.environ["BILLING_URL"] + path, headers=headers)
             for _ in range(int(os.environ.get("TIMES", "1"))):
                 try:
@@ -89,12 +90,12 @@ class Desk(msgspec.Struct):
         async for _ in getattr(self.whole.deployer, how)(ASKING, **{**HELD, **changes}):
             pass
 
-    async def until(self, holds: Callable[[Signals], bool]) -> Signals:
+    async def until(self, holds: Callable[[Signals], bool], **changes: str) -> Signals:
         limit = asyncio.get_running_loop().time() + 20
         while True:
             seen = None
             with suppress(ProxyUnavailable):
-                seen = await self.signals()
+                seen = await self.signals(**changes)
             if seen is not None and holds(seen):
                 return seen
             assert asyncio.get_running_loop().time() < limit, seen
@@ -109,6 +110,24 @@ class Desk(msgspec.Struct):
                 assert asyncio.get_running_loop().time() < limit
                 await asyncio.sleep(0.05)
 
+    async def follow_users(self) -> None:
+        """Ten users on both releases, whose calls fail: each counts once, whichever of them is known by the id."""
+        key = {**HELD, "key": "k3"}
+        await self.whole.deployer.shift(ASKING, **key, share=0.5, cohort="user")
+
+        async def users_call(path: str) -> None:
+            for number in range(20):
+                said = {"x-user-id": f"u{number % 10}"}
+                await ask(self.port, "desk.dev.localhost", path, headers=said)
+
+        await users_call("/lone/status/500")
+        seen = await self.until(lambda s: s.unmeasured != {}, key="k3")
+        assert "pass x-request-id on" in seen.unmeasured["dependency-errors"]
+        await users_call("/call/status/500")
+        seen = await self.until(lambda s: _callers(s) == 10 and s.canary.users > 0, key="k3")
+        assert seen.canary.users_in_failed_call == seen.canary.users
+        assert seen.unmeasured == {}
+
     def ports(self) -> list[int]:
         """Return the ports at which desk finds billing."""
         every = self.whole.services.machine.ports.every()
@@ -121,6 +140,10 @@ async def desk_at(folder: Path, **more: str) -> AsyncIterator[Desk]:
     chosen = settings(home, **more)
     async with embedded(folder / "h", chosen) as whole:
         yield Desk(whole, chosen.port, folder_of(folder / "source", {"server.py": ANSWERS}))
+
+
+def _callers(seen: Signals) -> int:
+    return seen.canary.users_in_failed_call + seen.stable.users_in_failed_call
 
 
 def counted(seen: Signals) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -188,6 +211,7 @@ async def test_addresses_go_with_their_release_and_a_rollout_of_an_older_platfor
             await desk.deploy("desk", more, key="k3", hold=True)
             assert kept.member().slots == (0, 1)
             serving = kept.record.active
+            await desk.follow_users()
         # An older platform knew of one address for each dependency.
         for path in (folder / "h/services/dev/desk/releases").glob("*.json"):
             written = msgspec.json.decode(path.read_bytes())

@@ -54,6 +54,8 @@ class Arm(msgspec.Struct, frozen=True):
         calls: Calls of its own to services that it declares: those that were answered below 500, and those that failed and count.
         failed_calls: Those that failed and count: of one request one, as far as its calls carry a trace or its id on, and of the new release
             one in a second to the same service.
+        users_in_failed_call: How many users had a failed call, each counted once, on the release where the first one was; where users, tenants or
+            visitors are told apart, and a call carries the trace or the id of its request on.
         users: How many users asked it, where users, tenants or visitors are told apart; of more than ten thousand, those of a sample.
         users_in_error: How many of them met an error, each counted once, on the release where that was.
         users_tried: How often one who had met none before asked, once a second at most.
@@ -71,6 +73,7 @@ class Arm(msgspec.Struct, frozen=True):
     log_errors: int = 0
     calls: int = 0
     failed_calls: int = 0
+    users_in_failed_call: int = 0
     users: int = 0
     users_in_error: int = 0
     users_tried: int = 0

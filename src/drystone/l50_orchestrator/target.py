@@ -98,6 +98,7 @@ class Arm(msgspec.Struct, frozen=True):
         log_errors: Lines of its log at the level error or above.
         calls: Calls of its own to other services.
         dependency_errors: Those that failed.
+        users_in_failed_call: How many users had a failed call, each counted once.
         users: How many different users it met, where users are told apart.
         users_in_error: How many of them met an error, each counted once.
         users_tried: How often one who had met none before asked; where the target does not say, each request counts.
@@ -114,6 +115,7 @@ class Arm(msgspec.Struct, frozen=True):
     log_errors: int = 0
     calls: int = 0
     dependency_errors: int = 0
+    users_in_failed_call: int = 0
     users: int = 0
     users_in_error: int = 0
     users_tried: int = 0

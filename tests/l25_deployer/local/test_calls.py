@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drystone.l25_deployer.local import calls
-from drystone.l25_deployer.local.calls import Calls, FailedCall, Side, read
+from drystone.l25_deployer.local.calls import Askers, Calls, FailedCall, Side, read
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LINE: dict[str, Any] = {
@@ -88,9 +89,47 @@ def test_what_is_read_again_counts_nothing(made: list[tuple[Side, FailedCall]]) 
     assert sums.canary.failed <= msgspec.json.decode(before, type=Calls).canary.failed
 
 
+def test_a_user_counts_once_where_the_first_call_failed_and_whose_it_is_may_be_known_later() -> (
+    None
+):
+    sums, askers = Calls(), Askers()
+    sums.count_users([("canary", one(request_id="r1")), ("stable", one(request_id="r2"))], askers)
+    assert (sums.canary.users, sums.stable.users) == (0, 0)
+    sums = msgspec.json.decode(msgspec.json.encode(sums), type=Calls)
+    askers.note(("r1",), 7)
+    askers.note(("a" * 32, "r3"), 7)
+    sums.count_users([], askers)
+    assert (sums.canary.users, sums.stable.users) == (1, 0)
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    sums.count_users([("stable", one(request_id="r9", trace=trace))], askers)
+    assert (sums.canary.users, sums.stable.users) == (1, 0), "the same user again"
+    askers.note(("r2",), 8)
+    sums.count_users([("canary", one(request_id="r2"))], askers)
+    assert (sums.canary.users, sums.stable.users) == (1, 1), "the first call of the request counts"
+    assert sums.without_users() == Calls()
+
+
+@given(st.lists(st.tuples(SIDES, CALLS)), st.randoms())
+def test_users_are_as_many_as_had_a_failed_call(
+    made: list[tuple[Side, FailedCall]], random: Random
+) -> None:
+    sums, askers = Calls(), Askers()
+    for request in "abcd":
+        askers.note((request,), ord(request) // 2)
+    at = random.randrange(len(made) + 1)
+    sums.count_users(made[:at], askers)
+    sums.count_users(made[at:], askers)
+    users = {ord(call.request) // 2 for _, call in made if call.request}
+    assert sums.canary.users + sums.stable.users == len(users)
+
+
 def test_what_is_remembered_is_bounded() -> None:
     sums = Calls()
     sums.count(("stable", one(request_id=f"r{n}")) for n in range(calls.MOST + 50))
+    sums.count_users(
+        [("stable", one(request_id=f"r{n}")) for n in range(calls.MOST + 50)], Askers()
+    )
+    assert len(sums.nobodys) == calls.MOST
     assert len(sums.stable.requests) == calls.MOST
     assert sums.stable.failed == calls.MOST + 50
 

@@ -96,7 +96,7 @@ def test_where_the_old_release_calls_nobody_its_requests_stand_for_calls() -> No
     assert rolled(1, none, failing(1.0), share=0.1) == "rising"
 
 
-def test_calls_are_held_against_calls_and_name_no_user() -> None:
+def test_calls_are_held_against_calls_or_users_against_users() -> None:
     canary = Arm(requests=2, calls=30, dependency_errors=3)
     stable = Arm(requests=18, calls=300, dependency_errors=1)
     now = Signals(timedelta(seconds=3), stable, canary)
@@ -105,6 +105,26 @@ def test_calls_are_held_against_calls_and_name_no_user() -> None:
     assert (counted.canary, counted.stable) == (looks.Arm(30, 3), looks.Arm(300, 1))
     assert counted.share is None
     by_user = Plan(cohort="user", watch=structs.replace(WATCH, by="user"))
-    look = look_of(by_user, Signals(timedelta(), Arm(), Arm()), structs.replace(now, by="user"))
-    assert "dependency-errors" not in look.counts
-    assert "name nobody" in look.unmeasured["dependency-errors"]
+    users = {"users_tried": 40, "users_at_risk": 1}
+    now = Signals(
+        timedelta(seconds=3),
+        structs.replace(stable, users_tried=80, users_at_risk=3, users_in_failed_call=1),
+        structs.replace(canary, **users, users_in_failed_call=2),
+        by="user",
+    )
+    counted = look_of(by_user, Signals(timedelta(), Arm(), Arm()), now).counts["dependency-errors"]
+    assert (counted.canary, counted.stable) == (looks.Arm(40, 2), looks.Arm(80, 1))
+    assert counted.share == 0.25
+
+
+def test_a_thousand_failed_calls_for_one_user_are_one() -> None:
+    plan = Plan(cohort="user", watch=structs.replace(WATCH, by="user"))
+    canary = Arm(requests=1000, calls=1000, dependency_errors=1000, users=1)
+    canary = structs.replace(canary, users_tried=9, users_at_risk=1, users_in_failed_call=1)
+    stable = Arm(requests=9000, calls=9000, users=9, users_tried=90, users_at_risk=9)
+    storm = Signals(timedelta(seconds=9), stable, canary, by="user")
+    look = look_of(plan, Signals(timedelta(), Arm(), Arm()), storm)
+    assert machine.looked(machine.begin(plan), look).phase == "rising"
+    many = structs.replace(canary, users_tried=30, users_at_risk=9, users_in_failed_call=30)
+    look = look_of(plan, Signals(timedelta(), Arm(), Arm()), structs.replace(storm, canary=many))
+    assert machine.looked(machine.begin(plan), look).phase == "rolled-back"

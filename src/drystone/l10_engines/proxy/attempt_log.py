@@ -56,6 +56,7 @@ _FIELDS = {
     "second": f"%CEL(request.headers[{_TOLD}['second']]):128%",
     "visitor": rf"%CEL({_TOLD}['by'] == 'visitor' ? re.extract(request.headers['cookie'], {_COOKIE}, r'\1') : ''):64%",
     "request_id": "%REQ(X-REQUEST-ID):64%",
+    "trace": "%REQ(TRACEPARENT):64%",
     "method": "%REQ(:METHOD):16%",
     "path": "%PATH(NQ:ORIG_OR_PATH):200%",  # no query: that is where people put tokens
     "status": "%RESPONSE_CODE%",

@@ -19,6 +19,7 @@ MOST_AT_ONCE = 8 << 20
 _MOST_KEPT = 2
 """So many places are kept of files that are not there."""
 
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _PORT = re.compile(r":([0-9]{1,5})$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
@@ -31,6 +32,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         port: Of the instance.
         by: Who was told apart when it was written down.
         who: The user, tenant or visitor that it came from; None where that is not known.
+        requests: The trace and the id by which calls that are made for it may be known.
         is_bad: Whether it got an answer of 500 or above, or none.
         method: Of the request.
         path: Without its query.
@@ -49,6 +51,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     flags: str
     took: int
+    requests: tuple[str, ...] = ()
 
     def told(self) -> str:
         """Say what came of it, without who asked."""
@@ -66,6 +69,7 @@ class _Line(msgspec.Struct, frozen=True):
     second: str | None = None
     visitor: str | None = None
     request_id: str | None = None
+    trace: str | None = None
     method: str | None = None
     path: str | None = None
     status: int | None = None
@@ -101,7 +105,14 @@ def read(line: bytes, service: str) -> Attempt | None:
         status=status,
         flags=flags,
         took=max(0, said.duration_ms or 0),
+        requests=tuple(filter(None, (trace_id(said.trace), said.request_id))),
     )
+
+
+def trace_id(said: str | None) -> str | None:
+    """Return the trace that a ``traceparent`` names (W3C Trace Context section 3.2.2); None where it names none."""
+    found = _TRACE.fullmatch(said or "")
+    return found[1] if found else None
 
 
 def _who(said: _Line) -> str | None:

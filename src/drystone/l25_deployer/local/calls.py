@@ -5,6 +5,9 @@ that carry the same trace or the same id of a request, one counts. Where a relea
 release that is tried one call in a second to the same service counts, while of the one that serves all do. That can only take evidence
 away, and a service that is dead for one release alone is still found within seconds. What does not count is left out of the
 calls altogether, so that what is compared is how many of those that count failed.
+
+Where users are told apart, a user counts once, with the first failed call that is made for one of that user's requests. Whose a call is, its
+request tells, which is known by the same trace or id. Calls that carry neither on are nobody's.
 """
 
 from __future__ import annotations
@@ -13,16 +16,18 @@ import hashlib
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
+
+from drystone.l25_deployer.local.attempts import trace_id
 
 MOST = 10_000
 """So many requests, and moments, of each release are remembered by which calls were counted."""
 
 Side = Literal["stable", "canary"]
+_T = TypeVar("_T")
 
-_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _GIVEN_UP = "DC"
 _FLAGS = {
@@ -102,14 +107,13 @@ def read(line: bytes, issuer: str) -> FailedCall | None:
         return None
     if said.caller != issuer or said.time.tzinfo is None or not said.slot.isdecimal():
         return None
-    trace = _TRACE.fullmatch(said.trace or "")
     status = said.status or 0
     is_grpc = status == 200 and said.grpc not in {None, "", "-", "OK"}
     return FailedCall(
         at=said.time,
         slot=int(said.slot),
         callee=said.callee,
-        request=trace[1] if trace else said.request_id or "",
+        request=trace_id(said.trace) or said.request_id or "",
         method=said.method or "-",
         path=said.path or "-",
         status=status,
@@ -124,11 +128,13 @@ class CallSums(msgspec.Struct):
 
     Attributes:
         failed: Calls that failed and count.
+        users: Users whose first failed call was here.
         requests: Digests of the requests for which one was counted, the oldest first.
         moments: Digests of services and seconds, likewise; of the release that is tried alone.
     """
 
     failed: int = 0
+    users: int = 0
     requests: dict[int, None] = {}
     moments: dict[int, None] = {}
 
@@ -139,10 +145,14 @@ class Calls(msgspec.Struct):
     Attributes:
         stable: Of the release that serves.
         canary: Of the one that is tried.
+        nobodys: On which side calls failed of which nobody knows yet for whose request, by digest of that.
+        had: Digests of the users who had a failed call.
     """
 
     stable: CallSums = msgspec.field(default_factory=CallSums)
     canary: CallSums = msgspec.field(default_factory=CallSums)
+    nobodys: dict[int, Side] = {}
+    had: dict[int, None] = {}
 
     def count(self, calls: Iterable[tuple[Side, FailedCall]]) -> None:
         """Count calls that failed."""
@@ -155,14 +165,52 @@ class Calls(msgspec.Struct):
                 continue
             sums.failed += 1
 
+    def count_users(self, calls: Iterable[tuple[Side, FailedCall]], askers: Askers) -> None:
+        """Count users who had a failed call, also of earlier calls, by the requests that are known by now."""
+        for side, one in calls:
+            if one.request and (digest := _digest(one.request)) not in self.nobodys:
+                _remember(self.nobodys, digest, side)
+        for request in [one for one in self.nobodys if one in askers.who]:
+            side, who = self.nobodys.pop(request), askers.who[request]
+            if who not in self.had:
+                _remember(self.had, who, None)
+                (self.stable if side == "stable" else self.canary).users += 1
+
+    def without_users(self) -> Calls:
+        """Return what is known apart from users, where others are to be told apart from now on."""
+        return Calls(
+            stable=msgspec.structs.replace(self.stable, users=0),
+            canary=msgspec.structs.replace(self.canary, users=0),
+        )
+
+
+class Askers:
+    """Whose requests came lately, by digests of both."""
+
+    def __init__(self) -> None:
+        self.who: dict[int, int] = {}
+
+    def note(self, requests: Iterable[str], who: int) -> None:
+        """Take note of whose a request is, by all that it may be known by."""
+        for one in requests:
+            _remember(self.who, _digest(one), who)
+
 
 def _is_new(known: dict[int, None], what: str) -> bool:
     """Remember something; tell whether it was not known."""
-    named = what.encode("utf-8", "surrogatepass")
-    digest = int.from_bytes(hashlib.blake2b(named, digest_size=6).digest(), "big")
+    digest = _digest(what)
     if digest in known:
         return False
-    known[digest] = None
+    _remember(known, digest, None)
+    return True
+
+
+def _remember(known: dict[int, _T], digest: int, what: _T) -> None:
+    known[digest] = what
     while len(known) > MOST:
         del known[next(iter(known))]
-    return True
+
+
+def _digest(what: str) -> int:
+    named = what.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(named, digest_size=6).digest(), "big")

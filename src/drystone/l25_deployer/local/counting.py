@@ -16,7 +16,7 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.proxy.edge_clusters import canary_name
 from drystone.l10_engines.runtimes.logs import LogFile
 from drystone.l10_engines.runtimes.port import LOG_NAME
-from drystone.l25_deployer.held_words import Signals
+from drystone.l25_deployer.held_words import Arm, Signals
 from drystone.l25_deployer.local.instances import State
 from drystone.l25_deployer.local.tally import BOUNDS, Reading, Tally
 from drystone.l25_deployer.local.witness import Seen, Witness, without_secrets
@@ -38,6 +38,12 @@ CALLS = "dependency-errors"
 
 NO_SIDECAR = "nothing stands between services here that could count their calls"
 NO_DEPENDENCIES = "there is nothing to measure: neither release declares a service that it calls"
+NOBODYS = (
+    "calls that failed carry neither the trace nor the id of the request on that they are made for, so that nobody knows whose they are: pass"
+    " x-request-id on"
+)
+LEAST_FAILED = 5
+"""So many failed calls of which none is anybody's, and it is said."""
 ONE_ADDRESS = (
     "both releases find their dependencies at the same addresses, since this one was brought up by an older platform: withdraw it,"
     " and deploy it again"
@@ -106,7 +112,9 @@ class Counting:
             stable = witness.with_calls(held, "stable", stable)
             canary = witness.with_users(held, "canary", tally.canary)
             canary = witness.with_calls(held, "canary", canary)
-        unknown = {CALLS: why} if (why := self._unmeasured()) else {}
+        unknown = (
+            {CALLS: why} if (why := self._unmeasured() or _nobodys(held, stable, canary)) else {}
+        )
         return Signals(max(0.0, at), stable, canary, BOUNDS, tally.events, unknown, held.by)
 
     def _unmeasured(self) -> str | None:
@@ -215,6 +223,13 @@ class Counting:
                         if is_canary and line.text.strip():
                             self._said.append(without_secrets(line.text))
         return {one.id: self._errors.get(one.id, 0) for one in release.instances}
+
+
+def _nobodys(held: Canary, stable: Arm, canary: Arm) -> str | None:
+    """Say that failed calls are known, but not of whom, where that is asked."""
+    failed = stable.failed_calls + canary.failed_calls
+    known = stable.users_in_failed_call + canary.users_in_failed_call
+    return NOBODYS if held.by != "request" and failed >= LEAST_FAILED and not known else None
 
 
 def _seen(release: ReleaseRecord | None, *, is_apart: bool) -> Seen:

@@ -18,7 +18,7 @@ import msgspec
 from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.local import calls
 from drystone.l25_deployer.local.attempts import Attempt, AttemptLog, read
-from drystone.l25_deployer.local.calls import FailedCall
+from drystone.l25_deployer.local.calls import Askers, FailedCall
 from drystone.l25_deployer.local.users import Side, Sums, Users
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Witness:
         self._kept = kept
         self._log = AttemptLog(kept.machine.edge.attempts)
         self._users: Users | None = None
+        self._askers = Askers()
         self._read_from: dict[str, int] | None = None
         """From where the log was read the last time."""
 
@@ -88,6 +89,7 @@ class Witness:
         if users.by != "request":
             apart = [(side, one) for side, one in found if one.by == users.by]
             await asyncio.to_thread(users.count, apart)
+            await asyncio.to_thread(self._count_callers, users, apart, called)
         users.places = places
         with suppress(OSError):  # on a full disk it is kept in memory
             await asyncio.to_thread(self._kept.documents.save_users, self._kept.record, users)
@@ -103,8 +105,13 @@ class Witness:
         users = self._users
         if users is None or (users.key, users.since) != (held.key, held.since):
             return arm
-        failed = (users.calls.stable if side == "stable" else users.calls.canary).failed
-        return msgspec.structs.replace(arm, calls=arm.calls + failed, failed_calls=failed)
+        sums = users.calls.stable if side == "stable" else users.calls.canary
+        return msgspec.structs.replace(
+            arm,
+            calls=arm.calls + sums.failed,
+            failed_calls=sums.failed,
+            users_in_failed_call=sums.users,
+        )
 
     def with_users(self, held: Canary, side: Side, arm: Arm) -> Arm:
         """Return what an arm did, with its users where they are told apart; then answers are timed by users, too."""
@@ -126,6 +133,7 @@ class Witness:
     def forget(self) -> None:
         """Forget everything of a rollout that is over."""
         self._users = self._read_from = None
+        self._askers = Askers()
 
     def _begun(self, held: Canary) -> Users:
         users = self._users or self._kept.documents.users(self._kept.record)
@@ -136,7 +144,7 @@ class Witness:
         places = self._read_from
         if users is not None and (users.key, users.since) == (held.key, held.since):
             places = places or users.places
-            begun.calls = users.calls
+            begun.calls = users.calls.without_users()
         begun.places = self._log.end() if places is None else places
         return begun
 
@@ -149,6 +157,18 @@ class Witness:
             if one is not None and one.port in stable.ports | canary.ports:
                 found.append(("canary" if one.port in canary.ports else "stable", one))
         return found
+
+    def _count_callers(
+        self,
+        users: Users,
+        apart: Sequence[tuple[Side, Attempt]],
+        called: Sequence[tuple[Side, FailedCall]],
+    ) -> None:
+        for _, one in apart:
+            who = users.digest(one.who or next(iter(one.requests), ""))
+            if not who % (1 << users.halved):
+                self._askers.note(one.requests, who)
+        users.calls.count_users(called, self._askers)
 
     def _called(
         self, lines: Sequence[bytes], stable: Seen, canary: Seen

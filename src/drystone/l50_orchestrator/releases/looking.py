@@ -3,8 +3,8 @@
 A target counts from the rollout's beginning; a look has what came since the one before. Errors count once for each user where the
 plan says so and the target tells users apart; then errors would part as those users do who had met none, if both releases were
 equally good. Lines of logs name nobody, so that one user can write as many as there are: where users count they do not.
-Nor do calls that a release makes itself. They are held against how many calls each release makes, and not against requests: a release may
-call without being asked, as often at a share of nothing as at a half. Where the old release calls nobody, each of its requests stands for a
+Of calls that a release makes itself, a user's first one that fails counts then, as far as the target knows whose they are. Where requests count, calls are held against
+calls: a release may call without being asked, as often at a share of nothing as at a half. Where the old release calls nobody, each of its requests stands for a
 call that went well.
 Restarts are held against time, which passes for both sides alike, whatever their share of the traffic.
 """
@@ -25,7 +25,6 @@ from drystone.l50_orchestrator.rollout.plan import (
 from drystone.l50_orchestrator.target import Arm, Signals
 
 NAMELESS = "lines of logs name nobody, and errors are counted by {}"
-CALLS_NAMELESS = "calls to other services name nobody, and errors are counted by {}"
 
 NOTHING = Signals(timedelta(), Arm(), Arm())
 
@@ -45,12 +44,10 @@ def look_of(plan: Plan, before: Signals, now: Signals) -> Look:
     unmeasured = {one: why for one, why in now.unmeasured.items() if one in watched}
     if by_user and LOG_ERRORS in watched:
         unmeasured[LOG_ERRORS] = NAMELESS.format(plan.watch.by)
-    if by_user and DEPENDENCY_ERRORS in watched:
-        unmeasured.setdefault(DEPENDENCY_ERRORS, CALLS_NAMELESS.format(plan.watch.by))
     counts = {}
+    at_risk = _at_risk(now.canary, now.stable)
     if ERRORS in watched and by_user:
-        share = _at_risk(now.canary, now.stable)
-        counts[ERRORS] = Counted(_users(canary), _users(stable), share)
+        counts[ERRORS] = Counted(_users(canary), _users(stable), at_risk)
     elif ERRORS in watched:
         counts[ERRORS] = Counted(_part(canary, canary.errors), _part(stable, stable.errors))
     if "restarts" in watched:
@@ -62,7 +59,9 @@ def look_of(plan: Plan, before: Signals, now: Signals) -> Look:
         counts[LOG_ERRORS] = Counted(
             _part(canary, canary.log_errors), _part(stable, stable.log_errors)
         )
-    if DEPENDENCY_ERRORS in watched and DEPENDENCY_ERRORS not in unmeasured:
+    if DEPENDENCY_ERRORS in watched and DEPENDENCY_ERRORS not in unmeasured and by_user:
+        counts[DEPENDENCY_ERRORS] = Counted(_callers(canary), _callers(stable), at_risk)
+    elif DEPENDENCY_ERRORS in watched and DEPENDENCY_ERRORS not in unmeasured:
         beside = _calls(stable) if now.stable.calls else looks.Arm(stable.requests)
         counts[DEPENDENCY_ERRORS] = Counted(_calls(canary), beside)
     return Look(
@@ -93,6 +92,7 @@ def _since(before: Arm, now: Arm) -> Arm:
         log_errors=max(0, now.log_errors - before.log_errors),
         calls=max(0, now.calls - before.calls),
         dependency_errors=max(0, now.dependency_errors - before.dependency_errors),
+        users_in_failed_call=max(0, now.users_in_failed_call - before.users_in_failed_call),
         users=max(0, now.users - before.users),
         users_in_error=max(0, now.users_in_error - before.users_in_error),
         users_tried=max(0, now.users_tried - before.users_tried),
@@ -102,6 +102,10 @@ def _since(before: Arm, now: Arm) -> Arm:
 
 def _calls(arm: Arm) -> looks.Arm:
     return looks.Arm(max(arm.calls, arm.dependency_errors), arm.dependency_errors)
+
+
+def _callers(arm: Arm) -> looks.Arm:
+    return looks.Arm(max(arm.users_tried, arm.users_in_failed_call), arm.users_in_failed_call)
 
 
 def _users(arm: Arm) -> looks.Arm:

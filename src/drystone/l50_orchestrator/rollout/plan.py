@@ -28,6 +28,9 @@ ALWAYS = (ERRORS, SLOW, "restarts", LOG_ERRORS)
 BY_REQUESTS = frozenset({ERRORS, LOG_ERRORS})
 """What is parted as requests are. Calls are not: a release makes some of them without any request."""
 
+BY_USER = frozenset({ERRORS, DEPENDENCY_ERRORS})
+"""Where users, tenants or visitors are told apart, each counts once in these."""
+
 MOST_STEPS = 100
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from drystone.l50_orchestrator.rollout.crossing import Crossing
-from drystone.l50_orchestrator.rollout.plan import ERRORS, SLOW, Plan, Watch
+from drystone.l50_orchestrator.rollout.plan import BY_USER, ERRORS, SLOW, Plan, Watch
 from drystone.l50_orchestrator.rollout.standing import Finding, Standing
 
 MOST_SHOWN = math.log(1e9)
@@ -61,12 +61,12 @@ def good(standing: Standing, finding: Finding, watch: Watch) -> str:
 
 
 def counts(standing: Standing, metric: str, by: str = "request") -> str:
-    """Say what was counted of a metric; of errors, whether each user, tenant or visitor counted once."""
+    """Say what was counted of a metric; of errors and of failed calls, whether each user, tenant or visitor counted once."""
     if metric not in standing.counted:
         return f"no {metric} counted"
     one = standing.counted[metric]
     name = "slow answers (over the 90th percentile)" if metric == SLOW else metric
-    name = f"{metric} by {by}" if metric == ERRORS and by != "request" else name
+    name = f"{metric} by {by}" if metric in BY_USER and by != "request" else name
     return (
         f"{name}: {one.canary.bad:,} of {one.canary.n:,} on the canary, "
         f"{one.stable.bad:,} of {one.stable.n:,} on the stable release"

@@ -237,6 +237,7 @@ def _arm(arm: held_words.Arm) -> Arm:
         log_errors=arm.log_errors,
         calls=arm.calls,
         dependency_errors=min(arm.failed_calls, arm.calls),
+        users_in_failed_call=arm.users_in_failed_call,
         users=arm.users,
         users_in_error=arm.users_in_error,
         users_tried=arm.users_tried,

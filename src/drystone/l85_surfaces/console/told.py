@@ -29,6 +29,9 @@ from drystone.l85_surfaces.console.views import (
 )
 
 ENDED = frozenset({"served", "failed", "refused", "aborted", "rolled-back"})
+BY_USER = frozenset({"errors", "dependency-errors"})
+"""Where users are told apart, each counts once in these."""
+
 MOST_FIELDS = 5
 _STEERED: dict[str, tuple[Verb, ...]] = {
     "rising": ("promote", "pause", "abort"),
@@ -127,7 +130,7 @@ def curve(one: RolloutView) -> Curve:
 
 def _counted(metric: str, by: str) -> str:
     """Say of what a metric was counted, where that is not requests."""
-    return f"{metric} by {by}" if metric == "errors" and by != "request" else metric
+    return f"{metric} by {by}" if metric in BY_USER and by != "request" else metric
 
 
 def steps(happened: Sequence[Happened]) -> list[Step]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
         RolloutView,
     )
 
+BY_USER = frozenset({"errors", "dependency-errors"})
+"""Where users are told apart, each counts once in these."""
+
 STATES = {
     "served": Style.GOOD,
     "failed": Style.BAD,
@@ -108,7 +111,9 @@ def _rollout(view: RolloutView, paint: Paint) -> Iterator[str]:
     if view.counted:
         counts = [
             (
-                metric if view.by == "request" or metric != "errors" else f"errors, by {view.by}",
+                metric
+                if view.by == "request" or metric not in BY_USER
+                else f"{metric}, by {view.by}",
                 f"{bad} of {n}",
                 f"{old_bad} of {old_n}",
             )
