@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from drystone.l25_deployer.jobs import batch_protocol
 from drystone.l25_deployer.jobs.service import Jobs
 from drystone.l25_deployer.jobs.store import RunStore
+from drystone.l25_deployer.local.functions.bookmarks import Bookmarks
 from drystone.l25_deployer.local.functions.receiving import Receiving
 from drystone.l25_deployer.local.functions.service import Functions
 from drystone.l25_deployer.local.functions.triggers import Triggers
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SOCKET = "functions.sock"
 """Where the stand-in for AWS hands over what the agent runs."""
+
+BOOKMARKS = "functions"
+"""Folder of the home that holds how far functions have come with what calls them."""
 
 RUNS = "jobs"
 """Folder of the home that holds how runs of jobs stand."""
@@ -36,10 +40,11 @@ class Computing:
     """
 
     def __init__(self, home: Home, services: Services, aws: AwsEngine, log: Log) -> None:
-        self.functions = Functions(services, aws, home.socket)
+        bookmarks = Bookmarks(home.path / BOOKMARKS)
+        self.functions = Functions(services, aws, home.socket, bookmarks)
         self.jobs = Jobs(services, RunStore(home.path / RUNS))
         self.jobs.load()
-        self._triggers = Triggers(services, self.functions, aws, log)
+        self._triggers = Triggers(services, self.functions, aws, bookmarks=bookmarks, log=log)
         answer = partial(batch_protocol.answer, self.jobs)
         self._receiving = Receiving(home.socket(SOCKET), self.functions, answer)
 

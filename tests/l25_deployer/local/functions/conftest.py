@@ -32,6 +32,9 @@ resources:
   wild: {type: function, runtime: python, handler: lib.wild.run, artifact: code, timeout: 1s, memory: 64Mi, concurrency: 1, protect: false}
   lost: {type: function, runtime: python, handler: app.nothing, protect: false}
   eat: {type: function, runtime: python, handler: app.eat, timeout: 1s, on: {jobs: {queue: jobs, batch: 3}}, protect: false}
+  follow: {type: function, runtime: python, handler: app.follow, timeout: 5s, on: {clicks: {stream: clicks, batch: 2}}, protect: false}
+  tick: {type: function, runtime: python, handler: app.tick, timeout: 5s, on: {often: {every: 1s}}, protect: false}
+  clicks: {type: stream, shards: 2, protect: false}
   jobs: {type: queue, visibility: 2s, attempts: 2, protect: false}
 """
 
@@ -43,6 +46,20 @@ def greet(event, context):
             "release": os.environ["DRYSTONE_RELEASE"], "id": context.aws_request_id, "left": context.get_remaining_time_in_millis()}
 def note(event, context):
     return event
+def tick(event, context):
+    with open(os.environ["EATEN"] + "-ticks", "a") as file:
+        file.write(event["time"] + "\\n")
+def follow(event, context):
+    import base64
+    told = pathlib.Path(os.environ["EATEN"] + "-clicks")
+    for record in event["Records"]:
+        text = base64.b64decode(record["kinesis"]["data"]).decode()
+        with told.open("a") as file:
+            file.write(record["eventID"].partition(":")[0] + " " + text + "\\n")
+        if text == "twice" and told.read_text().count(text) == 1:
+            return {"batchItemFailures": [{"itemIdentifier": record["kinesis"]["sequenceNumber"]}]}
+        if text == "thrice" and told.read_text().count(text) < 3:
+            raise ValueError(text)
 def eat(event, context):
     bad = []
     with open(os.environ["EATEN"], "a") as file:
@@ -86,6 +103,14 @@ class Works:
 
     def eaten_lines(self) -> list[str]:
         return self.eaten.read_text().splitlines() if self.eaten.exists() else []
+
+    def beside(self, name: str) -> list[str]:
+        path = self.eaten.with_name(f"eaten-{name}")
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def streams(self) -> Any:
+        return client(self.access, "kinesis")
 
     def url(self, function: str) -> str:
         return self.values["resources", function, "url"]

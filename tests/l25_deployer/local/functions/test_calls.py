@@ -92,7 +92,14 @@ async def test_two_calls_of_one_function_run_in_two_processes(works: Works) -> N
 
 async def test_functions_are_listed_and_told(works: Works) -> None:
     listed = await asked(works.functions.list_functions)
-    assert [one["FunctionName"] for one in listed["Functions"]] == ["eat", "greet", "lost", "wild"]
+    assert [one["FunctionName"] for one in listed["Functions"]] == [
+        "eat",
+        "follow",
+        "greet",
+        "lost",
+        "tick",
+        "wild",
+    ]
     told = (await asked(works.functions.get_function, FunctionName="wild"))["Configuration"]
     assert (told["Timeout"], told["MemorySize"], told["Handler"]) == (1, 64, "lib.wild.run")
     arn = told["FunctionArn"]
@@ -179,3 +186,36 @@ async def test_a_url_is_answered_to_whoever_has_it_alone(works: Works) -> None:
         assert b"no function has this URL" in body
     status, _, body = await http("GET", works.url("lost"))
     assert (status, body) == (502, b"Internal Server Error")
+
+
+async def test_records_of_a_stream_come_in_order_and_again_until_they_are_finished(
+    works: Works,
+) -> None:
+    for key, texts in (("a", ("1", "twice", "2", "3")), ("b", ("4", "thrice", "5"))):
+        for text in texts:
+            await asked(
+                works.streams.put_record, StreamName="clicks", PartitionKey=key, Data=text.encode()
+            )
+    await until(
+        lambda: {"3", "5"} <= {line.split()[1] for line in works.beside("clicks")},
+        "the last records",
+        within=30,
+    )
+    lines = works.beside("clicks")
+    texts = [line.split()[1] for line in lines]
+    assert [texts.count(text) for text in ("1", "twice", "2", "3", "thrice", "5")] == [
+        1,
+        2,
+        1,
+        1,
+        3,
+        1,
+    ]
+    firsts = list(dict.fromkeys(texts))
+    for said in ("1 twice 2 3", "4 thrice 5"):
+        assert [text for text in firsts if text in said.split()] == said.split()
+
+
+async def test_a_function_is_called_by_the_clock(works: Works) -> None:
+    await until(lambda: len(works.beside("ticks")) >= 2, "two ticks", within=30)
+    assert len(set(works.beside("ticks"))) == len(works.beside("ticks"))

@@ -75,7 +75,7 @@ class QueueTrigger:
         self._working: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Follow the queue until cancelled; what is worked on then is finished by :meth:`finish`."""
+        """Follow the queue until cancelled; what is worked on then goes on."""
         while True:
             self.wake.clear()
             try:
@@ -93,10 +93,6 @@ class QueueTrigger:
                     )
                 finally:
                     waking.cancel()
-
-    async def finish(self) -> None:
-        """Wait for what is worked on."""
-        await asyncio.gather(*self._working, return_exceptions=True)
 
     @property
     def _is_full(self) -> bool:

@@ -36,6 +36,7 @@ from drystone.l25_deployer.local.functions.worker import (
 
 if TYPE_CHECKING:
     from drystone.l10_engines.aws.server import AwsEngine
+    from drystone.l25_deployer.local.functions.bookmarks import Bookmarks
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.records import ReleaseRecord
     from drystone.l25_deployer.local.services import Services
@@ -82,6 +83,7 @@ class Functions:
         services: What is deployed.
         aws: Holds the queues in which calls wait.
         socket: Gives the path of a socket that has a name; see :meth:`~drystone.l00_kernel.home.Home.socket`.
+        bookmarks: Where it is kept how far they have come with streams.
         idle: How long a process is kept warm.
     """
 
@@ -90,12 +92,14 @@ class Functions:
         services: Services,
         aws: AwsEngine,
         socket: Callable[[str], Path],
+        bookmarks: Bookmarks,
         *,
         idle: timedelta = IDLE,
     ) -> None:
         self._services = services
         self._aws = aws
         self._socket = socket
+        self._bookmarks = bookmarks
         self._idle = idle
         self._pools: dict[tuple[str, str, str, int], Pool] = {}
         self._sockets = 0
@@ -135,6 +139,11 @@ class Functions:
             await asyncio.sleep(_LOOK_S)  # a call takes as long as its function may
             for pool in pools:
                 await pool.cool(timedelta(0))
+
+    async def forget(self, environment: str, service: str, name: str) -> None:
+        """End the processes of a function that goes, and forget how far it has come."""
+        await self.end(environment, service, name)
+        await asyncio.to_thread(self._bookmarks.forget, f"{environment}.{service}", name)
 
     def pools(self, environment: str, service: str) -> list[Pool]:
         """Return the processes of a service, by function and release."""

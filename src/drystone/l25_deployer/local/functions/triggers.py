@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 import msgspec
 
@@ -11,7 +12,9 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.aws.declarations import Function as DeclaredFunction
 from drystone.l10_engines.aws.declaring import calls_name, calls_of
 from drystone.l10_engines.aws.orders import Seen
+from drystone.l25_deployer.local.functions.clock_trigger import ClockTrigger, Ticking
 from drystone.l25_deployer.local.functions.queue_trigger import Queued, QueueTrigger
+from drystone.l25_deployer.local.functions.stream_trigger import Streamed, StreamTrigger
 from drystone.l25_deployer.stacks import provided
 
 if TYPE_CHECKING:
@@ -19,8 +22,12 @@ if TYPE_CHECKING:
 
     from drystone.l00_kernel.ports import Log
     from drystone.l10_engines.aws.server import AwsEngine
+    from drystone.l25_deployer.local.functions.bookmarks import Bookmarks
     from drystone.l25_deployer.local.functions.service import Called, Functions
+    from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.services import Services
+
+_Following: TypeAlias = QueueTrigger | StreamTrigger | ClockTrigger
 
 _EVERY_S = 1.0
 _AGAIN_AFTER_S = 1.0
@@ -32,7 +39,7 @@ class _Key(msgspec.Struct, frozen=True):
     environment: str
     service: str
     function: str
-    queued: Queued
+    by: Queued | Streamed | Ticking
 
     @property
     def owner(self) -> str:
@@ -40,21 +47,31 @@ class _Key(msgspec.Struct, frozen=True):
 
 
 class Triggers:
-    """Follows queues for the functions of all services of a home.
+    """Follows queues, streams and the clock for the functions of all services of a home.
 
     Args:
         services: What is deployed.
         functions: Calls them.
-        aws: Holds the queues.
+        aws: Holds the queues and streams.
+        bookmarks: Where it is kept how far functions have come.
         log: Where to report.
     """
 
-    def __init__(self, services: Services, functions: Functions, aws: AwsEngine, log: Log) -> None:
+    def __init__(
+        self,
+        services: Services,
+        functions: Functions,
+        aws: AwsEngine,
+        *,
+        bookmarks: Bookmarks,
+        log: Log,
+    ) -> None:
+        self._bookmarks = bookmarks
         self._services = services
         self._functions = functions
         self._aws = aws
         self._log = log
-        self._followed: dict[_Key, tuple[QueueTrigger, asyncio.Task[None]]] = {}
+        self._followed: dict[_Key, tuple[_Following, asyncio.Task[None]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
@@ -86,14 +103,36 @@ class Triggers:
         for key in self._followed.keys() - wanted:
             self._followed.pop(key)[1].cancel()
         for key in wanted - self._followed.keys():
-            trigger = QueueTrigger(
-                self._functions,
-                self._aws,
-                lambda key=key: self._find(key),  # type: ignore[misc]  # of each turn
-                key.queued,
-                self._log,
-            )
-            self._followed[key] = trigger, asyncio.create_task(trigger.run(), name="queue trigger")
+            trigger = self._follow(key)
+            self._followed[key] = trigger, asyncio.create_task(trigger.run(), name="trigger")
+
+    def _follow(self, key: _Key) -> _Following:
+        find = partial(self._find, key)
+        clock = self._services.machine.clock
+        match key.by:
+            case Queued():
+                return QueueTrigger(self._functions, self._aws, find, key.by, self._log)
+            case Streamed():
+                return StreamTrigger(
+                    self._functions,
+                    self._aws,
+                    find,
+                    key.by,
+                    bookmarks=self._bookmarks,
+                    clock=clock,
+                    log=self._log,
+                )
+            case Ticking():
+                return ClockTrigger(
+                    self._functions,
+                    find,
+                    key.by,
+                    bookmarks=self._bookmarks,
+                    clock=clock,
+                    log=self._log,
+                )
+            case _:
+                assert_never(key.by)
 
     def _wanted(self) -> Iterator[_Key]:
         if self._aws.status().pid is None:
@@ -106,12 +145,10 @@ class Triggers:
                 visibility = calls_of(declared).visibility
                 queued = Queued(calls_name(called.name), 1, False, visibility, is_calls=True)
                 yield _Key(*kept.record.key, called.name, queued)
-                for trigger in called.function.on.values():
-                    queue = kept.record.eternal.get(trigger.queue or "")
-                    if trigger.queue and isinstance(queue, provided.Queue):
-                        name = f"{trigger.queue}.fifo" if queue.fifo else trigger.queue
-                        queued = Queued(name, trigger.batch, queue.fifo, queue.visibility)
-                        yield _Key(*kept.record.key, called.name, queued)
+                for name, trigger in called.function.on.items():
+                    by = _by(kept, name, trigger)
+                    if by is not None:
+                        yield _Key(*kept.record.key, called.name, by)
 
     def _find(self, key: _Key) -> Called | None:
         every = self._functions.all(key.environment, key.service)
@@ -133,3 +170,18 @@ class Triggers:
             for key, (trigger, _) in self._followed.items():
                 if added.owners is None or key.owner in added.owners:
                     trigger.wake.set()
+
+
+def _by(
+    kept: KeptService, name: str, trigger: provided.Trigger
+) -> Queued | Streamed | Ticking | None:
+    """Return what calls a function; None while that is not there."""
+    if trigger.every is not None:
+        return Ticking(name, trigger.every)
+    source = kept.record.eternal.get(trigger.queue or trigger.stream or "")
+    if isinstance(source, provided.Queue) and trigger.queue:
+        called = f"{trigger.queue}.fifo" if source.fifo else trigger.queue
+        return Queued(called, trigger.batch, source.fifo, source.visibility)
+    if isinstance(source, provided.Stream) and trigger.stream:
+        return Streamed(name, trigger.stream, trigger.batch, trigger.begin)
+    return None

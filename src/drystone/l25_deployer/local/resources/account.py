@@ -182,7 +182,7 @@ class FunctionResources(AccountResources):
 
     @override
     async def remove(self, owner: Owner, wanted: provided.Account) -> None:
-        await self._functions().end(owner.environment, owner.service, owner.resource)
+        await self._functions().forget(owner.environment, owner.service, owner.resource)
         await super().remove(owner, wanted)
 
     @override

@@ -49,8 +49,8 @@ FUNCTION = ResourceType(
         **dict.fromkeys(
             ("runtime", "handler", "artifact", "timeout", "memory", "concurrency"), NOW
         ),
-        **dict.fromkeys(("on", "on.*", "on.*.queue", "on.*.batch"), NOW),
-        **dict.fromkeys(("on.*.stream", "on.*.every", "on.*.begin"), "nobody follows it yet"),
+        **dict.fromkeys(("on", "on.*", "on.*.queue", "on.*.stream", "on.*.every"), NOW),
+        **dict.fromkeys(("on.*.batch", "on.*.begin"), NOW),
     },
 )
 
