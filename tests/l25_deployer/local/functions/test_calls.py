@@ -191,8 +191,8 @@ async def test_a_url_is_answered_to_whoever_has_it_alone(works: Works) -> None:
 async def test_records_of_a_stream_come_in_order_and_again_until_they_are_finished(
     works: Works,
 ) -> None:
-    for key, texts in (("a", ("1", "twice", "2", "3")), ("b", ("4", "thrice", "5"))):
-        for text in texts:
+    for key, sent in (("a", ("1", "twice", "2", "3")), ("b", ("4", "thrice", "5"))):
+        for text in sent:
             await asked(
                 works.streams.put_record, StreamName="clicks", PartitionKey=key, Data=text.encode()
             )
