@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 import uvicorn
+from typing_extensions import override
 
 from drystone.l00_kernel.clock import SystemClock
 from drystone.l00_kernel.context import Caller, Context
@@ -26,6 +27,9 @@ from drystone.l10_engines.postgres.database import Database
 from drystone.l10_engines.postgres.schemas import provision
 from drystone.l10_engines.postgres.server import Postgres
 from drystone.l25_deployer.api import Source
+from drystone.l35_mesh.signin import compact
+from drystone.l35_mesh.signin.records import folder_of
+from drystone.l35_mesh.signin.signing_keys import SigningKeys
 from drystone.l50_orchestrator.access.api import AccessApi
 from drystone.l50_orchestrator.access.views import TokenMade, TokenSaid
 from drystone.l50_orchestrator.audit import store as audit_store
@@ -34,6 +38,7 @@ from drystone.l50_orchestrator.operating.api import EnteringApi, WatchingApi
 from drystone.l50_orchestrator.ports import Action
 from drystone.l50_orchestrator.registry.api import RegistryApi, ServiceSaid
 from drystone.l50_orchestrator.releases.api import Happened, ReleasesApi
+from drystone.l50_orchestrator.running.api import AUDIENCE
 from drystone.l50_orchestrator.sources.api import SourceFile, SourcesApi
 from drystone.l50_orchestrator.sources.packing import sent
 from drystone.l85_surfaces.console import house
@@ -46,10 +51,19 @@ from l50_orchestrator.operating.hands import Eyes, Hands, Runner, Shelf
 from l85_surfaces.cli.small_platform import Deployed
 
 OWNER = Context(Caller("anybody"))
+SIGN_IN = "http://signin.localhost:1"
 TEXT = "schema: 1\nservice: {}\nowner: bakery\nprocess: {{command: [./run]}}\n"
 
 
 A = TypeVar("A", bound=Api)
+
+
+class Ahead(SystemClock):
+    """A machine whose clock is an hour ahead of its database's, in every test here."""
+
+    @override
+    def now(self) -> datetime:
+        return super().now() + timedelta(hours=1)
 
 
 class Whole:
@@ -125,8 +139,8 @@ async def _running(engine: Postgres, home: Home) -> AsyncIterator[Whole]:
             orchestrated(
                 home,
                 database,
-                sign_in="http://signin.localhost:1",
-                clock=SystemClock(),
+                sign_in=SIGN_IN,
+                clock=Ahead(),
                 log=NullLog(),
             )
         )
@@ -293,6 +307,22 @@ async def test_nobody_reaches_into_a_service_over_a_network(whole: Whole) -> Non
                 OWNER, environment="dev", service="oven", command=["id"]
             ):
                 pass
+
+
+async def test_who_signs_in_by_the_time_of_the_machine_is_known_whatever_the_database_says(
+    whole: Whole,
+) -> None:
+    keys, now = SigningKeys(folder_of(whole.home)), Ahead().now()
+    keys.settle(now)
+    key = keys.signing(now)
+    times = {"iat": now.timestamp(), "exp": (now + timedelta(minutes=10)).timestamp()}
+    claims = {"iss": SIGN_IN, "aud": AUDIENCE, "sub": "ada", "user": "ada", **times}
+    token = compact.make(claims, kid=key.kid, private=key.private)
+    async with whole.by(token, AccessApi) as far:
+        assert (await far.me(OWNER)).name == "ada"
+    near = connect(AccessApi, uds=whole.near, headers={"authorization": f"Bearer {token}"})
+    async with near as api:
+        assert (await api.me(OWNER)).name == "ada"
 
 
 async def test_a_list_that_leads_outside_is_refused(whole: Whole, tmp_path: Path) -> None:

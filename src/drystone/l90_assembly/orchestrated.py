@@ -118,6 +118,8 @@ async def orchestrated(
         MigrationsDiverged: Another version made its tables.
     """
     async with AsyncExitStack() as stack:
+        # Of the sign-in, whose tokens end by the time of this machine, wherever the database is.
+        signing = clock
         timing = DatabaseClock(database, clock)
         await timing.look()
         clock = timing
@@ -191,7 +193,7 @@ async def orchestrated(
         await prepare_workflows(database)
 
         by_socket = gate.by_socket(getpass.getuser())
-        authenticate = on_behalf(people_first(home, sign_in, clock, by_socket))
+        authenticate = on_behalf(people_first(home, sign_in, signing, by_socket))
         await registry.begin(Actor(getpass.getuser(), "platform"), FIRST_ENVIRONMENTS)
         worker = Worker(database, [releases.carrier.definition], settings=WORKING, log=log)
         working = asyncio.create_task(worker.run(), name="releases")
@@ -208,8 +210,9 @@ async def orchestrated(
         )
         near = (releases, *operated.here, *others)
         app = serve(*near, authenticate=authenticate, clock=clock, log=log)
+        by_token = people_first(home, sign_in, signing, gate.authenticate)
         remote = from_afar(
-            home, parts, others, here=here, gate=gate, sign_in=sign_in, clock=clock, log=log
+            home, parts, others, here=here, authenticate=by_token, clock=clock, log=log
         )
         yield Orchestrated(app, remote, working)
 

@@ -18,15 +18,14 @@ from drystone.l50_orchestrator.remote.guessing import Guesses
 from drystone.l50_orchestrator.remote.releases import RemoteReleases
 from drystone.l50_orchestrator.sources.service import Sources
 from drystone.l50_orchestrator.targets.serving import ServedTarget
-from drystone.l90_assembly.people import people_first
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.clock import Clock
     from drystone.l00_kernel.contract import Api
+    from drystone.l00_kernel.contract.server import Authenticate
     from drystone.l00_kernel.home import Home
     from drystone.l00_kernel.ports import Log
     from drystone.l10_engines.on_demand.serving import App
-    from drystone.l50_orchestrator.access.gate import AccessGate
     from drystone.l50_orchestrator.releases.parts import Parts
     from drystone.l50_orchestrator.target import Target
 
@@ -53,8 +52,7 @@ def from_afar(
     others: Sequence[Api],
     *,
     here: Target,
-    gate: AccessGate,
-    sign_in: str,
+    authenticate: Authenticate,
     clock: Clock,
     log: Log,
 ) -> App:
@@ -65,8 +63,7 @@ def from_afar(
         parts: What releases need of others.
         others: All that the orchestrator serves but its releases.
         here: Where releases of other platforms run, which may be targets of theirs.
-        gate: Knows tokens.
-        sign_in: Address of the home's sign-in.
+        authenticate: Knows tokens, and people by those of the sign-in.
         clock: The time.
         log: Where it reports.
     """
@@ -80,12 +77,12 @@ def from_afar(
         sources=sources,
     )
     served = (RemoteReleases(parts, sources), sources, target, *others)
-    authenticate = Guesses(people_first(home, sign_in, clock, gate.authenticate), clock)
-    app = serve(*served, authenticate=authenticate, clock=clock, log=log, body_time=BODY_TIME)
+    guesses = Guesses(authenticate, clock)
+    app = serve(*served, authenticate=guesses, clock=clock, log=log, body_time=BODY_TIME)
 
     def description() -> bytes:
         contracts = [contract for one in served for contract in contracts_of(type(one))]
         document = openapi(*contracts, title="Drystone orchestrator", version=drystone.__version__)
         return msgspec.json.encode(document)
 
-    return Door(app, authenticate=authenticate, description=description)
+    return Door(app, authenticate=guesses, description=description)
