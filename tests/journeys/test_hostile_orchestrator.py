@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 import yaml
+from psycopg import sql
 
 from drystone.l00_kernel.context import Caller, Context
 from drystone.l00_kernel.contract import connect
@@ -158,6 +159,26 @@ async def test_a_repair_keeps_all_that_was_stored(ground: Ground) -> None:
     assert {one["name"] for one in held} == {"first", "second"}
     notes = list((ground.platform.home / "volumes").rglob("note"))
     assert len(notes) == 2
+
+
+@pytest.mark.slow
+async def test_a_role_that_was_made_a_superuser_by_hand_is_found_and_made_none_again(
+    ground: Ground,
+) -> None:
+    path = ground.service("roled")
+    written = yaml.safe_load(path.read_text())
+    written["resources"] = {"db": {"type": "postgres", "connections": 5}}
+    path.write_text(yaml.safe_dump(written))
+    await ground.owner.must("deploy", path)
+    assert (await ground.owner.must("drift", "roled")).out == "no drift\n"
+    name = (await ground.owner.must("exec", "roled", "--", "sh", "-c", "echo $DB_USER")).out.strip()
+    async with ground.superuser() as one:
+        await one.execute(sql.SQL("ALTER ROLE {} SUPERUSER").format(sql.Identifier(name)))
+    said = await ground.owner.run("drift", "roled")
+    assert said.code == 1
+    assert "engines.db.role.superuser: should be no, is yes" in said.out
+    await ground.owner.must("drift", "repair", "roled")
+    assert (await ground.owner.must("drift", "roled")).out == "no drift\n"
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from drystone.l25_deployer import errors
 from drystone.l25_deployer.absence_words import AbsenceView
 from drystone.l25_deployer.held_words import Arm, CanaryView, Outcome, Signals
 from drystone.l25_deployer.scaling_words import ScalingView
-from drystone.l25_deployer.standing_words import StandingView
+from drystone.l25_deployer.standing_words import DeviationView, StandingView
 from drystone.l25_deployer.words import (
     AcceptedRisk,
     CameUp,
@@ -50,6 +50,7 @@ __all__ = [
     "DependencyFinding",
     "DependencyModel",
     "DeployerApi",
+    "DeviationView",
     "EngineView",
     "ExecOutput",
     "HistoryEvent",
@@ -327,9 +328,15 @@ class DeployerApi(Api):
     @call("GET", "/v1/environments/{environment}/services/{service}/standing")
     @abc.abstractmethod
     async def standing(
-        self, ctx: Context, *, environment: str, service: str
+        self, ctx: Context, *, environment: str, service: str, engines: bool = False
     ) -> StandingView | None:
         """Tell what serves as it is written down and routed, to compare it with what should; None where nothing does.
+
+        Args:
+            ctx: Who asks.
+            environment: Where.
+            service: Which.
+            engines: Ask the engines of its resources, too, whether they have these as they were made.
 
         Raises:
             ServiceNotFound: It is not deployed there.

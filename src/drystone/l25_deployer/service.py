@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 from typing_extensions import override
 
 import drystone
@@ -41,7 +42,7 @@ from drystone.l25_deployer.local.following import Asked, read_logs
 from drystone.l25_deployer.local.live_dependencies import LiveDependencies
 from drystone.l25_deployer.local.one_off import execute
 from drystone.l25_deployer.local.services import Services
-from drystone.l25_deployer.local.standing import standing
+from drystone.l25_deployer.local.standing import deviations, standing
 from drystone.l25_deployer.local.telling import Teller
 
 if TYPE_CHECKING:
@@ -305,9 +306,13 @@ class Deployer(HeldReleases):
 
     @override
     async def standing(
-        self, ctx: Context, *, environment: str, service: str
+        self, ctx: Context, *, environment: str, service: str, engines: bool = False
     ) -> StandingView | None:
-        return await asyncio.to_thread(standing, self._services.existing(environment, service))
+        kept = self._services.existing(environment, service)
+        found = await asyncio.to_thread(standing, kept)
+        if found is None or found.is_busy or not engines:
+            return found
+        return msgspec.structs.replace(found, deviations=await deviations(kept))
 
     @override
     async def history(

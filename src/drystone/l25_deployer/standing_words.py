@@ -7,6 +7,22 @@ from typing import Any
 import msgspec
 
 
+class DeviationView(msgspec.Struct, frozen=True):
+    """That an engine has a resource otherwise than the platform made it.
+
+    Attributes:
+        resource: Its name.
+        field: What differs.
+        wanted: What should be; None for nothing. No secret, nor is the next.
+        found: What is.
+    """
+
+    resource: str
+    field: str
+    wanted: str | None
+    found: str | None
+
+
 class StandingView(msgspec.Struct, frozen=True, kw_only=True):
     """What serves: as it is written down, and as requests are routed.
 
@@ -21,6 +37,7 @@ class StandingView(msgspec.Struct, frozen=True, kw_only=True):
         hosts: Names under which the edge answers for it.
         kept: Numbers of the releases to which one can go back.
         is_busy: Whether something is being done to it.
+        deviations: Where engines have its resources otherwise; empty when they were not asked, or cannot tell.
     """
 
     release: int
@@ -32,3 +49,4 @@ class StandingView(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...]
     kept: tuple[int, ...]
     is_busy: bool
+    deviations: tuple[DeviationView, ...] = ()

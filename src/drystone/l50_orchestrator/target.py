@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from drystone.l00_kernel.context import Context
-from drystone.l25_deployer.api import PlanView, Progress, Source
+from drystone.l25_deployer.api import DeviationView, PlanView, Progress, Source
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -60,6 +60,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         stacks: The five stacks as JSON objects, resources with the settings that they have; None where nobody can tell.
         kept: Numbers of the releases that the target can go back to.
         is_busy: Whether something is being done to it.
+        deviations: Where engines have its resources otherwise than they were made.
     """
 
     release: int
@@ -71,6 +72,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     stacks: dict[str, Any] | None = None
     kept: tuple[int, ...] = ()
     is_busy: bool = False
+    deviations: tuple[DeviationView, ...] = ()
 
 
 class Doing(msgspec.Struct, frozen=True):
@@ -180,8 +182,16 @@ class Target(abc.ABC):
         """Tell what serves in an environment: of one service, or of all of them."""
 
     @abc.abstractmethod
-    async def standing(self, environment: str, service: str) -> Standing | None:
-        """Tell how a service stands, to compare it with how it should; None where nothing of it serves."""
+    async def standing(
+        self, environment: str, service: str, *, engines: bool = False
+    ) -> Standing | None:
+        """Tell how a service stands, to compare it with how it should; None where nothing of it serves.
+
+        Args:
+            environment: Where.
+            service: Which.
+            engines: Ask the engines of its resources, too, which takes longer.
+        """
 
     @abc.abstractmethod
     async def last_doing(self, environment: str, service: str) -> Doing | None:

@@ -213,7 +213,9 @@ class SimulatedTarget(Target):
         return found
 
     @override
-    async def standing(self, environment: str, service: str) -> Standing | None:
+    async def standing(
+        self, environment: str, service: str, *, engines: bool = False
+    ) -> Standing | None:
         for one in await self.present(environment, service):
             kept = self.service(environment, service)
             return Standing(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drystone.l25_deployer.api import DeviationView
 from drystone.l50_orchestrator.drift.domain import (
     Key,
     can_go_back,
@@ -44,6 +46,23 @@ def test_every_choice_of_repairs_makes_drift_empty(
     found = {(d.environment, d.service): d.repairs for d in drift(ours, theirs)}
     chosen = [(key, chance.choice(repairs)) for key, repairs in found.items()]  # type: ignore[attr-defined]
     assert drift(*repaired(ours, theirs, chosen)) == []
+
+
+def test_what_an_engine_has_otherwise_is_told_of_services_that_both_know_and_only_repaired() -> (
+    None
+):
+    key, there = ("dev", "orders"), Standing(release=1, version="a")
+    changed = msgspec.structs.replace(
+        there, deviations=(DeviationView("db", "role.superuser", "no", "yes"),)
+    )
+    (found,) = drift({key: there}, {key: changed})
+    assert (found.field, found.believed, found.found, found.repairs) == (
+        "engines.db.role.superuser",
+        "no",
+        "yes",
+        ("repair",),
+    )
+    assert [one.field for one in drift({}, {key: changed})] == ["service"]
 
 
 @given(SIDES, SIDES)

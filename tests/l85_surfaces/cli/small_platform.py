@@ -345,7 +345,7 @@ class SmallPlatform(DeployerApi):
 
     @override
     async def standing(
-        self, ctx: Context, *, environment: str, service: str
+        self, ctx: Context, *, environment: str, service: str, engines: bool = False
     ) -> StandingView | None:
         return None
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from drystone.l00_kernel.errors import Conflict
+from msgspec import structs
+
+from drystone.l00_kernel.errors import Conflict, Unavailable
 from drystone.l00_kernel.fault_points import FaultPoint
+from drystone.l10_engines.objects import probe
 from drystone.l10_engines.objects.access import BucketAccess
 from drystone.l10_engines.objects.names import bucket_name
 from drystone.l10_engines.objects.server import ObjectsEngine
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 BUCKET_MADE = FaultPoint("objects.bucket.made", "a bucket exists; its key may not open it")
 BUCKET_CLOSED = FaultPoint("objects.bucket.closed", "no key opens a bucket, which is to go")
+
+_ABSENT, _REFUSED = 404, 403
 
 
 class Buckets:
@@ -67,6 +72,27 @@ class Buckets:
         )
         await self._store.allow(access, former=former)
         return access
+
+    async def differences(
+        self, name: str, *, access_key: str, secret_key: str
+    ) -> dict[str, tuple[str | None, str | None]]:
+        """Return in what the bucket is not as :meth:`provision` makes it, and change nothing: what should be and what is.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        admin, bucket = self._store.admin(), bucket_name(name)
+        if await probe.ask(admin) == probe.NO_ANSWER:
+            raise Unavailable(f"the object store at {admin.endpoint} does not answer")
+        if await probe.ask(admin, bucket) == _ABSENT:
+            return {"bucket": (bucket, None)}
+        found = dict[str, tuple[str | None, str | None]]()
+        own = structs.replace(admin, access_key=access_key, secret_key=secret_key)
+        if await probe.ask(own, bucket) == _REFUSED:
+            found["key"] = ("opens it", "is refused")
+        if await probe.is_open(admin.endpoint, bucket):
+            found["public"] = ("no", "yes")
+        return found
 
     async def exists(self, name: str) -> bool:
         """Tell whether the bucket is there.

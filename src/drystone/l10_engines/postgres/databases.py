@@ -16,6 +16,7 @@ from drystone.l10_engines.postgres.server import PostgresEngine
 if TYPE_CHECKING:
     from drystone.l10_engines.postgres.comparing import Sum
     from drystone.l10_engines.postgres.dumps import Dumped
+    from drystone.l10_engines.postgres.inspecting import Found
 
 # The statements come with psycopg, which takes a tenth of a second to load: an agent whose home has no
 # database, or that changes none, is back sooner without it.
@@ -68,6 +69,29 @@ class Databases:
         login = logins.Login(password, is_second, other)
         await making.make(admin, access, login, connections=connections, extensions=extensions)
         return access
+
+    async def differences(
+        self,
+        name: str,
+        *,
+        connections: int,
+        password: str,
+        extensions: Sequence[str] = (),
+        is_second: bool = False,
+    ) -> Found:
+        """Return in what the database and its role are not as :meth:`provision` makes them, and change nothing.
+
+        Raises:
+            Unavailable: The server does not answer, or refuses.
+        """
+        from drystone.l10_engines.postgres import inspecting, logins  # noqa: PLC0415
+
+        admin, who = self._server.admin(), identifier(name)
+        user = logins.second_of(who) if is_second else who
+        access = structs.replace(admin, database=who, user=user, password=password)
+        return await inspecting.differences(
+            admin, access, connections=connections, extensions=extensions
+        )
 
     async def exists(self, name: str) -> bool:
         """Tell whether the database is there, whole.

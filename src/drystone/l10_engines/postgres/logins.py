@@ -68,7 +68,11 @@ async def bring_about(connection: Connection, who: str, login: Login, *, connect
     )
     if login.second_password is not None:
         await statements.make_role(
-            connection, second, password=login.second_password, connections=connections
+            connection,
+            second,
+            password=login.second_password,
+            connections=connections,
+            member_of=who,
         )
         await statements.run(connection, "GRANT {} TO {}", who, second)
         await _take_settings_over(connection, who, second)

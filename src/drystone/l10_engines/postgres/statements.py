@@ -87,7 +87,12 @@ async def _connection_limit(connection: Connection, who: str) -> int | None:
 
 
 async def make_role(
-    connection: Connection, who: str, *, password: str | None, connections: int
+    connection: Connection,
+    who: str,
+    *,
+    password: str | None,
+    connections: int,
+    member_of: str | None = None,
 ) -> None:
     """Make a role that may log in and nothing else, or give it this password and bound. Idempotent.
 
@@ -96,12 +101,15 @@ async def make_role(
         who: The role.
         password: Its password; without one it may not log in.
         connections: How many connections it may hold at once.
+        member_of: The one role of which it is a member; None for none.
     """
     if not await role_exists(connection, who):
         await run(connection, "CREATE ROLE {} NOLOGIN", who)
     found = await connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     row = await found.fetchone()
-    if not (row and row[0]):  # others may give away only to roles whose member they are
+    if row and row[0]:
+        await _take_away(connection, who, but=member_of)
+    else:  # others may give away only to roles whose member they are
         await run(connection, "GRANT {} TO CURRENT_USER", who)
     verifier = None
     if password is not None:
@@ -129,6 +137,18 @@ async def make_role(
                 sql.Literal(f"{int(limit.total_seconds())}s"),
             )
         )
+
+
+async def _take_away(connection: Connection, who: str, *, but: str | None) -> None:
+    """Take from a role what somebody gave it by hand, but membership of one role."""
+    await run(connection, "ALTER ROLE {} NOSUPERUSER NOREPLICATION NOBYPASSRLS", who)
+    found = await connection.execute(
+        "SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid"
+        " JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = %s AND g.rolname <> %s",
+        (who, but or ""),
+    )
+    for (other,) in await found.fetchall():
+        await run(connection, "REVOKE {} FROM {}", str(other), who)
 
 
 async def make_database(connection: Connection, who: str) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from drystone.l25_deployer.local.mesh import Mesh
     from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
-    from drystone.l25_deployer.local.resources.port import ResourceDriver
+    from drystone.l25_deployer.local.resources.port import Deviations, ResourceDriver
     from drystone.l25_deployer.stacks.model import Resource
 
 
@@ -54,6 +54,11 @@ class Provisioner:
         owner = Owner(record.environment, record.service, name)
         values = await self._drivers[type(resource)].apply(owner, resource)
         return {("resources", name, key): value for key, value in values.items()}
+
+    async def deviations(self, record: ServiceRecord, name: str) -> Deviations:
+        """Return in what an engine has one resource otherwise than the record says; see :meth:`ResourceDriver.deviations`."""
+        owner, wanted = Owner(record.environment, record.service, name), record.eternal[name]
+        return await self._drivers[type(wanted)].deviations(owner, wanted)
 
     async def remove(self, record: ServiceRecord, name: str, resource: Resource) -> None:
         """Remove one resource and its data."""

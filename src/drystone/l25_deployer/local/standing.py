@@ -1,17 +1,24 @@
-"""Tell how a service stands, from its documents on the disk and the route that the edge was given."""
+"""Tell how a service stands, from its documents on the disk, the route that the edge was given, and what engines say."""
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.api import StandingView
 from drystone.l25_deployer.stacks.model import Eternal
+from drystone.l25_deployer.standing_words import DeviationView
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.edge import Routing
     from drystone.l25_deployer.local.kept_service import KeptService
+
+ENGINE_LIMIT = timedelta(seconds=5)
+"""How long an engine is waited for, for each resource."""
 
 
 def standing(kept: KeptService) -> StandingView | None:
@@ -42,6 +49,23 @@ def standing(kept: KeptService) -> StandingView | None:
         kept=tuple(sorted({*record.trail, *record.warm})),
         is_busy=record.operation is not None,
     )
+
+
+async def deviations(kept: KeptService) -> tuple[DeviationView, ...]:
+    """Return where engines have the resources of a service otherwise than the platform made them.
+
+    An engine that does not answer in time tells nothing: that it is ill is told elsewhere.
+    """
+    record = kept.record
+    found = list[DeviationView]()
+    for name in sorted(record.eternal):
+        try:
+            async with asyncio.timeout(ENGINE_LIMIT.total_seconds()):
+                told = await kept.machine.provisioner.deviations(record, name)
+        except (PlatformError, TimeoutError):
+            continue
+        found += (DeviationView(name, field, *pair) for field, pair in sorted(told.items()))
+    return tuple(found)
 
 
 def _shares(kept: KeptService, active: int, routing: Routing | None) -> dict[int, float]:

@@ -25,7 +25,8 @@ class DriftView(msgspec.Struct, frozen=True, kw_only=True):
         environment: Where.
         service: Of which service.
         field: ``service`` when only one of the two sides has it, ``release``, ``version``, ``artefact``, ``shares``, ``hosts``, a field of
-            the stacks such as ``stacks.deployment.groups.web.instances``; of the configuration ``team`` and ``region``.
+            the stacks such as ``stacks.deployment.groups.web.instances``; what an engine has otherwise, such as
+            ``engines.db.role.superuser``; of the configuration ``team`` and ``region``.
         wanted: What should be, as text; None for nothing.
         found: What is, likewise.
         since: From when on, as far as anybody knows.

@@ -25,6 +25,9 @@ _SHARES = 0.005
 
 _SERVICE = "service"
 
+_ENGINES = "engines"
+"""Begins fields of resources that an engine has otherwise than the platform made them."""
+
 OTHER_RELEASE = frozenset({_SERVICE, "release", "version", "artefact"})
 """Fields that differ where something else was brought to serve."""
 
@@ -39,7 +42,7 @@ class Difference(msgspec.Struct, frozen=True):
         environment: Where.
         service: Of which service.
         field: ``service`` when only one of the two knows it, ``release``, ``version``, ``artefact``, ``shares``,
-            ``hosts``, or a field of the stacks, ``stacks.environment.tier``.
+            ``hosts``, a field of the stacks, ``stacks.environment.tier``, or one of a resource, ``engines.db.connections``.
         believed: What the orchestrator has; None for nothing.
         found: What the target says; None for nothing.
         repairs: What brings them together, the likelier one first.
@@ -71,6 +74,16 @@ def drift(believed: Mapping[Key, Standing], found: Mapping[Key, Standing]) -> li
             told += (
                 Difference(*key, field, before, after, _repairs(field, theirs))
                 for field, before, after in _fields(ours, theirs)
+            )
+            told += (
+                Difference(
+                    *key,
+                    f"{_ENGINES}.{one.resource}.{one.field}",
+                    one.wanted,
+                    one.found,
+                    ("repair",),
+                )
+                for one in theirs.deviations
             )
     return told
 

@@ -178,7 +178,7 @@ class Drift(DriftApi):
         before = await self._reader.serving(environment, name)
         if await self._reader.open_of(environment, name):
             return []
-        found = await target.standing(environment, name)
+        found = await target.standing(environment, name, engines=True)
         record = await self._serving(environment, name)
         is_still = (record.asked.id if record else None) == before
         is_moving = not is_still or bool(await self._reader.open_of(environment, name))

@@ -83,7 +83,9 @@ class TargetApi(Api):
 
     @call("GET", _AT + "/standing")
     @abc.abstractmethod
-    async def standing(self, ctx: Context, *, environment: str, service: str) -> Standing | None:
+    async def standing(
+        self, ctx: Context, *, environment: str, service: str, engines: bool = False
+    ) -> Standing | None:
         """Tell how a service stands; None where nothing of it serves."""
 
     @call("GET", _AT + "/last")

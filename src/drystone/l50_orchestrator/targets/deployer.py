@@ -93,10 +93,12 @@ class DeployerTarget(Target):
         ]
 
     @override
-    async def standing(self, environment: str, service: str) -> Standing | None:
+    async def standing(
+        self, environment: str, service: str, *, engines: bool = False
+    ) -> Standing | None:
         try:
             found = await self._deployer.standing(
-                _context(), environment=environment, service=service
+                _context(), environment=environment, service=service, engines=engines
             )
         except ServiceNotFound:
             return None
@@ -112,6 +114,7 @@ class DeployerTarget(Target):
             stacks=msgspec.json.decode(msgspec.json.encode(found.stacks)),
             kept=tuple(found.kept),
             is_busy=found.is_busy,
+            deviations=found.deviations,
         )
 
     @override

@@ -162,10 +162,14 @@ class PlatformTarget(Target):
             return await api.present(_context(), environment=environment, service=service)
 
     @override
-    async def standing(self, environment: str, service: str) -> Standing | None:
+    async def standing(
+        self, environment: str, service: str, *, engines: bool = False
+    ) -> Standing | None:
         with self._reached.asked():
             api = await self._reached.api(TargetApi)
-            return await api.standing(_context(), environment=environment, service=service)
+            return await api.standing(
+                _context(), environment=environment, service=service, engines=engines
+            )
 
     @override
     async def last_doing(self, environment: str, service: str) -> Doing | None:

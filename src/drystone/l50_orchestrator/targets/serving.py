@@ -115,9 +115,11 @@ class ServedTarget(TargetApi):
         return await self._target.present(environment, service)
 
     @override
-    async def standing(self, ctx: Context, *, environment: str, service: str) -> Standing | None:
+    async def standing(
+        self, ctx: Context, *, environment: str, service: str, engines: bool = False
+    ) -> Standing | None:
         await self._may(ctx, Action.SEE, environment, service)
-        return await self._target.standing(environment, service)
+        return await self._target.standing(environment, service, engines=engines)
 
     @override
     async def last_doing(self, ctx: Context, *, environment: str, service: str) -> Doing | None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from typing_extensions import override
 
-from drystone.l10_engines.aws import declarations
+from drystone.l10_engines.aws import comparing, declarations
 from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure, NoBackup
-from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
+from drystone.l25_deployer.local.resources.port import Deviations, Owner, ResourceDriver
 from drystone.l25_deployer.stacks import provided
 
 if TYPE_CHECKING:
@@ -95,6 +95,16 @@ class AccountResources(ResourceDriver[provided.Account]):
     async def withdraw_renewal(self, owner: Owner, wanted: provided.Account) -> None:
         await self._supervisor.ensure(ENGINE)
         await self._aws.renew(account_of(owner), "withdraw")
+
+    @override
+    async def deviations(self, owner: Owner, wanted: provided.Account) -> Deviations:
+        account = account_of(owner)
+
+        async def ask(service: str, action: str, data: dict[str, Any]) -> dict[str, Any]:
+            return await self._aws.ask(account, service, action, data)
+
+        found = await comparing.differences(ask, name_of(owner, wanted), declaration(wanted))
+        return found or {}
 
     @override
     async def remove(self, owner: Owner, wanted: provided.Account) -> None:

@@ -12,7 +12,7 @@ from drystone.l25_deployer.errors import NotRenewable
 from drystone.l25_deployer.local.ending import finished
 from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure
 from drystone.l25_deployer.local.resources.credentials import Credentials, password
-from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
+from drystone.l25_deployer.local.resources.port import Deviations, Owner, ResourceDriver
 from drystone.l25_deployer.stacks.model import Bucket
 
 if TYPE_CHECKING:
@@ -59,13 +59,7 @@ class ObjectBuckets(ResourceDriver[Bucket]):
 
     async def _provision(self, owner: Owner, *, keeps_former: bool) -> dict[str, str]:
         """Let the newest key open the bucket, and the former one, too, or no other."""
-        if self._given is not None:
-            former = (self._given.access_key, self._given.secret_key)
-        else:
-            former = (
-                self._credentials.get(owner, _ACCESS_KEY),
-                self._credentials.get(owner, _SECRET_KEY),
-            )
+        former = self._keys(owner)
         coming = self._credentials.coming(owner)
         key = former if coming is None else (coming[_ACCESS_KEY], coming[_SECRET_KEY])
         access = await self._buckets.provision(
@@ -82,6 +76,23 @@ class ObjectBuckets(ResourceDriver[Bucket]):
             "secret_key": access.secret_key,
             "url": f"{access.endpoint}/{access.bucket}",
         }
+
+    def _keys(self, owner: Owner) -> tuple[str, str]:
+        if self._given is not None:
+            return self._given.access_key, self._given.secret_key
+        return (
+            self._credentials.get(owner, _ACCESS_KEY),
+            self._credentials.get(owner, _SECRET_KEY),
+        )
+
+    @override
+    async def deviations(self, owner: Owner, wanted: Bucket) -> Deviations:
+        if self._credentials.coming(owner) is not None:
+            return {}  # until the renewal has ended, both are right
+        access_key, secret_key = self._keys(owner)
+        return await self._buckets.differences(
+            owner.name, access_key=access_key, secret_key=secret_key
+        )
 
     @override
     def require_renewable(self, owner: Owner) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -38,6 +39,10 @@ class Owner(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """Environment, service and resource in one name; no two owners share one."""
         return f"{self.environment}.{self.service}.{self.resource}"
+
+
+Deviations: TypeAlias = Mapping[str, tuple[str | None, str | None]]
+"""What should be and what is, by what it is called; None for nothing."""
 
 
 class ResourceDriver(abc.ABC, Generic[R]):
@@ -119,6 +124,17 @@ class ResourceDriver(abc.ABC, Generic[R]):
         Raises:
             PlatformError: Something still works with the former ones.
         """
+
+    async def deviations(self, owner: Owner, wanted: R) -> Deviations:
+        """Return in what the engine has the resource otherwise than :meth:`apply` makes it, and change nothing.
+
+        That somebody changed it behind the platform's back is found so; the data is not looked at. Starts no engine. Nothing differs
+        where nobody can tell, as for a type that does not override this.
+
+        Raises:
+            PlatformError: The engine does not work.
+        """
+        return {}
 
     async def room_for_copy(self, owner: Owner, wanted: R) -> int:
         """Return the most bytes that a copy of the resource may take; starts the engine if it does not run.

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from drystone.l25_deployer.local.resources.copies import Copied, LaidOut, Measure
 from drystone.l25_deployer.local.resources.credentials import Credentials, password
-from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
+from drystone.l25_deployer.local.resources.port import Deviations, Owner, ResourceDriver
 from drystone.l25_deployer.stacks.model import Postgres
 
 if TYPE_CHECKING:
@@ -104,6 +104,18 @@ class PostgresDatabases(ResourceDriver[Postgres]):
     async def withdraw_renewal(self, owner: Owner, wanted: Postgres) -> None:
         self._credentials.withdraw(owner)
         await self.apply(owner, wanted)
+
+    @override
+    async def deviations(self, owner: Owner, wanted: Postgres) -> Deviations:
+        if self._credentials.coming(owner) is not None:
+            return {}  # until the renewal has ended, both are right
+        return await self._databases.differences(
+            owner.name,
+            connections=wanted.connections,
+            password=self._credentials.get(owner),
+            extensions=wanted.extensions,
+            is_second=self._role(owner) == _SECOND,
+        )
 
     @override
     async def remove(self, owner: Owner, wanted: Postgres) -> None:
