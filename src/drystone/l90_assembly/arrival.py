@@ -72,6 +72,7 @@ def _document_folders(home: Home) -> Iterator[Path]:
         (home.engines, "postgres/data/"),
         (home.engines, "sidecars/*/"),
         (home.engines, "caches/*/*/*/"),
+        (home.engines, "searches/*/*/*/"),
     ):
         yield from root.glob(pattern)
 
@@ -121,7 +122,12 @@ def _fit(home: Home, former: str | None) -> list[Path]:
     """Forget what belongs to the former place; return the files of artefacts that named it."""
     for state in home.instances.iterdir():
         instance_records.forget_process(state)
-    for pattern in ("*/record.json", "caches/*/record.json", "sidecars/*/record.json"):
+    for pattern in (
+        "*/record.json",
+        "*/*/*/*/record.json",
+        "caches/*/record.json",
+        "sidecars/*/record.json",
+    ):
         for path in home.engines.glob(pattern):
             engine_records.forget_process(path)
     # A proxy that started from these would stand in the networks of the former place.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 def disks_of(home: Home) -> tuple[Path, ...]:
     """Return the folders of a home that may lie on file systems of their own."""
-    engines = [home.engines / name for name in ("proxy", "postgres", "objects", "aws", "caches")]
+    names = ("proxy", "postgres", "objects", "aws", "caches", "searches")
+    engines = [home.engines / name for name in names]
     parts = (home.services, home.instances, home.artifacts, home.volumes, home.secrets, home.run)
     return (home.path, *parts, home.engines, *engines, home.path / "downloads")

@@ -30,6 +30,7 @@ from drystone.l25_deployer.local.resources.bucket import ObjectBuckets
 from drystone.l25_deployer.local.resources.cache import Caches
 from drystone.l25_deployer.local.resources.credentials import Credentials
 from drystone.l25_deployer.local.resources.postgres import PostgresDatabases
+from drystone.l25_deployer.local.resources.search import Searches
 from drystone.l25_deployer.local.resources.secret import MadeUp
 from drystone.l25_deployer.local.resources.volume import Volumes
 from drystone.l25_deployer.stacks import provided
@@ -159,6 +160,7 @@ def provisioner_of(
             provided.Function: FunctionResources(engines.supervisor, engines.aws, functions),
             provided.BatchJob: JobResources(engines.supervisor, engines.aws, jobs),
             provided.Secret: MadeUp(credentials),
+            provided.Search: Searches(engines.supervisor, home.engines / "searches", credentials),
             **ways.drivers,
         }
     )

@@ -94,7 +94,7 @@ def test_a_descriptor_that_says_only_what_is_acted_on_has_no_notices() -> None:
             "only the orchestrator moves traffic by degrees",
         ),
         (
-            "resources: {q: {type: search, nodes: 2}}",
+            "resources: {q: {type: asap-key, audience: [x]}}",
             "resources.q",
             "nothing provides this type of resource yet; variables that refer to it are left out",
         ),

@@ -123,7 +123,7 @@ def test_only_what_serves_knows_a_port() -> None:
 def test_variables_that_nothing_can_fill_in_yet_are_left_out() -> None:
     found = stacks(
         MINIMAL
-        + "secrets: [KEY]\nresources: {q: {type: search}}\n"
+        + "secrets: [KEY]\nresources: {q: {type: workflow}}\n"
         + "env: {A: '${secrets.KEY}', B: '${resources.q.url}', C: '${build}', D: ok}\n"
     )
     written = {name for name in found.resources.env if not name.startswith("DRYSTONE_")}

@@ -29,6 +29,7 @@ CASES = {
     "certificate": "certificate, hosts: [mail.example.com], use: both, days: 30",
     "batch-job": "batch-job, command: [python3, report.py], size: {cpu: 2, memory: 1Gi}, timeout: 10m, retries: 2, parallel: 3, keep: 7",
     "secret": "secret, generate: ed25519",
+    "search": "search, storage: 1Gi, mappings: {books: {title: text, tags: {type: keyword}}, logs: {dynamic: strict, properties: {at: {type: date}}}}",
 }
 BESIDE = "  ordered: {type: queue, fifo: true}\n  plain: {type: queue}\n"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import uvicorn
 
 from drystone.l10_engines.search.errors import Refused
-from drystone.l10_engines.search.front import Front
+from drystone.l10_engines.search.front import Front, Known
 from drystone.l10_engines.search.keeper import Keeper
 from drystone.l10_engines.search.node import Node
 
@@ -28,12 +28,12 @@ DAMAGED = 65
 """How the process ends when its data is not what was written (``EX_DATAERR`` of sysexits.h)."""
 
 
-async def serve(port: int, known: str, most: int) -> None:
+async def serve(port: int, known: Known, most: int) -> None:
     """Serve until the process is told to end.
 
     Args:
         port: Of 127.0.0.1.
-        known: What the one user is known by.
+        known: Who may ask.
         most: Bytes that everything may take.
     """
     node = Node(Keeper(Path(), most))
@@ -72,7 +72,7 @@ def main() -> int:
     # uvicorn raises the signal again that it ended by, which by itself would end the process before its files are closed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        asyncio.run(serve(options.port, options.known.read_text(), options.most))
+        asyncio.run(serve(options.port, Known(options.known), options.most))
     except Refused as e:
         print(e.reason, file=sys.stderr, flush=True)  # noqa: T201 - the log of an engine
         return DAMAGED

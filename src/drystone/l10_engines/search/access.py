@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import quote
 
 import msgspec
@@ -34,3 +35,13 @@ class SearchAccess(msgspec.Struct, frozen=True, kw_only=True):
         scheme = "https" if self.tls else "http"
         who = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
         return f"{scheme}://{who}@{self.host}:{self.port}"
+
+
+def hashed(user: str, password: str) -> str:
+    """Return what a user and a password are known by. The password is long and random, so one hash is enough.
+
+    Args:
+        user: Who.
+        password: Theirs.
+    """
+    return hashlib.sha256(f"{user}:{password}".encode()).hexdigest()

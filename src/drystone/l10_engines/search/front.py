@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import logging
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from drystone.l10_engines.search import routes
+from drystone.l10_engines.search.access import hashed
 from drystone.l10_engines.search.errors import Refused, illegal, unreadable
 from drystone.l10_engines.search.node import Node, Request
 
@@ -31,14 +32,26 @@ TOGETHER = 4 * BODY
 _log = logging.getLogger(__name__)
 
 
-def hashed(user: str, password: str) -> str:
-    """Return what a user and a password are known by. The password is long and random, so one hash is enough.
+class Known:
+    """Who may ask, from a file of hashes, one a line, that is read again when it is another one.
 
     Args:
-        user: Who.
-        password: Theirs.
+        path: Of the file.
     """
-    return hashlib.sha256(f"{user}:{password}".encode()).hexdigest()
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read: tuple[int, int] = (0, 0)
+        self._hashes: list[str] = []
+
+    def knows(self, user: str, password: str) -> bool:
+        """Tell whether these open the search."""
+        stat = self._path.stat()
+        if (stat.st_ino, stat.st_mtime_ns) != self._read:
+            self._hashes = self._path.read_text().split()
+            self._read = (stat.st_ino, stat.st_mtime_ns)
+        said = hashed(user, password)
+        return sum(hmac.compare_digest(said, one) for one in self._hashes) > 0
 
 
 class Front:
@@ -46,10 +59,10 @@ class Front:
 
     Args:
         node: Answers.
-        known: The :func:`hashed` form of who may ask.
+        known: Who may ask.
     """
 
-    def __init__(self, node: Node, known: str) -> None:
+    def __init__(self, node: Node, known: Known) -> None:
         self._node = node
         self._known = known
         self._taken = 0
@@ -112,7 +125,7 @@ class Front:
             user, colon, password = base64.b64decode(token, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return False
-        return bool(colon) and hmac.compare_digest(hashed(user, password), self._known)
+        return bool(colon) and self._known.knows(user, password)
 
     async def _answer(
         self, scope: Scope, headers: dict[str, str], receive: Receive, taken: list[int]

@@ -17,9 +17,8 @@ from typing_extensions import override
 
 import drystone
 from drystone.l00_kernel.atomic import write_atomically
-from drystone.l10_engines.search.access import SearchAccess
+from drystone.l10_engines.search.access import SearchAccess, hashed
 from drystone.l10_engines.search.errors import NotDeclarable
-from drystone.l10_engines.search.front import hashed
 from drystone.l10_engines.supervision.errors import EngineFailed
 from drystone.l10_engines.supervision.launch import Launch, Patience
 from drystone.l10_engines.supervision.local import LocalEngine
@@ -41,6 +40,16 @@ class SearchEngine(Engine):
 
         Raises:
             EngineFailed: The engine was never started.
+        """
+
+    @abc.abstractmethod
+    def also_accept(self, password: str | None) -> None:
+        """Let a second password open the search, or the first one alone, from the next request on.
+
+        It stays so, whatever starts again, until it is said otherwise. Idempotent.
+
+        Args:
+            password: The second one; None for none.
         """
 
     @abc.abstractmethod
@@ -82,6 +91,7 @@ class Tantivy(LocalEngine, SearchEngine):
         super().__init__(name, directory, memory=512 * MEBIBYTE, patience=patience)
         self._most = most
         self._password_file = password_file or directory / "password"
+        self._further_password_file = directory / "further-password"
         self._known_file = directory / "known"
 
     @override
@@ -98,8 +108,7 @@ class Tantivy(LocalEngine, SearchEngine):
 
     @override
     def launch(self, ports: dict[str, int]) -> Launch:
-        known = hashed(USER, self._password_file.read_text())
-        write_atomically(self._known_file, known.encode())
+        self._write_known()
         options = {"port": ports["clients"], "known": self._known_file, "most": self._most}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         return Launch(
@@ -111,6 +120,21 @@ class Tantivy(LocalEngine, SearchEngine):
                 "TMPDIR": str(self.data),
             },
         )
+
+    def _write_known(self) -> None:
+        """Bring what the process knows of the passwords up to date."""
+        some = [self._password_file, *filter(Path.exists, [self._further_password_file])]
+        known = "\n".join(hashed(USER, file.read_text()) for file in some).encode()
+        if not self._known_file.exists() or self._known_file.read_bytes() != known:
+            write_atomically(self._known_file, known)
+
+    @override
+    def also_accept(self, password: str | None) -> None:
+        if password is None:
+            self._further_password_file.unlink(missing_ok=True)
+        else:
+            write_atomically(self._further_password_file, password.encode())
+        self._write_known()
 
     @override
     async def probe(self) -> bool:

@@ -29,6 +29,7 @@ from drystone.l25_deployer.stacks.model import (
     Resource,
     Stacks,
 )
+from drystone.l25_deployer.stacks.provided import Search
 
 PROXY, DEPLOYER, CACHE = (f"{PLATFORM}/{name}" for name in ("proxy", "deployer", "cache"))
 _ENGINES: Mapping[type[Resource], str] = {
@@ -80,8 +81,8 @@ def part_of(stacks: Stacks, *, cache_elsewhere: bool = False) -> Part:
     part = declared(stack)
     components, dependencies = [*part.components], [*part.dependencies, *_carried(name)]
     for resource, kind in stacks.eternal.resources.items():
-        if isinstance(kind, Cache) and not cache_elsewhere:
-            own = _cache_of(stack, name, resource)
+        if isinstance(kind, Search) or (isinstance(kind, Cache) and not cache_elsewhere):
+            own = _own_process(stack, name, resource, str(kind.__struct_config__.tag))
             components.append(own)
             dependencies += [
                 _need(name, own.name, _HOLDING, Risk.DATA),
@@ -96,9 +97,9 @@ def part_of(stacks: Stacks, *, cache_elsewhere: bool = False) -> Part:
     return Part(tuple(components), tuple(dependencies), part.groups)
 
 
-def _cache_of(stack: EnvironmentStack, name: str, resource: str) -> Component:
+def _own_process(stack: EnvironmentStack, name: str, resource: str, note: str) -> Component:
     return Component(
-        name=f"{name}/{resource}", kind=Kind.DATA, owner=stack.owner, tier=stack.tier, note="cache"
+        name=f"{name}/{resource}", kind=Kind.DATA, owner=stack.owner, tier=stack.tier, note=note
     )
 
 

@@ -19,6 +19,7 @@ from drystone.l25_deployer.local.instances import KeptInstance, State
 from drystone.l25_deployer.local.operations import describe
 from drystone.l25_deployer.local.ways_in import served_ways
 from drystone.l25_deployer.stacks.model import Cache, Postgres
+from drystone.l25_deployer.stacks.provided import Search
 from drystone.l25_deployer.stacks.ways import Certificate, EdgeRoute
 
 if TYPE_CHECKING:
@@ -212,6 +213,8 @@ def _detail(resource: Resource) -> str:
             return f"version {resource.version}, {resource.connections} connections"
         case Cache():
             return f"{resource.memory // 1024**2} MiB, {resource.eviction}"
+        case Search():
+            return f"{resource.storage // 1024**2} MiB, {len(resource.indices)} indices declared"
         case EdgeRoute():
             closed = "" if resource.allow == ("public",) and not resource.deny else ", not for all"
             return f"{', '.join(resource.hosts)}{closed}"

@@ -6,7 +6,7 @@ Durations are whole seconds, hours where the protocol counts so.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -93,6 +93,21 @@ class EncryptionKey(msgspec.Struct, frozen=True, tag_field="type", tag="encrypti
     protect: bool = True
 
 
+class Search(msgspec.Struct, frozen=True, tag_field="type", tag="search"):
+    """Documents that are found by their words and values.
+
+    Attributes:
+        storage: Bytes that documents and words may take.
+        indices: By name of an index that is to be there, its mapping as OpenSearch has it.
+        backup: When it is copied; by itself never when None.
+    """
+
+    storage: int
+    indices: dict[str, dict[str, Any]] = {}
+    protect: bool = True
+    backup: BackupPlan | None = None
+
+
 class Secret(msgspec.Struct, frozen=True, tag_field="type", tag="secret"):
     """A secret that the platform makes up.
 
@@ -173,4 +188,4 @@ class BatchJob(msgspec.Struct, frozen=True, tag_field="type", tag="batch-job"):
 Account: TypeAlias = Queue | Topic | KeyValue | Stream | EncryptionKey | Function | BatchJob
 """What lies in the account that a service has in one environment."""
 
-Provided: TypeAlias = Account | Secret | WayIn
+Provided: TypeAlias = Account | Secret | WayIn | Search

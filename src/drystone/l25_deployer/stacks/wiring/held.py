@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drystone.l25_deployer.descriptor.schema import resources
 from drystone.l25_deployer.stacks import model, provided
 from drystone.l25_deployer.stacks.wiring.shape import (
@@ -41,6 +43,24 @@ def _cache(_name: str, resource: resources.Cache, _context: Context) -> Wired | 
         backup=planned(resource.backup),
     )
     return Wired(entry, resource.KEYS)
+
+
+def _search(_name: str, resource: resources.Search, _context: Context) -> Wired:
+    entry = provided.Search(
+        storage=resource.storage,
+        indices={name: _mapping(said) for name, said in sorted(resource.mappings.items())},
+        protect=resource.protect,
+        backup=planned(resource.backup),
+    )
+    return Wired(entry, resource.KEYS)
+
+
+def _mapping(said: dict[str, Any]) -> dict[str, Any]:
+    """Return a mapping as OpenSearch has it; what has no ``properties`` is fields with their types."""
+    if "properties" in said:
+        return said
+    fields = {name: {"type": one} if isinstance(one, str) else one for name, one in said.items()}
+    return {"properties": fields}
 
 
 def _volume(_name: str, resource: resources.Volume, _context: Context) -> Wired:
@@ -106,6 +126,22 @@ CACHE = ResourceType(
         "memory": NOW,
         "eviction": NOW,
         "replicas": "there is one copy on this machine",
+        **backed_up("only databases can go back to any moment"),
+    },
+)
+
+SEARCH = ResourceType(
+    resources.Search,
+    _search,
+    Realised(
+        local="a process of its own that speaks the protocol of OpenSearch; documents in SQLite, words in tantivy",
+        aws="OpenSearch Service",
+        kubernetes="a cluster of the OpenSearch operator",
+    ),
+    {
+        "storage": NOW,
+        "mappings": NOW,
+        "nodes": "there is one copy on this machine",
         **backed_up("only databases can go back to any moment"),
     },
 )

@@ -28,6 +28,7 @@ TYPES: dict[str, ResourceType[Any]] = {
         computing.BATCH_JOB,
         held.SECRET,
         held.VOLUME,
+        held.SEARCH,
     )
 }
 """By the type as it stands in descriptors."""

@@ -128,8 +128,24 @@ class Search(Resource, frozen=True, kw_only=True, tag_field="type", tag="search"
 
     storage: Annotated[Size, "space on disk"] = 10 * GIBI
     nodes: Annotated[Positive, "machines"] = 1
-    mappings: Annotated[dict[Identifier, Any], "fields of the documents"] = {}
+    mappings: Annotated[
+        dict[Identifier, Any], "by name of an index, its fields with their types, or its mapping"
+    ] = {}
     backup: Annotated[Backup, "copies of the data"] = Backup()
+
+    @override
+    def mistakes(self) -> Iterator[Rule]:
+        for name, said in self.mappings.items():
+            if name != name.lower() or name.startswith("_"):
+                yield Rule("mappings", f"'{name}' is no name of an index", "write small letters")
+            if not isinstance(said, dict):
+                yield Rule(
+                    "mappings",
+                    f"'{name}' has no fields",
+                    f"write for example {name}: {{title: text, tags: keyword}}",
+                )
+        if self.storage < 16 * MEBI:
+            yield Rule("storage", "a search needs at least 16Mi", "write for example 1Gi")
 
 
 class Volume(Resource, frozen=True, kw_only=True, tag_field="type", tag="volume"):
