@@ -26,6 +26,7 @@ from statistics import median
 from benchmarks.access import decisions
 from benchmarks.backups import backups
 from benchmarks.edge import edge
+from benchmarks.edge_guard import edge_guard
 from benchmarks.edge_parts import edge_parts
 from benchmarks.in_flight import deploys_in_flight
 from benchmarks.killed_platform import agents, edges
@@ -235,6 +236,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "policies": judgements,
     "registry": registrations,
     "resources": resources,
+    "edge-guard": edge_guard,
     "edge-parts": edge_parts,
     "orchestrator": orchestrator,
     "orchestrator-whole": whole_orchestrator,

@@ -13,6 +13,7 @@ from typing import Any
 
 from drystone.l10_engines.proxy.attempt_log import attempts
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER
+from drystone.l10_engines.proxy.edge_guard import FILTER, REFUSED, RULE
 from drystone.l10_engines.proxy.edge_routes import ROUTES
 from drystone.l10_engines.proxy.edge_way_hosts import NETWORKS
 from drystone.l10_engines.proxy.local_replies import (
@@ -101,11 +102,11 @@ def http_connections(access_log: Path, routes: str, *, is_secure: bool = False) 
         "stat_prefix": LISTENER,
         "codec_type": "AUTO",
         "rds": {"config_source": ADS_SOURCE, "route_config_name": routes},
-        "http_filters": [NETWORKS, router(access_log)],
+        "http_filters": [FILTER, NETWORKS, router(access_log)],
         **client_identity(),
         **protocol_limits(),
         "upgrade_configs": [{"upgrade_type": "websocket"}],
-        "access_log": [json_log(access_log, {"listener": "edge", **LOG_FIELDS})],
+        "access_log": [json_log(access_log, {"listener": "edge", **LOG_FIELDS, "guard": RULE})],
         "local_reply_config": _local_replies(is_secure=is_secure),
     }
 
@@ -196,4 +197,6 @@ def _local_replies(*, is_secure: bool) -> Config:
         " %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%.",
     )
     first = elsewhere if is_secure else unknown
-    return local_replies("edge", (first, outside, *INSTANCE_ANSWERS, otherwise("edge", "edge")))
+    return local_replies(
+        "edge", (first, outside, REFUSED, *INSTANCE_ANSWERS, otherwise("edge", "edge"))
+    )

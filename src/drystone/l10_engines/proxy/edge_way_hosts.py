@@ -10,9 +10,10 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from drystone.l10_engines.proxy.edge_guard import GUARD, ON_HOST, mode_of
 from drystone.l10_engines.proxy.edge_routes import service_host
 from drystone.l10_engines.proxy.edge_services import EdgeService
-from drystone.l10_engines.proxy.edge_ways import ROOT, EdgeWay, covers
+from drystone.l10_engines.proxy.edge_ways import ROOT, EdgeWay, Guard, covers
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 
 WAYS = "*way/"
@@ -77,10 +78,13 @@ def way_host(domain: str, services: Sequence[EdgeService], *, secure_port: int |
             routes.append(_to_tls(entry, secure_port))
         else:
             here = service_host(entry.service, (domain,))["routes"]
-            routes += placed(here, entry.path, _networks(entry.way, entries))
+            routes += placed(here, entry.path, _networks(entry.way, entries), entry.way.guard)
     host: dict[str, Any] = {"name": WAYS + domain, "domains": [domain], "routes": routes}
-    if any(not entry.way.is_open for entry in entries):
-        host["typed_per_filter_config"] = {RBAC: _NOBODY}
+    is_closed = any(not entry.way.is_open for entry in entries)
+    host["typed_per_filter_config"] = {
+        **({RBAC: _NOBODY} if is_closed else {}),
+        **({GUARD: ON_HOST} if _is_guarded(entries) else {}),
+    }
     is_strict = secure_port is None and all(entry.way.tls for entry in entries)
     if is_strict and not _is_of_this_machine(domain):
         host["response_headers_to_add"] = [_STRICT]
@@ -102,16 +106,35 @@ def led(host: Config, lead: Callable[[str], Sequence[Config] | None]) -> Config:
     return Shared({**host, "routes": routes})
 
 
-def placed(routes: Iterable[Config], path: str, filters: Config | None) -> list[Config]:
+def placed(
+    routes: Iterable[Config], path: str, filters: Config, guard: Guard = "off"
+) -> list[Config]:
     """Return routes that hold for all paths as routes below one.
 
     Args:
         routes: With ``prefix: /``.
         path: Below which; whole segments count.
-        filters: Their ``typed_per_filter_config``, if any.
+        filters: Their ``typed_per_filter_config``.
+        guard: Whether requests are looked at for attacks.
     """
-    more = {} if filters is None else {"typed_per_filter_config": filters}
-    return [{**route, "match": {**_headers(route), **_match(path)}, **more} for route in routes]
+    return [
+        {
+            **route,
+            "match": {**_headers(route), **_match(path)},
+            **({"typed_per_filter_config": filters} if filters else {}),
+            **({"metadata": _metadata(route, guard)} if guard != "off" else {}),
+        }
+        for route in routes
+    ]
+
+
+def _told(route: Config) -> Config:
+    told: Config = route.get("metadata", {}).get("filter_metadata", {})
+    return told
+
+
+def _metadata(route: Config, guard: Guard) -> Config:
+    return {"filter_metadata": {**_told(route), GUARD: mode_of(guard)}}
 
 
 def _headers(route: Config) -> Config:
@@ -151,9 +174,14 @@ def _match(path: str) -> Config:
     return {"prefix": path} if path == ROOT else {"path_separated_prefix": path}
 
 
-def _networks(way: EdgeWay, entries: Sequence[_Entry]) -> Config | None:
+def _is_guarded(entries: Sequence[_Entry]) -> bool:
+    """Tell whether requests are looked at: for attacks, or since paths decide and must mean one thing."""
+    return len(entries) > 1 or any(entry.way.guard != "off" for entry in entries)
+
+
+def _networks(way: EdgeWay, entries: Sequence[_Entry]) -> Config:
     if all(entry.way.is_open for entry in entries):
-        return None
+        return {}
     if way.is_open:
         return {RBAC: _ANYBODY}
     principals: list[Config] = [{"or_ids": {"ids": [_from(network) for network in way.allow]}}]

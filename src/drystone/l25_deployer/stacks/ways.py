@@ -16,6 +16,7 @@ class EdgeRoute(msgspec.Struct, frozen=True, tag_field="type", tag="edge-route")
         allow: Networks that may come in, by name.
         deny: Networks that may not.
         tls: Whether it is there over HTTPS alone.
+        guard: Whether requests are looked at for attacks.
     """
 
     hosts: tuple[str, ...]

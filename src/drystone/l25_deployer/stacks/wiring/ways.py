@@ -14,6 +14,7 @@ def _edge_route(_name: str, resource: resources.EdgeRoute, _context: Context) ->
         allow=tuple(sorted(set(resource.allow))),
         deny=tuple(sorted(set(resource.deny))),
         tls=resource.tls,
+        guard="off" if not resource.waf else "report" if resource.waf_report else "on",
         protect=resource.protect,
     )
     return Wired(entry, resource.KEYS)
@@ -50,7 +51,6 @@ EDGE_ROUTE = ResourceType(
         kubernetes="an HTTPRoute of the Gateway API, with a certificate of cert-manager",
     ),
     {
-        **dict.fromkeys(("hosts", "paths", "allow", "deny", "tls"), NOW),
-        "waf": "requests are not looked at yet",
+        **dict.fromkeys(("hosts", "paths", "allow", "deny", "tls", "waf", "waf_report"), NOW),
     },
 )

@@ -25,7 +25,8 @@ class EdgeRoute(Resource, frozen=True, kw_only=True, tag_field="type", tag="edge
     allow: Annotated[tuple[Name, ...], "networks that may come in"] = ("public",)
     deny: Annotated[tuple[Name, ...], "networks that may not"] = ()
     paths: Annotated[tuple[UrlPath, ...], "paths that lead here"] = ("/",)
-    waf: Annotated[bool, "whether attacks are filtered"] = True
+    waf: Annotated[bool, "whether what looks like an attack is refused"] = True
+    waf_report: Annotated[bool, "whether it is only written down, and let through"] = False
     tls: Annotated[bool, "whether the way is encrypted"] = True
 
     @override
