@@ -45,6 +45,7 @@ def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values |= {"postgres.url": "postgresql://h/d", "cache.url": "redis://h"}
     values |= {"objects.endpoint": "http://h", "dependencies.idle_minutes": "5"}
     values |= {"backups.folder": "/b", "costs.prices": "/p", "costs.budgets": "/q"}
+    values |= {"backups.places": "disk=/mnt/disk;share=/mnt/share"}
     values |= {"credentials.rotate_days": "90"}
     values |= {"quota.memory": "1GiB", "quota.disk": "1GiB", "quota.cpu": "1.5"}
     values |= {f"quota.{count}": "9" for count in ("services", "instances", "resources")}
@@ -163,6 +164,16 @@ def test_an_address_of_the_sign_in_that_others_could_read_is_refused(
 def test_a_secret_at_no_provider_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsRefused, match=r"of no use without signin\.issuer"):
         load(tmp_path, DRYSTONE_SIGNIN_CLIENT_SECRET_FILE="/secret")
+
+
+def test_places_have_names_and_absolute_folders(tmp_path: Path) -> None:
+    found = load(tmp_path, '[backups.places]\ndisk = "/mnt/disk"\n')
+    assert found.backups.places == {"disk": "/mnt/disk"}
+    explained = {one.name: one.value for one in found.explain()}
+    assert explained["backups.places"] == "disk=/mnt/disk"
+    for wrong in ('disk = "mnt"', "disk = 3", '"not a name" = "/mnt"'):
+        with pytest.raises(SettingsRefused, match=r"backups\.places"):
+            load(tmp_path, f"[backups.places]\n{wrong}\n")
 
 
 def test_networks_have_names_and_ranges(tmp_path: Path) -> None:

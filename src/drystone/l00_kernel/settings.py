@@ -38,6 +38,7 @@ from drystone.l00_kernel.settings_tables import (
     CredentialsSettings,
     DependenciesSettings,
     EdgeSettings,
+    Folder,
     KeysSettings,
     LimitsSettings,
     MetricsSettings,
@@ -220,6 +221,8 @@ def _convert(raw: Any, kind: Any, *, from_text: bool) -> Any:
         return path
     if from_text and typing.get_origin(kind) is dict:
         raw = _lists(raw)
+        if typing.get_args(kind)[1] == Folder:
+            raw = {name: ",".join(of) for name, of in raw.items()}
     return msgspec.convert(raw, kind, strict=not from_text)
 
 
@@ -317,5 +320,6 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
-        return ";".join(f"{name}={','.join(of)}" for name, of in value.items())
+        lists = {n: of if isinstance(of, str) else ",".join(of) for n, of in value.items()}
+        return ";".join(f"{name}={of}" for name, of in lists.items())
     return str(value or "")

@@ -79,6 +79,8 @@ class ProxySettings(_Engine, frozen=True, kw_only=True):
     placement: Literal["node", "instance"] = "node"
 
 
+Folder: TypeAlias = Annotated[str, msgspec.Meta(pattern="^/")]
+
 _Ranges: TypeAlias = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 
 
@@ -141,9 +143,11 @@ class BackupsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         folder: Where they lie, on another disk preferably; ``backups`` in the home when not set.
+        places: Further places by name, each the absolute path of a folder that is there, for ``copy_to`` of a descriptor.
     """
 
     folder: Path | None = None
+    places: dict[Name, Folder] = {}
 
 
 class CostsSettings(msgspec.Struct, frozen=True, kw_only=True):

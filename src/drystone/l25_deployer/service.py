@@ -118,6 +118,7 @@ class Deployer(HeldReleases):
                 ),
                 *startup.failures,
                 *self._platform.troubles(),
+                *self._machine.copying.platform_troubles(),
                 *self._services.unreadable.values(),
                 *(f"{kept.name}: {text}" for kept in every for text in views.problems(kept)),
             ],

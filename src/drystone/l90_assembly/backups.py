@@ -26,6 +26,7 @@ from drystone.l25_deployer.backups.store import (
 )
 from drystone.l25_deployer.backups.whole import OwnTables, WholeBackups
 from drystone.l25_deployer.backups.whole_domain import TABLES
+from drystone.l25_deployer.backups.whole_schedule import WholeSchedule
 from drystone.l25_deployer.local.ending import finished
 from drystone.l25_deployer.local.resources.copies import Measure, differences
 from drystone.l25_deployer.local.resources.port import Owner
@@ -152,7 +153,14 @@ async def copyist_of(
     """Return what makes backups of single resources; what an earlier one has left unfinished is gone."""
     store = BackupStore(settings.backups.folder or home.path / "backups")
     await asyncio.to_thread(store.clean)
-    copyist = Copyist(store, home=home.path, provisioner=provisioner, clock=clock, log=log)
+    copyist = Copyist(
+        store,
+        home=home.path,
+        provisioner=provisioner,
+        clock=clock,
+        log=log,
+        places={name: Path(folder) for name, folder in settings.backups.places.items()},
+    )
     await asyncio.to_thread(copyist.seals.clean)
     return copyist
 
@@ -165,8 +173,9 @@ def backups_of(
     copyist: Copyist,
     operating: Operating,
     tables: OwnTables,
-) -> Backups:
-    """Return what answers whoever asks for backups."""
+    log: Log,
+) -> tuple[Backups, Schedule]:
+    """Return what answers whoever asks for backups, and what makes them when they are due."""
     elsewhere: dict[type, str] = {}
     if settings.postgres.url:
         elsewhere[Postgres] = "PostgreSQL"
@@ -180,9 +189,6 @@ def backups_of(
         elsewhere=elsewhere,
         states={"aws": home.engines / "aws" / "data" / "state.sqlite"},
     )
-    return Backups(services=services, copyist=copyist, operating=operating, whole=whole)
-
-
-def schedule_of(services: Services, copyist: Copyist, log: Log) -> Schedule:
-    """Return what makes backups when they are due."""
-    return Schedule(services=services, copyist=copyist, log=log)
+    backups = Backups(services=services, copyist=copyist, operating=operating, whole=whole)
+    planned = WholeSchedule(whole, copyist, log=log)
+    return backups, Schedule(services=services, copyist=copyist, log=log, whole=planned)

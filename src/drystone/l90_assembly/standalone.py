@@ -37,7 +37,7 @@ from drystone.l35_mesh.signin.words import NAME as SIGNIN
 from drystone.l50_orchestrator.running.engine import NAME as ORCHESTRATOR
 from drystone.l80_governance.costs.service import Estimator, Prices
 from drystone.l90_assembly.audit import HistoryAudit
-from drystone.l90_assembly.backups import backups_of, copyist_of, schedule_of
+from drystone.l90_assembly.backups import backups_of, copyist_of
 from drystone.l90_assembly.console import CONSOLE, console_of, console_part
 from drystone.l90_assembly.disks import disks_of
 from drystone.l90_assembly.elsewhere import engines_elsewhere
@@ -344,17 +344,19 @@ async def assemble(
         platform=platform,
         dependencies=LiveDependencies(own, services, clock, engines_elsewhere(settings)),
     )
+    backups, schedule = backups_of(
+        home,
+        settings,
+        services=services,
+        copyist=copyist,
+        operating=deployer.operating,
+        tables=tables_of(home, settings, engines.postgres, engines.supervisor, clock),
+        log=log,
+    )
     return Standalone(
         deployer=deployer,
-        backups=backups_of(
-            home,
-            settings,
-            services=services,
-            copyist=copyist,
-            operating=deployer.operating,
-            tables=tables_of(home, settings, engines.postgres, engines.supervisor, clock),
-        ),
-        schedule=schedule_of(services, copyist, log),
+        backups=backups,
+        schedule=schedule,
         operations=Operations(services=services, operating=deployer.operating, platform=platform),
         platform=platform,
         supervisor=engines.supervisor,

@@ -35,7 +35,7 @@ async def test_a_database_goes_back_to_a_named_second_and_to_none_that_it_has_no
     await kept.run("CREATE TABLE orders (n int, at timestamptz DEFAULT clock_timestamp())")
     try:
         await whole.platform.schedule.look()
-        assert whole.platform.schedule.trouble == ""
+        assert (await whole.platform.deployer.status(ASKING)).problems == []
         await kept.run("INSERT INTO orders SELECT 1")
         at = (await kept.run("SELECT clock_timestamp()"))[0][0]
         assert isinstance(at, datetime)

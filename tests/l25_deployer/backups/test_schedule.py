@@ -13,7 +13,8 @@ from drystone.l00_kernel.clock import ManualClock
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.ports import NullLog
 from drystone.l25_deployer.backups.copyist import Copyist
-from drystone.l25_deployer.backups.schedule import RETRY_AFTER, Schedule
+from drystone.l25_deployer.backups.domain import RETRY_AFTER
+from drystone.l25_deployer.backups.schedule import Schedule
 from drystone.l25_deployer.backups.service import Backups
 from drystone.l25_deployer.backups.store import BackupStore
 from drystone.l25_deployer.backups.whole import NoTables, WholeBackups

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from drystone.l00_kernel.contract import Context
 from drystone.l25_deployer.api import ExecOutput, HistoryEvent, LogRecord, Progress
-from drystone.l25_deployer.backups.api import BackupsApi, ResourceBackups
+from drystone.l25_deployer.backups.api import BackupsApi, PlannedBackups, ResourceBackups
 from drystone.l25_deployer.operations.api import Forwarding, OperationsApi
 from drystone.l25_deployer.stacks.sizes import ServiceSize, UsedService
 from drystone.l35_mesh.observed.api import Durations, ObservedApi, Refusals
@@ -170,6 +170,20 @@ class Shelf(BackupsApi):
     ) -> AsyncIterator[Progress]:
         raise NotImplementedError
         yield
+
+    @override
+    async def planned_whole(self, ctx: Context) -> PlannedBackups:
+        raise NotImplementedError
+
+    @override
+    async def plan_whole(
+        self, ctx: Context, *, every: float, keep: float, folder: str | None = None
+    ) -> PlannedBackups:
+        raise NotImplementedError
+
+    @override
+    async def end_whole_plan(self, ctx: Context) -> None:
+        raise NotImplementedError
 
     @override
     async def restore(

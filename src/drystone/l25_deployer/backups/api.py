@@ -95,6 +95,28 @@ class ResourceBackups(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: list[str] = []
 
 
+class PlannedBackups(msgspec.Struct, frozen=True, kw_only=True):
+    """How the whole platform is backed up by itself.
+
+    Attributes:
+        every: Seconds between two backups; None where nothing is planned.
+        keep: Seconds that one is kept; the latest stays.
+        folder: Where they lie.
+        by: Who planned it.
+        count: How many backups of this platform lie there, others among them.
+        latest: The moment of the newest of these.
+        troubles: What is wrong, a sentence each.
+    """
+
+    every: float | None = None
+    keep: float | None = None
+    folder: str = ""
+    by: str = ""
+    count: int = 0
+    latest: datetime | None = None
+    troubles: list[str] = []
+
+
 class BackupsApi(Api):
     """Make backups, prove them and bring them back."""
 
@@ -108,6 +130,7 @@ class BackupsApi(Api):
         errors.RestoreNotConfirmed,
         errors.BackupSealed,
         errors.KeysDamaged,
+        errors.PlanUnfit,
         DiskFull,
     )
 
@@ -147,6 +170,37 @@ class BackupsApi(Api):
         Raises:
             DiskFull: There is too little room; nothing is left of the attempt.
         """
+
+    @call("GET", "/v1/platform-backups/plan")
+    @abc.abstractmethod
+    async def planned_whole(self, ctx: Context) -> PlannedBackups:
+        """Tell how the whole platform is backed up by itself.
+
+        Raises:
+            PlanUnfit: What was written cannot be read.
+        """
+
+    @call("PUT", "/v1/platform-backups/plan")
+    @abc.abstractmethod
+    async def plan_whole(
+        self, ctx: Context, *, every: float, keep: float, folder: str | None = None
+    ) -> PlannedBackups:
+        """Plan backups of the whole platform, in the place of an earlier plan; the first is made within minutes.
+
+        Args:
+            ctx: Who asks.
+            every: Seconds between two, 600 at least.
+            keep: Seconds that one is kept; the latest stays.
+            folder: Absolute path of the folder in which they are to lie, which is made; the platform's own when omitted.
+
+        Raises:
+            PlanUnfit: It cannot be so.
+        """
+
+    @call("DELETE", "/v1/platform-backups/plan")
+    @abc.abstractmethod
+    async def end_whole_plan(self, ctx: Context) -> None:
+        """Plan no more backups of the platform; those that there are stay."""
 
     @call("POST", "/v1/backups/{environment}/{service}/{resource}/restore")
     @abc.abstractmethod

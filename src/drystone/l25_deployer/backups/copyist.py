@@ -96,7 +96,7 @@ class Copyist(Taking, Copying):
                 differences=found,
             )
             self.store.add_trial(owner, trial)
-            self._note(owner, "restore test", found[0] if found else None)
+            self.note(owner, "restore test", found[0] if found else None)
             return trial
 
     # What comes back before a service starts
@@ -142,6 +142,11 @@ class Copyist(Taking, Copying):
         if not self.has_backup(record, name):
             return None
         return (await self.take(record, name, reason="final", by=by)).id
+
+    @override
+    def platform_troubles(self) -> list[str]:
+        history = [self.history_trouble] if self.history_trouble else []
+        return history + self.plans.troubles()
 
     @override
     def troubles(self, record: ServiceRecord) -> list[str]:

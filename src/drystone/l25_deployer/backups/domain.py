@@ -25,6 +25,9 @@ Reason: TypeAlias = Literal["asked", "scheduled", "before-restore", "final", "pl
 NEVER_REMOVED: frozenset[Reason] = frozenset({"final", "before-restore"})
 """Copies of what is gone: nobody can make them again, so time alone does not remove them."""
 
+RETRY_AFTER = timedelta(minutes=15)
+"""After an attempt that failed."""
+
 _TIME = "%Y%m%dt%H%M%Sz"
 
 

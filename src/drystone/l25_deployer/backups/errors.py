@@ -39,3 +39,7 @@ class NoSuchKey(Invalid):
 
 class KeysDamaged(PlatformError):
     """The file with the keys of the backups cannot be read."""
+
+
+class PlanUnfit(Invalid):
+    """Backups of the platform cannot be planned so."""

@@ -11,12 +11,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l25_deployer.backups.domain import is_due, latest, outlived
+from drystone.l25_deployer.backups.domain import RETRY_AFTER, is_due, latest, outlived
 from drystone.l25_deployer.local.resources.port import Owner
 
 if TYPE_CHECKING:
     from drystone.l00_kernel.ports import Log
     from drystone.l25_deployer.backups.copyist import Copyist
+    from drystone.l25_deployer.backups.whole_schedule import WholeSchedule
     from drystone.l25_deployer.local.kept_service import KeptService
     from drystone.l25_deployer.local.services import Services
     from drystone.l25_deployer.stacks.backup_plan import BackupPlan
@@ -25,8 +26,6 @@ FIRST_LOOK = timedelta(minutes=5)
 """After the start of an agent, which has other things to do."""
 
 LOOK_EVERY = timedelta(minutes=1)
-RETRY_AFTER = timedelta(minutes=15)
-"""After an attempt that failed."""
 
 
 class Schedule:
@@ -36,15 +35,22 @@ class Schedule:
         services: What is deployed.
         copyist: Makes backups and proves them.
         log: Where to report.
+        whole: Backs the platform up; None where nobody does.
     """
 
-    def __init__(self, *, services: Services, copyist: Copyist, log: Log) -> None:
+    def __init__(
+        self,
+        *,
+        services: Services,
+        copyist: Copyist,
+        log: Log,
+        whole: WholeSchedule | None = None,
+    ) -> None:
+        self._whole = whole
         self._services = services
         self._copyist = copyist
         self._log = log
         self._clock = copyist.clock
-        self.trouble = ""
-        """Why the history that some resources want is not kept; empty when it is."""
 
     async def run(self) -> None:
         """Look for what is due, for ever."""
@@ -65,6 +71,8 @@ class Schedule:
                         await self._look_at(kept, owner, plan)
                     except (PlatformError, OSError) as e:  # the copyist has written it down
                         self._log.warning("not backed up", resource=owner.name, reason=str(e))
+        if self._whole is not None:
+            await self._whole.look()
 
     async def _keep_history(self) -> None:
         plans: dict[type, list[BackupPlan]] = {}
@@ -73,11 +81,11 @@ class Schedule:
                 plan = getattr(resource, "backup", None)
                 if plan is not None and plan.point_in_time:
                     plans.setdefault(type(resource), []).append(plan)
-        self.trouble = ""
+        self._copyist.history_trouble = ""
         try:
             await self._copyist.keep_history(plans)
         except (PlatformError, OSError) as e:
-            self.trouble = f"not every moment can be gone back to: {e}"
+            self._copyist.history_trouble = f"not every moment can be gone back to: {e}"
             self._log.warning("no history is kept", reason=str(e))
 
     async def _look_at(self, kept: KeptService, owner: Owner, plan: BackupPlan) -> None:
@@ -101,6 +109,11 @@ class Schedule:
         if last is not None and is_due(since, plan.restore_test, now):
             folder = store.place(owner, last.id)
             await self._copyist.try_to_restore(kept.record, owner.resource, folder)
+        if plan.copy_to:
+            failed = await asyncio.to_thread(
+                self._copyist.further.keep, owner, plan, every, self._clock.now()
+            )
+            self._copyist.note(owner, "copy to another place", "; ".join(failed) or None)
         for one in outlived(every, keep=plan.keep, now=now):
             async with self._copyist.lock(owner):
                 await asyncio.to_thread(store.remove, owner, one.id)

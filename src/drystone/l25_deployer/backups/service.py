@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from typing_extensions import override
 from drystone.l00_kernel.contract import Context
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.backups import places
-from drystone.l25_deployer.backups.api import BackupsApi, ResourceBackups
+from drystone.l25_deployer.backups.api import BackupsApi, PlannedBackups, ResourceBackups
 from drystone.l25_deployer.backups.copyist import Copyist
 from drystone.l25_deployer.backups.domain import latest
 from drystone.l25_deployer.backups.errors import (
@@ -25,7 +25,7 @@ from drystone.l25_deployer.backups.errors import (
 )
 from drystone.l25_deployer.backups.store import read_manifest
 from drystone.l25_deployer.backups.taking import owner_of
-from drystone.l25_deployer.backups.views import view
+from drystone.l25_deployer.backups.views import planned_view, view
 from drystone.l25_deployer.local.recovery import recover
 from drystone.l25_deployer.local.resources.copies import NoBackup
 from drystone.l25_deployer.local.resources.port import Owner
@@ -57,7 +57,6 @@ class Backups(BackupsApi):
         self._copyist = copyist
         self._operating = operating
         self._store = copyist.store
-        self._whole_lock = asyncio.Lock()
 
     @override
     async def backups(
@@ -119,14 +118,33 @@ class Backups(BackupsApi):
             raise NoSuchBackup(f"{folder!r} is no absolute path; name the whole path of a folder")
 
         async def work(tell: Teller) -> None:
-            async with self._whole_lock:
-                await self._whole.take(
-                    tell, by=ctx.caller.name, folder=None if folder is None else Path(folder)
-                )
+            place = None if folder is None else Path(folder)
+            await self._whole.take(tell, by=ctx.caller.name, folder=place)
 
         async with aclosing(self._operating.run("back up the platform", work)) as stream:
             async for progress in stream:
                 yield progress
+
+    @override
+    async def plan_whole(
+        self, ctx: Context, *, every: float, keep: float, folder: str | None = None
+    ) -> PlannedBackups:
+        await asyncio.to_thread(
+            self._copyist.plans.set_plan,
+            every=timedelta(seconds=every),
+            keep=timedelta(seconds=keep),
+            folder=folder,
+            by=ctx.caller.name,
+        )
+        return await self.planned_whole(ctx)
+
+    @override
+    async def end_whole_plan(self, ctx: Context) -> None:
+        await asyncio.to_thread(self._copyist.plans.end_plan)
+
+    @override
+    async def planned_whole(self, ctx: Context) -> PlannedBackups:
+        return await asyncio.to_thread(planned_view, self._copyist.plans)
 
     @override
     async def prove(

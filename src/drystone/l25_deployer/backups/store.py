@@ -97,6 +97,10 @@ class BackupStore:
             )
         return folder
 
+    def has(self, owner: Owner, id_: str) -> bool:
+        """Tell whether there is such a backup."""
+        return (self.folder(owner) / id_ / MANIFEST).exists()
+
     def all(self, owner: Owner) -> list[Manifest]:
         """Return every backup of a resource that can be read, the latest first."""
         found = []

@@ -17,8 +17,10 @@ from drystone.l00_kernel.shortage import LEAST_BYTES, DiskFull, full_disks, need
 from drystone.l25_deployer.backups import places
 from drystone.l25_deployer.backups.domain import Manifest, Reason, new_id
 from drystone.l25_deployer.backups.errors import NothingToBackUp
+from drystone.l25_deployer.backups.further import FurtherPlaces
 from drystone.l25_deployer.backups.seals import Seals
 from drystone.l25_deployer.backups.store import BackupStore, Trouble, drafted, publish
+from drystone.l25_deployer.backups.whole_plans import WholePlans
 from drystone.l25_deployer.local.ending import finished
 from drystone.l25_deployer.local.resources.copies import Copied, NoBackup
 from drystone.l25_deployer.local.resources.port import Owner
@@ -44,12 +46,28 @@ class Taking:
         provisioner: The resources.
         clock: The time.
         log: Where to report.
+        places: Folders of further places, by the names that descriptors use.
+
+    Attributes:
+        further: Keeps copies of backups in further places.
+        plans: When the platform as a whole is backed up.
+        history_trouble: Why the history that some resources want is not kept; empty when it is.
     """
 
     def __init__(
-        self, store: BackupStore, *, home: Path, provisioner: Provisioner, clock: Clock, log: Log
+        self,
+        store: BackupStore,
+        *,
+        home: Path,
+        provisioner: Provisioner,
+        clock: Clock,
+        log: Log,
+        places: Mapping[str, Path] | None = None,
     ) -> None:
         self.store = store
+        self.further = FurtherPlaces(store, places or {})
+        self.plans = WholePlans(home, store.root / "platform", clock=clock)
+        self.history_trouble = ""
         self.clock = clock
         self.seals = Seals(home)
         self._home = home
@@ -108,9 +126,9 @@ class Taking:
         except NoBackup:
             raise
         except (PlatformError, OSError) as e:
-            self._note(owner, "backup", str(e))
+            self.note(owner, "backup", str(e))
             raise
-        self._note(owner, "backup", None)
+        self.note(owner, "backup", None)
         return made
 
     async def _take(
@@ -275,7 +293,7 @@ class Taking:
         """Return what is held while something is done with copies of a resource."""
         return self._locks[owner]
 
-    def _note(self, owner: Owner, what: str, text: str | None) -> None:
+    def note(self, owner: Owner, what: str, text: str | None) -> None:
         """Remember what went wrong, for whoever looks at the platform's state."""
         known = self.trouble(owner)
         if text is None and (known is None or known.what != what):

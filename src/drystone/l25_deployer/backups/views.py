@@ -6,13 +6,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from drystone.l00_kernel.errors import PlatformError
-from drystone.l25_deployer.backups.api import BackupView, ResourceBackups, TrialView
+from drystone.l25_deployer.backups.api import BackupView, PlannedBackups, ResourceBackups, TrialView
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from drystone.l25_deployer.backups.copyist import Copyist
     from drystone.l25_deployer.backups.domain import Manifest, Trial
+    from drystone.l25_deployer.backups.whole_plans import WholePlans
     from drystone.l25_deployer.local.records import ServiceRecord
     from drystone.l25_deployer.local.resources.copies import Measure
     from drystone.l25_deployer.local.resources.port import Owner
@@ -58,6 +59,24 @@ def _backup(copyist: Copyist, owner: Owner, one: Manifest, proven: datetime | No
         counted=sum(held.count for held in holds.values()),
         folder=str(folder),
         proven=proven,
+    )
+
+
+def planned_view(plans: WholePlans) -> PlannedBackups:
+    """Return how the platform is backed up by itself, and what there is of that."""
+    plan = plans.plan()
+    if plan is None:
+        return PlannedBackups()
+    folder = plans.folder(plan)
+    made = plans.made(folder)
+    return PlannedBackups(
+        every=plan.every.total_seconds(),
+        keep=plan.keep.total_seconds(),
+        folder=str(folder),
+        by=plan.by,
+        count=len(made),
+        latest=max((one.at for one in made), default=None),
+        troubles=plans.troubles(),
     )
 
 

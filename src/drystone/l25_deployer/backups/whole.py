@@ -90,16 +90,18 @@ class WholeBackups:
         self._copyist = copyist
         self._tables = tables
         self._elsewhere = elsewhere
+        self._lock = asyncio.Lock()
 
     async def take(
-        self, tell: Teller, *, by: str, folder: Path | None = None
+        self, tell: Teller, *, by: str, folder: Path | None = None, is_planned: bool = False
     ) -> tuple[Path, Whole]:
-        """Make one.
+        """Make one; whoever asks while one is made waits.
 
         Args:
             tell: Hears how it goes.
             by: Who asked.
             folder: Folder in which it is to lie; the platform's own when None.
+            is_planned: Whether it may be removed when its time is over.
 
         Returns:
             Its folder, and what it says of itself.
@@ -108,6 +110,12 @@ class WholeBackups:
             DiskFull: There is too little room; nothing is left of the attempt.
             PlatformError: Something cannot be copied; nothing is left of the attempt.
         """
+        async with self._lock:
+            return await self._take(tell, by=by, folder=folder, is_planned=is_planned)
+
+    async def _take(
+        self, tell: Teller, *, by: str, folder: Path | None, is_planned: bool
+    ) -> tuple[Path, Whole]:
         clock = self._copyist.clock
         began, id_ = clock.monotonic(), new_id(clock.now())
         place = (folder or self._copyist.store.root / "platform") / id_
@@ -139,6 +147,7 @@ class WholeBackups:
                     part.name: str(self._states[Path(part.name).stem].relative_to(self._home))
                     for part in states
                 },
+                is_planned=is_planned,
                 seal=seal,
                 left_out=tuple(left_out),
                 elsewhere=tuple(sorted(set(self._elsewhere.values()))),

@@ -69,6 +69,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
         states: Files of engines that keep all they have in one, by the name of the part: where each lies in the home.
         left_out: What is not in it, and why, a sentence each.
         elsewhere: Engines that run elsewhere, whose data is not in it.
+        is_planned: Whether it was made by itself, and may be removed so.
         seal: How its own files are sealed; None for one that an older platform made, which are not.
     """
 
@@ -84,6 +85,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     states: dict[str, str] = {}
     left_out: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    is_planned: bool = False
     seal: Seal | None = None
 
     @property

@@ -40,9 +40,17 @@ class Copying(abc.ABC):
     def troubles(self, record: ServiceRecord) -> list[str]:
         """Say of which resources the last backup, or the last trial to restore one, failed."""
 
+    @abc.abstractmethod
+    def platform_troubles(self) -> list[str]:
+        """Say what is wrong with backups of the whole platform, and with the history that databases want."""
+
 
 class NoCopying(Copying):
     """Nobody keeps copies."""
+
+    @override
+    def platform_troubles(self) -> list[str]:
+        return []
 
     @override
     def troubles(self, record: ServiceRecord) -> list[str]:

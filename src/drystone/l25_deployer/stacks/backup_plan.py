@@ -15,9 +15,11 @@ class BackupPlan(msgspec.Struct, frozen=True):
         keep: How long one is kept.
         restore_test: Time between two trials to restore one.
         point_in_time: Whether any moment can be gone back to.
+        copy_to: Names of further places that hold a copy.
     """
 
     every: timedelta
     keep: timedelta
     restore_test: timedelta
     point_in_time: bool = False
+    copy_to: tuple[str, ...] = ()

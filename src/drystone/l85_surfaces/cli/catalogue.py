@@ -69,6 +69,8 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
                 "drystone backup orders",
                 "drystone backup orders db --env prod",
                 "drystone backup --platform --to /mnt/elsewhere",
+                "drystone backup --platform --every 1d --keep 14d --to /mnt/elsewhere",
+                "drystone backup --platform --off",
             ),
         ),
         Command(

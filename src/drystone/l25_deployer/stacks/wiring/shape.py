@@ -95,7 +95,7 @@ def planned(said: Backup | None) -> BackupPlan | None:
     """Return when something is copied, as its stack holds it."""
     if said is None:
         return None
-    return BackupPlan(said.every, said.keep, said.restore_test, said.point_in_time)
+    return BackupPlan(said.every, said.keep, said.restore_test, said.point_in_time, said.copy_to)
 
 
 def backed_up(point_in_time: str) -> dict[str, str]:
@@ -110,7 +110,7 @@ def backed_up(point_in_time: str) -> dict[str, str]:
         "backup.keep": NOW,
         "backup.restore_test": NOW,
         "backup.point_in_time": point_in_time,
-        "backup.copy_to": "this machine is the only region",
+        "backup.copy_to": NOW,
     }
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+from drystone.l00_kernel.durations import duration
 from drystone.l25_deployer.backups.keys import KeyRing
 from drystone.l85_surfaces.cli.confirming import require_confirmed
 from drystone.l85_surfaces.cli.errors import Misuse
@@ -51,6 +52,32 @@ async def backup(
             help="Folder for a backup of the platform. [default: backups/platform in the home]",
         ),
     ] = None,
+    every: Annotated[
+        str | None,
+        Parameter(
+            name=("--every",),
+            metavar="TIME",
+            show_default=False,
+            help="With --platform: make one again and again by itself, such as every `1d`, in the place of an earlier plan.",
+        ),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        Parameter(
+            name=("--keep",),
+            metavar="TIME",
+            show_default=False,
+            help="With --every: how long one is kept; the latest stays. [default: 14d]",
+        ),
+    ] = None,
+    off: Annotated[
+        bool,
+        Parameter(
+            name=("--off",),
+            show_default=False,
+            help="With --platform: make no more by itself; those that there are stay.",
+        ),
+    ] = False,
     env: Environment = None,
     shared: Shared = NOTHING_SAID,
 ) -> None:
@@ -63,15 +90,17 @@ async def backup(
         raise Misuse("name a service, or say --platform for all of it; not both")
     if to is not None and not platform:
         raise Misuse("--to goes with --platform; the setting backups.folder moves all others")
+    if (every or keep or off) and (not platform or bool(every) == off or (keep and not every)):
+        raise Misuse("--platform goes with --every, with --every and --keep, or with --off")
     out = Terminal(json=shared.json)
+    if every is not None or off:
+        await _plan(every, keep or "14d", to, shared, out)
+        return
     if service is None:
         folder = None if to is None else _absolute(to)
         async with copies(shared.folder) as api:
             await follow(api.take_whole(context(), folder=folder), out, abort=_leave)
-        if not KeyRing(shared.folder).is_kept():
-            remark(
-                "nobody has seen the key that opens it on another machine: `drystone backup-key` shows it; keep it elsewhere"
-            )
+        _remind_of_key(shared)
         return
     where = Anywhere(shared.home, shared.json)  # --platform says something else here
     environment = environment_at(env, where)
@@ -80,6 +109,42 @@ async def backup(
             context(), environment=environment, service=service, resource=resource
         )
         await follow(stream, out, abort=_leave)
+
+
+async def _plan(
+    every: str | None, keep: str, to: str | None, shared: Shared, out: Terminal
+) -> None:
+    """Plan backups of the platform, or none.
+
+    Raises:
+        Misuse: A time is none.
+    """
+    async with copies(shared.folder) as api:
+        if every is None:
+            await api.end_whole_plan(context())
+        else:
+            seconds = [_seconds(one) for one in (every, keep)]
+            folder = None if to is None else _absolute(to)
+            await api.plan_whole(context(), every=seconds[0], keep=seconds[1], folder=folder)
+        planned = await api.planned_whole(context())
+    out.document(planned)
+    out.lines(views.planned(planned))
+    if every is not None:
+        _remind_of_key(shared)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return duration(text).total_seconds()
+    except (ValueError, OverflowError) as e:
+        raise Misuse(f"{text[:40]!r} is no time: write such as 6h or 14d") from e
+
+
+def _remind_of_key(shared: Shared) -> None:
+    if not KeyRing(shared.folder).is_kept():
+        remark(
+            "nobody has seen the key that opens it on another machine: `drystone backup-key` shows it; keep it elsewhere"
+        )
 
 
 async def backups(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from drystone.l25_deployer.backups.api import BackupView, ResourceBackups
+    from drystone.l25_deployer.backups.api import BackupView, PlannedBackups, ResourceBackups
     from drystone.l25_deployer.backups.whole_domain import Recovered
 
 _TRIALS = 3
@@ -61,6 +61,18 @@ def _row(one: BackupView, now: datetime) -> tuple[str | Piece, ...]:
         f"{one.counted} in {one.parts}",
         proven,
     )
+
+
+def planned(found: PlannedBackups) -> Iterator[str]:
+    """Tell how the platform is backed up by itself."""
+    if found.every is None:
+        yield "no backups of the platform are planned"
+        return
+    yield (
+        f"the platform is backed up every {_days(found.every)} to {found.folder}, and backups are kept for"
+        f" {_days(found.keep)}"
+    )
+    yield from found.troubles
 
 
 def recovered(report: Recovered, *, paint: Paint = PLAIN) -> Iterator[str]:

@@ -21,7 +21,9 @@ class Backup(Block, frozen=True, kw_only=True):
     every: Annotated[Duration, "time between two copies"] = timedelta(days=1)
     keep: Annotated[Duration, "how long a copy is kept"] = timedelta(days=35)
     point_in_time: Annotated[bool, "whether any moment can be gone back to"] = False
-    copy_to: Annotated[tuple[Name, ...], "further regions that hold a copy"] = ()
+    copy_to: Annotated[
+        tuple[Name, ...], "further places that hold a copy, by their names in the settings"
+    ] = ()
     restore_test: Annotated[Duration, "time between two trials to restore a copy"] = timedelta(
         days=7
     )
