@@ -114,8 +114,12 @@ def bucket_of(values: Values) -> Any:
 
 
 def queue_of(values: Values) -> Any:
+    return client_of(values, "sqs")
+
+
+def client_of(values: Values, service: Any) -> Any:
     return boto3.client(
-        "sqs",
+        service,
         endpoint_url=values["AWS_ENDPOINT_URL"],
         aws_access_key_id=values["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"],

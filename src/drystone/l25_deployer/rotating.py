@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from drystone.l25_deployer.stacks.provided import Secret
+
 if TYPE_CHECKING:
     from drystone.l25_deployer.stacks.model import Resource
 
 
 def age_of(resource: Resource, every: timedelta | None) -> timedelta | None:
-    """Return the age at which a resource's credential is replaced; None for never.
+    """Return the age at which a resource's credential is replaced; None for never. A key has versions of its own besides.
 
     Args:
         resource: The resource.
         every: The age where its descriptor says none.
     """
-    said: timedelta | None = getattr(resource, "rotate", None)
+    said: timedelta | None = resource.rotate if isinstance(resource, Secret) else None
     return every if said is None else said
 
 

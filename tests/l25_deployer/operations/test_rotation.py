@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import botocore.exceptions
 import psycopg
 import pytest
 import pytest_asyncio
@@ -24,6 +25,7 @@ from l25_deployer.operated import (
     Load,
     Reached,
     cache_of,
+    client_of,
     opens_nothing,
     read,
     values_of,
@@ -135,6 +137,33 @@ async def test_every_kind_of_credential_is_replaced_again_and_again(whole: Reach
     changed = {name for name in third if third[name] != fourth[name] and "DRYSTONE" not in name}
     assert {"JOBS_PASSWORD", "JOBS_URL"} <= changed
     assert not {name for name in changed if name.startswith(("DB_", "FILES_", "AWS_", "WORD_"))}
+
+
+async def test_a_key_has_a_new_version_and_nothing_restarts(whole: Reached) -> None:
+    seal = "resources: {seal: {type: encryption-key, decrypt: [sealed-reader]}}"
+    await whole.deploy("sealed", seal, TELLING)
+    await whole.deploy("sealed-reader", "resources: {own: {type: encryption-key}}", TELLING)
+    values, other = [await values_of(whole.port, name) for name in ("sealed", "sealed-reader")]
+    kms, reader = client_of(values, "kms"), client_of(other, "kms")
+    blob = kms.encrypt(KeyId="alias/seal", Plaintext=b"note")["CiphertextBlob"]
+    before = await whole.pids("sealed")
+
+    told = await all_of(whole.api.rotate(ASKING, **at("sealed"), resource="seal"))
+
+    assert told[-1].text == "seal: a new version encrypts; the earlier ones decrypt as ever"
+    assert await whole.pids("sealed") == before
+    assert len(kms.list_key_rotations(KeyId="alias/seal")["Rotations"]) == 1
+    newer = kms.encrypt(KeyId="alias/seal", Plaintext=b"note")["CiphertextBlob"]
+    for one in (blob, newer):
+        assert reader.decrypt(CiphertextBlob=one, KeyId=values["SEAL_ARN"])["Plaintext"] == b"note"
+    with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+        reader.encrypt(KeyId=values["SEAL_ARN"], Plaintext=b"x")
+    page = await whole.deployer.history(ASKING, **at("sealed"))
+    assert page.items[0].event == "rotate done"
+    await all_of(whole.api.rotate(ASKING, **at("sealed")))
+    assert (await values_of(whole.port, "sealed"))["AWS_ACCESS_KEY_ID"] != values[
+        "AWS_ACCESS_KEY_ID"
+    ]
 
 
 async def test_a_secret_is_replaced_at_its_age(whole: Reached) -> None:

@@ -8,6 +8,7 @@ import json
 import secrets
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import urlencode
@@ -16,11 +17,11 @@ import msgspec
 from msgspec import structs
 from typing_extensions import override
 
-from drystone.l10_engines.aws import actions, copying, simulator
+from drystone.l10_engines.aws import actions, copying, key_finding, simulator, versions
 from drystone.l10_engines.aws.access import REGION, AccountAccess
 from drystone.l10_engines.aws.calls import Calls
-from drystone.l10_engines.aws.declarations import Function, Queue
-from drystone.l10_engines.aws.declaring import bring_about, remove, waiting
+from drystone.l10_engines.aws.declarations import Function, Key, Queue
+from drystone.l10_engines.aws.declaring import add_version, bring_about, remove, waiting
 from drystone.l10_engines.aws.errors import NotDeclarable
 from drystone.l10_engines.aws.handing_over import URLS
 from drystone.l10_engines.aws.orders import (
@@ -126,6 +127,8 @@ class Accounts:
                 return await self._ask(msgspec.json.decode(body, type=Ask))
             case "added":
                 return await self._wait(msgspec.json.decode(body, type=Seen))
+            case "version":
+                await self._version(msgspec.json.decode(body, type=Wanted))
             case "renew":
                 self._renew(msgspec.json.decode(body, type=Renewal))
             case "copy" | "lay-out" | "laid-out" | "put" | "discard":
@@ -190,6 +193,12 @@ class Accounts:
                     await self._changed.wait()
         owners = frozenset(owner for owner, at in self._added.items() if at > seen.number)
         return Added(Seen(self._life, self._number), owners)
+
+    async def _version(self, wanted: Wanted) -> None:
+        access = self._by_owner.get(wanted.owner)
+        if access is None or not await add_version(_Calls(access.account), wanted.name):
+            raise NotDeclarable(f"{wanted.owner} has no key {wanted.name!r}", code="NotFound")
+        await self._keeper.settle(simulator.touched("kms"), access.account)
 
     def _renew(self, wanted: Renewal) -> None:
         if wanted.owner not in self._by_owner:
@@ -287,6 +296,19 @@ class _Calls(Calls):
     @override
     def drop_key(self, key: str) -> None:
         simulator.drop_key(self.account, REGION, key)
+
+    @override
+    def furnish_key(self, key: str, wanted: Key) -> None:
+        record = simulator.key_of(self.account, REGION, key)
+        if record is not None:
+            versions.declare(record, timedelta(seconds=wanted.rotate))
+            key_finding.grant(record, {"encrypt": wanted.encrypt, "decrypt": wanted.decrypt})
+
+    @override
+    def add_version(self, key: str) -> None:
+        record = simulator.key_of(self.account, REGION, key)
+        if record is not None:
+            versions.add(record, datetime.now(UTC), kind="ON_DEMAND")
 
 
 def _proof(access: AccountAccess, function: str) -> str:

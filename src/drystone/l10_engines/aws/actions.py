@@ -29,7 +29,7 @@ READS: dict[str, frozenset[str]] = {
     ),
     "kms": _of(
         "ListKeys DescribeKey GetPublicKey Sign Verify Encrypt Decrypt ReEncrypt GenerateMac VerifyMac GenerateDataKey"
-        " GenerateDataKeyWithoutPlaintext GenerateRandom ListAliases GetKeyRotationStatus ListResourceTags"
+        " GenerateDataKeyWithoutPlaintext GenerateRandom ListAliases GetKeyRotationStatus ListKeyRotations ListResourceTags"
     ),
     "sts": frozenset(["GetCallerIdentity"]),
 }
@@ -55,7 +55,7 @@ WRITES: dict[str, frozenset[str]] = {
     ),
     "kms": _of(
         "CreateKey CreateAlias DeleteAlias UpdateAlias EnableKey DisableKey UpdateKeyDescription TagResource"
-        " UntagResource EnableKeyRotation DisableKeyRotation ScheduleKeyDeletion CancelKeyDeletion"
+        " UntagResource EnableKeyRotation DisableKeyRotation RotateKeyOnDemand ScheduleKeyDeletion CancelKeyDeletion"
     ),
     "sts": frozenset(),
 }
@@ -64,7 +64,7 @@ WRITES: dict[str, frozenset[str]] = {
 GROWING = _of(
     "CreateQueue SendMessage SendMessageBatch CreateTopic Subscribe Publish PublishBatch CreateTable PutItem UpdateItem"
     " BatchWriteItem TransactWriteItems ExecuteStatement BatchExecuteStatement ExecuteTransaction CreateStream PutRecord"
-    " PutRecords CreateKey CreateAlias TagResource TagQueue AddTagsToStream"
+    " PutRecords CreateKey CreateAlias RotateKeyOnDemand TagResource TagQueue AddTagsToStream"
 )
 """What is refused to an account that is full."""
 

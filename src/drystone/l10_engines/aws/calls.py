@@ -6,6 +6,7 @@ import abc
 from typing import Any
 
 from drystone.l10_engines.aws.access import REGION
+from drystone.l10_engines.aws.declarations import Key
 from drystone.l10_engines.aws.errors import NotDeclarable
 
 
@@ -37,6 +38,14 @@ class Calls(abc.ABC):
     @abc.abstractmethod
     def drop_key(self, key: str) -> None:
         """Remove a key by its id, at once."""
+
+    @abc.abstractmethod
+    def furnish_key(self, key: str, wanted: Key) -> None:
+        """Let a key, by its id, have new versions at the age that is declared, and be used by those that may."""
+
+    @abc.abstractmethod
+    def add_version(self, key: str) -> None:
+        """Let a new version of a key, by its id, encrypt from now on."""
 
     def arn(self, service: str, name: str) -> str:
         """Return the name among all things of something in this account."""

@@ -70,7 +70,17 @@ class Stream(msgspec.Struct, frozen=True, tag_field="type", tag="stream"):
 
 
 class Key(msgspec.Struct, frozen=True, tag_field="type", tag="key"):
-    """A symmetric key that encrypts and never leaves (KMS)."""
+    """A symmetric key that encrypts and never leaves (KMS).
+
+    Attributes:
+        rotate: Seconds after which a new version encrypts.
+        encrypt: Owners of other accounts that may encrypt with it.
+        decrypt: Owners of other accounts that may decrypt with it.
+    """
+
+    rotate: float = 365 * 86400.0
+    encrypt: tuple[str, ...] = ()
+    decrypt: tuple[str, ...] = ()
 
 
 class Function(msgspec.Struct, frozen=True, tag_field="type", tag="function"):

@@ -53,7 +53,7 @@ async def bring_about(calls: Calls, name: str, wanted: Declaration) -> Made:
         case Stream():
             return await _stream(calls, name, wanted)
         case Key():
-            return await _key(calls, name)
+            return await _key(calls, name, wanted)
         case Function() | Job():
             return await _run_by_the_agent(calls, name, wanted)
         case _:
@@ -367,11 +367,25 @@ async def _stream(calls: Calls, name: str, wanted: Stream) -> Made:
     return Made(name=name, arn=now["StreamARN"])
 
 
-async def _key(calls: Calls, name: str) -> Made:
+async def add_version(calls: Calls, name: str) -> bool:
+    """Let a new version of a key that is declared encrypt from now on; tell whether there is such a key.
+
+    Args:
+        calls: Asks the services.
+        name: What it is called in its account.
+    """
+    found = await calls.asked("kms", "DescribeKey", {"KeyId": key_name(name)}, absent="NotFound")
+    if found is not None:
+        calls.add_version(found["KeyMetadata"]["KeyId"])
+    return found is not None
+
+
+async def _key(calls: Calls, name: str, wanted: Key) -> Made:
     alias = key_name(name)
     found = await calls.asked("kms", "DescribeKey", {"KeyId": alias}, absent="NotFound")
     if found is None:
         found = await calls.json("kms", "CreateKey", {})
         key = found["KeyMetadata"]["KeyId"]
         await calls.json("kms", "CreateAlias", {"AliasName": alias, "TargetKeyId": key})
+    calls.furnish_key(found["KeyMetadata"]["KeyId"], wanted)
     return Made(name=alias, arn=found["KeyMetadata"]["Arn"])

@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from drystone.l10_engines.aws import actions, guard, sealing, simulator
+from drystone.l10_engines.aws import actions, guard, sealing, simulator, versions
 from drystone.l10_engines.aws.access import REGION
 from drystone.l10_engines.aws.accounts import Accounts
 from drystone.l10_engines.aws.errors import NotDeclarable
@@ -33,6 +33,7 @@ from drystone.l10_engines.aws.handing_over import (
     safe_headers,
 )
 from drystone.l10_engines.aws.keeping import Kept
+from drystone.l10_engines.aws.key_finding import Asker
 from drystone.l10_engines.aws.orders import ADMINISTRATION, TOKEN
 from drystone.l10_engines.aws.signature import Refused, claimed_key, claimed_service, verify
 from drystone.l10_engines.aws.simulator import Answer
@@ -200,7 +201,10 @@ class Front:
         if scope["method"] != "POST" or scope["query_string"]:
             raise Refused("AccessDeniedException", f"{_elsewhere(signer.service)}")
         asked = _asked(signer.service, headers, body)
-        guard.check(asked.service, asked.action, {**asked.data, "path": scope["path"]}, account)
+        named = {**asked.data, "path": scope["path"]}
+        if _is_sealing(asked):  # which account's key it is, and who may use it, is seen there
+            named = {name: value for name, value in named.items() if name not in sealing.NAMES}
+        guard.check(asked.service, asked.action, named, account)
         if asked.action in actions.GROWING and self._kept.size(account) >= self._most:
             raise Refused(
                 "LimitExceededException",
@@ -223,10 +227,13 @@ class Front:
 
     async def _ask(self, asked: _Asked, account: str, sent: _Sent) -> Answer:
         try:
-            if asked.service == "kms" and asked.action in sealing.ACTIONS:
-                sealed = sealing.answer(asked.action, asked.data, account, REGION)
+            if _is_sealing(asked) or _is_about_versions(asked):
+                asker = Asker(account, self._accounts.owner_of(account) or "", REGION)
+                sealed = sealing.answer(asked.action, asked.data, asker, datetime.now(UTC))
                 if sealed is not None:
-                    content = json.dumps(sealed).encode()
+                    for owner in sealed.changed:
+                        await self._keeper.settle(simulator.touched("kms"), owner)
+                    content = json.dumps(sealed.content).encode()
                     return 200, {"content-type": "application/x-amz-json-1.1"}, content
             return await simulator.call(
                 asked.service,
@@ -260,6 +267,14 @@ class Front:
             said = f"{e.filename}: {e.strerror}"
             return 422, {}, msgspec.json.encode({"message": said, "code": "File"})
         return 200, {}, msgspec.json.encode(made)
+
+
+def _is_sealing(asked: _Asked) -> bool:
+    return asked.service == "kms" and asked.action in sealing.ACTIONS
+
+
+def _is_about_versions(asked: _Asked) -> bool:
+    return asked.service == "kms" and asked.action in versions.ACTIONS
 
 
 def _asked(signed_for: str, headers: dict[str, str], body: bytes) -> _Asked:

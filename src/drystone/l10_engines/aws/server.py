@@ -19,7 +19,7 @@ from typing_extensions import override
 import drystone
 from drystone.l00_kernel.atomic import write_atomically
 from drystone.l10_engines.aws.access import AccountAccess, Made
-from drystone.l10_engines.aws.declarations import Declaration, Queue
+from drystone.l10_engines.aws.declarations import Declaration, Key, Queue
 from drystone.l10_engines.aws.errors import NotDeclarable
 from drystone.l10_engines.aws.orders import (
     ADMINISTRATION,
@@ -191,6 +191,19 @@ class AwsEngine(Engine):
             EngineFailed: The engine does not answer.
         """
 
+    @abc.abstractmethod
+    async def add_version(self, owner: str, name: str) -> None:
+        """Let a new version of a key encrypt from now on; the earlier ones decrypt what they encrypted.
+
+        Args:
+            owner: Whose account.
+            name: What the key is called there.
+
+        Raises:
+            NotDeclarable: There is no such key.
+            EngineFailed: The engine does not answer.
+        """
+
 
 class AwsStandIn(LocalEngine, AwsEngine):
     """The stand-in, as a process on a loopback port.
@@ -295,6 +308,10 @@ class AwsStandIn(LocalEngine, AwsEngine):
     async def added(self, seen: Seen) -> Added:
         found = await self._ask("added", msgspec.json.encode(seen))
         return msgspec.json.decode(found, type=Added)
+
+    @override
+    async def add_version(self, owner: str, name: str) -> None:
+        await self._ask("version", msgspec.json.encode(Wanted(owner, name, Key())))
 
     @override
     async def renew(self, owner: str, step: Literal["begin", "end", "withdraw"]) -> None:

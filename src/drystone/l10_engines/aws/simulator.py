@@ -190,6 +190,12 @@ def key_of(account: str, region: str, wanted: str) -> dict[str, Any] | None:
         return found
 
 
+def account_of_key(region: str, key: str) -> str | None:
+    """Return the number of the account that has a key, by its id; None when none has."""
+    every = _modules()["kms"]._keys._data  # noqa: SLF001 - the only way to see all accounts
+    return next((at[0] for at in list(every) if at[1:] == (region, key)), None)
+
+
 def key_trouble(record: dict[str, Any]) -> Answer | None:
     """Return what KMS answers for a key that cannot be used now; None for one that can."""
     answer: Answer | None = _modules()["kms"]._check_key_state(record)  # noqa: SLF001

@@ -34,7 +34,12 @@ if TYPE_CHECKING:
 
 
 async def rotate(
-    kept: KeptService, tell: Teller, *, resources: Iterable[str] | None, by: str
+    kept: KeptService,
+    tell: Teller,
+    *,
+    resources: Iterable[str] | None,
+    by: str,
+    adds_versions: bool = True,
 ) -> None:
     """Replace the credentials of resources; the lock is held.
 
@@ -43,6 +48,7 @@ async def rotate(
         tell: Hears how it goes.
         resources: Of which; of all that have any when None.
         by: Who asked.
+        adds_versions: Whether keys among them get new versions, too, which they do by themselves at their age.
 
     Raises:
         RotationRefused: There is no such resource, or a release is tried beside the one that serves.
@@ -60,6 +66,11 @@ async def rotate(
         if going.phase != "withdrawing" and (resources is None or set(resources) <= {*going.names}):
             return
     names = _chosen(kept, resources)
+    keys = await _add_versions(kept, names, tell, by=by) if adds_versions else ()
+    if resources is not None:  # a key that somebody names is replaced; it is reached as before
+        names = tuple(name for name in names if name not in keys)
+        if not names:
+            return
     now = kept.machine.clock.now()
     kept.save(rotation=Rotation(names, now, by))
     places.WRITTEN.reach()
@@ -93,6 +104,28 @@ def _why_not(kept: KeptService, name: str) -> NotRenewable | None:
     except NotRenewable as e:
         return e
     return None
+
+
+async def _add_versions(
+    kept: KeptService, names: tuple[str, ...], tell: Teller, *, by: str
+) -> tuple[str, ...]:
+    """Let keys among resources encrypt with new versions; nothing that uses them notices. Return which these are."""
+    keys = []
+    for name in names:
+        owner, resource = Owner(*kept.record.key, name), kept.record.eternal[name]
+        try:
+            is_key = await kept.machine.provisioner.driver(kept.record, owner).add_version(
+                owner, resource
+            )
+        except (PlatformError, OSError) as e:
+            raise RotationFailed(f"the key '{name}' has no new version: {e}") from e
+        if is_key:
+            keys.append(name)
+    if keys:
+        text = f"{', '.join(keys)}: a new version encrypts; the earlier ones decrypt as ever"
+        kept.write_history("rotate done", text, by=by, release=kept.active_release())
+        tell.info("done", text)
+    return tuple(keys)
 
 
 async def carry_on(kept: KeptService, tell: Teller) -> None:

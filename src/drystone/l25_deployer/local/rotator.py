@@ -87,5 +87,5 @@ class Rotator:
             if record.rotation is not None:
                 await carry_on(kept, tell)
             elif old and record.canary is None:
-                await rotate(kept, tell, resources=old, by="platform")
+                await rotate(kept, tell, resources=old, by="platform", adds_versions=False)
         self._failed.pop(kept.name, None)

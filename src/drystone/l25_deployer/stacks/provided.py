@@ -88,9 +88,18 @@ class Stream(msgspec.Struct, frozen=True, tag_field="type", tag="stream"):
 
 
 class EncryptionKey(msgspec.Struct, frozen=True, tag_field="type", tag="encryption-key"):
-    """A key that encrypts and never leaves the platform."""
+    """A key that encrypts and never leaves the platform.
+
+    Attributes:
+        rotate: Age at which a new version encrypts.
+        encrypt: Further services that may encrypt, as ``<environment>.<service>``.
+        decrypt: Further services that may decrypt, likewise.
+    """
 
     protect: bool = True
+    rotate: timedelta = timedelta(days=365)
+    encrypt: tuple[str, ...] = ()
+    decrypt: tuple[str, ...] = ()
 
 
 class Search(msgspec.Struct, frozen=True, tag_field="type", tag="search"):

@@ -82,6 +82,14 @@ class AccountResources(ResourceDriver[provided.Account]):
         return
 
     @override
+    async def add_version(self, owner: Owner, wanted: provided.Account) -> bool:
+        if not isinstance(wanted, provided.EncryptionKey):
+            return False
+        await self._supervisor.ensure(ENGINE)
+        await self._aws.add_version(account_of(owner), name_of(owner, wanted))
+        return True
+
+    @override
     async def begin_renewal(self, owner: Owner, wanted: provided.Account) -> None:
         await self._supervisor.ensure(ENGINE)
         await self._aws.renew(account_of(owner), "begin")
@@ -264,7 +272,9 @@ def declaration(wanted: provided.Account) -> declarations.Declaration:
         case provided.Stream():
             return declarations.Stream(shards=wanted.shards, retain=wanted.retain)
         case provided.EncryptionKey():
-            return declarations.Key()
+            return declarations.Key(
+                rotate=wanted.rotate.total_seconds(), encrypt=wanted.encrypt, decrypt=wanted.decrypt
+            )
         case provided.Function() | provided.BatchJob():
             return _declared_run(wanted)
         case _:

@@ -85,6 +85,14 @@ class ResourceDriver(abc.ABC, Generic[R]):
     async def suspend(self, owner: Owner) -> None:
         """The platform stops: end what runs for this resource alone. Data stays."""
 
+    async def add_version(self, owner: Owner, wanted: R) -> bool:
+        """Let the resource, if it is a key, encrypt with a new version from now on; tell whether it is one.
+
+        Raises:
+            PlatformError: The engine does not work.
+        """
+        return False
+
     def require_renewable(self, owner: Owner) -> None:
         """Make sure that there is a credential that the platform can replace.
 

@@ -83,8 +83,17 @@ def _stream(_name: str, resource: resources.Stream, _context: Context) -> Wired:
     return Wired(entry, resource.KEYS, SHARED)
 
 
-def _encryption_key(_name: str, resource: resources.EncryptionKey, _context: Context) -> Wired:
-    return Wired(provided.EncryptionKey(protect=resource.protect), resource.KEYS, SHARED)
+def _encryption_key(_name: str, resource: resources.EncryptionKey, context: Context) -> Wired:
+    def owners(services: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{context.environment}.{service}" for service in sorted(set(services)))
+
+    entry = provided.EncryptionKey(
+        protect=resource.protect,
+        rotate=resource.rotate,
+        encrypt=owners(resource.encrypt),
+        decrypt=owners(resource.decrypt),
+    )
+    return Wired(entry, resource.KEYS, SHARED)
 
 
 QUEUE = ResourceType(
@@ -146,9 +155,7 @@ ENCRYPTION_KEY = ResourceType(
         kubernetes="the same stand-in, as one Deployment",
     ),
     {
-        "encrypt": "this service alone may encrypt",
-        "decrypt": "this service alone may decrypt",
-        "rotate": "it stays as it is until it is removed",
+        **dict.fromkeys(("encrypt", "decrypt", "rotate"), NOW),
         "regions": "this machine is the only region",
     },
 )
