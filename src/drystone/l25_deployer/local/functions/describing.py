@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ from drystone.l10_engines.runtimes.port import InstanceSpec, Limits, Mount
 from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local.blueprints import instance_id, one_off
 from drystone.l25_deployer.local.functions.errors import CallRefused
+from drystone.l25_deployer.local.functions.languages import ENDINGS, interpreter_of
 from drystone.l25_deployer.local.records import InstanceRecord
 from drystone.l25_deployer.stacks.provided import Function
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from drystone.l25_deployer.local.blueprints import Surroundings
     from drystone.l25_deployer.local.records import ReleaseRecord, ServiceRecord
 
-BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 VERSION = "$LATEST"
 """What clients of Lambda call the version that serves; there is no other."""
 
@@ -72,16 +70,16 @@ def require_code(release: ReleaseRecord) -> None:
             folder = code_of(release, function)
         except CallRefused as e:
             raise DeployFailed(f"the function {name!r} cannot run: {e}") from e
-        module = function.handler.rpartition(".")[0]
-        if function.runtime != "python":
-            raise DeployFailed(
-                f"the function {name!r} cannot run: nothing on this machine runs {function.runtime}"
-            )
-        file = folder / f"{module.replace('.', '/')}.py"
-        if not file.is_file() and not (file.with_suffix("") / "__init__.py").is_file():
+        try:
+            interpreter_of(release, function.runtime, function.memory)
+        except CallRefused as e:
+            raise DeployFailed(f"the function {name!r} cannot run: {e}") from e
+        stem = function.handler.rpartition(".")[0].replace(".", "/")
+        endings = ENDINGS[function.runtime]
+        if not any((folder / f"{stem}{ending}").is_file() for ending in endings):
             raise DeployFailed(
                 f"the function {name!r} cannot run: its handler {function.handler!r} is looked for in"
-                f" {file.relative_to(Path(release.source or '/'))}, which is not there"
+                f" {Path(function.artifact) / stem}{endings[0]}, which is not there"
             )
 
 
@@ -105,11 +103,12 @@ def describe(
         socket: Where it is told what to do.
 
     Raises:
-        CallRefused: See :func:`code_of`.
+        CallRefused: See :func:`code_of`, or nothing on this machine runs its language.
         ValueUnknown: A reference of the descriptor has no value.
     """
     function = functions_of(release)[name]
     folder = code_of(release, function)
+    by = interpreter_of(release, function.runtime, function.memory)
     base = one_off(record, release, around, (), name)
     id_ = worker_id(record, release.number, name, slot)
     own = {
@@ -122,21 +121,14 @@ def describe(
     return msgspec.structs.replace(
         base,
         id=id_,
-        command=(*_program(release), str(BOOTSTRAP), str(socket), str(folder), function.handler),
+        command=(*by.words, str(by.bootstrap), str(socket), str(folder), function.handler),
         environment={**base.environment, **own},
         state=around.instances / id_,
         directory=folder,
         limits=Limits(memory=function.memory, cpu=CORES, pids=PROCESSES),
         mounts=(
             *base.mounts,
-            Mount(BOOTSTRAP, str(BOOTSTRAP), read_only=True),
+            Mount(by.bootstrap, str(by.bootstrap), read_only=True),
             Mount(socket, str(socket)),
         ),
     )
-
-
-def _program(release: ReleaseRecord) -> tuple[str, ...]:
-    """Return the Python of a release: its virtual environment's, or the platform's without the packages of the platform."""
-    if release.runtime:
-        return (f"{release.runtime}/bin/python3", "-u")
-    return (os.path.realpath(sys.executable), "-u", "-I", "-S")
