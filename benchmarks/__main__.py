@@ -47,6 +47,7 @@ from benchmarks.rollout.tables import (
     rollout_blast,
     rollout_equal,
     rollout_found,
+    rollout_late,
     rollout_outage,
     rollout_worse,
 )
@@ -248,6 +249,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "rollout-equal": rollout_equal,
     "rollout-worse": rollout_worse,
     "rollout-found": rollout_found,
+    "rollout-late": rollout_late,
     "rollout-outage": rollout_outage,
     "rollout-blast": rollout_blast,
 }

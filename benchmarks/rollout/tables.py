@@ -11,11 +11,13 @@ from itertools import product
 from benchmarks.rollout.judges import Bets, Fisher, Judge, Kayenta, Threshold
 from benchmarks.rollout.trials import (
     EQUAL,
+    LATE,
     SHARE,
     WORSE,
     Outcome,
     alarms,
     blast,
+    late_alarms,
     outage_errors,
     slow_alarms,
     slow_user_alarms,
@@ -53,6 +55,17 @@ async def rollout_equal(count: int) -> str:
         name = f"as quick as ever, {number} users of whom some always wait ({count * 20} runs)"
         rows.append([name, _share(slow), *EMPTY])
     return table(f"Taken back for nothing, {_title(runs)}", ["both releases", *JUDGES], rows)
+
+
+async def rollout_late(count: int) -> str:
+    """How often a canary as good as stable is taken back where answers of the two do not take the same time, or both fail at once."""
+    runs, shares = 100 * count, (0.05, 0.2, 0.5)
+    rows = [
+        [world.name, *(_share(late_alarms(world, share, runs)) for share in shares)]
+        for world in LATE
+    ]
+    head = ["1 % of 20/s", *(f"{100 * share:g} % on the canary" for share in shares)]
+    return table(f"Taken back for nothing in ten minutes, {runs} runs", head, rows)
 
 
 async def rollout_worse(count: int) -> str:

@@ -9,13 +9,16 @@ from statistics import mean, median
 
 import numpy as np
 from benchmarks.rollout.judges import Bets, Judge
-from benchmarks.rollout.worlds import MINUTE, Steady, Users, answers
+from benchmarks.rollout.worlds import MINUTE, Late, Steady, Users, answers
 from typing_extensions import override
 
 from drystone.l50_orchestrator.rollout.looks import Counted
 from drystone.l50_orchestrator.rollout.plan import Watch
 
 SHARE = 0.1
+
+BY_USER = Watch(early=False, by="user")
+"""Some of the money is for trials of single users then."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,35 @@ def _one(case: Case, judge: Judge, run: int, minutes: int, seconds: float) -> fl
     return None
 
 
+LATE = (
+    Late("as quick"),
+    Late("the canary takes 1 s and 3 s more at first, stable 50 ms", canary=1.0, cold=3.0),
+    Late("stable takes 1 s, the canary 50 ms", stable=1.0),
+    Late("both fail for ten seconds, three times", outages=3),
+    Late("the same, and both take 1 s", stable=1.0, canary=1.0, outages=3),
+    Late("the same, the canary takes 1 s and stable 50 ms", canary=1.0, outages=3),
+    Late("the same, stable takes 1 s and the canary 50 ms", stable=1.0, outages=3),
+)
+"""Both fail alike, but not after the same time."""
+
+EDGES = np.concatenate([np.arange(0, 15, 0.25), np.arange(15, 601, 3)])
+"""When the orchestrator looks, for ten minutes."""
+
+
+def late_alarms(world: Late, share: float, runs: int) -> Outcome:
+    """Run releases whose answers take their time, with looks as the orchestrator has them."""
+    found: list[float | None] = []
+    for run in range(runs):
+        judge, end = Bets(), None
+        looks = world.looks(np.random.default_rng([run, 11]), EDGES, share)
+        for at, seen in zip(EDGES[1:], looks, strict=True):
+            if judge.is_bad(float(at), seen):
+                end = float(at) / MINUTE
+                break
+        found.append(end)
+    return Outcome(tuple(found))
+
+
 def user_alarms(
     runs: int, minutes: int, number: int, bad: float, times: float
 ) -> dict[str, Outcome]:
@@ -126,7 +158,8 @@ def user_alarms(
         chance = np.random.default_rng([run, number, int(times)])
         users = Users(number, 20.0, bad, times, 2.0, chance)
         for name, looks in zip(both, users.minutes(minutes, SHARE), strict=True):
-            both[name].append(_first_alarm(Bets(), looks))
+            judge = Bets(BY_USER if name == "users" else None)
+            both[name].append(_first_alarm(judge, looks))
     return {name: Outcome(tuple(found)) for name, found in both.items()}
 
 
@@ -155,7 +188,7 @@ def slow_user_alarms(runs: int, minutes: int, number: int, times: float) -> Outc
     """Run users of whom some always wait longer than others, with one answer of each in a minute."""
     found: list[float | None] = []
     for run in range(runs):
-        chance, judge, end = np.random.default_rng([run, number, 5]), Bets(), None
+        chance, judge, end = np.random.default_rng([run, number, 5]), Bets(BY_USER), None
         users = Users(number, 20.0, 0.01, 1.0, 2.0, chance)
         for minute, timings in enumerate(users.answered(minutes, SHARE, slower=times), 1):
             if judge.is_slow(minute * MINUTE, timings):

@@ -55,6 +55,52 @@ class Steady:
         return Counted(canary=one, share=share) if is_canary else Counted(stable=one, share=share)
 
 
+@dataclass(frozen=True)
+class Late:
+    """Requests whose answers take their time, another one on each release, and that fail on both alike.
+
+    Attributes:
+        name: For people.
+        stable: Seconds that answers of stable take, as a median.
+        canary: The same of the canary.
+        cold: Seconds more that the canary takes in the first ten.
+        bad: Share of requests that fail.
+        outages: How often all requests of both fail for ten seconds.
+        rate: Requests a second.
+    """
+
+    name: str
+    stable: float = 0.05
+    canary: float = 0.05
+    cold: float = 0.0
+    bad: float = 0.01
+    outages: int = 0
+    rate: float = 20.0
+
+    def looks(
+        self, trace: np.random.Generator, edges: NDArray[np.float64], share: float
+    ) -> list[Counted]:
+        """Return what is answered between each two of these moments, in seconds, with such a share on the canary."""
+        end = float(edges[-1])
+        came = np.sort(trace.uniform(-10, end, trace.poisson(self.rate * (end + 10))))
+        there = (trace.random(len(came)) < share) & (came >= 0)
+        chance = np.full(len(came), self.bad)
+        for begin in trace.uniform(0, end, self.outages):
+            chance[(came >= begin) & (came < begin + 10)] = 1.0
+        failed = trace.random(len(came)) < chance
+        took = np.where(there, self.canary + self.cold * (came < 10), self.stable)
+        done = came + took * trace.lognormal(0, SPREAD, len(came))
+
+        def counted(which: NDArray[np.bool_]) -> NDArray[np.int64]:
+            return np.histogram(done[which], edges)[0]
+
+        sides = counted(there), counted(there & failed), counted(~there), counted(~there & failed)
+        return [
+            Counted(Arm(int(a), int(b)), Arm(int(c), int(d)), share)
+            for a, b, c, d in zip(*sides, strict=True)
+        ]
+
+
 @dataclass
 class Users:
     """Users who stay where they are, some of whom ask much more than others, and fail much more.

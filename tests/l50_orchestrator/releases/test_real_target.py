@@ -28,14 +28,14 @@ from l50_orchestrator.releases.stage import ADA, BOB, Stage
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PROGRESSIVE = """
-deploy: {strategy: progressive, steps: [50%, 100%], hold: 1h, watch: {metrics: [errors], quiet: hold}, keep: 3}
+deploy: {strategy: progressive, steps: [10%, 100%], hold: 1h, watch: {metrics: [errors], quiet: hold}, keep: 3}
 """
 
 
 BY_USER = """
 deploy:
   strategy: progressive
-  steps: [50%, 100%]
+  steps: [10%, 100%]
   hold: 1h
   cohort: user
   watch: {metrics: [errors, log-errors], quiet: hold}
@@ -105,7 +105,7 @@ async def test_a_release_is_held_shifted_promoted_withdrawn_and_returned_to(
         first = await real.ended(await release(real, site, "one"))
         assert (first.state, await active(site)) == ("served", "one")
         second = await release(real, site, "two")
-        await real.until(second, lambda one: one.rollout is not None and one.rollout.share == 0.5)
+        await real.until(second, lambda one: one.rollout is not None and one.rollout.share == 0.1)
         view = await site.whole.deployer.show(ADA, environment="dev", service="greeter")
         assert view.canary is not None
         await real.releases.steer(BOB, release=second, verb="promote")
@@ -139,15 +139,15 @@ async def test_one_user_who_fails_again_and_again_ends_no_rollout_and_many_who_f
         assert port is not None
         return await ask(port, "visited.dev.localhost", path, headers={"x-user-id": user})
 
-    def is_half(one: ReleaseView) -> bool:
-        return one.rollout is not None and one.rollout.share == 0.5
+    def is_begun(one: ReleaseView) -> bool:
+        return one.rollout is not None and one.rollout.share == 0.1
 
     status = await site.whole.deployer.status(ADA)
-    users = [f"u{n}" for n in range(24)]
+    users = [f"u{n}" for n in range(150)]
     async with real.worker():
         await real.ended(await bring("1", "hello"))
         second = await bring("2", "one")
-        await real.until(second, is_half)
+        await real.until(second, is_begun)
         on = [one for one in users if (await asks(one)).endswith("release 2")]
         assert 0 < len(on) < len(users)
         for _ in range(40):
@@ -161,7 +161,7 @@ async def test_one_user_who_fails_again_and_again_ends_no_rollout_and_many_who_f
         await real.ended(second)
 
         third = await bring("3", "all")
-        await real.until(third, is_half)
+        await real.until(third, is_begun)
 
         async def keep_asking() -> None:
             for number in count():

@@ -112,7 +112,7 @@ def test_lots_are_even() -> None:
 
 def rollout(seed: int, **watch: Any) -> State:
     chosen = Watch(weights={"errors": 1.0}, by="tenant", **watch)
-    plan = Plan(steps=(Step(0.25, HOUR), Step(1.0)), cohort="tenant", watch=chosen)
+    plan = Plan(steps=(Step(0.08, HOUR), Step(1.0)), cohort="tenant", watch=chosen)
     return machine.begin(plan, seed=seed)
 
 
@@ -146,13 +146,13 @@ def test_a_tenant_whose_errors_follow_the_release_takes_it_back(seed: int) -> No
     assert (state.phase, state.share, state.verdict) == ("rolled-back", 0.0, "bad")
     assert "errors of 1 tenant alone: sent to the canary and back by lot 11 times" in state.why
     assert "fewer than 1 of 18" in state.why
-    assert {turn.share for turn in state.turns} == {0.25, 0.0}
-    assert {point.share for point in state.evidence.curve} == {0.25, AWAY}
+    assert {turn.share for turn in state.turns} == {0.08, 0.0}
+    assert {point.share for point in state.evidence.curve} == {0.08, AWAY}
 
 
 def test_a_tenant_that_is_broken_itself_is_found_out_and_the_rollout_goes_on() -> None:
     state = followed(rollout(3), 60, follows=False)
-    assert (state.phase, state.share) == ("rising", 0.25)
+    assert (state.phase, state.share) == ("rising", 0.08)
     assert "the errors of the tenant do not follow the release" in state.why
     later = machine.looked(state, Look(at=2 * HOUR, requests=Counted()))
     assert later.phase == "promoted"
@@ -162,18 +162,18 @@ def test_a_tenant_that_does_not_come_again_leaves_it_to_a_person() -> None:
     state = rollout(3)
     for _ in range(70):
         state = looked(state, (0, 5))
-    assert (state.phase, state.share) == ("rising", 0.25)
+    assert (state.phase, state.share) == ("rising", 0.08)
     assert "too few requests of the tenant" in state.why
     silent = Look(at=2 * HOUR, requests=Counted(), turned=1, crossed={"a": (0, 5)})
     state = machine.looked(state, silent)
-    assert (state.phase, state.share) == ("held", 0.25)
+    assert (state.phase, state.share) == ("held", 0.08)
 
 
 def test_orders_are_taken_in_the_midst_of_a_trial() -> None:
     away = followed(rollout(1), 1)
     assert away.share == AWAY
     for verb, phase, share in (
-        ("pause", "paused", 0.25),
+        ("pause", "paused", 0.08),
         ("promote", "promoted", 1.0),
         ("abort", "aborted", 0.0),
     ):

@@ -14,7 +14,15 @@ from drystone.l50_orchestrator.rollout import machine
 from drystone.l50_orchestrator.rollout.errors import ObservationUnfit, PlanUnfit
 from drystone.l50_orchestrator.rollout.evidence import MOST_EXAMPLES, MOST_POINTS
 from drystone.l50_orchestrator.rollout.looks import Arm, Counted, Event, Look
-from drystone.l50_orchestrator.rollout.machine import MOST_TURNS, Order, State, Verb
+from drystone.l50_orchestrator.rollout.machine import (
+    FEW,
+    FIRST,
+    FOOTHOLD,
+    MOST_TURNS,
+    Order,
+    State,
+    Verb,
+)
 from drystone.l50_orchestrator.rollout.plan import Plan, Step, Watch
 from l50_orchestrator.rollout.samples import HOLD, Input, follow, inputs, look, order, plans
 
@@ -59,7 +67,8 @@ def test_the_share_rises_by_steps_or_falls_to_nothing_and_rises_no_more_once_pro
             assert (one.verb, state.share) in {("promote", 1.0), ("abort", 0.0)}
         elif state.share > before.share:
             assert before.verdict != "bad"
-            assert state.share == shares[before.number + 1]
+            begins = state.number == 0 and before.share == FOOTHOLD
+            assert state.share == shares[0 if begins else before.number + 1]
         else:
             assert (state.share, state.verdict, state.phase) == (0.0, "bad", "rolled-back")
 
@@ -116,6 +125,24 @@ def test_a_good_canary_goes_up_step_by_step() -> None:
     assert "nothing proven against it at step 1 of 3" in state.why
     state = follow(state, look(10, *NOTHING))
     assert (state.share, state.phase, state.wanted.header) == (1.0, "promoted", None)
+
+
+def test_a_large_first_step_begins_with_little_until_some_answers_are_known() -> None:
+    begun = machine.begin(Plan(steps=(Step(0.5, HOLD), Step(1.0))))
+    assert begun.share == FOOTHOLD
+    known = requests(0.1, (FEW, 0), (200, 0))
+    paused = follow(begun, order("pause", 0.05), known)
+    for state in (follow(begun, known), follow(paused, order("resume", 1), look(1.1, *NOTHING))):
+        assert (state.share, state.number, state.phase) == (0.5, 0, "rising")
+    assert paused.share == FOOTHOLD
+    assert follow(begun, look(0.2, *NOTHING)).share == FOOTHOLD
+    late = follow(begun, look(FIRST / timedelta(minutes=1), *NOTHING))
+    assert late.share == 0.5
+    assert "begun with step 1 of 2" in late.why
+    assert follow(begun, requests(0.1, (3, 3), (57, 0))).phase == "rolled-back"
+    for alone in (0.1, 1.0):
+        steps = (Step(alone, HOLD), *([Step(1.0)] if alone < 1 else []))
+        assert machine.begin(Plan(steps=steps)).share == alone
 
 
 def test_proven_good_goes_on_before_its_time_unless_it_may_not() -> None:

@@ -51,6 +51,13 @@ POOLED = timedelta(minutes=1)
 LEAST_TRIED = 3
 """A canary that failed in all of so many requests is not promoted for want of proof, as where one user makes them all."""
 
+FOOTHOLD, MOST_AT_ONCE = 0.05, 0.1
+"""The share with which a rollout begins whose first step is larger than the second: at half of the traffic seven errors tell as
+much of an outage as three at a twentieth."""
+
+FEW, FIRST = 10, timedelta(seconds=15)
+"""So many answers of the canary, or so long: then the first step has its share."""
+
 MOST_TURNS = 200
 
 
@@ -125,6 +132,13 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def is_over(self) -> bool:
         """Whether nothing changes any more but by an order."""
         return self.phase in OVER
+
+    @property
+    def allowed(self) -> float:
+        """The share of the step; of a first one that is large, less until some answers of the canary are known."""
+        share = self.plan.steps[self.number].share
+        is_known = self.number > 0 or self.tried.canary.n >= FEW or self.held >= FIRST
+        return share if is_known or not MOST_AT_ONCE < share < 1 else FOOTHOLD
 
     @property
     def wanted(self) -> Wanted:
@@ -213,7 +227,7 @@ def _crossed(state: State, look: Look) -> Crossing:
 
 def _tried_out(state: State, before: State, look: Look) -> State:
     """Begin and end trials, and give the canary the share that the lot says."""
-    watch, share = state.plan.watch, state.plan.steps[state.number].share
+    watch, share = state.plan.watch, state.allowed
     trial, crossing = state.crossing.trial, state.crossing
     if trial is None and before.crossing.trial is not None:
         is_lost = not look.crossed.keys() & set(before.crossing.trial.left)
@@ -223,7 +237,8 @@ def _tried_out(state: State, before: State, look: Look) -> State:
         if trial := crossing.trial:
             state = _turn(state, words.tried(len(trial.tried), watch), crossing=crossing)
     if trial is None:
-        return state
+        first = words.step(state.plan, state.number)
+        return _turn(state, f"begun with {first}", share=share) if state.share < share else state
     return msgspec.structs.replace(state, share=share if trial.is_there else min(share, AWAY))
 
 
@@ -261,13 +276,13 @@ def ordered(state: State, order: Order) -> State:
             return _turn(state, f"aborted{by}", phase="aborted", share=0.0)
         case "pause":
             if state.phase in {"rising", "held"}:
-                share, crossing = state.plan.steps[state.number].share, state.crossing.ended()
-                why = f"paused{by}"
-                return _turn(state, why, phase="paused", share=share, crossing=crossing)
+                share = state.allowed if state.crossing.trial else state.share
+                crossing = state.crossing.ended()
+                return _turn(state, f"paused{by}", phase="paused", share=share, crossing=crossing)
         case "resume":
             if state.phase in {"paused", "held"}:
                 return _turn(state, f"resumed{by}", phase="rising", held=timedelta())
-    return _turn(state, f"{order.verb}{by}: {_STANDS[state.phase]}")
+    return _turn(state, f"{order.verb}{by}: {words.STANDS[state.phase]}")
 
 
 def _promoted(state: State, by: str) -> State:
@@ -275,17 +290,6 @@ def _promoted(state: State, by: str) -> State:
         return _turn(state, f"promote{by}: it is promoted already")
     but = ", although it is proven bad" if state.verdict == "bad" else ""
     return _turn(state, f"promoted{by}{but}", phase="promoted", share=1.0)
-
-
-_STANDS: dict[Phase, str] = {
-    "rising": "it goes on already",
-    "held": "it is held already",
-    "paused": "it is paused already",
-    "alarmed": "it is proven bad, and waits: promote it all the same, or abort it",
-    "promoted": "it is promoted; abort it to go back",
-    "rolled-back": "it was rolled back; promote it all the same, or deploy another version",
-    "aborted": "it is aborted; promote it all the same, or deploy it again",
-}
 
 
 def _verdict(state: State, finding: Finding) -> Verdict:
@@ -346,6 +350,8 @@ def _to_step(state: State, number: int, why: str) -> State:
     if share >= 1:
         return _turn(state, why, phase="promoted", number=number, share=1.0)
     standing = state.standing.without_waiting().at_next_step(state.plan.watch, SPREAD_AT_STEP)
+    if number == 0:
+        share = state.allowed
     return _turn(
         state,
         why,

@@ -10,6 +10,17 @@ from drystone.l50_orchestrator.rollout.standing import Finding, Standing
 
 MOST_SHOWN = math.log(1e9)
 
+STANDS = {
+    "rising": "it goes on already",
+    "held": "it is held already",
+    "paused": "it is paused already",
+    "alarmed": "it is proven bad, and waits: promote it all the same, or abort it",
+    "promoted": "it is promoted; abort it to go back",
+    "rolled-back": "it was rolled back; promote it all the same, or deploy another version",
+    "aborted": "it is aborted; promote it all the same, or deploy it again",
+}
+"""Why an order changes nothing, by phase."""
+
 
 def bad(standing: Standing, finding: Finding, watch: Watch) -> str:
     """Say why a canary is proven bad."""
