@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,10 @@ from urllib.parse import parse_qsl, unquote
 
 from drystone.l10_engines.aws.handing_over import Answered, Handed, Head
 from drystone.l25_deployer.local.functions.worker import Answer
+
+_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,200}")
+_OURS = frozenset(("content-length", "transfer-encoding", "connection", "keep-alive", "upgrade"))
+"""Headers that say how a response ends: its server says that."""
 
 _TEXT = ("text/", "application/json", "application/xml", "application/javascript")
 
@@ -84,8 +89,9 @@ def response_of(answer: Answer) -> Answered:
         if not 200 <= status <= 599:
             return _plain(502, b"Internal Server Error")
         headers = {
-            str(name).lower(): _one_line(str(value))
+            _token(str(name).lower()): _one_line(str(value))
             for name, value in (made.get("headers") or {}).items()
+            if str(name).lower() not in _OURS
         }
         if cookies := made.get("cookies"):
             headers["set-cookie"] = _one_line(str(cookies[0]))
@@ -95,6 +101,13 @@ def response_of(answer: Answer) -> Answered:
     except (ValueError, TypeError, AttributeError, LookupError):
         return _plain(502, b"Internal Server Error")
     return Head(status, {"content-type": "application/json", **headers}), content
+
+
+def _token(name: str) -> str:
+    """Keep a function from writing a second header into the name of one (RFC 9110, 5.6.2)."""
+    if not _NAME.fullmatch(name):
+        raise ValueError("a header has a name")
+    return name
 
 
 def _one_line(value: str) -> str:
