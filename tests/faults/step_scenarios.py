@@ -430,7 +430,7 @@ async def note(one: OneHome, scenario: Scenario) -> Reached:
         one.agent = None
     one.kill()
     told = scenario.about or ("",)
-    others = ("backup.",)  # they have tests of their own
+    others = ("backup.", "rotate.", "job.")  # they have tests of their own
     return Reached(
         [name for name in start if name.startswith(told) and not name.startswith(others)],
         [

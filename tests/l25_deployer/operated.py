@@ -34,6 +34,16 @@ TELLING = SERVER.replace(
 )
 """Tells what it was given; only a test may ask for that."""
 
+FAITHFUL = SERVER.replace(
+    "port = int(sys.argv[1])",
+    """port = int(sys.argv[1])
+kept = os.path.join(os.environ["KEPT_PATH"], "word")
+if not os.path.exists(kept):
+    with open(kept, "x") as file: file.write(os.environ["WORD_VALUE"])
+if open(kept).read() != os.environ["WORD_VALUE"]: sys.exit(3)""",
+)
+"""Does not start with another word than its first."""
+
 EVERYTHING = """scale: 2
 resources:
   db: {type: postgres}

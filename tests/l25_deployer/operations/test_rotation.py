@@ -21,6 +21,7 @@ from drystone.l25_deployer.stacks.model import Resource
 from drystone.l25_deployer.stacks.provided import Secret
 from l25_deployer.operated import (
     EVERYTHING,
+    FAITHFUL,
     TELLING,
     Load,
     Reached,
@@ -34,7 +35,6 @@ from l25_deployer.operated import (
 from l25_deployer.reached import all_of, at
 from l25_deployer.small_platform import (
     ASKING,
-    SERVER,
     ask,
     embedded,
     settings,
@@ -42,16 +42,6 @@ from l25_deployer.small_platform import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-FAITHFUL = SERVER.replace(
-    "port = int(sys.argv[1])",
-    """port = int(sys.argv[1])
-kept = os.path.join(os.environ["KEPT_PATH"], "word")
-if not os.path.exists(kept):
-    with open(kept, "x") as file: file.write(os.environ["WORD_VALUE"])
-if open(kept).read() != os.environ["WORD_VALUE"]: sys.exit(3)""",
-)
-"""Does not start with another word than its first."""
 
 
 async def test_a_secret_is_replaced_one_instance_after_the_other(p: Reached) -> None:

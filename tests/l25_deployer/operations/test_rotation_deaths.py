@@ -16,10 +16,12 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.home import Home
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l25_deployer.api import DeployerApi
+from drystone.l25_deployer.local.documents import Documents
 from drystone.l25_deployer.operations.api import OperationsApi
 from l25_deployer.agents import end_agent, start_agent, until_it_listens
 from l25_deployer.operated import (
     EVERYTHING,
+    FAITHFUL,
     TELLING,
     Load,
     Reached,
@@ -29,7 +31,7 @@ from l25_deployer.operated import (
     write,
 )
 from l25_deployer.reached import all_of, at
-from l25_deployer.small_platform import ASKING, short_folder
+from l25_deployer.small_platform import ASKING, short_folder, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -55,6 +57,32 @@ async def reached(home: Path, port: int) -> AsyncIterator[Reached]:
 async def opens(url: str) -> None:
     """Make sure that whoever serves can open a new session."""
     await asyncio.to_thread(lambda: psycopg.connect(url).close())
+
+
+async def test_an_agent_that_dies_while_it_takes_new_ones_back_leaves_the_former() -> None:
+    with short_folder() as folder:
+        home, port = folder / "h", free_port()
+        agent = start_agent(home, port, {"DRYSTONE_FAULT": "rotate.new.withdrawn:kill"})
+        try:
+            until_it_listens(agent, home)
+            async with reached(home, port) as p:
+                more = "resources: {word: {type: secret}, kept: {type: volume}}"
+                await p.deploy("faithful", more, FAITHFUL)
+                with pytest.raises(PlatformError):
+                    await all_of(p.api.rotate(ASKING, **at("faithful")))
+            assert await asyncio.to_thread(agent.wait, 30) == -signal.SIGKILL
+            agent = start_agent(home, port)
+            await asyncio.to_thread(until_it_listens, agent, home)
+            async with reached(home, port) as p:
+                documents = Documents(Home(home).services)
+                await until(
+                    lambda: documents.service("dev", "faithful").rotation is None, "it is over"
+                )
+                await all_of(p.api.restart(ASKING, **at("faithful")))
+            assert not list((home / "secrets").rglob("next"))
+        finally:
+            if agent.poll() is None:
+                end_agent(agent)
 
 
 @pytest.mark.parametrize(
