@@ -57,6 +57,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         approve: People and teams who must agree.
         approvals: Those who said something.
         windows: When it may be brought up.
+        counted: The present as far as a soak goes, counted on since somebody first looked; ``now`` where it is None.
     """
 
     now: datetime
@@ -70,6 +71,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     approve: tuple[str, ...] = ()
     approvals: tuple[Approval, ...] = ()
     windows: tuple[windows.Window, ...] = ()
+    counted: datetime | None = None
 
 
 class Next(msgspec.Struct, frozen=True):
@@ -126,7 +128,7 @@ def _there(facts: Facts) -> Next | None:
             "end",
             f"the same release has not served in {facts.after}, which comes before: deploy it there, then promote it",
         )
-    left = (facts.soak or timedelta()) - soaked(facts.served_there, facts.now)
+    left = (facts.soak or timedelta()) - soaked(facts.served_there, facts.counted or facts.now)
     if left <= timedelta():
         return None
     if all(one.until is not None for one in facts.served_there):

@@ -10,6 +10,7 @@ from drystone.l50_orchestrator.ports import Action, Change, Declared, Environmen
 from drystone.l50_orchestrator.releases import admission, statements, store
 from drystone.l50_orchestrator.releases.admission import Facts, Next
 from drystone.l50_orchestrator.releases.bringing import mark_of
+from drystone.l50_orchestrator.releases.counted import Counted
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.l50_orchestrator.releases.records import Record
@@ -57,6 +58,7 @@ class Judging:
         self._parts = parts
         self._reader = reader
         self._read: dict[str, Terms | None] = {}
+        self._counted = Counted()
 
     async def judge(self, id_: str) -> Judged:
         """Ask rights, plan and policies, and keep what they said.
@@ -201,6 +203,7 @@ class Judging:
             approve=terms.approve,
             approvals=words,
             windows=terms.windows,
+            counted=self._counted.present(asked.id, record.now),
         )
 
     async def terms(self, record: Record) -> Terms | None:
@@ -222,3 +225,4 @@ class Judging:
     def forget(self, id_: str) -> None:
         """Forget the terms of a release that has ended."""
         self._read.pop(id_, None)
+        self._counted.forget(id_)
