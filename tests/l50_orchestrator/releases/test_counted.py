@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drystone.l00_kernel.errors import Unavailable
+from drystone.l50_orchestrator.releases import reminding
 from drystone.l50_orchestrator.releases.admission import Facts, Interval, weigh
 from drystone.l50_orchestrator.releases.counted import Counted
+from drystone.l50_orchestrator.releases.reminding import Reminders
 
 BEGAN = datetime(2026, 5, 4, 10, tzinfo=UTC)
 SOAK = timedelta(minutes=30)
@@ -54,6 +59,27 @@ def test_a_soak_lasts_as_long_as_it_takes_however_the_clock_is_set(
         )
         is_over = machine.seconds - 100 >= SOAK.total_seconds()
         assert weigh(facts).what == ("go" if is_over else "wait")
+
+
+@pytest.mark.asyncio
+async def test_what_has_not_woken_in_time_is_woken_once_and_what_has_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reminding, "LATER", timedelta())
+    woken, is_told = list[str](), asyncio.Event()
+
+    async def wake(id_: str) -> None:
+        woken.append(id_)
+        is_told.set()
+        raise Unavailable
+
+    reminders = Reminders(wake)
+    reminders.set("woke by itself", timedelta(milliseconds=1))
+    reminders.forget("woke by itself")
+    reminders.set("sleeps", timedelta(hours=1))
+    reminders.set("sleeps", timedelta(milliseconds=5))
+    await asyncio.wait_for(is_told.wait(), 5)
+    assert woken == ["sleeps"]
 
 
 def test_a_process_that_begins_anew_believes_the_database() -> None:

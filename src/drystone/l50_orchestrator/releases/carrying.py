@@ -36,6 +36,7 @@ from drystone.l50_orchestrator.releases.judging import Judged, Judging
 from drystone.l50_orchestrator.releases.parts import Parts
 from drystone.l50_orchestrator.releases.reader import Reader
 from drystone.l50_orchestrator.releases.records import Record
+from drystone.l50_orchestrator.releases.reminding import Reminders
 
 T = TypeVar("T")
 
@@ -65,6 +66,7 @@ class Carrier:
         )
         self._workflows = Workflows(parts.database)
         self._judging = Judging(parts, self._reader)
+        self._reminders = Reminders(self.wake)
         self._ending = Ending(parts, self.definition)
 
     async def wake(self, id_: str) -> None:
@@ -97,6 +99,7 @@ class Carrier:
         always = msgspec.structs.replace(STUBBORN, on=(Exception,))
         state = await run.transact("record", record, returns=str, retries=always)
         self._judging.forget(id_)
+        self._reminders.forget(id_)
         return state
 
     async def _step(
@@ -155,10 +158,26 @@ class Carrier:
     # Steps
 
     def _judge(self, id_: str) -> Callable[[Step], Awaitable[Judged]]:
-        return lambda _: self._judging.judge(id_)
+        async def judge(_: Step) -> Judged:
+            judged = await self._judging.judge(id_)
+            self._remind(id_, judged.next)
+            return judged
+
+        return judge
 
     def _weigh(self, id_: str) -> Callable[[Step], Awaitable[Next]]:
-        return lambda _: self._judging.weigh(id_)
+        async def weigh(_: Step) -> Next:
+            said = await self._judging.weigh(id_)
+            self._remind(id_, said)
+            return said
+
+        return weigh
+
+    def _remind(self, id_: str, said: Next) -> None:
+        if said.what == "wait":
+            self._reminders.set(id_, said.within)
+        else:
+            self._reminders.forget(id_)
 
     def _bring(self, id_: str, judged: Judged) -> Callable[[Step], Awaitable[Brought]]:
         async def bring(_: Step) -> Brought:
