@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from typing_extensions import override
 
-from drystone.l00_kernel.errors import Denied, NotFound
+from drystone.l00_kernel.errors import Denied, Invalid, NotFound
 from drystone.l25_deployer.api import (
     HistoryEvent,
     InstanceView,
@@ -21,6 +21,7 @@ from drystone.l25_deployer.api import (
     ServiceView,
 )
 from drystone.l35_mesh.observed.api import CallTimes
+from drystone.l80_governance.costs.api import By, CostLine, CostReport, PassedBudget, Untagged
 from drystone.l85_surfaces.console.errors import NotSignedIn
 from drystone.l85_surfaces.console.listings import (
     Ending,
@@ -188,6 +189,25 @@ def release(**more: object) -> Release:
     return msgspec.structs.replace(one, **more)
 
 
+def report(
+    word: str = "prod/orders", *, by: By = "service", month: str | None = None
+) -> CostReport:
+    dear = CostLine(word, "12.3400", "98.7600", (f"queue {word}",))
+    return CostReport(
+        by=by,
+        currency="EUR",
+        prices=word,
+        source=word,
+        date=NOW.date(),
+        lines=[dear],
+        whole=CostLine("all", dear.now, dear.most, dear.unpriced),
+        untagged=[Untagged(word, ("business-unit",))],
+        chart='<svg xmlns="http://www.w3.org/2000/svg"></svg>',
+        month=month,
+        passed=[PassedBudget("team", word, "10", "12.34")],
+    )
+
+
 class Told(Platform):
     """What it tells stands in it, and what it is told as well."""
 
@@ -288,6 +308,12 @@ class Told(Platform):
     @override
     async def audit(self, person: Person | None, asked: AuditAsked) -> Audit:
         return Audit(entries=self.entries, next="more", actor=asked.actor)
+
+    @override
+    async def costs(self, by: By, month: str | None) -> CostReport:
+        if month == "never":
+            raise Invalid("'never' is no month; write one like 2026-01")
+        return report(by=by, month=month)
 
     @override
     async def listing(self, person: Person | None, what: What, turned: Turned) -> Listing:

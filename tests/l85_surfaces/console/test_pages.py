@@ -17,6 +17,7 @@ from drystone.l80_governance.dependencies.html import Link
 from drystone.l85_surfaces.console.listings import Turned
 from drystone.l85_surfaces.console.pages.approvals import approvals
 from drystone.l85_surfaces.console.pages.audit import audit
+from drystone.l85_surfaces.console.pages.costs import costs
 from drystone.l85_surfaces.console.pages.layout import Frame, Page, document
 from drystone.l85_surfaces.console.pages.lists import lists
 from drystone.l85_surfaces.console.pages.logs import LONGEST_LINE, logs
@@ -46,6 +47,7 @@ from l85_surfaces.console.stand import (
     event,
     line,
     release,
+    report,
     summary,
     view,
 )
@@ -81,6 +83,7 @@ def plain() -> dict[str, Page]:
             Releases(lines=told.shown.releases, next="more", service="orders", is_open=True)
         ),
         "audit": audit(Audit(entries=told.entries, next="more", actor="ada")),
+        "costs": costs(report()),
         "guardrails": lists(told.listed("guardrails"), HAND),
         "access": lists(told.listed("access"), None),
         "turned": lists(told.listed("access").showing(Turned("words", "more")), None),
@@ -149,6 +152,7 @@ def hostile(word: str) -> dict[str, Page]:
         "audit": audit(
             Audit(entries=[Entry(1, NOW, word, word, word, {word: word})], actor=word, next=word)
         ),
+        "costs": costs(report(word, month=word)),
         "lists": lists(Told().listed("access", word), HAND),
     }
 

@@ -28,6 +28,7 @@ PATHS = (
     "/audit",
     "/guardrails",
     "/registry",
+    "/costs?by=team&month=2026-01",
 )
 ORDERS = (
     *("/releases/r-17/promote", "/releases/r-17/approve", "/services/prod/orders/roll-back"),
@@ -63,6 +64,18 @@ async def test_everybody_at_this_machine_reads_and_nothing_of_it_can_be_framed_o
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "private, no-cache"
     assert 'method="post"' not in answer.text
+
+
+@pytest.mark.asyncio
+async def test_costs_are_a_page_and_a_picture_and_a_month_that_is_none_is_refused() -> None:
+    site, here = application(Told(), OneCookie()), {"host": "localhost:8400"}
+    page = await ask(site, "/costs?by=team&month=2026-01", headers=here)
+    assert 'src="/costs/chart.svg?by=team&amp;month=2026-01"' in page.text
+    picture = await ask(site, "/costs/chart.svg?by=nonsense", headers=here)
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert picture.text.startswith("<svg")
+    refused = await ask(site, "/costs?month=never", headers=here)
+    assert (refused.status, "is no month" in refused.text) == (422, True)
 
 
 @pytest.mark.asyncio

@@ -70,6 +70,16 @@ def end(what: str, kind: str, id_: str) -> Link:
     return Link(f"{listing(what)}/{_part(kind)}/{_part(id_)}/end")
 
 
+def costs(**query: str | None) -> Link:
+    """Return the address of what services cost."""
+    return _with("/costs", query)
+
+
+def costs_chart(**query: str | None) -> Link:
+    """Return the address of the same as a picture."""
+    return _with("/costs/chart.svg", query)
+
+
 def dependencies(environment: str | None = None, name: str | None = None) -> Link:
     """Return where the dependency view shows a service, or everything."""
     if environment is None or name is None:

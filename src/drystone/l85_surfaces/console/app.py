@@ -32,6 +32,7 @@ def application(platform: Platform, people: People | None = None) -> Guarded:
         "/releases/{id}": (site.release, "releases"),
         "/approvals": (site.approvals, "approvals"),
         "/audit": (site.audit, "audit"),
+        "/costs": (site.costs, "costs"),
         **{f"/{what}": (site.listing(what), what) for what in LISTED},
     }
     app = Starlette(
@@ -40,6 +41,7 @@ def application(platform: Platform, people: People | None = None) -> Guarded:
                 Route(path, site.page(each, entry), methods=["GET"])
                 for path, (each, entry) in pages.items()
             ),
+            Route("/costs/chart.svg", site.page(site.costs_chart), methods=["GET"]),
             Route(f"{one}/logs/follow", site.safely(site.follow), methods=["GET"]),
             Route("/assets/{name}", site.safely(site.send_static), methods=["GET"]),
             Route(f"{one}/roll-back", site.safely(site.roll_back, "services"), methods=["POST"]),

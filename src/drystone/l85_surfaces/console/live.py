@@ -18,6 +18,7 @@ from drystone.l00_kernel.errors import PlatformError, Unavailable
 from drystone.l00_kernel.home import Home
 from drystone.l25_deployer.api import DeployerApi, HistoryEvent, LogRecord, ServiceSummary
 from drystone.l35_mesh.observed.api import CallTimes, ObservedApi
+from drystone.l80_governance.costs.api import By, CostReport, CostsApi
 from drystone.l85_surfaces.console.errors import NotTurnedOn
 from drystone.l85_surfaces.console.listings import Kind, Listing, Turned, What
 from drystone.l85_surfaces.console.orchestrator import Orchestrator
@@ -218,6 +219,11 @@ class LivePlatform(Platform):
     @override
     async def audit(self, person: Person | None, asked: AuditAsked) -> Audit:
         return await self._orchestrator.audit(person, asked)
+
+    @override
+    async def costs(self, by: By, month: str | None) -> CostReport:
+        async with self._agent(CostsApi) as api:
+            return await api.report(_nobody(), by=by, month=month)
 
     @override
     async def listing(self, person: Person | None, what: What, turned: Turned) -> Listing:

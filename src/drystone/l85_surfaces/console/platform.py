@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from drystone.l25_deployer.api import LogRecord
+from drystone.l80_governance.costs.api import By, CostReport
 from drystone.l85_surfaces.console.listings import Kind, Listing, Turned, What
 from drystone.l85_surfaces.console.people import Person
 from drystone.l85_surfaces.console.views import (
@@ -104,6 +105,14 @@ class Platform(abc.ABC):
         Raises:
             NotSignedIn: It is shown to those alone who may see it.
             NotTurnedOn: None is written here.
+        """
+
+    @abc.abstractmethod
+    async def costs(self, by: By, month: str | None) -> CostReport:
+        """Return what services cost.
+
+        Raises:
+            Invalid: The table of prices or of budgets has mistakes, or the month is none.
         """
 
     @abc.abstractmethod

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l25_deployer.api import LogRecord
+from drystone.l80_governance.costs.api import By
 from drystone.l80_governance.dependencies.answers import HEADERS, HTML, Content, answer, content
 from drystone.l80_governance.dependencies.html import Link
 from drystone.l85_surfaces.console import addresses
@@ -27,6 +28,7 @@ from drystone.l85_surfaces.console.errors import (
 from drystone.l85_surfaces.console.listings import KINDS, Turned, What
 from drystone.l85_surfaces.console.pages.approvals import approvals
 from drystone.l85_surfaces.console.pages.audit import audit
+from drystone.l85_surfaces.console.pages.costs import BYS, costs
 from drystone.l85_surfaces.console.pages.layout import Frame, Page, document
 from drystone.l85_surfaces.console.pages.lists import lists
 from drystone.l85_surfaces.console.pages.logs import line, logs
@@ -152,6 +154,15 @@ class Site:
         return self._send(
             request, audit(await self._platform.audit(self._person(request), AuditAsked(**said)))
         )
+
+    async def costs(self, request: Request) -> Response:
+        """Show what services cost."""
+        return self._send(request, costs(await self._platform.costs(*_costs_asked(request))))
+
+    async def costs_chart(self, request: Request) -> Response:
+        """Send the same as a picture."""
+        seen = await self._platform.costs(*_costs_asked(request))
+        return answer(request, content(seen.chart.encode(), "image/svg+xml"))
 
     def listing(self, what: What) -> Endpoint:
         """Return what shows a page of lists."""
@@ -307,6 +318,12 @@ async def _form(request: Request) -> Mapping[str, str]:
         return dict(parse_qsl(body.decode(), max_num_fields=20, errors="strict"))
     except ValueError:
         raise FormUnfit from None
+
+
+def _costs_asked(request: Request) -> tuple[By, str | None]:
+    """Return by which tag, and of which month."""
+    by = next((one for one in BYS if one == request.query_params.get("by")), BYS[0])
+    return by, request.query_params.get("month", "")[:20].strip() or None
 
 
 def _where(request: Request) -> tuple[str, str]:

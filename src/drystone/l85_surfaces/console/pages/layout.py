@@ -18,6 +18,7 @@ NAVIGATION: Mapping[str, tuple[str, Link]] = {
     "guardrails": ("Guardrails", addresses.listing("guardrails")),
     "registry": ("Registry", addresses.listing("registry")),
     "access": ("Access", addresses.listing("access")),
+    "costs": ("Costs", addresses.costs()),
     "audit": ("Audit", addresses.audit()),
     "dependencies": ("Dependencies", addresses.dependencies()),
 }
