@@ -34,6 +34,7 @@ from drystone.l05_graph.ingest.tally import MOST_CELLS, MOST_PAIRS
 from drystone.l20_trust.keys.api import KeysApi
 from drystone.l20_trust.keys.peers.api import PeersApi
 from drystone.l25_deployer.api import AcceptedRisk, DependencyFinding, DeployerApi, PathStep
+from drystone.l25_deployer.jobs.api import JobsApi
 from drystone.l25_deployer.operations.api import OperationsApi
 from drystone.l35_mesh.limits.api import HeldApi, LimitsApi
 from drystone.l35_mesh.observed.api import ObservedApi
@@ -44,6 +45,7 @@ from drystone.l50_orchestrator.drift.api import DriftApi
 from drystone.l50_orchestrator.guardrails.api import GuardrailsApi
 from drystone.l50_orchestrator.operating.api import (
     EnteringApi,
+    JobbingApi,
     KeepingApi,
     OperatingApi,
     WatchingApi,
@@ -180,6 +182,8 @@ APIS: dict[str, type[Api]] = {
     "watching": WatchingApi,
     "operating": OperatingApi,
     "keeping": KeepingApi,
+    "jobs": JobsApi,
+    "jobbing": JobbingApi,
     "entering": EnteringApi,
     "costs": CostsApi,
     "keys": KeysApi,

@@ -10,9 +10,11 @@ import msgspec
 
 from drystone.l00_kernel.contract import connect
 from drystone.l25_deployer.backups.api import BackupsApi
+from drystone.l25_deployer.jobs.api import JobsApi
 from drystone.l25_deployer.operations.api import OperationsApi
 from drystone.l35_mesh.observed.api import ObservedApi
 from drystone.l50_orchestrator.operating.allowing import Allowing, Streams
+from drystone.l50_orchestrator.operating.jobs import Jobbed
 from drystone.l50_orchestrator.operating.keeping import Kept
 from drystone.l50_orchestrator.operating.service import Entered, Operated
 from drystone.l50_orchestrator.operating.watching import Watched
@@ -58,12 +60,14 @@ async def operations_of(
     async with AsyncExitStack() as stack:
         operations = await stack.enter_async_context(connect(OperationsApi, uds=agent))
         observed = await stack.enter_async_context(connect(ObservedApi, uds=agent))
+        jobs = await stack.enter_async_context(connect(JobsApi, uds=agent))
         backups = await stack.enter_async_context(connect(BackupsApi, uds=agent))
         yield Operations(
             anywhere=(
                 Operated(allowing, deployer=deployer, operations=operations),
                 Watched(allowing, deployer=deployer, operations=operations, observed=observed),
                 Kept(allowing, backups),
+                Jobbed(allowing, jobs),
             ),
             here=(Entered(allowing, deployer=deployer, operations=operations),),
         )

@@ -11,6 +11,7 @@ from typing_extensions import override
 from drystone.l00_kernel.contract import Context
 from drystone.l25_deployer.api import ExecOutput, HistoryEvent, LogRecord, Progress
 from drystone.l25_deployer.backups.api import BackupsApi, PlannedBackups, ResourceBackups
+from drystone.l25_deployer.jobs.api import JobsApi, RunOutput, RunView
 from drystone.l25_deployer.operations.api import Forwarding, OperationsApi
 from drystone.l25_deployer.stacks.sizes import ServiceSize, UsedService
 from drystone.l35_mesh.observed.api import Durations, ObservedApi, Refusals
@@ -139,6 +140,57 @@ class Eyes(ObservedApi):
     @override
     async def durations(self, ctx: Context) -> Durations:
         return Durations([])
+
+
+class Bench(JobsApi):
+    """Runs every job that it is asked for.
+
+    Args:
+        asked: Where it is noted.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+
+    @override
+    async def run(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        job: str,
+        arguments: list[str] | None = None,
+    ) -> RunView:
+        self.asked.append((ctx.caller.name, "run", job))
+        return self._run(ctx)
+
+    @override
+    async def runs(self, ctx: Context, *, environment: str, service: str) -> list[RunView]:
+        return [self._run(ctx)]
+
+    @override
+    async def output(
+        self, ctx: Context, *, environment: str, service: str, run: str, follow: bool = False
+    ) -> AsyncIterator[RunOutput]:
+        yield RunOutput(run=self._run(ctx))
+
+    @override
+    async def stop(
+        self, ctx: Context, *, environment: str, service: str, run: str, reason: str = ""
+    ) -> RunView:
+        self.asked.append((ctx.caller.name, "stop", run))
+        return self._run(ctx)
+
+    def _run(self, ctx: Context) -> RunView:
+        return RunView(
+            id="r1",
+            job="report",
+            command=["report"],
+            by=ctx.caller.name,
+            asked=NOW,
+            state="succeeded",
+        )
 
 
 class Shelf(BackupsApi):

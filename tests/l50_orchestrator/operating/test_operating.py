@@ -25,11 +25,13 @@ from drystone.l50_orchestrator.access.domain import Grant, Question, Role, Stand
 from drystone.l50_orchestrator.operating.allowing import Allowing, Streams
 from drystone.l50_orchestrator.operating.api import (
     EnteringApi,
+    JobbingApi,
     KeepingApi,
     OperatingApi,
     WatchingApi,
 )
 from drystone.l50_orchestrator.operating.errors import OperatedElsewhere, TooManyStreams
+from drystone.l50_orchestrator.operating.jobs import Jobbed
 from drystone.l50_orchestrator.operating.keeping import Kept
 from drystone.l50_orchestrator.operating.service import Entered, Operated
 from drystone.l50_orchestrator.operating.watching import Watched
@@ -45,14 +47,20 @@ from drystone.testing.orchestrator import (
     TheseTeams,
     actor_of,
 )
-from l50_orchestrator.operating.hands import NOW, Eyes, Hands, Runner, Shelf
+from l50_orchestrator.operating.hands import NOW, Bench, Eyes, Hands, Runner, Shelf
 from l85_surfaces.cli.small_platform import Deployed
 
 ADA = Context(Caller("ada", frozenset({"team/commerce"})))
 ROOT = Context(Caller("root", frozenset({"admin"})))
 AT: dict[str, Any] = {"environment": "prod", "service": "orders"}
 PERMISSIONS = Path(__file__).with_name("permissions.txt")
-CONTRACTS: tuple[type[Api], ...] = (WatchingApi, OperatingApi, KeepingApi, EnteringApi)
+CONTRACTS: tuple[type[Api], ...] = (
+    WatchingApi,
+    OperatingApi,
+    KeepingApi,
+    JobbingApi,
+    EnteringApi,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -148,13 +156,15 @@ class Stand:
             WatchingApi: Watched(allowing, **both, observed=Eyes()),
             OperatingApi: Operated(allowing, **both),
             KeepingApi: Kept(allowing, Shelf(self.hands.asked)),
+            JobbingApi: Jobbed(allowing, Bench(self.hands.asked)),
             EnteringApi: Entered(allowing, **both),
         }
 
     async def said(self, gate: Gate, contract: type[Api], name: str, **more: Any) -> list[Any]:
         """Make a call and return all that it says."""
         method = getattr(self.apis(gate)[contract], name)
-        given = {"command": ["psql", "--password=secret"], "resource": "db", **AT, **more}
+        given: dict[str, Any] = {"command": ["psql", "--password=secret"], "resource": "db"}
+        given |= {"job": "report", "run": "r1", "arguments": ["--password=secret"], **AT, **more}
         takes = inspect.signature(method).parameters
         answer = method(ADA, **{key: value for key, value in given.items() if key in takes})
         if inspect.isawaitable(answer):
@@ -191,6 +201,8 @@ async def test_who_may_is_written_down_and_then_obeyed(stand: Stand) -> None:
         ("ada", "backup", "db"),
         ("ada", "restore", ("db", None, None, None)),
         ("ada", "restore-test", "db"),
+        ("ada", "run", "report"),
+        ("ada", "stop", "r1"),
         ("ada", "forward", None),
     ]
     noted = await stand.noted()
@@ -204,6 +216,8 @@ async def test_who_may_is_written_down_and_then_obeyed(stand: Stand) -> None:
             "backup",
             "restore",
             "restore-test",
+            "job-run",
+            "job-stop",
             "exec",
             "forward",
         ]

@@ -23,6 +23,7 @@ from drystone.l25_deployer.api import (
     ServiceView,
 )
 from drystone.l25_deployer.backups.api import BackupsApi, ResourceBackups
+from drystone.l25_deployer.jobs.api import JobsApi, RunOutput, RunView
 from drystone.l25_deployer.operations.api import Forwarding
 from drystone.l35_mesh.observed.api import Refusals
 from drystone.l50_orchestrator.operating.errors import OperatedElsewhere, TooManyStreams
@@ -241,6 +242,59 @@ class KeepingApi(Api):
         backup: str | None = None,
     ) -> AsyncIterator[Progress]:
         """Restore a backup into a scratch place and compare it; see :meth:`~drystone.l25_deployer.backups.api.BackupsApi.prove`."""
+
+
+class JobbingApi(Api):
+    """Run jobs of services, by what one may do."""
+
+    name: ClassVar[str] = "jobbing"
+    errors = (*JobsApi.errors, OperatedElsewhere, TooManyStreams)
+
+    @call("POST", "/v1/operating/environments/{environment}/services/{service}/jobs/{job}/runs")
+    @abc.abstractmethod
+    async def run(
+        self,
+        ctx: Context,
+        *,
+        environment: str,
+        service: str,
+        job: str,
+        arguments: list[str] | None = None,
+    ) -> RunView:
+        """Have a job run; see :meth:`~drystone.l25_deployer.jobs.api.JobsApi.run`.
+
+        Of the arguments nothing is written into the audit log: one may be a secret.
+
+        Raises:
+            Denied: Who asks may not deploy the service there, which is to run code as it.
+        """
+
+    @call("GET", "/v1/operating/environments/{environment}/services/{service}/jobs")
+    @abc.abstractmethod
+    async def runs(self, ctx: Context, *, environment: str, service: str) -> list[RunView]:
+        """List runs; see :meth:`~drystone.l25_deployer.jobs.api.JobsApi.runs`.
+
+        Raises:
+            Denied: Who asks may not see the service there; so for the output of a run.
+        """
+
+    @call("GET", "/v1/operating/environments/{environment}/services/{service}/runs/{run}/output")
+    @abc.abstractmethod
+    def output(
+        self, ctx: Context, *, environment: str, service: str, run: str, follow: bool = False
+    ) -> AsyncIterator[RunOutput]:
+        """Stream what a run writes; see :meth:`~drystone.l25_deployer.jobs.api.JobsApi.output`."""
+
+    @call("POST", "/v1/operating/environments/{environment}/services/{service}/runs/{run}/stop")
+    @abc.abstractmethod
+    async def stop(
+        self, ctx: Context, *, environment: str, service: str, run: str, reason: str = ""
+    ) -> RunView:
+        """Have a run stop; see :meth:`~drystone.l25_deployer.jobs.api.JobsApi.stop`.
+
+        Raises:
+            Denied: Who asks may not operate the service there.
+        """
 
 
 class EnteringApi(Api):

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from drystone.l85_surfaces.cli.options import Anywhere
 from drystone.l85_surfaces.cli.orchestrated import orchestrator, orchestrator_if_on
-from drystone.l85_surfaces.cli.reach import copies, operations, platform, what_was_seen
+from drystone.l85_surfaces.cli.reach import copies, jobs, operations, platform, what_was_seen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     from drystone.l25_deployer.api import DeployerApi
     from drystone.l25_deployer.backups.api import BackupsApi
+    from drystone.l25_deployer.jobs.api import JobsApi
     from drystone.l25_deployer.operations.api import OperationsApi
     from drystone.l35_mesh.observed.api import ObservedApi
     from drystone.l50_orchestrator.operating.api import (
         EnteringApi,
+        JobbingApi,
         KeepingApi,
         OperatingApi,
         WatchingApi,
@@ -95,6 +97,17 @@ async def keeper(shared: Anywhere) -> AsyncIterator[KeepingApi | BackupsApi]:
 
 
 @asynccontextmanager
+async def job_runner(shared: Anywhere) -> AsyncIterator[JobbingApi | JobsApi]:
+    """Connect to what runs jobs of services; see :func:`operator`."""
+    async with orchestrator_if_on(shared, _jobbing) as allowed:
+        if allowed is not None:
+            yield allowed
+            return
+    async with jobs(shared.folder) as api:
+        yield api
+
+
+@asynccontextmanager
 async def forwarder(folder: Path) -> AsyncIterator[EnteringApi | OperationsApi]:
     """Connect to what opens ports of this machine; see :func:`operator`."""
     async with orchestrator_if_on(_Here(str(folder)), _entering) as allowed:
@@ -132,6 +145,12 @@ def _keeping() -> type[KeepingApi]:
     from drystone.l50_orchestrator.operating.api import KeepingApi  # noqa: PLC0415 - takes its time
 
     return KeepingApi
+
+
+def _jobbing() -> type[JobbingApi]:
+    from drystone.l50_orchestrator.operating.api import JobbingApi  # noqa: PLC0415 - takes its time
+
+    return JobbingApi
 
 
 def _entering() -> type[EnteringApi]:

@@ -6,10 +6,11 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-from drystone.l85_surfaces.cli.options import NOTHING_SAID, Environment, Service, Shared
+from drystone.l85_surfaces.cli.operating import job_runner
+from drystone.l85_surfaces.cli.options import NOWHERE_SAID, Anywhere, Environment, Service
+from drystone.l85_surfaces.cli.orchestrated import environment_at
 from drystone.l85_surfaces.cli.parameters import Parameter
-from drystone.l85_surfaces.cli.reach import context, environment_of
-from drystone.l85_surfaces.cli.reach import jobs as jobs_of
+from drystone.l85_surfaces.cli.reach import context
 from drystone.l85_surfaces.cli.terminal import Terminal
 from drystone.l85_surfaces.cli.views import jobs as views
 
@@ -22,15 +23,15 @@ Run = Annotated[str, Parameter(help="Id of the run, as `drystone jobs list` tell
 
 
 async def list_runs(
-    service: Service, /, *, env: Environment = None, shared: Shared = NOTHING_SAID
+    service: Service, /, *, env: Environment = None, shared: Anywhere = NOWHERE_SAID
 ) -> None:
     """List the runs of a service's jobs, the latest first.
 
     How each stands, how long it took, how it ended, and in which release. With --json, one document.
     """
     out = Terminal(json=shared.json)
-    environment = environment_of(env, shared.folder)
-    async with jobs_of(shared.folder) as api:
+    environment = environment_at(env, shared)
+    async with job_runner(shared) as api:
         found = await api.runs(context(), environment=environment, service=service)
     out.document(found)
     out.lines(views.runs(found, datetime.now(UTC), paint=out.paint))
@@ -50,7 +51,7 @@ async def run(
         ),
     ] = False,
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> int:
     """Run a job of a service, and wait for its end.
 
@@ -58,8 +59,8 @@ async def run(
     is left. With --json, one object per piece of output.
     """
     out = Terminal(json=shared.json)
-    environment = environment_of(env, shared.folder)
-    async with jobs_of(shared.folder) as api:
+    environment = environment_at(env, shared)
+    async with job_runner(shared) as api:
         begun = await api.run(
             context(),
             environment=environment,
@@ -85,17 +86,17 @@ async def stop(
     *,
     reason: Annotated[str, Parameter(help="Why, for the record.", show_default=False)] = "",
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Stop a run, which is not tried again.
 
     It is asked to end, and ended after ten seconds. With --json, one document.
     """
     out = Terminal(json=shared.json)
-    async with jobs_of(shared.folder) as api:
+    async with job_runner(shared) as api:
         found = await api.stop(
             context(),
-            environment=environment_of(env, shared.folder),
+            environment=environment_at(env, shared),
             service=service,
             run=run,
             reason=reason,
@@ -113,17 +114,17 @@ async def logs(
         bool, Parameter(name=("--follow", "-f"), help="Go on until it has ended.")
     ] = False,
     env: Environment = None,
-    shared: Shared = NOTHING_SAID,
+    shared: Anywhere = NOWHERE_SAID,
 ) -> None:
     """Print what a run has written; of its last attempt, or with -f of all.
 
     With --json, one object per piece of output, and last how it stands.
     """
     out = Terminal(json=shared.json)
-    async with jobs_of(shared.folder) as api:
+    async with job_runner(shared) as api:
         stream = api.output(
             context(),
-            environment=environment_of(env, shared.folder),
+            environment=environment_at(env, shared),
             service=service,
             run=run,
             follow=follow,
