@@ -59,7 +59,7 @@ from drystone.l25_deployer.local.startup import Part
 from drystone.l25_deployer.local.ways_in import Ways
 from drystone.l25_deployer.service import Deployer
 from drystone.l25_deployer.stacks.model import Volume
-from drystone.l25_deployer.stacks.ways import Certificate, EdgeRoute
+from drystone.l25_deployer.stacks.ways import Certificate, EdgeRoute, StaticSite
 from drystone.l90_assembly.own_services import platform_descriptors
 from drystone.l90_assembly.runtimes import Trials
 from drystone.l90_assembly.standalone import Standalone, assemble
@@ -258,7 +258,12 @@ async def by_hand(folder: Path, port: int, fakes: Fakes | None = None) -> AsyncI
         documents=fakes.documents(home.services),
         artifacts=fakes.artifacts(home.artifacts, home.path / "downloads", {}),
         provisioner=Provisioner(
-            {Volume: fakes.volumes(home.volumes), EdgeRoute: WaysIn(ways), Certificate: held}
+            {
+                Volume: fakes.volumes(home.volumes),
+                EdgeRoute: WaysIn(ways),
+                StaticSite: WaysIn(ways),
+                Certificate: held,
+            }
         ),
         ways=ways,
         quotas=fakes.quotas,

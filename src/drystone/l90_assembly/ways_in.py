@@ -14,7 +14,7 @@ from drystone.l25_deployer.local.resources.certificate import ServiceCertificate
 from drystone.l25_deployer.local.resources.edge_route import WaysIn
 from drystone.l25_deployer.local.resources.port import Owner
 from drystone.l25_deployer.local.ways_in import Ways
-from drystone.l25_deployer.stacks.ways import Certificate, EdgeRoute
+from drystone.l25_deployer.stacks.ways import Certificate, EdgeRoute, StaticSite
 from drystone.l90_assembly.console import console_at_edge
 from drystone.l90_assembly.remote_address import orchestrator_at_edge
 from drystone.l90_assembly.signin import signin_at_edge
@@ -58,7 +58,8 @@ class WayParts(msgspec.Struct, frozen=True):
     @property
     def drivers(self) -> dict[type, ResourceDriver[Any]]:
         """What makes the resources exist."""
-        return {EdgeRoute: WaysIn(self.ways), Certificate: self.held}
+        ways = WaysIn(self.ways)
+        return {EdgeRoute: ways, StaticSite: ways, Certificate: self.held}
 
 
 def _own_pages(home: Home, settings: Settings) -> tuple[OwnService, ...]:

@@ -36,7 +36,7 @@ def test_the_reference_page_in_the_documentation_is_that_of_the_types(golden: Go
 
 def test_the_reference_page_names_every_type_of_resource() -> None:
     page = reference_page(sentence_for, realisation)
-    assert len(Later.TYPES) == 22
+    assert len(Later.TYPES) == 21
     assert [
         name
         for name in (*Later.TYPES, *(key for key in RESOURCES if "." not in key))

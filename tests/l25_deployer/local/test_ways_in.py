@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
+import signal
 import ssl
 import stat
 from collections.abc import AsyncIterator
@@ -17,7 +20,7 @@ import pytest_asyncio
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l25_deployer.api import Source
-from drystone.l25_deployer.errors import DeployFailed, PlanRefused, WayTaken
+from drystone.l25_deployer.errors import DeployFailed, DescriptorRefused, PlanRefused, WayTaken
 from drystone.l25_deployer.local.resources.certificate import ServiceCertificates
 from drystone.l25_deployer.local.resources.port import Owner
 from drystone.l25_deployer.stacks.ways import Certificate
@@ -29,7 +32,9 @@ from l25_deployer.small_platform import (
     deploy,
     descriptor,
     folder_of,
+    left_in,
     short_folder,
+    until,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -269,3 +274,123 @@ def shake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> dict[str
     found: dict[str, Any] | None = shown.getpeercert()
     assert found is not None
     return found
+
+
+PAGE, ASSET = "<h1>first</h1>", "assets/app.3f2a9c1d.js"
+
+
+async def site_of(here: Here, name: str, files: dict[str, str], more: str = "") -> Path:
+    """Deploy a service with a static site of some files."""
+    folder = here.folder.parent / f"site-{name}"
+    shutil.rmtree(folder / "www", ignore_errors=True)
+    folder_of(folder, {f"www/{path}": text for path, text in files.items()})
+    text = descriptor(
+        name,
+        more=f"resources:\n  front: {{type: static-site, dir: www, hosts: [{name}.example.org], tls: false{more}}}\n",
+    )
+    await deploy(here.p.deployer, text, folder)
+    return folder
+
+
+async def test_a_site_changes_with_its_release_keeps_old_assets_and_comes_back(here: Here) -> None:
+    host = "pages.example.org"
+    await site_of(here, "pages", {"index.html": PAGE, ASSET: "old"}, ", spa: true")
+    assert PAGE in await ask(here.port, host)
+    assert "hello" in await ask(here.port, "pages.dev.localhost")
+    assert (await ask(here.port, host, "/nowhere")).startswith("404 ")
+    accepts = {"Accept": "text/html"}
+    assert PAGE in await ask(here.port, host, "/deep/link", headers=accepts)
+
+    await site_of(here, "pages", {"index.html": "second", "assets/app.77aa88bb.js": "new"})
+    assert "second" in await ask(here.port, host)
+    assert (await ask(here.port, host, "/assets/app.77aa88bb.js")).startswith("200 new")
+    assert (await ask(here.port, host, f"/{ASSET}")).startswith("200 old")
+    assert (await ask(here.port, host, "/deep/link", headers=accepts)).startswith("404 ")
+
+    async for _ in here.p.deployer.rollback(ASKING, environment="dev", service="pages"):
+        pass
+    assert PAGE in await ask(here.port, host)
+    assert PAGE in await ask(here.port, host, "/deep/link", headers=accepts)
+    view = await here.p.deployer.show(ASKING, environment="dev", service="pages")
+    assert view.summary.ways == [f"http://{host}:{here.port}/"]
+    assert {one.group for one in view.instances} == {"web", "static-site-front"}
+    await here.destroy("pages")
+    assert (await ask(here.port, host)).startswith("404 ")
+
+
+async def test_a_site_gives_nothing_away_that_is_not_its_own(here: Here) -> None:
+    files = {"index.html": PAGE, ".hidden": "no", "sub/x.txt": "yes"}
+    folder = await site_of(here, "walls", files)
+    (folder / "www/out").symlink_to("/etc")
+    (folder / "www/server").symlink_to("../server.py")
+    text = descriptor(
+        "walls",
+        more="resources:\n  front: {type: static-site, dir: www, hosts: [walls.example.org], tls: false}\n",
+    )
+    with suppress(PlatformError):  # where links that lead out are not taken into an artefact at all
+        await deploy(here.p.deployer, text, folder)
+    host = "walls.example.org"
+    assert (await ask(here.port, host, "/sub/x.txt")).startswith("200 yes")
+    for path in (
+        *("/.hidden", "/server.py", "/../server.py", "/sub/../../server.py", "/%2e%2e/server.py"),
+        *("/out/hostname", "/out/passwd", "/server", "/sub", "/sub/", "/x%00y", "/..%2fserver.py"),
+    ):
+        status = (await ask(here.port, host, path)).split()[0]
+        assert (path, status) in {(path, "404"), (path, "308"), (path, "400")}
+    said = await here._refused(
+        "other", "front: {type: static-site, dir: a, hosts: [walls.example.org]}"
+    )
+    assert "walls.example.org/ leads to walls.dev" in said
+
+
+async def test_a_site_lies_in_the_folder_of_the_service(here: Here) -> None:
+    for wrong, why in (
+        ("process: {command: [x], dir: app}", "does not lie in app"),
+        ("image: example.org/x:1", "an image has none"),
+    ):
+        text = (
+            f"schema: 1\nservice: it\nowner: x\n{wrong}\n"
+            "resources: {front: {type: static-site, dir: www, hosts: [x.y]}}\n"
+        )
+        with pytest.raises(DescriptorRefused, match=why):
+            await deploy(here.p.deployer, text, here.folder)
+
+
+async def test_ways_sites_and_certificates_are_there_after_the_agent_and_envoy_died() -> None:
+    with short_folder() as folder:
+        source, port = folder_of(folder / "src", {"www/index.html": PAGE}), free_port()
+        text = descriptor(
+            "stays",
+            more="resources:\n"
+            "  front: {type: edge-route, hosts: [stays.example.com], tls: false}\n"
+            "  safe: {type: edge-route, hosts: [safe.example.com]}\n"
+            "  pages: {type: static-site, dir: www, hosts: [pages.example.com], tls: false}\n"
+            "  mail: {type: certificate}\n",
+        )
+        async with by_hand(folder / "h", port) as p:
+            await deploy(p.deployer, text, source)
+            await p.services.machine.edge.require_kept()
+            before = sorted((folder / "h/trust/held").rglob("*.pem"))
+            issued = (folder / "h/trust/services/issued.json").read_bytes()
+        for pid in left_in(folder / "h"):
+            if "envoy" in Path(f"/proc/{pid}/exe").readlink().name:
+                os.kill(pid, signal.SIGKILL)
+
+        async def answers() -> bool:
+            with suppress(OSError, IndexError, TimeoutError):
+                return PAGE in await ask(port, "pages.example.com")
+            return False
+
+        async with asyncio.timeout(30):
+            while not await answers():  # noqa: ASYNC110 - other processes
+                await asyncio.sleep(0.05)
+        assert (await ask(port, "stays.example.com")).startswith("200 ")
+        assert (await ask(port, "safe.example.com")).startswith("308 ")
+        async with by_hand(folder / "h", port) as p:
+            await until(p.kept("stays").recovered.is_set, "it is recovered")
+            assert (await ask(port, "stays.example.com")).startswith("200 ")
+            assert PAGE in await ask(port, "pages.example.com")
+            assert sorted((folder / "h/trust/held").rglob("*.pem")) == before
+            assert (folder / "h/trust/services/issued.json").read_bytes() == issued
+            view = await p.deployer.show(ASKING, environment="dev", service="stays")
+            assert len(view.summary.ways) == 3

@@ -26,6 +26,7 @@ CASES = {
     "encryption-key": "encryption-key, rotate: 90d",
     "edge-route": "edge-route, hosts: [shop.example.com, '*.shop.example.com'], paths: [/api/, /], deny: [loopback]",
     "function": "function, runtime: python, handler: app.run, artifact: code, timeout: 5s, concurrency: 3, on: {jobs: {queue: plain, batch: 2}}",
+    "static-site": "static-site, dir: site, hosts: [www.example.com], spa: true, cache: {'assets/*': 365d}, tls: false",
     "certificate": "certificate, hosts: [mail.example.com], use: both, days: 30",
     "batch-job": "batch-job, command: [python3, report.py], size: {cpu: 2, memory: 1Gi}, timeout: 10m, retries: 2, parallel: 3, keep: 7",
     "secret": "secret, generate: ed25519",

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from drystone.l10_engines.runtimes.port import InstanceSpec, Limits, Mount
-from drystone.l10_engines.static_files.site import HEALTH
 from drystone.l25_deployer.local.instances import Blueprint
 from drystone.l25_deployer.local.records import InstanceRecord
+from drystone.l25_deployer.local.sites import site_groups, static_group
 from drystone.l25_deployer.local.templates import fill, fill_command
 from drystone.l25_deployer.stacks.model import (
     WEB,
     Group,
-    Health,
     Reference,
     StaticArtifact,
-    Stop,
-    Template,
     Volume,
 )
-from drystone.l25_deployer.stacks.ways import Certificate
+from drystone.l25_deployer.stacks.ways import Certificate, is_of_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +32,7 @@ if TYPE_CHECKING:
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_ID = 63
-STATIC_MEMORY = 128 * 1024**2
+_BARE = {"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"}
 
 
 def instance_id(record: ServiceRecord, number: int, group: str, what: str) -> str:
@@ -158,41 +153,8 @@ def groups_of(release: ReleaseRecord, older: tuple[Path, ...] = ()) -> dict[str,
     artifact = release.stacks.resources.artifact
     groups = dict(release.stacks.deployment.groups)
     if isinstance(artifact, StaticArtifact) and release.source:
-        groups[WEB] = _static_group(artifact, release.source, older)
-    return groups
-
-
-def _static_group(artifact: StaticArtifact, source: str, older: tuple[Path, ...]) -> Group:
-    """Serve static files by the platform's own server, an instance like any other."""
-    words: list[Template] = [
-        (word,)
-        for word in (sys.executable, "-m", "drystone.l10_engines.static_files", "--root", source)
-    ]
-    words += [("--port",), (Reference("port"),), ("--index",), (artifact.index,)]
-    words += [("--spa",)] if artifact.spa else []
-    words += [("--csp",), (artifact.csp,)] if artifact.csp else []
-    for pattern, span in artifact.cache.items():
-        words += [("--cache",), (f"{pattern}={int(span.total_seconds())}",)]
-    for name, value in artifact.headers.items():
-        words += [("--header",), (f"{name}:{value}",)]
-    for path in older:
-        words += [("--older",), (str(path),)]
-    return Group(
-        command=tuple(words),
-        instances=1,
-        cpu=0.5,
-        memory=STATIC_MEMORY,
-        stop=Stop(drain=timedelta(seconds=10), grace=timedelta(seconds=10), signal="TERM"),
-        serves=True,
-        health=Health(
-            path=HEALTH,
-            interval=timedelta(seconds=5),
-            timeout=timedelta(seconds=2),
-            healthy=2,
-            unhealthy=3,
-            grace=timedelta(seconds=30),
-        ),
-    )
+        groups[WEB] = static_group(artifact, (release.source, *map(str, older)))
+    return {**groups, **site_groups(release, older)}
 
 
 def with_keys(spec: InstanceSpec, given: Given | None) -> InstanceSpec:
@@ -213,6 +175,7 @@ def _blueprint(
     one: InstanceRecord,
     group: Group,
 ) -> Blueprint:
+    is_site = is_of_site(one.group)
     values = dict(around.values)
     values["build", "", ""] = release.artifact
     if one.port is not None:
@@ -220,12 +183,13 @@ def _blueprint(
     spec = InstanceSpec(
         id=one.id,
         command=fill_command(group.command, values),
-        environment=_environment(release, one, group, values),
+        # The platform's own program gets nothing of the service's.
+        environment=_BARE if is_site else _environment(release, one, group, values),
         state=around.instances / one.id,
         directory=Path(release.source) if release.source else None,
         limits=Limits(memory=group.memory, cpu=group.cpu),
-        mounts=_mounts(release, around),
-        image=release.image,
+        mounts=() if is_site else _mounts(release, around),
+        image=None if is_site else release.image,
         home_label=around.label,
         network=around.network,
     )
@@ -262,6 +226,7 @@ def _mounts(release: ReleaseRecord, around: Surroundings) -> tuple[Mount, ...]:
         for name, resource in release.stacks.eternal.resources.items()
         if isinstance(resource, Volume)
     )
+    is_static = isinstance(release.stacks.resources.artifact, StaticArtifact)
     certificates = (
         Path(around.values["resources", name, "certificate"]).parents[1]
         for name, resource in release.stacks.eternal.resources.items()
@@ -272,7 +237,7 @@ def _mounts(release: ReleaseRecord, around: Surroundings) -> tuple[Mount, ...]:
         read_only = ()
     return (
         *(Mount(Path(path), path, read_only=True) for path in read_only),
-        *(Mount(path, str(path), read_only=True) for path in around.older),
+        *(Mount(path, str(path), read_only=True) for path in around.older if is_static),
         *(Mount(path, str(path), read_only=True) for path in certificates),
         *(Mount(path, str(path)) for path in volumes),
     )

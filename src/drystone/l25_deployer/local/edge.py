@@ -49,6 +49,7 @@ class Routing(msgspec.Struct, frozen=True):
         network: The network in which the instances listen; that of the host when None.
         canary: What is tried beside the pools.
         ways: Names and paths of its own at which it answers, too.
+        sites: Static sites beside it.
     """
 
     hosts: tuple[str, ...]
@@ -57,6 +58,21 @@ class Routing(msgspec.Struct, frozen=True):
     network: Path | None = None
     canary: Canary | None = None
     ways: tuple[EdgeWay, ...] = ()
+    sites: tuple[SiteRouting, ...] = ()
+
+
+class SiteRouting(msgspec.Struct, frozen=True):
+    """Where the requests of a static site go.
+
+    Attributes:
+        name: The resource.
+        pools: Its instances, by release.
+        way: Its hosts.
+    """
+
+    name: str
+    pools: tuple[Pool, ...]
+    way: EdgeWay
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -137,9 +153,8 @@ class Edge:
         """Say why something of a service cannot be reached."""
         routing = self._routings.get(service)
         found = self._mesh.problems(service, self._envoy.refused)
-        secure = {
-            host for way in (routing.ways if routing else ()) if way.tls for host in way.hosts
-        }
+        ways = [*routing.ways, *(site.way for site in routing.sites)] if routing else []
+        secure = {host for way in ways if way.tls for host in way.hosts}
         found += [
             f"the certificate for {host} is missing or old: {why}"
             for host in sorted(secure)
@@ -278,6 +293,17 @@ class Edge:
                     ways=routing.ways,
                 )
                 for name, routing in self._routings.items()
+            ) + tuple(
+                EdgeService(
+                    name=f"{name}/{site.name}",
+                    hosts=(),
+                    pools=site.pools,
+                    timeout=routing.timeout,
+                    network=routing.network,
+                    ways=(site.way,),
+                )
+                for name, routing in self._routings.items()
+                for site in routing.sites
             )
             try:
                 secure = await self._https.of(services)

@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l10_engines.runtimes.port import LOG_NAME
+from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l20_trust.keys.api import issuer_of
 from drystone.l25_deployer.errors import ReleaseNotFound
 from drystone.l25_deployer.local import places
@@ -33,6 +34,7 @@ from drystone.l25_deployer.local.readiness import made_startable
 from drystone.l25_deployer.local.records import ReleaseRecord, ReleaseState, ServiceRecord
 from drystone.l25_deployer.local.routed_service import RoutedService
 from drystone.l25_deployer.local.running import RunningRelease
+from drystone.l25_deployer.local.sites import sites_of
 from drystone.l25_deployer.stacks.model import StaticArtifact, Volume
 
 if TYPE_CHECKING:
@@ -121,7 +123,10 @@ class KeptService(RoutedService):
     def _older_assets(self, release: ReleaseRecord) -> tuple[Path, ...]:
         """Return the folders in which pages of earlier releases still find their files."""
         artifact = release.stacks.resources.artifact
-        if not isinstance(artifact, StaticArtifact):
+        kept = [one.keep_assets for one in sites_of(release).values()]
+        if isinstance(artifact, StaticArtifact):
+            kept.append(artifact.keep_assets)
+        if not kept:
             return ()
         older = []
         # The release that serves now joins the trail with the switch, and its pages are those that are open.
@@ -132,7 +137,7 @@ class KeptService(RoutedService):
                 continue
             if number != release.number and source and Path(source) not in older:
                 older.append(Path(source))
-        return tuple(older[: artifact.keep_assets])
+        return tuple(older[: max(kept)])
 
     def make_running(self, release: ReleaseRecord) -> RunningRelease:
         """Describe the instances of a release and take them into care; nothing is started yet.
@@ -145,7 +150,13 @@ class KeptService(RoutedService):
         complete = partial(self.with_keys, release.number)
         make_room = partial(self.machine.documents.reserve.give_way, keep=KEPT_FOR_HELP)
         running = RunningRelease(
-            release, prints, runtime, self._instance_changed, complete, make_room=make_room
+            release,
+            prints,
+            runtime,
+            self._instance_changed,
+            complete,
+            make_room=make_room,
+            of_sites=self.machine.runtimes.get(Processes.name, runtime),
         )
         self.running[release.number] = running
         return running

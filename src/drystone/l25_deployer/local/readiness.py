@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drystone.l10_engines.loopback_ports import is_free
+from drystone.l10_engines.runtimes.processes import Processes
 from drystone.l25_deployer.errors import ArtefactLost
+from drystone.l25_deployer.stacks.ways import is_of_site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +27,8 @@ async def runs(machine: Machine, release: ReleaseRecord, one: InstanceRecord) ->
     Raises:
         RuntimeMissing: The runtime of the release does not work here any more.
     """
-    found = await machine.runtime(release.isolation).find(machine.instances / one.id)
+    name = Processes.name if is_of_site(one.group) else release.isolation
+    found = await machine.runtime(name).find(machine.instances / one.id)
     return found is not None and found.is_running()
 
 

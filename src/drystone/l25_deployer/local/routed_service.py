@@ -10,11 +10,12 @@ import msgspec
 from drystone.l10_engines.proxy.edge import WHOLE, Canary, Endpoint, Pool, Protocol
 from drystone.l25_deployer.errors import ReleaseNotFound
 from drystone.l25_deployer.local.documents import UnreadableDocument
-from drystone.l25_deployer.local.edge import Routing
+from drystone.l25_deployer.local.edge import Routing, SiteRouting
 from drystone.l25_deployer.local.meshed_service import MeshedService
 from drystone.l25_deployer.local.readiness import running_ones
-from drystone.l25_deployer.local.ways_in import served_ways
+from drystone.l25_deployer.local.sites import sites_of
 from drystone.l25_deployer.stacks.model import WEB
+from drystone.l25_deployer.stacks.ways import EdgeRoute, StaticSite, group_of_site, is_of_site
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.records import Canary as Held
@@ -55,8 +56,28 @@ class RoutedService(MeshedService):
             timeout=stack.timeout,
             network=self.network,
             canary=self._canary(),
-            ways=tuple(self.machine.ways.edge_way(one) for one in served_ways(release)),
+            ways=tuple(
+                self.machine.ways.edge_way(one)
+                for one in release.stacks.eternal.resources.values()
+                if isinstance(one, EdgeRoute)
+            ),
+            sites=tuple(self._site(name, one, release) for name, one in sites_of(release).items()),
         )
+
+    def _site(self, name: str, site: StaticSite, release: ReleaseRecord) -> SiteRouting:
+        """Return how the edge should route a static site; that of a release that is kept warm finishes what it has."""
+        group = group_of_site(name)
+        pools = [self._site_pool(release.number, group, FULL_SHARE)]
+        pools += [self._site_pool(n, group, 0) for n in self.record.warm if n in self.running]
+        way = self.machine.ways.edge_way(site.route)
+        return SiteRouting(name, tuple(pool for pool in pools if pool.endpoints), way)
+
+    def _site_pool(self, number: int, group: str, share: int) -> Pool:
+        running = self.running.get(number)
+        recorded = () if running else self.release(number).instances
+        seen = [one for one in recorded if one.id in self._seen and one.group == group]
+        ports = running.site_ports(group) if running else [one.port for one in seen if one.port]
+        return Pool(f"release-{number}", share, tuple(map(Endpoint, ports)))
 
     def _canary(self) -> Canary | None:
         """Return what is tried beside the pools; one that is taken away only finishes what it has."""
@@ -89,7 +110,8 @@ class RoutedService(MeshedService):
     def _pool(self, number: int, share: int) -> Pool:
         running = self.running.get(number)
         recorded = () if running else self.release(number).instances
-        found = (one.port for one in recorded if one.port and one.id in self._seen)
+        seen = [one for one in recorded if one.id in self._seen and not is_of_site(one.group)]
+        found = (one.port for one in seen if one.port)
         ports = running.ports if running else found
         web = self.release(number).stacks.deployment.groups.get(WEB)
         protocol: Protocol = (web and web.protocol) or "http1"  # static files have no group

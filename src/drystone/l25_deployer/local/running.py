@@ -10,6 +10,7 @@ from drystone.l25_deployer.errors import DeployFailed
 from drystone.l25_deployer.local.failure import explain
 from drystone.l25_deployer.local.instances import KeptInstance, State
 from drystone.l25_deployer.local.probe import ask_health, probe
+from drystone.l25_deployer.stacks.ways import is_of_site
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -27,6 +28,10 @@ DEFAULT_GRACE = timedelta(seconds=60)
 WARM_UP_REQUESTS = 3
 
 
+def _as_it_is(spec: InstanceSpec) -> InstanceSpec:
+    return spec
+
+
 class RunningRelease:
     """The instances of one release that run, or are to run.
 
@@ -37,6 +42,7 @@ class RunningRelease:
         on_change: Called when an instance changes state; it must not block.
         complete: See :class:`~drystone.l25_deployer.local.instances.KeptInstance`.
         make_room: See there.
+        of_sites: Where the instances run that serve static sites; with the others when None.
     """
 
     def __init__(
@@ -48,11 +54,17 @@ class RunningRelease:
         complete: Callable[[InstanceSpec], InstanceSpec] = lambda spec: spec,
         *,
         make_room: Callable[[], bool] = lambda: False,
+        of_sites: Runtime | None = None,
     ) -> None:
         self.release = release
-        self._make: Callable[[Blueprint], KeptInstance] = lambda one: KeptInstance(
-            one, runtime, on_change, complete, make_room=make_room
-        )
+
+        def make(one: Blueprint) -> KeptInstance:
+            is_site = of_sites is not None and is_of_site(one.group)
+            where = of_sites if is_site and of_sites is not None else runtime
+            whole = _as_it_is if is_site else complete
+            return KeptInstance(one, where, on_change, whole, make_room=make_room)
+
+        self._make = make
         self.instances = tuple(map(self._make, blueprints))
         self.coming: frozenset[str] = frozenset()
         """Instances that were added and have not been healthy yet."""
@@ -65,7 +77,16 @@ class RunningRelease:
 
         When none is healthy, all of them: a doubtful answer is better than certainly none.
         """
-        serving = [one for one in self.instances if one.blueprint.port is not None]
+        return self._ports_of(
+            [one for one in self.instances if not is_of_site(one.blueprint.group)]
+        )
+
+    def site_ports(self, group: str) -> tuple[int, ...]:
+        """The ports of those that serve a static site, as :attr:`ports` are of the service."""
+        return self._ports_of([one for one in self.instances if one.blueprint.group == group])
+
+    def _ports_of(self, instances: Iterable[KeptInstance]) -> tuple[int, ...]:
+        serving = [one for one in instances if one.blueprint.port is not None]
         staying = [one for one in serving if one.blueprint.spec.id not in self.leaving]
         healthy = [one for one in staying if one.takes_traffic]
         known = [one for one in staying if one.blueprint.spec.id not in self.coming]
@@ -82,6 +103,7 @@ class RunningRelease:
             if one.blueprint.spec.id in self.leaving
             and one.blueprint.port is not None
             and one.blueprint.port not in ports
+            and not is_of_site(one.blueprint.group)
         )
 
     @property
@@ -191,7 +213,7 @@ class RunningRelease:
             DeployFailed: One answered badly; the message says which and how.
         """
         for one in self.instances:
-            if one.blueprint.port is None:
+            if one.blueprint.port is None or is_of_site(one.blueprint.group):
                 continue
             for test in self.release.stacks.route.smoke:
                 result = await probe(

@@ -20,7 +20,7 @@ from drystone.l25_deployer.local.operations import describe
 from drystone.l25_deployer.local.ways_in import served_ways
 from drystone.l25_deployer.stacks.model import Cache, Postgres
 from drystone.l25_deployer.stacks.provided import Search
-from drystone.l25_deployer.stacks.ways import Certificate, EdgeRoute
+from drystone.l25_deployer.stacks.ways import Certificate, EdgeRoute, StaticSite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,6 +207,10 @@ def _release(kept: KeptService, release: ReleaseRecord) -> ReleaseView:
     )
 
 
+def _is_for_all(way: EdgeRoute | StaticSite) -> bool:
+    return isinstance(way, StaticSite) or (way.allow == ("public",) and not way.deny)
+
+
 def _detail(resource: Resource) -> str:
     match resource:
         case Postgres():
@@ -215,8 +219,8 @@ def _detail(resource: Resource) -> str:
             return f"{resource.memory // 1024**2} MiB, {resource.eviction}"
         case Search():
             return f"{resource.storage // 1024**2} MiB, {len(resource.indices)} indices declared"
-        case EdgeRoute():
-            closed = "" if resource.allow == ("public",) and not resource.deny else ", not for all"
+        case EdgeRoute() | StaticSite():
+            closed = "" if _is_for_all(resource) else ", not for all"
             return f"{', '.join(resource.hosts)}{closed}"
         case Certificate():
             return f"for {resource.use}, {resource.days} days"

@@ -14,7 +14,7 @@ import msgspec
 
 from drystone.l10_engines.proxy.edge_ways import EVERYBODY, EdgeWay
 from drystone.l25_deployer.errors import NetworkUnknown, WayTaken
-from drystone.l25_deployer.stacks.ways import WAY_IN, Certificate, EdgeRoute
+from drystone.l25_deployer.stacks.ways import WAY_IN, Certificate, EdgeRoute, StaticSite
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.records import ReleaseRecord
@@ -157,10 +157,10 @@ class Ways:
         for route in resources.values():
             if isinstance(route, WAY_IN):
                 try:
-                    if isinstance(route, EdgeRoute):
-                        self.require(service, route)
-                    else:
+                    if isinstance(route, Certificate):
                         self.require_names(service, route.hosts)
+                    elif (way := _route_of(route)) is not None:
+                        self.require(service, way)
                 except (WayTaken, NetworkUnknown) as e:
                     said.append(str(e))
         return said
@@ -234,8 +234,8 @@ def claimant(kept: WrittenService) -> Claimant:
         every.append(active.stacks.eternal.resources)
     if record.operation is not None:
         every.append(record.operation.before)
-    routes = (one for some in every for one in some.values() if isinstance(one, EdgeRoute))
-    claims = frozenset[Claim]().union(*map(claims_of, routes))
+    routes = (_route_of(one) for some in every for one in some.values())
+    claims = frozenset[Claim]().union(*(claims_of(one) for one in routes if one is not None))
     certified = {
         host: (*record.key, name)
         for some in every
@@ -251,7 +251,15 @@ def served_ways(release: ReleaseRecord | None) -> list[EdgeRoute]:
     if release is None:
         return []
     held = release.stacks.eternal.resources.values()
-    return [one for one in held if isinstance(one, EdgeRoute)]
+    found = (_route_of(one) for one in held)
+    return [one for one in found if one is not None]
+
+
+def _route_of(resource: object) -> EdgeRoute | None:
+    """Return the way in that a resource is, or has."""
+    if isinstance(resource, StaticSite):
+        return resource.route
+    return resource if isinstance(resource, EdgeRoute) else None
 
 
 def _meeting(wanted: Iterable[Claim], theirs: Iterable[Claim]) -> tuple[Claim, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -43,6 +44,51 @@ class Certificate(msgspec.Struct, frozen=True, tag_field="type", tag="certificat
     protect: bool = False
 
 
-WayIn: TypeAlias = EdgeRoute | Certificate
-WAY_IN = (EdgeRoute, Certificate)
+class StaticSite(msgspec.Struct, frozen=True, tag_field="type", tag="static-site"):
+    """Files of the service that the edge serves at hosts of their own.
+
+    Attributes:
+        dir: Their folder, relative to that of the descriptor.
+        hosts: Names that lead there.
+        index: File that answers for a folder.
+        spa: Whether the index answers for paths that do not exist.
+        keep_assets: Of how many earlier releases files are still served.
+        cache: How long a browser may keep files, by pattern of their path.
+        headers: Headers of every answer.
+        csp: Content-Security-Policy; the platform's own when None.
+        tls: Whether it is there over HTTPS alone.
+    """
+
+    dir: str
+    hosts: tuple[str, ...]
+    index: str
+    spa: bool
+    keep_assets: int
+    tls: bool
+    cache: dict[str, timedelta] = {}
+    headers: dict[str, str] = {}
+    csp: str | None = None
+    protect: bool = False
+
+    @property
+    def route(self) -> EdgeRoute:
+        """The way in that it has."""
+        return EdgeRoute(self.hosts, ("/",), ("public",), (), tls=self.tls)
+
+
+_GROUP = "static-site-"
+
+
+def group_of_site(name: str) -> str:
+    """Name the group of instances that serves a static site."""
+    return _GROUP + name
+
+
+def is_of_site(group: str) -> bool:
+    """Tell whether a group of instances serves a static site."""
+    return group.startswith(_GROUP)
+
+
+WayIn: TypeAlias = EdgeRoute | Certificate | StaticSite
+WAY_IN = (EdgeRoute, Certificate, StaticSite)
 """The types of it, to tell: their addresses are the service's own, nothing that it needs, and hold no data."""

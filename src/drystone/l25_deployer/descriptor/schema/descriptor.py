@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 from typing_extensions import override
@@ -25,7 +26,12 @@ from drystone.l25_deployer.descriptor.schema.compute import (
 )
 from drystone.l25_deployer.descriptor.schema.delivery import Deploy, Logs, Owner, Slo
 from drystone.l25_deployer.descriptor.schema.dependability import BreakGlass, Recovery
-from drystone.l25_deployer.descriptor.schema.resources import AnyResource, Function, Queue
+from drystone.l25_deployer.descriptor.schema.resources import (
+    AnyResource,
+    Function,
+    Queue,
+    StaticSite,
+)
 from drystone.l25_deployer.descriptor.schema.surroundings import (
     Dependency,
     Events,
@@ -175,6 +181,29 @@ class Descriptor(Block, frozen=True, kw_only=True):
         for name, function in self.resources.items():
             if isinstance(function, Function):
                 yield from self._too_early(name, function)
+            if isinstance(function, StaticSite):
+                yield from self._without_files(name, function)
+
+    def _without_files(self, name: str, site: StaticSite) -> Iterator[Rule]:
+        served = self.process or self.static
+        if served is None:
+            yield Rule(
+                "resources",
+                f"'{name}' serves files of the service's folder, and an image has none",
+                "put the files into a service of their own with 'static: {dir: …}'",
+            )
+        elif not PurePosixPath(site.dir).is_relative_to(served.dir):
+            yield Rule(
+                "resources",
+                f"'{name}' serves {site.dir}, which does not lie in {served.dir}, of which releases are made",
+                f"move the files to {served.dir}/{PurePosixPath(site.dir).name}",
+            )
+        if f"static-site-{name}" in self.workers:
+            yield Rule(
+                "workers",
+                f"'static-site-{name}' is what the instances that serve '{name}' are called",
+                "give the worker another name",
+            )
 
     def _too_early(self, name: str, function: Function) -> Iterator[Rule]:
         for trigger in function.on.values():

@@ -8,13 +8,13 @@ import msgspec
 from typing_extensions import override
 
 from drystone.l25_deployer.local.resources.port import Owner, ResourceDriver
-from drystone.l25_deployer.stacks.ways import EdgeRoute
+from drystone.l25_deployer.stacks.ways import EdgeRoute, StaticSite
 
 if TYPE_CHECKING:
     from drystone.l25_deployer.local.ways_in import Ways
 
 
-class WaysIn(ResourceDriver[EdgeRoute]):
+class WaysIn(ResourceDriver[EdgeRoute | StaticSite]):
     """Claims hosts and paths for services.
 
     Args:
@@ -27,14 +27,16 @@ class WaysIn(ResourceDriver[EdgeRoute]):
         self._ways = ways
 
     @override
-    async def apply(self, owner: Owner, wanted: EdgeRoute) -> dict[str, str]:
+    async def apply(self, owner: Owner, wanted: EdgeRoute | StaticSite) -> dict[str, str]:
+        if isinstance(wanted, StaticSite):
+            wanted = wanted.route
         self._ways.require(f"{owner.service}.{owner.environment}", wanted)
         host = next((one for one in wanted.hosts if not one.startswith("*.")), wanted.hosts[0])
         first = msgspec.structs.replace(wanted, hosts=(host,), paths=wanted.paths[:1])
         return {"url": self._ways.urls(first)[0], "host": host}
 
     @override
-    async def remove(self, owner: Owner, wanted: EdgeRoute) -> None:
+    async def remove(self, owner: Owner, wanted: EdgeRoute | StaticSite) -> None:
         return
 
     @override

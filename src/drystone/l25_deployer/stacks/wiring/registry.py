@@ -25,6 +25,7 @@ TYPES: dict[str, ResourceType[Any]] = {
         ways.EDGE_ROUTE,
         computing.FUNCTION,
         ways.CERTIFICATE,
+        ways.STATIC_SITE,
         computing.BATCH_JOB,
         held.SECRET,
         held.VOLUME,

@@ -30,6 +30,36 @@ def _certificate(_name: str, resource: resources.Certificate, _context: Context)
     return Wired(entry, resource.KEYS)
 
 
+def _static_site(_name: str, resource: resources.StaticSite, _context: Context) -> Wired:
+    entry = ways.StaticSite(
+        dir=resource.dir,
+        hosts=tuple(sorted(set(resource.hosts))),
+        index=resource.index,
+        spa=resource.spa,
+        keep_assets=resource.keep_assets,
+        tls=resource.tls,
+        cache=dict(sorted(resource.cache.items())),
+        headers=dict(sorted(resource.headers.items())),
+        csp=resource.csp,
+        protect=resource.protect,
+    )
+    return Wired(entry, resource.KEYS)
+
+
+STATIC_SITE = ResourceType(
+    resources.StaticSite,
+    _static_site,
+    Realised(
+        local="the platform's server for files, an instance of each release, and a virtual host of the edge",
+        aws="CloudFront in front of a bucket of S3, with a certificate of ACM",
+        kubernetes="a Deployment of a server for files, and an HTTPRoute of the Gateway API",
+    ),
+    dict.fromkeys(
+        ("dir", "hosts", "index", "spa", "cache", "headers", "csp", "keep_assets", "tls"), NOW
+    ),
+)
+
+
 CERTIFICATE = ResourceType(
     resources.Certificate,
     _certificate,

@@ -24,6 +24,7 @@ from drystone.l25_deployer.descriptor.schema.resources.elsewhere import (
     Later,
 )
 from drystone.l25_deployer.descriptor.schema.resources.messaging import Queue, Stream, Topic
+from drystone.l25_deployer.descriptor.schema.resources.static_site import StaticSite
 from drystone.l25_deployer.descriptor.schema.resources.trust import AsapKey, EncryptionKey, Secret
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Resource",
     "Search",
     "Secret",
+    "StaticSite",
     "Stream",
     "Topic",
     "Trigger",
@@ -69,6 +71,7 @@ AnyResource: TypeAlias = (
     | AsapKey
     | EdgeRoute
     | Certificate
+    | StaticSite
     | Secret
     | CloudFormation
     | External

@@ -57,7 +57,6 @@ class Later(Resource, frozen=True, kw_only=True):
         "dashboard",
         "log-archive",
         "realtime-channel",
-        "static-site",
     )
 
     type: Annotated[Name, "which type"]
