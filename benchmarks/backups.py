@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psycopg
 from benchmarks.stand import Stand, stand, table
 
+from drystone.l00_kernel.atomic import sync_file
 from drystone.l10_engines.postgres import binaries
+from drystone.l25_deployer.backups.keys import BackupKey
+from drystone.l25_deployer.backups.sealing import SUFFIX, BackupCipher
+from drystone.l25_deployer.backups.store import part_of
 from drystone.testing.command_line import CommandLine, short_home
 
 SERVICES = 20
+SEALED_MB = 256
+ROUNDS = 3
 _FILL = (
     "CREATE TABLE filled (id bigint PRIMARY KEY, words text);"
     "INSERT INTO filled SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, 1000000) i"
@@ -30,10 +39,11 @@ async def backups(_count: int) -> str:
         url = await _database(one)
         await asyncio.to_thread(_fill, url)
         single = await _single(one, url)
+        sealing = await asyncio.to_thread(_sealing)
         elsewhere = one.drystone.home.with_name(one.drystone.home.name + "-backups")
         try:
             whole = await _whole(one, elsewhere)
-            return f"{single}\n\n{whole}"
+            return f"{single}\n\n{sealing}\n\n{whole}"
         finally:
             shutil.rmtree(elsewhere, ignore_errors=True)
 
@@ -107,6 +117,50 @@ def _bare(url: str) -> tuple[float, float]:
         return dumped - begun, time.monotonic() - dumped
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _sealing() -> str:
+    """Measure what sealing a file costs, beside what a copy that is not encrypted needs: a sum of it, and the disk."""
+    place = short_home("seal")
+    size, took = SEALED_MB << 20, dict[str, list[float]]()
+    try:
+        made = os.urandom(1 << 20) * SEALED_MB
+        for _ in range(ROUNDS):
+            _sealed_once(place, made, took)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    rows = []
+    for what, beside in (("sealed", "summed"), ("opened", "read and summed")):
+        for name in (beside, what):
+            seconds = median(took[name])
+            ratio = f"{seconds / median(took[beside]):.1f}"
+            rows.append([name, f"{seconds:.2f} s", f"{size / seconds / 1e6:.0f} MB/s", ratio])
+    return table(f"A file of {SEALED_MB} MiB", ["what", "took", "", "ratio"], rows)
+
+
+def _sealed_once(place: Path, content: bytes, took: dict[str, list[float]]) -> None:
+    def timed(what: str, work: Callable[[], object]) -> None:
+        begun = time.monotonic()
+        work()
+        took.setdefault(what, []).append(time.monotonic() - begun)
+
+    def summed() -> None:
+        part_of(place, plain.name)
+        sync_file(plain)
+
+    def sealed() -> None:
+        cipher.seal_file(plain, place, "part")
+        sync_file(place / f"part{SUFFIX}")
+
+    cipher, _ = BackupCipher.made(b"measured", BackupKey("0" * 8, bytes(32)))
+    plain = place / "plain"
+    plain.write_bytes(content)
+    timed("summed", summed)
+    timed("read and summed", lambda: part_of(place, plain.name))
+    timed("sealed", sealed)
+    timed("opened", lambda: cipher.open_file(place, "part", place / "again"))
+    for path in place.iterdir():
+        path.unlink()
 
 
 async def _timed(drystone: CommandLine, *command: str) -> float:

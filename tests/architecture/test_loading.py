@@ -19,6 +19,10 @@ def test_an_agent_starts_without_the_clients_of_engines_that_it_may_not_have() -
     assert loaded("drystone.l90_assembly.life", *clients) == ""
 
 
+def test_an_agent_starts_without_what_it_needs_for_backups_alone() -> None:
+    assert loaded("drystone.l90_assembly.life", "sqlite3", "tarfile") == ""
+
+
 def test_a_keeper_rests_on_the_standard_library() -> None:
     assert loaded("drystone.l90_assembly.keeper", "msgspec", "asyncio", "pathlib") == ""
 

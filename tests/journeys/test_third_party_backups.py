@@ -33,7 +33,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 async def kept() -> AsyncIterator[Place]:
     """A platform on which Kinto keeps records in a database, and Jupyter files in a bucket."""
     async with place({"DRYSTONE_RUNTIME": "processes"}) as found:
-        for name in ("kinto", "jupyter"):
+        for name in ("kinto", "jupyter", "rq-dashboard"):
             await found.drystone.must("deploy", APPLICATIONS / name / "service.yaml")
         await fill(found)
         yield found
@@ -55,6 +55,9 @@ async def fill(platform: Place) -> None:
     path = "/api/contents/hello.txt"
     written = await platform.get("jupyter", path, method="PUT", json=body, headers=token)
     assert written.status_code == 201, written.text
+    await run_rq(
+        platform, "q = rq.Queue('later', connection=c); [q.enqueue('os.getpid') for _ in 'abc']"
+    )
     async with bucket(platform) as (client, name):
         for size in SIZES:
             client.put_object(
@@ -128,8 +131,23 @@ def contains(folder: Path, *words: bytes) -> list[Path]:
     return [path for path in files if any(word in path.read_bytes() for word in words)]
 
 
+async def run_rq(platform: Place, program: str) -> str:
+    """Run a program where RQ is, with a connection ``c`` to its cache."""
+    whole = f"import os, redis, rq; c = redis.Redis.from_url(os.environ['RQ_REDIS_URL']); {program}"
+    words = ("exec", "rq-dashboard", "--", "python", "-c", whole)
+    return (await platform.drystone.must(*words)).out
+
+
+async def jobs(platform: Place) -> str:
+    """Return the jobs of a queue that nobody works on, in their order, with all that RQ has written down of each."""
+    told = "[print(i, sorted(c.hgetall(b'rq:job:' + i).items())) for i in c.lrange('rq:queue:later', 0, -1)]"
+    found = await run_rq(platform, told)
+    assert len(found.splitlines()) == 3
+    return found
+
+
 async def compare(
-    platform: Place, before: Rows, held: dict[str, tuple[bytes, dict[str, str]]]
+    platform: Place, before: Rows, held: dict[str, tuple[bytes, dict[str, str]]], waiting: str
 ) -> None:
     """Compare rows one by one and objects byte by byte, and ask both applications."""
     now = await rows(platform)
@@ -138,6 +156,7 @@ async def compare(
         assert len(now[table]) == len(wanted), table
         for one, other in zip(now[table], wanted, strict=True):
             assert one == other, table
+    assert await jobs(platform) == waiting
     there = await objects(platform)
     assert there.keys() == held.keys()
     for key, (content, metadata) in held.items():
@@ -153,28 +172,34 @@ async def test_rows_and_objects_survive_a_loss_a_destroy_and_the_end_of_the_mach
     kept: Place, tmp_path: Path
 ) -> None:
     line = kept.drystone
-    before, held = await rows(kept), await objects(kept)
+    before, held, waiting = await rows(kept), await objects(kept), await jobs(kept)
     assert sum(map(len, before.values())) > 40
 
     # somebody deletes half of it
-    for name in ("kinto", "jupyter"):
+    for name in ("kinto", "jupyter", "rq-dashboard"):
         await line.must("backup", name)
+    await run_rq(kept, "c.flushall()")
     assert (await kept.get("kinto", RECORDS, method="DELETE", auth=ALICE)).status_code == 200
     async with bucket(kept) as (client, called):
         client.delete_object(Bucket=called, Key="hello.txt")
         client.put_object(Bucket=called, Key="raw/0 & \u00e4.bin", Body=b"no longer empty")
     await line.must("restore", "kinto", "db", "--yes", "db")
     await line.must("restore", "jupyter", "files", "--yes", "files")
-    await compare(kept, before, held)
+    await line.must("restore", "rq-dashboard", "jobs", "--yes", "jobs")
+    await compare(kept, before, held, waiting)
 
     # the services are destroyed with their data, and a last backup stays
-    for name, data in (("kinto", ["db"]), ("jupyter", ["files", "state"])):
+    for name, data in (
+        ("kinto", ["db"]),
+        ("jupyter", ["files", "state"]),
+        ("rq-dashboard", ["jobs"]),
+    ):
         words = [word for one in data for word in ("--delete-data", one)]
         await line.must("destroy", name, "--yes", name, *words)
         await line.must("deploy", APPLICATIONS / name / "service.yaml")
         for one in data:
             await line.must("restore", name, one, "--yes", one)
-    await compare(kept, before, held)
+    await compare(kept, before, held, waiting)
 
     # the machine is gone
     elsewhere = tmp_path / "elsewhere"
@@ -192,7 +217,7 @@ async def test_rows_and_objects_survive_a_loss_a_destroy_and_the_end_of_the_mach
         assert not any(new.home.iterdir())
         said = await new.drystone.must("recover", "--from", whole, "--key", key)
         assert "recovered in" in said.out
-        await compare(new, before, held)
+        await compare(new, before, held, waiting)
     finally:
         await remove(new)
         kept.home.mkdir()

@@ -11,7 +11,6 @@ The way back, until the first good start has removed it: unpack that file over t
 from __future__ import annotations
 
 import io
-import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -107,6 +106,8 @@ def _carry_out(home: Home, migration: Migration) -> None:
 
 
 def _unpacked(kept: Path) -> dict[str, bytes]:
+    import tarfile  # noqa: PLC0415 - for a home of an older format alone
+
     with tarfile.open(kept) as archive:
         files = ((member.name, archive.extractfile(member)) for member in archive.getmembers())
         return {name: file.read() for name, file in files if file is not None}
@@ -114,6 +115,8 @@ def _unpacked(kept: Path) -> dict[str, bytes]:
 
 def _packed(root: Path, names: Sequence[str]) -> bytes:
     """Return a tar archive of some files, with their modes and owners."""
+    import tarfile  # noqa: PLC0415 - for a home of an older format alone
+
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name in sorted(names):

@@ -18,11 +18,18 @@ from drystone.l00_kernel.contract import connect
 from drystone.l00_kernel.home import Home
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l25_deployer.api import DeployerApi
-from drystone.l25_deployer.backups.errors import BackupDamaged, BackupUnknown, NoSuchBackup
+from drystone.l25_deployer.backups.errors import (
+    BackupDamaged,
+    BackupSealed,
+    BackupUnknown,
+    NoSuchBackup,
+)
 from drystone.l25_deployer.backups.keys import BackupKey, KeyRing
 from drystone.l25_deployer.backups.recovering import HomeNotEmpty, begin, read_whole, under_way
+from drystone.l25_deployer.backups.store import drafted, part_of, publish_as
 from drystone.l25_deployer.backups.whole_domain import CameBack, Whole, data_age, layers_of
 from drystone.l25_deployer.backups.whole_domain import Kept as KeptInWhole
+from drystone.l25_deployer.local.resources import folders
 from l25_deployer.agents import agent_at, start_agent
 from l25_deployer.backups.conftest import Whole as Platform
 from l25_deployer.backups.small_copies import Kept, deployed, told
@@ -153,6 +160,50 @@ async def test_a_home_that_was_half_unpacked_is_unpacked_again_and_another_is_re
     with pytest.raises(HomeNotEmpty, match="is not empty"):
         begin(tmp_path / "full", saved.folder, whole, now)
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
+
+
+async def test_without_the_key_or_with_another_one_nothing_is_begun(
+    saved: Saved, tmp_path: Path
+) -> None:
+    whole, now = read_whole(saved.folder, lambda _: None), datetime.now(UTC)
+    (tmp_path / "foreign").mkdir()
+    foreign = KeyRing(tmp_path / "foreign").newest(now)
+    for key in (None, foreign):
+        with pytest.raises(BackupSealed, match=f"is sealed with the key {saved.key.id}"):
+            begin(tmp_path / "h", saved.folder, whole, now, key)
+    forged = BackupKey(saved.key.id, foreign.secret)
+    with pytest.raises(BackupDamaged, match="its seal is of something else"):
+        begin(tmp_path / "h", saved.folder, whole, now, forged)
+    assert not (tmp_path / "h").exists()
+
+
+async def test_a_backup_that_an_older_platform_made_still_becomes_a_home(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/home.json").write_text('{"format": 2}')
+    (tmp_path / "old/record").write_text("what was known")
+    draft = tmp_path / "backup"
+    async with drafted(draft) as folder:
+        folders.pack(tmp_path / "old", folder / "home.tar")
+        (folder / "states").mkdir()
+        (folder / "states/aws").write_text("all of it")
+        parts = tuple(part_of(folder, name) for name in ("home.tar", "states/aws"))
+        now = datetime.now(UTC)
+        made = Whole(
+            format=1,
+            id="20260504t100000z-5d0c",
+            platform="1",
+            place="/",
+            at=now,
+            by="me",
+            parts=parts,
+            states={"states/aws": "engines/aws/data/state.sqlite"},
+        )
+        publish_as(folder, draft, msgspec.json.encode(made), parts)
+
+    begin(tmp_path / "h", draft, read_whole(draft, lambda _: None), now)
+
+    assert (tmp_path / "h/record").read_text() == "what was known"
+    assert (tmp_path / "h/engines/aws/data/state.sqlite").read_text() == "all of it"
 
 
 @pytest.mark.parametrize(

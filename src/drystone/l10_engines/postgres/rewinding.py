@@ -12,7 +12,6 @@ import asyncio
 import gzip
 import os
 import shutil
-import tarfile
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -237,6 +236,8 @@ class Rewinder:
                 with gzip.open(path) as source, (wal / path.stem).open("wb") as out:
                     shutil.copyfileobj(source, out, 1 << 20)
         scratch.data.mkdir(mode=0o700)
+        import tarfile  # noqa: PLC0415 - hardly ever done
+
         with tarfile.open(base / _BASE) as tar:
             tar.extractall(scratch.data, filter="tar")
         settings = {

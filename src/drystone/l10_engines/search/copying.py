@@ -9,16 +9,19 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from drystone.l00_kernel.errors import Unavailable
 from drystone.l00_kernel.shortage import needs_room
+
+if TYPE_CHECKING:
+    import sqlite3
 
 DOCUMENTS = "documents.sqlite"
 """The file in the folder of an engine's data that is copied; the only one of a copy."""
@@ -91,6 +94,8 @@ def lay(copy: Path, place: Path) -> None:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+    import sqlite3  # noqa: PLC0415 - hardly ever done
+
     try:
         with closing(
             sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True, timeout=30)

@@ -6,13 +6,16 @@ noted before it is written at the new end, so that none can stay there of which 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drystone.l10_engines.objects.moving import Arrived, Listed
 from drystone.l35_mesh.migration.errors import NotesUnreadable
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _PAGE = 1000
 _TABLES = """
@@ -174,6 +177,8 @@ def opened(path: Path) -> Iterator[Notes]:
     Raises:
         NotesUnreadable: The file is damaged, or another mover writes to it.
     """
+    import sqlite3  # noqa: PLC0415 - a platform moves data once in its life
+
     try:
         with closing(sqlite3.connect(path, timeout=1)) as connection:
             # Held until it is closed or its process ends, so that no two movers are at work.

@@ -63,6 +63,7 @@ class Receiving:
         if self._server is not None:
             self._server.close()
             self._server = None
+            self._socket.unlink(missing_ok=True)
         for task in tuple(self._answering):
             task.cancel()
         await asyncio.gather(*self._answering, return_exceptions=True)
