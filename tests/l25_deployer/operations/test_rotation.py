@@ -36,7 +36,10 @@ from l25_deployer.reached import all_of, at
 from l25_deployer.small_platform import (
     ASKING,
     ask,
+    deploy,
+    descriptor,
     embedded,
+    folder_of,
     settings,
     short_folder,
 )
@@ -127,6 +130,27 @@ async def test_every_kind_of_credential_is_replaced_again_and_again(whole: Reach
     changed = {name for name in third if third[name] != fourth[name] and "DRYSTONE" not in name}
     assert {"JOBS_PASSWORD", "JOBS_URL"} <= changed
     assert not {name for name in changed if name.startswith(("DB_", "FILES_", "AWS_", "WORD_"))}
+
+
+async def test_a_warm_release_ends_and_a_held_one_is_waited_for(whole: Reached) -> None:
+    more = "resources: {word: {type: secret}}\ndeploy: {keep_warm: 10m}"
+    await whole.deploy("beside", more, TELLING)
+    await whole.deploy("beside", more, TELLING)
+    states = {
+        one.number: one.state
+        for one in (await whole.deployer.show(ASKING, **at("beside"))).releases
+    }
+    assert states == {1: "warm", 2: "active"}
+    await all_of(whole.api.rotate(ASKING, **at("beside")))
+    view = await whole.deployer.show(ASKING, **at("beside"))
+    assert {one.number: one.state for one in view.releases} == {1: "stopped", 2: "active"}
+    word = (await values_of(whole.port, "beside"))["WORD_VALUE"]
+    folder = folder_of(whole.folder / "beside", {"server.py": TELLING})
+    text = descriptor("beside", more=more)
+    await deploy(whole.deployer, text, folder, key="third", hold=True)
+    with pytest.raises(RotationRefused, match="has release 3 beside the one that serves"):
+        await all_of(whole.api.rotate(ASKING, **at("beside")))
+    assert (await values_of(whole.port, "beside"))["WORD_VALUE"] == word
 
 
 async def test_a_key_has_a_new_version_and_nothing_restarts(whole: Reached) -> None:

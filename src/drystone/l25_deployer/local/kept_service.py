@@ -66,8 +66,8 @@ class KeptService(RoutedService):
         self.problems: list[str] = []
         self.standings: dict[str, Standing] = {}
         """How the number of each group stands that follows its load, or was set by hand."""
-        self.rotation_trouble = ""
-        """Why credentials were not replaced the last time that they were to be; empty when they were."""
+        self.rotation_trouble: tuple[int | None, str] = (None, "")
+        """Which release served when credentials were not replaced that were to be, and why they were not."""
         self._told_ill: set[str] = set()
         self._tending: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[None]] = set()

@@ -142,13 +142,13 @@ async def carry_on(kept: KeptService, tell: Teller) -> None:
         await _carry_on(kept, rotation, tell)
     except (PlatformError, OSError) as e:
         text = _outcome(kept, rotation, str(e))
-        kept.rotation_trouble = text
+        kept.rotation_trouble = (kept.record.active, text)
         left = kept.record.rotation
         if left is not None:
             kept.note(rotation=msgspec.structs.replace(left, trouble=str(e)))
         kept.write_history("rotate failed", text, release=kept.active_release())
         raise RotationFailed(text) from e
-    kept.rotation_trouble = ""
+    kept.rotation_trouble = (None, "")
     names = ", ".join(rotation.names)
     if rotation.phase != "withdrawing":
         kept.write_history("rotate done", names, by=rotation.by, release=kept.active_release())
@@ -208,7 +208,8 @@ async def _carry_on(kept: KeptService, rotation: Rotation, tell: Teller) -> None
         made = dict.fromkeys(rotation.names, now)
         kept.note(rotation=None, rotated={**kept.record.rotated, **made})
     elif rotation.phase == "withdrawing":
-        await _withdraw(kept, rotation, tell)
+        # What started since it was tried last may have been given the new ones.
+        await _withdraw(kept, rotation, tell, everything=True)
 
 
 def _go_to(
@@ -248,18 +249,31 @@ async def _replace_instances(kept: KeptService, tell: Teller) -> None:
             await kept.cool(number)
 
 
-async def _withdraw(kept: KeptService, rotation: Rotation, tell: Teller) -> None:
-    """Take new credentials away that no instance has that serves."""
+async def _withdraw(
+    kept: KeptService, rotation: Rotation, tell: Teller, *, everything: bool = False
+) -> None:
+    """Take new credentials away that no instance has that serves.
+
+    Args:
+        kept: The service.
+        rotation: What is taken back.
+        tell: Hears how it goes.
+        everything: Whether every instance is replaced, and not only one that was started again in its place and is ill.
+    """
     rotation = _go_to(kept, rotation, "withdrawing")
     with tell.step("undo", f"the former credentials of {', '.join(rotation.names)} stay"):
+        failures: list[Exception] = []
         for driver, owner, resource in _each(kept, rotation):
-            await driver.withdraw_renewal(owner, resource)
+            try:
+                await driver.withdraw_renewal(owner, resource)
+            except (PlatformError, OSError) as e:  # the others are not to be handed out any more
+                failures.append(e)
+        if failures:
+            raise failures[0]
         await _provide(kept)
         running = kept.active
-        if (
-            running is not None
-        ):  # one that was started again in its place has new ones, and is not healthy
-            ill = tuple(one for one in running.settled if one.state is not State.HEALTHY)
-            await replace_each(kept, running, ill, tell)
+        if running is not None:
+            chosen = tuple(o for o in running.settled if everything or o.state is not State.HEALTHY)
+            await replace_each(kept, running, chosen, tell)
     places.WITHDRAWN.reach()
     kept.note(rotation=None)

@@ -76,7 +76,7 @@ class Rotator:
             if name not in record.rotated and age_of(resource, self._every) is not None
         }
         old = due(record.eternal, record.rotated, self._every, now)
-        if not (unknown or old or record.rotation):
+        if record.canary is not None or not (unknown or old or record.rotation):
             return
         async with kept.lock:
             if kept.record is not record:
@@ -86,6 +86,6 @@ class Rotator:
             tell = Teller(lambda _: None, machine.clock)
             if record.rotation is not None:
                 await carry_on(kept, tell)
-            elif old and record.canary is None:
+            elif old:
                 await rotate(kept, tell, resources=old, by="platform", adds_versions=False)
         self._failed.pop(kept.name, None)

@@ -139,7 +139,10 @@ def problems(kept: KeptService) -> list[str]:
     """Say what is wrong with a service now."""
     found = [*kept.problems, *kept.machine.edge.problems(kept.name)]
     found += [one.problem for one in kept.standings.values() if one.problem]
-    if trouble := kept.rotation_trouble or (kept.record.rotation and kept.record.rotation.trouble):
+    at, trouble = kept.rotation_trouble
+    if kept.record.rotation is not None and not trouble:
+        trouble = kept.record.rotation.trouble
+    if trouble and (kept.record.rotation is not None or at == kept.record.active):
         found.append(trouble)
     if kept.owed:
         found.append(f"what happened last is not written down yet: {kept.owed.reason}")
