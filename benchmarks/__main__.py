@@ -54,6 +54,7 @@ from benchmarks.rollout.tables import (
 from benchmarks.sandboxes import sandboxes
 from benchmarks.scale import many, memory, registered
 from benchmarks.scaling import scaling
+from benchmarks.searches import searches
 from benchmarks.stand import NAME, SERVER, bare_start, remove, seconds, spread, stand, table
 from benchmarks.workflows import workflows
 
@@ -238,6 +239,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[str]]] = {
     "registry": registrations,
     "resources": resources,
     "edge-guard": edge_guard,
+    "searches": searches,
     "edge-parts": edge_parts,
     "orchestrator": orchestrator,
     "orchestrator-whole": whole_orchestrator,

@@ -24,6 +24,9 @@ from drystone.l10_engines.search.node import Node
 CONNECTIONS = 500
 """How many clients may be connected at once; the next one is told to come back."""
 
+KEPT = 75
+"""Seconds that an idle connection is kept; clients keep theirs, and a write on one that ends at that moment fails."""
+
 DAMAGED = 65
 """How the process ends when its data is not what was written (``EX_DATAERR`` of sysexits.h)."""
 
@@ -45,6 +48,7 @@ async def serve(port: int, known: Known, most: int) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=KEPT,
         limit_concurrency=CONNECTIONS,
     )
     server = uvicorn.Server(config)

@@ -82,10 +82,6 @@ async def create(node: Node, request: Request) -> Answer:
 async def delete(node: Node, request: Request) -> Answer:
     """Remove indices and all documents in them."""
     names = request.names["index"]
-    if names in ("_all", "*"):
-        raise illegal(
-            "Wildcard expressions or all indices are not allowed; name the indices that are to go"
-        )
     held = {alias.name for alias in node.keeper.catalog.aliases}
     for name in names.split(","):
         if name in held:

@@ -177,7 +177,9 @@ async def end_scroll(node: Node, request: Request) -> Answer:
     said = request.names.get("id") or request.options.get("scroll_id") or body.get("scroll_id", [])
     names = said.split(",") if isinstance(said, str) else said
     count = node.end_scrolls(None if names == ["_all"] else names)
-    return Answer({"succeeded": True, "num_freed": count}, 200 if count else 404)
+    return Answer(
+        {"succeeded": True, "num_freed": count}, 200 if count or names == ["_all"] else 404
+    )
 
 
 async def count(node: Node, request: Request) -> Answer:
@@ -203,7 +205,7 @@ async def count(node: Node, request: Request) -> Answer:
 
 
 async def refresh(node: Node, request: Request) -> Answer:
-    """Let searches see what was written."""
+    """Let searches see what was written; on disk it is already."""
     records = node.resolve(request.names.get("index", ""))
     numbers = {record.number for record in records}
 

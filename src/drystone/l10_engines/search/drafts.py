@@ -132,8 +132,10 @@ def check_name(name: str) -> None:
     why = ""
     if name != name.lower():
         why = "must be lowercase"
-    elif any(letter in name for letter in ' "*\\<|,>/?#:') or not name.isprintable():
-        why = 'must not contain the following characters [ , ", *, \\, <, |, ,, >, /, ?, #, :]'
+    elif any(letter in name for letter in ' "*\\<|,>/?') or not name.isprintable():
+        why = 'must not contain the following characters [ , ", *, \\, <, |, ,, >, /, ?]'
+    elif "#" in name or ":" in name:
+        why = "must not contain '#' or ':'"
     elif name.startswith(("_", "-", "+")) or name in (".", ".."):
         why = "must not start with '_', '-', or '+', and is not a full stop"
     elif not 0 < len(name.encode()) <= 255:

@@ -88,6 +88,7 @@ _TABLE: tuple[tuple[str, str, Handler, set[str]], ...] = (
     ("GET POST", "/_msearch", searches.many, {"search_type", "max_concurrent_searches"}),
     ("GET POST", "/_count", searches.count, {"q", "df", "default_operator", *_INDICES}),
     ("GET POST", "/_refresh", searches.refresh, _INDICES),
+    ("GET POST", "/_flush", searches.refresh, {"force", "wait_if_ongoing", *_INDICES}),
     ("PUT POST", "/_bulk", documents.bulk, _BULK),
     ("GET POST", "/_mget", documents.many, _READ),
     ("POST", "/_aliases", indices.aliases, set()),
@@ -126,6 +127,7 @@ _TABLE: tuple[tuple[str, str, Handler, set[str]], ...] = (
     ("GET POST", "/{index}/_msearch", searches.many, {"search_type", "max_concurrent_searches"}),
     ("GET POST", "/{index}/_count", searches.count, {"q", "df", "default_operator", *_INDICES}),
     ("GET POST", "/{index}/_refresh", searches.refresh, _INDICES),
+    ("GET POST", "/{index}/_flush", searches.refresh, {"force", "wait_if_ongoing", *_INDICES}),
 )
 
 
