@@ -57,6 +57,7 @@ def text(**handlers: tuple[Language, str]) -> str:
     return descriptor(more=f"env: {{TOLD: so}}\nresources:\n{blocks}")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not runs("javascript"), reason="nothing here runs JavaScript")
 async def test_functions_in_javascript_answer_as_those_in_python() -> None:
     handlers: dict[str, tuple[Language, str]] = {
@@ -102,6 +103,7 @@ def test_it_is_said_what_to_install_where_nothing_runs_a_language(
         interpreter_of(None, language, 64 * 1024**2, path="/nowhere")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(runs("typescript"), reason="something here runs TypeScript")
 async def test_a_function_that_nothing_runs_fails_its_deploy() -> None:
     with short_folder() as folder:
