@@ -117,7 +117,7 @@ class Front:
             try:
                 status, answered, content = await self._call(scope, headers, body)
             except Refused as e:
-                status, answered, content = _refusal(e, headers)
+                status, answered, content = _refusal(e, headers, is_plain=True)
         elif is_ours:
             status, answered, content = await self._administer(scope["path"], headers, body)
         else:
@@ -331,14 +331,16 @@ async def _whole(receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
-def _refusal(refused: Refused, headers: dict[str, str], status: int = 0) -> Answer:
+def _refusal(
+    refused: Refused, headers: dict[str, str], status: int = 0, *, is_plain: bool = False
+) -> Answer:
     is_about_who = any(word in refused.code for word in ("Denied", "Signature", "Token", "Client"))
     own = {"InternalFailure": 500, "ServiceUnavailable": 503}.get(refused.code)
     status = status or own or (403 if is_about_who else 400)
     if "x-amz-target" in headers:
         content = json.dumps({"__type": refused.code, "message": str(refused)}).encode()
         return status, {"content-type": "application/x-amz-json-1.1"}, content
-    if claimed_service(headers) in SERVICES or "authorization" not in headers:
+    if is_plain or claimed_service(headers) in SERVICES:
         content = json.dumps({"Type": "User", "message": str(refused)}).encode()
         return (
             status,
