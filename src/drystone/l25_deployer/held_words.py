@@ -52,8 +52,8 @@ class Arm(msgspec.Struct, frozen=True):
         restarts: Ends of its instances that nobody wanted.
         log_errors: Lines of its logs at the level error or above.
         calls: Calls of its own to services that it declares: those that were answered below 500, and those that failed and count.
-        failed_calls: Those that failed and count: of one request one, as far as its calls carry a trace or its id on, and of the new release
-            one in a second to the same service.
+        failed_calls: Those that failed and count: of one request one, as far as its calls carry a trace or its id on; of calls of the new
+            release that carry neither on, one in a second to the same service.
         users_in_failed_call: How many users had a failed call, each counted once, on the release where the first one was; where users, tenants or
             visitors are told apart, and a call carries the trace or the id of its request on.
         users: How many users asked it, where users, tenants or visitors are told apart; of more than ten thousand, those of a sample.

@@ -21,6 +21,7 @@ LINE: dict[str, Any] = {
     "slot": "1",
     "callee": "billing.dev",
     "request_id": "r1",
+    "carried": "r1",
     "method": "GET",
     "path": "/reports",
     "status": 503,
@@ -30,11 +31,12 @@ LINE: dict[str, Any] = {
 }
 SIDES = st.sampled_from(["stable", "canary"])
 CALLS = st.builds(
-    lambda second, request, callee: FailedCall(
+    lambda second, request, callee, is_carried: FailedCall(
         at=NOON + timedelta(seconds=second),
         slot=0,
         callee=callee,
         request=request,
+        is_carried=is_carried,
         method="GET",
         path="/",
         status=500,
@@ -45,6 +47,7 @@ CALLS = st.builds(
     st.integers(0, 5),
     st.sampled_from(["", "a", "b", "c", "d"]),
     st.sampled_from(["billing.dev", "mail.dev"]),
+    st.booleans(),
 )
 
 
@@ -75,7 +78,13 @@ def test_of_one_request_one_call_counts_and_of_the_tried_release_one_a_second(
     alone = [call for call in stable if not call.request]
     assert whole.stable.failed == len(requests) + len(alone)
     canary = [call for side, call in made if side == "canary"]
-    assert whole.canary.failed <= len({(call.callee, call.at) for call in canary})
+    lone = [call for call in canary if not call.is_carried]
+    carried = {call.request for call in canary if call.is_carried and call.request}
+    nameless = sum(call.is_carried and not call.request for call in canary)
+    moments = {(call.callee, call.at) for call in lone}
+    assert whole.canary.failed <= len(moments) + len(carried) + nameless
+    if not lone:
+        assert whole.canary.failed == len(carried) + nameless
     assert (whole.canary.failed > 0) == bool(canary)
 
 
@@ -119,7 +128,7 @@ def test_users_are_as_many_as_had_a_failed_call(
     at = random.randrange(len(made) + 1)
     sums.count_users(made[:at], askers)
     sums.count_users(made[at:], askers)
-    users = {ord(call.request) // 2 for _, call in made if call.request}
+    users = {ord(call.request) // 2 for _, call in made if call.request and call.is_carried}
     assert sums.canary.users + sums.stable.users == len(users)
 
 
@@ -139,6 +148,9 @@ def test_calls_of_one_trace_are_of_one_request_and_what_is_no_trace_is_not_belie
     assert one(trace=trace, request_id="x").request == "a" * 32
     assert one(trace=f"00-{'a' * 32}", request_id="x").request == "x"
     assert one(trace="-", request_id=None).request == ""
+    assert one().is_carried
+    assert not one(carried="-").is_carried
+    assert not one(carried=None).is_carried
 
 
 def test_it_is_told_who_was_called_how_and_what_came_of_it() -> None:

@@ -37,6 +37,9 @@ LOG_LIMIT = 16 << 20
 KEPT = timedelta(hours=1)
 """After the last attempt that was written down, everything is removed."""
 
+CARRIED_HEADER = "x-drystone-carried"
+"""The header in which a sidecar notes by what a call is known, if who makes it says so, before the sidecar gives it an id itself."""
+
 VISITOR_COOKIE = "drystone-visitor"
 
 _FILE_LOG = TYPE_PREFIX + "envoy.extensions.access_loggers.file.v3.FileAccessLog"
@@ -118,6 +121,7 @@ def failed_calls(access_log: Path, *, caller: str, slot: str) -> dict[str, Any]:
         "callee": "%ROUTE_NAME%",
         "trace": "%REQ(TRACEPARENT):64%",
         "request_id": "%REQ(X-REQUEST-ID):64%",
+        "carried": f"%REQ({CARRIED_HEADER}):64%",
         "method": "%REQ(:METHOD):16%",
         "path": "%PATH(NQ:ORIG_OR_PATH):200%",
         "status": "%RESPONSE_CODE%",

@@ -1,10 +1,10 @@
 """Calls of its own that a release made while one is tried, and that failed: which of them count.
 
 One request that meets a dead service can make a thousand calls, and where it falls is one chance and not a thousand. So of the calls
-that carry the same trace or the same id of a request, one counts. Where a release carries neither on, nobody can tell: then of the
-release that is tried one call in a second to the same service counts, while of the one that serves all do. That can only take evidence
-away, and a service that is dead for one release alone is still found within seconds. What does not count is left out of the
-calls altogether, so that what is compared is how many of those that count failed.
+that carry the same trace or the same id of a request on, one counts. Of calls that carry neither on nobody can tell: of those of the
+release that is tried one in a second to the same service counts, while of the one that serves all do. That can only take evidence
+away, and a service that is dead for one release alone is still found within seconds; where very many are called, hardly worse is not
+found then. What does not count is left out of the calls altogether, so that what is compared is how many of those that count failed.
 
 Where users are told apart, a user counts once, with the first failed call that is made for one of that user's requests. Whose a call is, its
 request tells, which is known by the same trace or id. Calls that carry neither on are nobody's.
@@ -46,6 +46,7 @@ class FailedCall(msgspec.Struct, frozen=True, kw_only=True):
         slot: Of the addresses for that dependency, the one at which it was made.
         callee: Who was called, as ``<service>.<environment>``.
         request: By what the request is known for which it was made; the call itself where it carries nothing on.
+        is_carried: Whether that is what the release said of the call.
         method: Of the call.
         path: Without its query.
         status: Of the answer; 0 where there was none.
@@ -58,6 +59,7 @@ class FailedCall(msgspec.Struct, frozen=True, kw_only=True):
     slot: int
     callee: str
     request: str
+    is_carried: bool = True
     method: str
     path: str
     status: int
@@ -83,6 +85,7 @@ class _Line(msgspec.Struct, frozen=True):
     slot: str = ""
     trace: str | None = None
     request_id: str | None = None
+    carried: str | None = None
     method: str | None = None
     path: str | None = None
     status: int | None = None
@@ -114,6 +117,7 @@ def read(line: bytes, issuer: str) -> FailedCall | None:
         slot=int(said.slot),
         callee=said.callee,
         request=trace_id(said.trace) or said.request_id or "",
+        is_carried=said.carried not in {None, "", "-"},
         method=said.method or "-",
         path=said.path or "-",
         status=status,
@@ -130,7 +134,7 @@ class CallSums(msgspec.Struct):
         failed: Calls that failed and count.
         users: Users whose first failed call was here.
         requests: Digests of the requests for which one was counted, the oldest first.
-        moments: Digests of services and seconds, likewise; of the release that is tried alone.
+        moments: Digests of services and seconds of calls that carry nothing on, likewise; of the release that is tried alone.
     """
 
     failed: int = 0
@@ -161,14 +165,18 @@ class Calls(msgspec.Struct):
             if one.request and not _is_new(sums.requests, one.request):
                 continue
             moment = f"{one.callee} {int(one.at.timestamp())}"
-            if side == "canary" and not _is_new(sums.moments, moment):
+            if side == "canary" and not one.is_carried and not _is_new(sums.moments, moment):
                 continue
             sums.failed += 1
 
     def count_users(self, calls: Iterable[tuple[Side, FailedCall]], askers: Askers) -> None:
         """Count users who had a failed call, also of earlier calls, by the requests that are known by now."""
         for side, one in calls:
-            if one.request and (digest := _digest(one.request)) not in self.nobodys:
+            if (
+                one.is_carried
+                and one.request
+                and (digest := _digest(one.request)) not in self.nobodys
+            ):
                 _remember(self.nobodys, digest, side)
         for request in [one for one in self.nobodys if one in askers.who]:
             side, who = self.nobodys.pop(request), askers.who[request]

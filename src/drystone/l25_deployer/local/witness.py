@@ -85,7 +85,7 @@ class Witness:
         self._read_from = users.places
         found = await asyncio.to_thread(self._read, lines, stable, canary)
         called = await asyncio.to_thread(self._called, lines, stable, canary)
-        users.calls.count(called)
+        await asyncio.to_thread(users.calls.count, called)
         if users.by != "request":
             apart = [(side, one) for side, one in found if one.by == users.by]
             await asyncio.to_thread(users.count, apart)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from drystone.l10_engines.proxy.attempt_log import failed_calls
+from drystone.l10_engines.proxy.attempt_log import CARRIED_HEADER, failed_calls
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER, HTTP_OPTIONS, bound_in
 from drystone.l10_engines.proxy.edge_endpoints import Endpoint, Protocol
 from drystone.l10_engines.proxy.edge_listener import (
@@ -208,7 +208,9 @@ def http(
         "stat_prefix": name,
         "codec_type": "AUTO",
         "rds": {"config_source": ADS_SOURCE, "route_config_name": name},
-        "early_header_mutation_extensions": [_stripped((*IDENTITY_HEADERS, *strip))],
+        "early_header_mutation_extensions": [
+            _stripped((*IDENTITY_HEADERS, *strip), notes_carried=kind == "outbound")
+        ],
         "http_filters": [*filters, router(access_log) if is_watched else ROUTER],
         **identity,
         **limits,
@@ -243,8 +245,11 @@ def _logs(kind: Literal["inbound", "outbound"], access_log: Path) -> list[Config
 
 
 @lru_cache
-def _stripped(headers: tuple[str, ...]) -> Config:
-    mutations = [{"remove": header} for header in headers]
+def _stripped(headers: tuple[str, ...], *, notes_carried: bool) -> Config:
+    mutations: list[Config] = [{"remove": header} for header in (*headers, CARRIED_HEADER)]
+    if notes_carried:
+        header = {"key": CARRIED_HEADER, "value": "%REQ(TRACEPARENT?X-REQUEST-ID):64%"}
+        mutations.append({"append": {"header": header, "keep_empty_value": False}})
     extension = {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {

@@ -100,6 +100,11 @@ async def test_each_release_is_counted_where_it_calls_and_what_fails_is_written_
     failed = await desk.failed("/status/500", "/status/503", "/break", "/slow")
     found = {(one.slot, one.path): one for one in failed}
     assert set(found) == {(0, "/status/500"), (1, "/status/503"), (1, "/break"), (1, "/slow")}
+    assert {path for (_, path), one in found.items() if one.is_carried} == {
+        "/status/500",
+        "/status/503",
+    }
+    assert "x-drystone-carried" not in desk.blue.told
     assert found[0, "/status/500"].request == "one"
     assert found[1, "/status/503"].request == "a" * 32
     assert found[1, "/break"].request != found[1, "/slow"].request
