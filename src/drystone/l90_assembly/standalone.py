@@ -280,7 +280,8 @@ async def assemble(
         log=log,
         environ=environ,
     )
-    scaler = Scaler(services, AccountQueues(services, engines.aws))
+    queues = AccountQueues(services, engines.aws)
+    scaler = Scaler(services, queues)
     rotator = rotator_of(settings, services)
     news = News(services)
     engines.supervisor.also_report_to(news.of_engine)
@@ -357,7 +358,9 @@ async def assemble(
         deployer=deployer,
         backups=backups,
         schedule=schedule,
-        operations=Operations(services=services, operating=deployer.operating, platform=platform),
+        operations=Operations(
+            services=services, operating=deployer.operating, platform=platform, queues=queues
+        ),
         platform=platform,
         supervisor=engines.supervisor,
         ads=engines.ads,

@@ -65,6 +65,10 @@ class Told(Queues):
             raise Unavailable("the queue does not answer")
         return self.waiting
 
+    @override
+    async def send(self, environment: str, service: str, queue: str, body: str) -> str:
+        raise NotImplementedError
+
 
 class Stand(msgspec.Struct):
     """A platform, and what scales its services."""

@@ -22,7 +22,7 @@ from drystone.l25_deployer.errors import (
     ServiceNotFound,
     TargetNotFound,
 )
-from l25_deployer.operated import Load, Reached
+from l25_deployer.operated import TELLING, Load, Reached, client_of, values_of
 from l25_deployer.reached import all_of, at
 from l25_deployer.small_platform import (
     ASKING,
@@ -219,3 +219,18 @@ async def test_what_is_not_there_is_said(p: Reached) -> None:
     ):
         with pytest.raises((ServiceNotFound, NoInstance)):
             await all_of(stream)
+
+
+async def test_a_message_that_is_sent_lies_in_the_queue_that_was_named(p: Reached) -> None:
+    queues = "resources: {inbox: {type: queue}, ordered: {type: queue, fifo: true}}"
+    await p.deploy("taking", queues, TELLING)
+    sqs = client_of(await values_of(p.port, "taking"), "sqs")
+    for queue, name in (("inbox", "inbox"), ("ordered", "ordered.fifo")):
+        sent = await p.api.send(ASKING, **at("taking"), queue=queue, body='{"order": "1"}')
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        [message] = sqs.receive_message(QueueUrl=url)["Messages"]
+        assert (message["MessageId"], message["Body"]) == (sent, '{"order": "1"}')
+    with pytest.raises(TargetNotFound, match="no queue 'inbx' in dev; there are: inbox, ordered"):
+        await p.api.send(ASKING, **at("taking"), queue="inbx", body="x")
+    page = await p.deployer.history(ASKING, **at("taking"))
+    assert [one.text for one in page.items[:2]] == ["to ordered", "to inbox"]

@@ -106,6 +106,12 @@ class Hands(OperationsApi):
         yield HistoryEvent(NOW, "ann", "deployed", "release 1 serves")
 
     @override
+    async def send(
+        self, ctx: Context, *, environment: str, service: str, queue: str, body: str
+    ) -> str:
+        raise NotImplementedError
+
+    @override
     async def sizes(self, ctx: Context) -> list[ServiceSize]:
         raise NotImplementedError
 

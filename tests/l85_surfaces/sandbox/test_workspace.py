@@ -314,8 +314,10 @@ def test_events_satisfy_their_schema_and_go_to_those_who_want_them(tmp_path: Pat
     assert [(one.service, one.path) for one in takers_of(found, "order.created")] == [
         ("mail", "/events")
     ]
-    with pytest.raises(EventUnknown, match="bills by in"):
-        takers_of(found, "order.paid")
+    [bills] = takers_of(found, "order.paid")
+    assert (bills.service, bills.way) == ("bills", "queue in")
+    with pytest.raises(EventUnknown, match=r"no service here takes order\.lost"):
+        takers_of(found, "order.lost")
     with pytest.raises(EventUnknown, match=r"mocks/order\.paid\.json"):
         schema_of(found, "order.paid")
     (tmp_path / "shop/order.json").write_text('{"$ref": "http://127.0.0.1:9/"}')

@@ -154,6 +154,25 @@ class OperationsApi(Api):
             ServiceNotFound: Nothing ever happened to such a service.
         """
 
+    @call("POST", "/v1/environments/{environment}/services/{service}/queues/{queue}/messages")
+    @abc.abstractmethod
+    async def send(
+        self, ctx: Context, *, environment: str, service: str, queue: str, body: str
+    ) -> str:
+        """Put a message into a queue of a service, as somebody does who tries it; returns its id when it is on disk.
+
+        Args:
+            ctx: Who asks.
+            environment: Where.
+            service: Whose.
+            queue: What its descriptor calls it.
+            body: The message.
+
+        Raises:
+            ServiceNotFound: It is not deployed there.
+            TargetNotFound: It has no such queue.
+        """
+
     @call("GET", "/v1/sizes")
     @abc.abstractmethod
     async def sizes(self, ctx: Context) -> list[ServiceSize]:

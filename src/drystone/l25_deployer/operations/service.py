@@ -14,6 +14,7 @@ from drystone.l00_kernel.contract import Context
 from drystone.l25_deployer.local import rotation, steering
 from drystone.l25_deployer.local.forwarding import forward
 from drystone.l25_deployer.operations.api import Forwarding, OperationsApi
+from drystone.l25_deployer.scaling.queues import NoQueues, Queues
 from drystone.l25_deployer.stacks.sizes import ServiceSize, UsedService, size_of
 
 if TYPE_CHECKING:
@@ -33,12 +34,21 @@ class Operations(OperationsApi):
         services: What is deployed.
         operating: Runs one operation on a service at a time, those of the deployer among them.
         platform: Tells when operations may begin.
+        queues: Takes messages.
     """
 
-    def __init__(self, *, services: Services, operating: Operating, platform: Platform) -> None:
+    def __init__(
+        self,
+        *,
+        services: Services,
+        operating: Operating,
+        platform: Platform,
+        queues: Queues | None = None,
+    ) -> None:
         self._services = services
         self._operating = operating
         self._platform = platform
+        self._queues = NoQueues() if queues is None else queues
 
     @override
     async def scale(
@@ -117,6 +127,15 @@ class Operations(OperationsApi):
             for one in every[told:]:
                 yield one
             told = len(every)
+
+    @override
+    async def send(
+        self, ctx: Context, *, environment: str, service: str, queue: str, body: str
+    ) -> str:
+        kept = self._services.existing(environment, service)
+        sent = await self._queues.send(environment, service, queue, body)
+        kept.write_history("message sent", f"to {queue}", by=ctx.caller.name)
+        return sent
 
     @override
     async def sizes(self, ctx: Context) -> list[ServiceSize]:

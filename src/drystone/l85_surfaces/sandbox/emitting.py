@@ -27,11 +27,22 @@ _NAMESPACE = uuid.UUID("5d4f4f0a-7c2a-4f0e-9d0c-0d1a4e3b6c11")
 
 
 class Taker(msgspec.Struct, frozen=True):
-    """A service that wants a type of event: its name, and the request by which it takes one."""
+    """A service that wants a type of event.
+
+    Attributes:
+        service: Its name.
+        method: Of the request by which it takes one; empty where it takes it from a queue.
+        path: Of the request, or the name of the queue.
+    """
 
     service: str
     method: str
     path: str
+
+    @property
+    def way(self) -> str:
+        """How it takes one, for people."""
+        return f"{self.method} {self.path}" if self.method else f"queue {self.path}"
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -71,7 +82,7 @@ def schema_of(workspace: Workspace, kind: str) -> Path:
 
 
 def takers_of(workspace: Workspace, kind: str) -> list[Taker]:
-    """Return the services that want a type of event and take it by a request.
+    """Return the services that want a type of event and take it by a request or from a queue of theirs.
 
     Raises:
         EventUnknown: Nobody does.
@@ -82,10 +93,13 @@ def takers_of(workspace: Workspace, kind: str) -> list[Taker]:
         method, _, path = to.partition(" ")
         if path.startswith("/"):
             found.append(Taker(name, method, path))
+        elif workspace.members[name].resources.get(to) == "queue":
+            found.append(Taker(name, "", to))
     if not found:
         by = ", ".join(f"{name} by {to}" for name, to in wants.items())
         raise EventUnknown(
-            f"no service here takes {kind} by a request" + (f"; it is wanted: {by}" if by else "")
+            f"no service here takes {kind} by a request or from a queue of its own"
+            + (f"; it is wanted: {by}" if by else "")
         )
     return found
 

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from drystone.l85_surfaces.cli.commands.sandbox import Places
 from drystone.l85_surfaces.cli.options import NOTHING_SAID, Shared
 from drystone.l85_surfaces.cli.parameters import Parameter
-from drystone.l85_surfaces.cli.reach import context, platform
+from drystone.l85_surfaces.cli.reach import context, operations, platform
 from drystone.l85_surfaces.cli.sandboxed import leave_settings_of_others, place_of, require_up
 from drystone.l85_surfaces.cli.sources import count as counted
 from drystone.l85_surfaces.cli.terminal import Style, Terminal
 from drystone.l85_surfaces.cli.views.sandbox import VERDICTS
-from drystone.l85_surfaces.sandbox.emitting import deliver, events, schema_of, takers_of
+from drystone.l85_surfaces.sandbox.emitting import (
+    Delivered,
+    Taker,
+    deliver,
+    events,
+    schema_of,
+    takers_of,
+)
+from drystone.l85_surfaces.sandbox.mocking.words import Json
 from drystone.l85_surfaces.sandbox.proving import proofs
-from drystone.l85_surfaces.sandbox.workspace import workspace
+from drystone.l85_surfaces.sandbox.workspace import LOCAL, workspace
+
+_TAKEN = 200
+"""Status of an event that lies in a queue."""
 
 
 async def prove(*files: Places, shared: Shared = NOTHING_SAID) -> int:
@@ -73,11 +87,26 @@ async def emit(
     refused = 0
     for event in made:
         for taker in takers:
-            given = await asyncio.to_thread(deliver, event, taker, port)
+            given = await _given(event, taker, port, place.home)
             is_taken = 200 <= given.status < 300
             refused += not is_taken
             out.record(given)
             style = Style.GOOD if is_taken else Style.BAD
             status = out.paint(str(given.status or "no answer"), style)
-            out.line(f"{given.id}  {taker.service} {taker.method} {taker.path}  {status}")
+            out.line(f"{given.id}  {taker.service} {taker.way}  {status}")
     return 1 if refused else 0
+
+
+async def _given(event: Mapping[str, Json], taker: Taker, port: int, home: Path) -> Delivered:
+    """Give an event to a service, by the edge or into its queue."""
+    if taker.method:
+        return await asyncio.to_thread(deliver, event, taker, port)
+    async with operations(home) as api:
+        await api.send(
+            context(),
+            environment=LOCAL,
+            service=taker.service,
+            queue=taker.path,
+            body=json.dumps(event),
+        )
+    return Delivered(str(event["id"]), taker.service, _TAKEN, event["data"])
