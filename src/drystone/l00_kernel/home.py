@@ -7,6 +7,7 @@
     run/          locks, process records, logs of keeper and agent, and the sockets where their paths fit
     sockets       link to the sockets where they do not: a socket's path has at most 107 bytes (unix(7))
     engines/ services/ instances/ artifacts/ volumes/ secrets/ trust/ downloads/ dependencies/ sources/ usage/
+    jobs/ functions/  how runs of jobs stand, and how far functions have come with streams
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -14,12 +15,13 @@ from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.home import Home
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l25_deployer.jobs.api import JobsApi, RunView
-from drystone.l25_deployer.jobs.attempting import CUT_SHORT
+from drystone.l25_deployer.jobs.attempting import CUT_SHORT, ELSEWHERE
 from l25_deployer.agents import agent_at, client_of, end_agent
 from l25_deployer.small_platform import (
     ASKING,
     deploy,
     descriptor,
+    end_all,
     folder_of,
     short_folder,
     until,
@@ -78,6 +80,27 @@ async def test_a_run_goes_on_when_the_agent_is_killed_and_is_stopped_by_the_next
                 await until(lambda: began.read_text() == "began\n" * 3, "the third run")
                 await api.stop(ASKING, **AT, run=third.id, reason="enough")
             assert (await ended(home, third.id)).reason == "enough"
+
+
+@pytest.mark.slow
+async def test_an_attempt_of_which_only_a_copy_of_the_home_tells_does_not_begin_again() -> None:
+    with short_folder() as folder:
+        home, port, began = folder / "h", free_port(), folder / "began"
+        with agent_at(home, port) as agent:
+            async with client_of(home) as api:
+                source = folder_of(folder / "s", {"work.py": SCRIPT})
+                await deploy(api, descriptor(more=MORE), source)
+            async with connect(JobsApi, uds=Home(home).agent_socket) as api:
+                arguments = [str(began), str(folder / "go")]
+                run = await api.run(ASKING, **AT, job="work", arguments=arguments)
+                await until(began.exists, "the run")
+            end_agent(agent)
+        end_all(folder)
+        shutil.rmtree(home / "instances")  # which no backup has
+        with agent_at(home, port):
+            found = await ended(home, run.id)
+            assert (found.state, found.reason) == ("failed", ELSEWHERE)
+            assert began.read_text() == "began\n"
 
 
 @pytest.mark.slow

@@ -2,17 +2,20 @@
 
 What is about to begin is written down before. Whoever comes after a death of the agent finds the instance that was recorded by its runtime and
 goes on waiting. An instance whose folder is there without such a record was cut short while it began, within milliseconds: nobody knows how
-far it came, so what is left of it is ended, and the attempt has failed. It does not begin again.
+far it came, so what is left of it is ended, and the attempt has failed. It does not begin again. Neither does one of which a copy of the home
+tells that was made elsewhere or earlier: beside the folders of instances, which no copy has, lies a mark for each attempt that is about to begin.
 """
 
 from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from drystone.l00_kernel.atomic import write_atomically
 from drystone.l00_kernel.errors import PlatformError
 from drystone.l00_kernel.fault_points import FaultPoint
 from drystone.l25_deployer.jobs.describing import attempt_id, describe
@@ -26,6 +29,8 @@ GRACE = timedelta(seconds=10)
 """Between the request to end and the end."""
 
 CUT_SHORT = "the platform died while it began; nobody knows how far it came"
+
+ELSEWHERE = "it began before this home was copied or recovered; nobody knows how far it came"
 
 WRITTEN = FaultPoint(
     "job.attempt.written", "an attempt of a job is written down and not begun", writes=True
@@ -82,6 +87,17 @@ class Attempting:
         now = self._kept.machine.clock.now()
         return Attempt(id_, release.number, release.isolation, now)
 
+    def mark(self, attempt: Attempt) -> None:
+        """Mark that an attempt is about to begin here, before it is written down.
+
+        Raises:
+            DiskFull: There is no room for it.
+        """
+        write_atomically(self._mark_of(attempt), b"")
+
+    def _mark_of(self, attempt: Attempt) -> Path:
+        return self._kept.machine.instances / f"{attempt.instance}.next"
+
     async def begin(self, attempt: Attempt) -> End:
         """Begin an attempt that was written down, and wait for its end."""
         kept = self._kept
@@ -93,6 +109,8 @@ class Attempting:
             self._instance = await runtime.start(kept.with_keys(release.number, spec))
         except (PlatformError, OSError) as e:
             return End(None, f"it could not begin: {e}", kept.machine.clock.now())
+        finally:
+            self._mark_of(attempt).unlink(missing_ok=True)
         BEGUN.reach()
         return await self._wait(attempt, self._instance)
 
@@ -106,7 +124,9 @@ class Attempting:
             if found is not None:
                 return await self._wait(attempt, found)
             if not state.exists():
-                return None
+                is_next = self._mark_of(attempt).exists()
+                return None if is_next else End(None, ELSEWHERE, machine.clock.now())
+            self._mark_of(attempt).unlink(missing_ok=True)
             await _clear(runtime, machine.label, attempt.instance)
         except PlatformError as e:
             return End(None, f"it cannot be found again: {e}", machine.clock.now())

@@ -336,6 +336,7 @@ class Jobs(JobsApi):
         now = self._runs[_key(run)]
         if now.has_ended:  # stopped meanwhile
             return None
+        attempting.mark(attempt)
         self._write(domain.begun(now, attempt))
         return await attempting.begin(attempt)
 
