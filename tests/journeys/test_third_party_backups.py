@@ -24,7 +24,7 @@ ALICE = ("alice", "correct horse")
 SIZES = (0, 1, 1000, 65_536, 3_000_001)
 """Of the files; the last one is longer than a piece of a backup."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
