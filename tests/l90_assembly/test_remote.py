@@ -300,6 +300,31 @@ async def test_whoever_leaves_or_loses_the_right_frees_what_runs_for_them(whole:
             await access.put_member(OWNER, team="bakery", person="ada", is_maintainer=True)
 
 
+async def test_who_is_taken_out_of_a_team_follows_its_releases_no_more(
+    whole: Whole, tmp_path: Path
+) -> None:
+    token = (await whole.token("oven")).token
+    async with (
+        whole.by(token, SourcesApi) as sources,
+        whole.by(token, ReleasesApi) as releases,
+        whole.owner(AccessApi) as access,
+        whole.owner(ReleasesApi) as owner,
+    ):
+        source = written(tmp_path / "here")
+        there = await sent(sources, OWNER, source, environment="dev", service="oven")
+        asked = await releases.deploy(OWNER, source=there, environment="dev")
+        reading = asyncio.create_task(_read(releases.follow(OWNER, release=asked.id)))
+        await asyncio.wait((reading,), timeout=2 * Pace().patience.total_seconds())
+        assert not reading.done()
+        await access.remove_member(OWNER, team="bakery", person="ada")
+        try:
+            with pytest.raises(Denied, match="ada"):
+                await asyncio.wait_for(reading, 5)
+        finally:
+            await access.put_member(OWNER, team="bakery", person="ada", is_maintainer=True)
+            await owner.steer(OWNER, release=asked.id, verb="abort")
+
+
 async def test_nobody_reaches_into_a_service_over_a_network(whole: Whole) -> None:
     async with whole.by(whole.tokens["oven"].token, EnteringApi) as entering:
         with pytest.raises(PlatformError, match="nothing is served"):
