@@ -14,7 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drystone.l50_orchestrator.rollout import machine
-from drystone.l50_orchestrator.rollout.crossing import ANSWERS, AWAY, SETTLING, STAKE, Crossing, lot
+from drystone.l50_orchestrator.rollout.crossing import (
+    ANSWERS,
+    AWAY,
+    MOST_DONE,
+    SETTLING,
+    STAKE,
+    Crossing,
+    lot,
+)
 from drystone.l50_orchestrator.rollout.looks import Counted, Look
 from drystone.l50_orchestrator.rollout.machine import Order, State
 from drystone.l50_orchestrator.rollout.plan import Plan, Step, Watch
@@ -93,6 +101,14 @@ def test_who_was_tried_is_not_tried_again_and_the_next_has_what_is_left() -> Non
     assert second.trial is not None
     assert second.trial.tried == ("c",)
     assert second.trial.stake == pytest.approx(STAKE * (1 - STAKE))
+
+
+def test_of_very_many_some_are_tried_and_no_more_ever() -> None:
+    many = {f"{number:03}": (0, 5) for number in range(500)}
+    begun = Crossing().begun(many, timedelta())
+    assert begun.trial is not None
+    assert len(begun.trial.tried) == MOST_DONE
+    assert begun.ended().begun(many, HOUR) == begun.ended()
 
 
 def test_who_fails_on_stable_at_once_costs_no_stake() -> None:

@@ -38,7 +38,8 @@ SETTLING = timedelta(seconds=2)
 PATIENCE = timedelta(minutes=1)
 """For those answers. Who does not come in that time is tried no longer."""
 
-MOST_DONE = 100
+MOST_DONE = 32
+"""So many are tried in a rollout. While they are, it does not go on, which takes up to a minute for each who does not come again."""
 
 Answers = Mapping[str, tuple[int, int]]
 """Of those who got nothing but errors of the canary, and none of stable: good answers of stable and bad ones of the canary since then."""
@@ -100,9 +101,8 @@ class Crossing(msgspec.Struct, frozen=True):
             now: Who might be tried.
             at: Since the rollout began.
         """
-        tried = tuple(sorted(now.keys() - set(self.done)))
-        room = MOST_DONE - len(self.done)
-        if not tried or len(tried) > room or self.trial is not None:
+        tried = tuple(sorted(now.keys() - set(self.done)))[: MOST_DONE - len(self.done)]
+        if not tried or self.trial is not None:
             return self
         return Crossing(
             money=(1 - STAKE) * self.money,

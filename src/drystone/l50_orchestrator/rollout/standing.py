@@ -129,7 +129,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
             is_good = good >= watch.proof
         else:
             # Who answers with an error at once is no yardstick for how long an answer may take.
-            others = [(shares[one], log) for one, log in by_metric.items() if one != SLOW]
+            others = [
+                (watch.on_metrics * shares[one], log)
+                for one, log in by_metric.items()
+                if one != SLOW
+            ]
             bad = over and bool(others) and purse.weighted(others) >= watch.alarm
             good, is_good = self.canary.log_within if self.canary else 0.0, within
         bad = bad or is_crossed
