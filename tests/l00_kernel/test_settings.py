@@ -52,7 +52,11 @@ def test_every_setting_can_be_set_by_its_variable(tmp_path: Path) -> None:
     values |= {"keys.algorithm": "RS256", "proxy.open": "false", "console.idle_minutes": "5"}
     values |= {"proxy.placement": "instance", "orchestrator.url": "https://o.example"}
     values |= {"limits.url": "redis://l", "limits.rate_limit_service": "true"}
-    values |= {"edge.https_port": "3", "edge.networks": "office=10.0.0.0/8,fc00::/7;x=1.2.3.4"}
+    values |= {
+        "edge.https_port": "3",
+        "edge.address": "10.9.8.7",
+        "edge.networks": "office=10.0.0.0/8,fc00::/7;x=1.2.3.4",
+    }
     values |= {"metrics.port": "2", "telemetry.statsd": "127.0.0.1:8125"}
     values |= {"telemetry.otlp": "http://t", "telemetry.zipkin": "http://z"}
     values |= {"signin.url": "https://p.example", "signin.issuer": "https://i.example/t"}
@@ -179,6 +183,9 @@ def test_places_have_names_and_absolute_folders(tmp_path: Path) -> None:
 def test_networks_have_names_and_ranges(tmp_path: Path) -> None:
     found = load(tmp_path, '[edge.networks]\noffice = ["10.0.0.0/8", "fc00::/7"]\n')
     assert found.edge.networks == {"office": ("10.0.0.0/8", "fc00::/7")}
+    for wrong in ("127.0.0.1", "here", "10.0.0.0/8", ""):
+        with pytest.raises(SettingsRefused, match=r"edge\.address"):
+            load(tmp_path, DRYSTONE_EDGE_ADDRESS=wrong)
     assert load(tmp_path, DRYSTONE_EDGE_NETWORKS="office=10.0.0.0/8,fc00::/7").edge == found.edge
     for wrong in ("office=10.0.0.1/8", "office=", "office", "Office=10.0.0.0/8", "x=moon"):
         with pytest.raises(SettingsRefused, match=r"edge\.networks"):

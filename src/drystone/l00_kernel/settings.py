@@ -250,6 +250,10 @@ def parse_size(text: str) -> int:
 def _together(values: Mapping[str, Any]) -> list[str]:
     """Return mistakes between settings."""
     mistakes = [*_of_signin(values), *_of_networks(values.get("edge.networks", {}))]
+    if "edge.address" in values and not _is_for_others(values["edge.address"]):
+        mistakes.append(
+            "edge.address is an IP address that others reach, such as 0.0.0.0, and not 127.0.0.1"
+        )
     keys = ("objects.access_key_file", "objects.secret_key_file")
     given = [name for name in keys if name in values]
     if "objects.endpoint" in values and len(given) < 2:
@@ -273,6 +277,14 @@ def _of_signin(values: Mapping[str, Any]) -> list[str]:
         if not _is_safe_address(values[name])
     ]
     return mistakes
+
+
+def _is_for_others(address: str) -> bool:
+    """Tell whether it is an address at which the edge does not listen anyway."""
+    try:
+        return str(ipaddress.ip_address(address)) not in {"127.0.0.1", "::1"}
+    except ValueError:
+        return False
 
 
 def _of_networks(networks: Mapping[str, tuple[str, ...]]) -> list[str]:

@@ -88,11 +88,14 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How people outside come in.
 
     Attributes:
+        address: IP address at which ways in are there for others than this machine, at the same ports; ``0.0.0.0`` is every one.
+            Nothing else of the edge is there. Nowhere when not set.
         https_port: Where the edge answers over HTTPS, once a service has a way in that wants it; 43 above ``port`` when not set.
         networks: Networks by name, each with its ranges of addresses, that ways in may allow or deny beside ``public``, ``private``
             and ``loopback``.
     """
 
+    address: str | None = None
     https_port: Port | None = None
     networks: dict[Name, _Ranges] = {}
 

@@ -257,6 +257,7 @@ async def assemble(
             ensure=partial(engines.supervisor.ensure, engines.envoy.name),
             own=way.own,
             https=way.https,
+            outside=settings.edge.address,
         ),
         mesh=mesh.node,
         clock=clock,

@@ -62,7 +62,8 @@ def test_the_whole_configuration(golden: Golden) -> None:
     # These depend on the limits of the machine.
     static.pop("overload_manager")
     fixed = static["layered_runtime"]["layers"][0]["static_layer"]
-    assert fixed.pop("envoy.resource_limits.listener.edge.connection_limit") > 0
+    for name in ("edge", "edge-tls", "edge-outside", "edge-outside-tls"):
+        assert fixed.pop(f"envoy.resource_limits.listener.{name}.connection_limit") > 0
     text = json.dumps(static, indent=1, sort_keys=True) + "\n"
     golden(Path(__file__).with_name("golden") / "edge.json", text)
 

@@ -238,6 +238,44 @@ async def test_a_new_certificate_takes_the_place_of_the_old_one_without_ending_a
     writer.close()
 
 
+async def test_at_an_address_for_others_ways_are_there_and_nothing_else(
+    secure: Secure, blue: Upstream
+) -> None:
+    rig, outside = secure.rig, "127.0.0.2"
+    service = with_ways(blue, way(tls=True), way("plain.example.com"))
+    snapshot = edge_snapshot(
+        [service],
+        port=rig.port,
+        access_log=rig.access_log,
+        secure=SecureEdge(secure.port, tuple(secure.shown)),
+        outside=outside,
+    )
+    await rig.envoy.publish(snapshot)
+    assert rig.envoy.refused == {}
+
+    async def status(host: str) -> int:
+        reader, writer = await asyncio.open_connection(outside, rig.port)
+        answer = await exchange(reader, writer, host, close=True)
+        writer.close()
+        return int(answer.split()[1])
+
+    assert await status("plain.example.com") == 200
+    assert await status(NAME) == 308
+    for host in ("blue.dev.localhost", "localhost", "127.0.0.1", outside):
+        assert (host, await status(host)) == (host, 404)
+    tls = secure.authority.context
+    _, writer = await asyncio.open_connection(outside, secure.port, ssl=tls, server_hostname=NAME)
+    writer.close()
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        await asyncio.open_connection(
+            outside, secure.port, ssl=tls, server_hostname="blue.dev.localhost"
+        )
+    none = edge_snapshot(
+        [with_ways(blue)], port=rig.port, access_log=rig.access_log, outside=outside
+    )
+    assert [name for name in none.listeners if "outside" in name] == []
+
+
 async def test_an_envoy_that_is_killed_comes_back_with_its_certificates_and_without_an_agent(
     secure: Secure,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from drystone.l10_engines.proxy.admin import UNDER_WAY
 from drystone.l10_engines.proxy.edge_clusters import ADS_SOURCE, BUFFER
 from drystone.l10_engines.proxy.edge_listener import LISTENER
+from drystone.l10_engines.proxy.edge_tls import OUTSIDE, OUTSIDE_TLS, TLS_LISTENER
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX
 from drystone.l10_engines.proxy.settings import ProxySettings, connections_here
 from drystone.l10_engines.proxy.snapshot import Snapshot, static_resources
@@ -140,9 +141,12 @@ def _bounds(settings: ProxySettings) -> dict[str, Any]:
         "re2.max_program_size.error_level": 10_000,
         # Strangers alone are counted: services that call each other and the agent come by other listeners. Envoy's
         # bound on all listeners together would count a slot as free whenever one of those exempted from it closes.
-        f"envoy.resource_limits.listener.{LISTENER}.connection_limit": connections_here(
-            settings.connections
-        ),
+        **{
+            f"envoy.resource_limits.listener.{name}.connection_limit": connections_here(
+                settings.connections
+            )
+            for name in (LISTENER, TLS_LISTENER, OUTSIDE, OUTSIDE_TLS)
+        },
     }
     monitors = "envoy.extensions.resource_monitors"
     clients = f"{monitors}.downstream_connections.v3.DownstreamConnectionsConfig"

@@ -60,6 +60,8 @@ from drystone.l10_engines.proxy.edge_services import (
 )
 from drystone.l10_engines.proxy.edge_sides import SIDES, sides_listener, sides_routes
 from drystone.l10_engines.proxy.edge_tls import (
+    OUTSIDE,
+    OUTSIDE_TLS,
     TLS_LISTENER,
     SecureEdge,
     Shown,
@@ -71,6 +73,7 @@ from drystone.l10_engines.proxy.edge_way_hosts import domains_of, way_host
 from drystone.l10_engines.proxy.edge_ways import EdgeWay
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from drystone.l10_engines.proxy.index_page import index_page
+from drystone.l10_engines.proxy.messages import Config
 from drystone.l10_engines.proxy.snapshot import Snapshot
 
 __all__ = [
@@ -109,6 +112,7 @@ def edge_snapshot(
     connections: int = MOST_CONNECTIONS,
     own: Sequence[OwnService] = (),
     secure: SecureEdge | None = None,
+    outside: str | None = None,
 ) -> Snapshot:
     """Return the whole configuration of the edge.
 
@@ -123,6 +127,8 @@ def edge_snapshot(
             what the proxy may open.
         own: Services of the platform, below paths of the index.
         secure: How it answers over HTTPS; not at all when None, and ways that want it are not there then.
+        outside: A further address at which it listens, for ways in alone: neither the index nor the platform's own pages nor the
+            names that every service has are there.
 
     Raises:
         InvalidProxyConfig: Something in it cannot be; see ``check_services`` and ``check_own``.
@@ -146,7 +152,8 @@ def edge_snapshot(
     hosts = [service_host(service, service.hosts) for service in ordered if service.hosts]
     internal = {internal_listener(s.name): s for s in ordered if s.internal_port is not None}
     tls_port = secure.port if secure else 443
-    hosts += [way_host(host, ordered, secure_port=tls_port) for host in domains_of(ordered)]
+    way_hosts = [way_host(host, ordered, secure_port=tls_port) for host in domains_of(ordered)]
+    hosts += way_hosts
     own_names = {*index_hosts, *(one.host for one in own)}
     if taken := own_names.intersection(domains_of(ordered)):
         raise InvalidProxyConfig(f"the host {min(filter(None, taken))} is the platform's own")
@@ -171,6 +178,15 @@ def edge_snapshot(
         access_log=access_log,
         connections=connections,
     )
+    further = _further(
+        ordered,
+        way_hosts,
+        address=address,
+        port=port,
+        access_log=access_log,
+        secure=secure,
+        outside=outside,
+    )
     return Snapshot(
         clusters={**ways.clusters, **{one.name: own_cluster(one) for one in own}},
         endpoints=ways.endpoints,
@@ -183,9 +199,7 @@ def edge_snapshot(
                 for name, service in internal.items()
             },
             **ways.listeners,
-            **(
-                {TLS_LISTENER: tls_listener(secure, ordered, address, access_log)} if secure else {}
-            ),
+            **further.listeners,
         },
         routes={
             ROUTES: route_configuration(hosts),
@@ -194,11 +208,38 @@ def edge_snapshot(
                 for name, service in internal.items()
             },
             **ways.routes,
-            **(tls_routes(secure, ordered) if secure else {}),
+            **further.routes,
         },
-        secrets=tls_secrets(secure) if secure else {},
-        optional=ways.optional.union(internal, (TLS_LISTENER,) if secure else ()),
+        secrets=further.secrets,
+        optional=ways.optional.union(internal, further.listeners),
     )
+
+
+def _further(
+    services: Sequence[EdgeService],
+    hosts: Sequence[Config],
+    *,
+    address: str,
+    port: int,
+    access_log: Path,
+    secure: SecureEdge | None,
+    outside: str | None,
+) -> Snapshot:
+    """Return what there is beside the edge without TLS: HTTPS, and both at an address for others."""
+    listeners: dict[str, Config] = {}
+    routes: dict[str, Config] = {}
+    if secure is not None:
+        listeners[TLS_LISTENER] = tls_listener(secure, services, address, access_log)
+        routes |= tls_routes(secure, services)
+    if outside is not None and hosts:
+        listeners[OUTSIDE] = listener(outside, port, access_log, name=OUTSIDE, routes=OUTSIDE)
+        routes[OUTSIDE] = route_configuration(hosts, name=OUTSIDE)
+    if outside is not None and secure is not None:
+        listeners[OUTSIDE_TLS] = tls_listener(
+            secure, services, outside, access_log, name=OUTSIDE_TLS
+        )
+    secrets = tls_secrets(secure) if secure is not None else {}
+    return Snapshot(listeners=listeners, routes=routes, secrets=secrets)
 
 
 def ways_to_instances(

@@ -23,6 +23,9 @@ from drystone.l10_engines.proxy.edge_way_hosts import domains_of, way_host
 from drystone.l10_engines.proxy.messages import TYPE_PREFIX, Config, Shared
 
 TLS_LISTENER = "edge-tls"
+OUTSIDE, OUTSIDE_TLS = "edge-outside", "edge-outside-tls"
+"""Listeners for ways in alone, at an address that others than this machine reach."""
+
 OF_THIS_MACHINE = ("localhost", "*.localhost")
 """Hosts of the certificate with which the edge answers for the names that every service has."""
 
@@ -70,13 +73,22 @@ class SecureEdge(msgspec.Struct, frozen=True):
 
 
 def tls_listener(
-    secure: SecureEdge, services: Sequence[EdgeService], address: str, access_log: Path
+    secure: SecureEdge,
+    services: Sequence[EdgeService],
+    address: str,
+    access_log: Path,
+    *,
+    name: str = TLS_LISTENER,
 ) -> Config:
-    """Return the ``Listener`` with TLS."""
+    """Return a ``Listener`` with TLS; one of another name than the usual knows hosts of ways alone."""
     known = set(domains_of(services))
-    chains = [_chain(one, access_log) for one in secure.shown if _has_hosts(one, known)]
+    chains = [
+        _chain(one, access_log)
+        for one in secure.shown
+        if _has_hosts(one, known) and (name == TLS_LISTENER or one.hosts != OF_THIS_MACHINE)
+    ]
     return {
-        "name": TLS_LISTENER,
+        "name": name,
         "address": {"socket_address": {"address": address, "port_value": secure.port}},
         "enable_reuse_port": True,
         "per_connection_buffer_limit_bytes": BUFFER,

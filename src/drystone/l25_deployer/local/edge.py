@@ -21,7 +21,7 @@ from drystone.l10_engines.proxy.edge import (
     edge_snapshot,
 )
 from drystone.l10_engines.proxy.edge_clusters import MOST_CONNECTIONS, cluster_names
-from drystone.l10_engines.proxy.edge_tls import TLS_LISTENER
+from drystone.l10_engines.proxy.edge_tls import OUTSIDE, OUTSIDE_TLS, TLS_LISTENER
 from drystone.l10_engines.proxy.errors import ProxyUnavailable
 from drystone.l10_engines.proxy.settings import connections_here
 from drystone.l10_engines.proxy.times import read_calls, read_times, statistics_pattern
@@ -101,6 +101,7 @@ class Edge:
         ensure: Starts the proxy if it does not run, and keeps it.
         own: Services of the platform that people reach at the edge.
         https: Answers over HTTPS, where there is something to answer.
+        outside: A further address at which ways in are there, and nothing else.
     """
 
     def __init__(
@@ -113,11 +114,13 @@ class Edge:
         ensure: Callable[[], Awaitable[object]],
         own: Sequence[OwnService] = (),
         https: Https | None = None,
+        outside: str | None = None,
     ) -> None:
         self._envoy = envoy
         self._ensure = ensure
         self._own = tuple(own)
         self._https = https or NoHttps()
+        self._outside = outside
         self._mesh = mesh
         self._members: Callable[[], Sequence[Member]] = tuple
         self._port = port
@@ -160,11 +163,13 @@ class Edge:
             for host in sorted(secure)
             if (why := self._https.problem(host))
         ]
-        if secure and TLS_LISTENER in self._envoy.refused:
-            found.append(
-                f"nobody reaches it over HTTPS: {self._envoy.refused[TLS_LISTENER]}; end the other program, or set"
-                " edge.https_port to another port"
-            )
+        ours = ((TLS_LISTENER, secure), (OUTSIDE, ways), (OUTSIDE_TLS, secure))
+        found += [
+            f"not everybody reaches its ways in: {self._envoy.refused[name]}; end the other program, or set"
+            " edge.https_port or edge.address"
+            for name, wanted in ours
+            if wanted and name in self._envoy.refused
+        ]
         return found
 
     def note(self, service: str, routing: Routing | None) -> None:
@@ -314,6 +319,7 @@ class Edge:
                     connections=self._connections,
                     own=self._own,
                     secure=secure,
+                    outside=self._outside,
                 )
                 lead = self._envoy.publish
                 if not await self._mesh.publish(edge, services, self._members(), lead):
