@@ -151,20 +151,27 @@ class Calls(msgspec.Struct):
         canary: Of the one that is tried.
         nobodys: On which side calls failed of which nobody knows yet for whose request, by digest of that.
         had: Digests of the users who had a failed call.
+        salt: Of the digests of requests.
     """
 
     stable: CallSums = msgspec.field(default_factory=CallSums)
     canary: CallSums = msgspec.field(default_factory=CallSums)
     nobodys: dict[int, Side] = {}
     had: dict[int, None] = {}
+    salt: str = ""
+
+    def digest(self, what: str) -> int:
+        """Return by what a request, or a moment, is remembered."""
+        named = f"{self.salt} {what}".encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(named, digest_size=6).digest(), "big")
 
     def count(self, calls: Iterable[tuple[Side, FailedCall]]) -> None:
         """Count calls that failed."""
         for side, one in calls:
             sums = self.stable if side == "stable" else self.canary
-            if one.request and not _is_new(sums.requests, one.request):
+            if one.request and not _is_new(sums.requests, self.digest(one.request)):
                 continue
-            moment = f"{one.callee} {int(one.at.timestamp())}"
+            moment = self.digest(f"{one.callee} {int(one.at.timestamp())}")
             if side == "canary" and not one.is_carried and not _is_new(sums.moments, moment):
                 continue
             sums.failed += 1
@@ -175,7 +182,7 @@ class Calls(msgspec.Struct):
             if (
                 one.is_carried
                 and one.request
-                and (digest := _digest(one.request)) not in self.nobodys
+                and (digest := self.digest(one.request)) not in self.nobodys
             ):
                 _remember(self.nobodys, digest, side)
         for request in [one for one in self.nobodys if one in askers.who]:
@@ -189,6 +196,7 @@ class Calls(msgspec.Struct):
         return Calls(
             stable=msgspec.structs.replace(self.stable, users=0),
             canary=msgspec.structs.replace(self.canary, users=0),
+            salt=self.salt,
         )
 
 
@@ -198,15 +206,14 @@ class Askers:
     def __init__(self) -> None:
         self.who: dict[int, int] = {}
 
-    def note(self, requests: Iterable[str], who: int) -> None:
+    def note(self, requests: Iterable[int], who: int) -> None:
         """Take note of whose a request is, by all that it may be known by."""
         for one in requests:
-            _remember(self.who, _digest(one), who)
+            _remember(self.who, one, who)
 
 
-def _is_new(known: dict[int, None], what: str) -> bool:
+def _is_new(known: dict[int, None], digest: int) -> bool:
     """Remember something; tell whether it was not known."""
-    digest = _digest(what)
     if digest in known:
         return False
     _remember(known, digest, None)
@@ -217,8 +224,3 @@ def _remember(known: dict[int, _T], digest: int, what: _T) -> None:
     known[digest] = what
     while len(known) > MOST:
         del known[next(iter(known))]
-
-
-def _digest(what: str) -> int:
-    named = what.encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(named, digest_size=6).digest(), "big")

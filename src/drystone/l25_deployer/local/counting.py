@@ -203,10 +203,13 @@ class Counting:
             return {}
         environment, service = self._kept.record.key
         address = self._kept.machine.mesh.address
+        declared = release.stacks.environment.dependencies.items()
+        callees = [f"{name}.{one.environment or environment}" for name, one in declared]
+        ports = {one: address(environment, service, one, release.slot).port for one in callees}
         return {
             f"{proxy} {callee}": answered
             for (proxy, callee, port), answered in counted.calls.items()
-            if address(environment, service, callee, release.slot).port == port
+            if ports.get(callee) == port
         }
 
     def _logged(self, release: ReleaseRecord, *, is_canary: bool) -> dict[str, int]:

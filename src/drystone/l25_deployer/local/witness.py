@@ -141,6 +141,7 @@ class Witness:
             return users
         # What was read while others were told apart may have the first attempts of these.
         begun = Users(held.key, held.since, held.by, secrets.token_hex(16))
+        begun.calls.salt = begun.salt
         places = self._read_from
         if users is not None and (users.key, users.since) == (held.key, held.since):
             places = places or users.places
@@ -167,7 +168,7 @@ class Witness:
         for _, one in apart:
             who = users.digest(one.who or next(iter(one.requests), ""))
             if not who % (1 << users.halved):
-                self._askers.note(one.requests, who)
+                self._askers.note(map(users.calls.digest, one.requests), who)
         users.calls.count_users(called, self._askers)
 
     def _called(
