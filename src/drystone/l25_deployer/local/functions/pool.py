@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
-from drystone.l25_deployer.local.functions.errors import TooManyCalls
+from drystone.l25_deployer.local.functions.errors import FunctionNotReady, TooManyCalls
 from drystone.l25_deployer.local.functions.worker import Answer, Call, Worker
 
 
@@ -28,6 +28,7 @@ class Pool:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._most = most
         self.is_closed = False
+        self._is_ended = False
 
     @property
     def is_busy(self) -> bool:
@@ -48,6 +49,7 @@ class Pool:
 
         Raises:
             TooManyCalls: All are busy.
+            FunctionNotReady: All are being ended.
             PlatformError: No process could be started.
         """
         slot, worker = await self._take(wait)
@@ -87,6 +89,9 @@ class Pool:
             raise TooManyCalls(
                 f"{self._most} calls of the function ran for {wait:g} s; try again, or raise its concurrency"
             ) from e
+        if self._is_ended:
+            self._wake()  # all who wait are to hear it
+            raise FunctionNotReady("the function is being ended; try again")
         if self._idle:
             slot, worker, _ = self._idle.pop()  # the one that was used last is the warmest
             self._busy[slot] = worker
@@ -125,6 +130,6 @@ class Pool:
 
     async def end(self) -> None:
         """End everything at once; calls that run fail."""
-        self.is_closed = True
+        self.is_closed = self._is_ended = True
         await self.cool(timedelta(0))
         await asyncio.gather(*(worker.end() for worker in list(self._busy.values())))
