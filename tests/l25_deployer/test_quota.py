@@ -132,6 +132,10 @@ async def test_two_deploys_at_once_do_not_pass_it_together(p: tuple[ByHand, Path
     with pytest.raises(PlanRefused, match=r"is 3Gi of disk, and this would make it 4Gi of disk"):
         await deploy(platform.deployer, large, folder / lost)
 
+    beside = descriptor(won, more="scale: 2")
+    with pytest.raises(PlanRefused, match="would make it 6 instances: 5 instances of"):
+        await deploy(platform.deployer, beside, folder / won, key="held", hold=True)
+
     await all_of(platform.deployer.destroy(ASKING, **at(won)))
     await deploy(platform.deployer, text, folder / lost)
     assert len((await platform.deployer.show(ASKING, **at(lost))).instances) >= 3

@@ -144,13 +144,13 @@ def _users(field: str, claims: Mapping[str, Amounts]) -> str:
 def _text(field: str, amount: float) -> str:
     match field:
         case "cpu":
-            return f"{round(amount, 3):g} CPUs"
+            return f"{round(amount, 3):g} {'CPU' if amount == 1 else 'CPUs'}"
         case "memory":
             return f"{show_size(int(amount))} of memory"
         case "disk":
             return f"{show_size(int(amount))} of disk"
         case _:
-            return f"{int(amount)} {field}"
+            return f"{int(amount)} {field.removesuffix('s') if amount == 1 else field}"
 
 
 def _advice(field: str) -> str:

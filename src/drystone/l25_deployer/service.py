@@ -182,6 +182,7 @@ class Deployer(HeldReleases):
                 # Until the operation is written down nothing is awaited, so that of two deploys that
                 # would tangle together the second sees the first.
                 require_allowed(view)
+                held.require_quota(kept, wanted.stacks, confirmed, hold=hold)
                 for note in view.notes:
                     tell.info("check", note)
                 for notice in view.not_yet if key is None else ():  # who gives keys acts on more

@@ -114,9 +114,8 @@ async def _take_settings_over(connection: Connection, who: str, second: str) -> 
         where = (
             sql.SQL("IN DATABASE {} ").format(sql.Identifier(database)) if database else sql.SQL("")
         )
-        async with (
-            connection.transaction()
-        ):  # a list of names is read as one only from a setting that is in force
+        # A list of names is read as one only from a setting that is in force.
+        async with connection.transaction():
             await connection.execute("SELECT set_config(%s, %s, true)", (name, value))
             await connection.execute(
                 sql.SQL("ALTER ROLE {} {}SET {} FROM CURRENT").format(

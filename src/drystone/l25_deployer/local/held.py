@@ -16,7 +16,13 @@ import msgspec
 from drystone.l00_kernel.errors import Invalid, PlatformError
 from drystone.l10_engines.proxy.edge import WHOLE, Cohort
 from drystone.l25_deployer.api import Outcome
-from drystone.l25_deployer.errors import CanaryHeld, DeployAborted, DeployFailed, NoCanary
+from drystone.l25_deployer.errors import (
+    CanaryHeld,
+    DeployAborted,
+    DeployFailed,
+    NoCanary,
+    PlanRefused,
+)
 from drystone.l25_deployer.local import places
 from drystone.l25_deployer.local.conclusion import finish, undo
 from drystone.l25_deployer.local.deploy import Deploy
@@ -90,6 +96,20 @@ def require_holdable(kept: KeptService, stacks: Stacks, *, hold: bool) -> None:
             f"two releases of {kept.name} never run together (deploy.strategy is cutover), so none can be held"
             " beside the other; deploy without a hold"
         )
+
+
+def require_quota(
+    kept: KeptService, stacks: Stacks, confirmed: frozenset[str], *, hold: bool
+) -> None:
+    """Refuse to hold what the quota of the host has no room for beside the release that serves.
+
+    Raises:
+        PlanRefused: It has none.
+    """
+    if hold:
+        refused = kept.machine.quotas.refusals(kept, stacks, confirmed, beside=True)
+        if refused:
+            raise PlanRefused("\n".join(refused))
 
 
 async def withdraw_for_rollback(

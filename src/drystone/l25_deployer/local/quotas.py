@@ -49,7 +49,12 @@ class Quotas:
         return {one.name: _claim_of(one) for one in self._services()}
 
     def refusals(
-        self, kept: WrittenService | None, stacks: Stacks, confirmed: frozenset[str]
+        self,
+        kept: WrittenService | None,
+        stacks: Stacks,
+        confirmed: frozenset[str],
+        *,
+        beside: bool = False,
     ) -> list[str]:
         """Say what keeps a release from being deployed; empty when nothing does.
 
@@ -57,6 +62,7 @@ class Quotas:
             kept: Its service; None where there is none yet.
             stacks: What is to be deployed.
             confirmed: Resources that go with their data.
+            beside: Whether it is to be held beside the release that serves, so that both count.
         """
         if not self.is_set:
             return []
@@ -71,6 +77,8 @@ class Quotas:
         whole = msgspec.structs.replace(stacks, eternal=Eternal({**staying, **wanted}))
         active = kept.active_release() if kept is not None else None
         amounts = claimed(size_of(whole, _counts(stacks, active)))
+        if beside and kept is not None and active is not None:
+            amounts = _beside(_of_release(kept, active), amounts)
         return refusals(self._quota, self.claims(), f"{around.service}.{around.name}", amounts)
 
     def room(self, release: ReleaseRecord, group: str, count: int) -> tuple[int, str]:
