@@ -226,6 +226,18 @@ def test_what_was_sought_is_marked(client: OpenSearch, books: str) -> None:
     assert hit["highlight"] == {"title": ["The quick brown <b>fox</b>"]}
 
 
+def test_the_beginning_of_a_word_is_marked_and_no_pattern_holds_a_search_up(
+    client: OpenSearch, books: str
+) -> None:
+    marks: dict[str, Any] = {"fields": {"title": {}}}
+    prefix = {"query": {"match_phrase_prefix": {"title": "quick br"}}, "highlight": marks}
+    (hit,) = client.search(index=books, body=prefix)["hits"]["hits"]
+    assert hit["highlight"] == {"title": ["The <em>quick</em> <em>brown</em> fox"]}
+    for regex in ("(q+)+(u+)+.*", "(.*)*k", "([a-z]+)*"):
+        body = {"query": {"regexp": {"title": regex}}, "highlight": marks}
+        assert client.search(index=books, body=body)["hits"]["hits"]
+
+
 @pytest.mark.parametrize(
     ("wanted", "held"),
     [

@@ -317,11 +317,11 @@ async def delete_by_query(node: Node, request: Request) -> Answer:
     return Answer(answer, 409 if conflicts and not proceed else 200)
 
 
-def _removed(draft: Draft, record: Record, documents: list[Document]) -> tuple[int, int]:
+def _removed(draft: Draft, record: Record, names: list[tuple[str, int]]) -> tuple[int, int]:
     gone = met = 0
-    for document in documents:
+    for identity, seq in names:
         try:
-            op = Op("delete", record.name, document.id, b"", document.seq, PRIMARY_TERM)
+            op = Op("delete", record.name, identity, b"", seq, PRIMARY_TERM)
             gone += changing.apply(draft, op).result == "deleted"
         except Refused as e:
             if e.kind != "version_conflict_engine_exception":

@@ -138,10 +138,9 @@ def phrase(  # noqa: PLR0911 - a ladder of cases
     if is_prefix:
         if slop:
             raise not_offered("[slop] of the query [match_phrase_prefix]")
-        last = escaped(words[-1][1]) + "(?s:.*)"
+        scope.seek(field, words[-1][1], is_prefix=True)
         if len(words) == 1:
-            return pattern(scope, field, last)
-        scope.seek(field, last, pattern=True)
+            return pattern(scope, field, escaped(words[0][1]) + "(?s:.*)")
         return Query.phrase_prefix_query(scope.schema, column, _from_zero(words))
     if len(words) == 1:
         return Query.term_query(scope.schema, column, words[0][1], "position")

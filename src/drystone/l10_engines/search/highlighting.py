@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -114,14 +113,14 @@ def marked(marking: Marking, source: dict[str, Any]) -> list[str]:
     """
     found: list[tuple[int, str]] = []
     name = "keyword" if marking.field.type == "keyword" else marking.field.analyzer
-    words = {sought.word for sought in marking.sought if not sought.pattern}
-    patterns = [_compiled(sought.word) for sought in marking.sought if sought.pattern]
+    words = {sought.word for sought in marking.sought if not sought.is_prefix}
+    prefixes = tuple(sought.word for sought in marking.sought if sought.is_prefix)
     texts = [str(value)[:_LONGEST] for value in _values(marking.field, source)]
     for text in texts:
         places = [
             (start, end)
             for word, start, end in analysis.places(name, text)
-            if word in words or any(p.fullmatch(word) for p in patterns)
+            if word in words or word.startswith(prefixes)
         ]
         if places:
             found += _pieces(marking, text, places)
@@ -133,15 +132,6 @@ def marked(marking: Marking, source: dict[str, Any]) -> list[str]:
         return [piece for _, piece in found]
     found.sort(key=lambda pair: -pair[0])
     return [piece for _, piece in found[: marking.pieces]]
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error:
-        return re.compile(
-            "(?!)"
-        )  # the engine's language has words that Python's has not: then nothing is marked
 
 
 def _values(field: Field, source: dict[str, Any]) -> list[Any]:

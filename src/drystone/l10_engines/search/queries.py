@@ -243,8 +243,13 @@ def pattern(scope: Scope, field: Field, regex: str, *, fold: bool = False) -> Qu
         found = Query.regex_query(scope.schema, scope.column(field), regex)
     except ValueError as e:
         raise illegal(f"the pattern cannot be used: {e}") from e
-    scope.seek(field, regex, pattern=True)
     return Query.const_score_query(found, 1.0)
+
+
+def _seek_prefix(scope: Scope, field: Field, text: str, kind: str) -> None:
+    """Have a pattern marked that is the beginning of a word; what others match costs too much to find again."""
+    if kind != "regexp" and text.endswith("*") and not any(c in "*?\\" for c in text[:-1]):
+        scope.seek(field, text[:-1], is_prefix=True)
 
 
 def _of_pattern(kind: str, value: str, translate: Callable[[str], str]) -> Compiler:
@@ -263,6 +268,7 @@ def _of_pattern(kind: str, value: str, translate: Callable[[str], str]) -> Compi
         found = pattern(
             scope, field, translate(text), fold=bool(body.get("case_insensitive", False))
         )
+        _seek_prefix(scope, field, text + "*" if kind == "prefix" else text, kind)
         return boosted(found, body.get("boost"))
 
     return compile_it

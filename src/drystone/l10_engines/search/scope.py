@@ -23,11 +23,11 @@ class Sought(msgspec.Struct, frozen=True):
 
     Attributes:
         word: As the analyzer leaves it.
-        pattern: Whether ``word`` is a regular expression.
+        is_prefix: Whether the word may go on.
     """
 
     word: str
-    pattern: bool = False
+    is_prefix: bool = False
 
 
 class Scope:
@@ -61,9 +61,9 @@ class Scope:
                 "too_many_clauses", f"maxClauseCount is set to {MOST_CLAUSES}; ask for less at once"
             )
 
-    def seek(self, field: Field, word: str, *, pattern: bool = False) -> None:
+    def seek(self, field: Field, word: str, *, is_prefix: bool = False) -> None:
         """Note what is sought in a field."""
-        self.sought.setdefault(field.path, set()).add(Sought(word, pattern))
+        self.sought.setdefault(field.path, set()).add(Sought(word, is_prefix))
 
     def query(self, said: Any) -> Query:
         """Compile a query.

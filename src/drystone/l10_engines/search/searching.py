@@ -257,8 +257,8 @@ def count(snapshots: list[Snapshot], said: Any) -> int:
     return total
 
 
-def identities(snapshot: Snapshot, store: Store, said: Any) -> list[Document]:
-    """Return every document that a query finds, without what it holds.
+def identities(snapshot: Snapshot, store: Store, said: Any) -> list[tuple[str, int]]:
+    """Return what every document that a query finds is called, each with the change that wrote it.
 
     Args:
         snapshot: The index.
@@ -277,5 +277,4 @@ def identities(snapshot: Snapshot, store: Store, said: Any) -> list[Document]:
         )
     found = snapshot.searcher.search(query, max(1, total), count=False).hits
     rows = snapshot.searcher.fast_field_values(columns.ROW, [where for _, where in found])
-    documents = store.at(int(row) for row in rows if row is not None)
-    return list(documents.values())
+    return store.names_at(int(row) for row in rows if row is not None)

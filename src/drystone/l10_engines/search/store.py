@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from drystone.l10_engines.search.columns import Columns
-from drystone.l10_engines.search.errors import Refused, damaged
+from drystone.l10_engines.search.errors import Refused, damaged, illegal
 from drystone.l10_engines.search.mapping import Mapping
 from drystone.l10_engines.search.records import Alias, Document, Record
 
@@ -78,6 +78,12 @@ _LIVING = (
 _SINCE = (
     'select "row", id, seq, version, source, checksum from documents'
     ' where number = ? and "row" > ? and dead is null order by "row"'
+)
+ANSWER = 128 * 1024 * 1024
+"""Bytes of documents that are read for one answer."""
+
+_NAMES_AT = (
+    'select id, seq from documents where "row" in (select value from json_each(?)) and dead is null'
 )
 _AT = (
     'select "row", id, seq, version, source, checksum from documents'
@@ -259,9 +265,27 @@ class Store:
         return _one(self._reader(), number, identity)
 
     def at(self, rows: Iterable[int]) -> dict[int, Document]:
-        """Return documents by their rows, dead ones too."""
+        """Return documents by their rows, dead ones too.
+
+        Raises:
+            Refused: They have more bytes together than one answer may have.
+        """
         wanted = msgspec.json.encode(list(rows)).decode()
-        return {row[0]: _document(row) for row in self._reader().execute(_AT, (wanted,))}
+        found: dict[int, Document] = {}
+        size = 0
+        for row in self._reader().execute(_AT, (wanted,)):
+            size += len(row[4])
+            if size > ANSWER:
+                raise illegal(
+                    f"the documents have more than {ANSWER} bytes together; ask for fewer"
+                )
+            found[row[0]] = _document(row)
+        return found
+
+    def names_at(self, rows: Iterable[int]) -> list[tuple[str, int]]:
+        """Return what the living documents of some rows are called, each with the change that wrote it."""
+        wanted = msgspec.json.encode(list(rows)).decode()
+        return self._reader().execute(_NAMES_AT, (wanted,)).fetchall()
 
 
 def _one(connection: sqlite3.Connection, number: int, identity: str) -> Document | None:
