@@ -1,6 +1,6 @@
 """The process that answers. Everything that it keeps lies in its working directory.
 
-python -m drystone.l10_engines.search --port 9200 --known FILE --most 10737418240
+python -m drystone.l10_engines.search --port 9200 --known FILE --most 10737418240 --memory 1073741824
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -70,7 +71,9 @@ def main() -> int:
         "--known", type=Path, required=True, help="file with what the one user is known by"
     )
     parser.add_argument("--most", type=int, required=True, help="bytes that everything may take")
+    parser.add_argument("--memory", type=int, default=1 << 30, help="bytes of private memory")
     options = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_DATA, (options.memory, options.memory))
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     os.umask(0o077)
     # uvicorn raises the signal again that it ended by, which by itself would end the process before its files are closed.

@@ -27,6 +27,9 @@ from drystone.l10_engines.supervision.port import Engine
 MEBIBYTE = 1024 * 1024
 USER = "service"
 
+MEMORY = 1024 * MEBIBYTE
+"""Bytes of private memory that the process may have; it ends when it wants more, and is started again with all documents."""
+
 _PROBE_LIMIT_S = 1.0
 _ASK_LIMIT_S = 120.0
 
@@ -88,7 +91,7 @@ class Tantivy(LocalEngine, SearchEngine):
         password_file: Path | None = None,
         patience: Patience | None = None,
     ) -> None:
-        super().__init__(name, directory, memory=512 * MEBIBYTE, patience=patience)
+        super().__init__(name, directory, memory=MEMORY, patience=patience)
         self._most = most
         self._password_file = password_file or directory / "password"
         self._further_password_file = directory / "further-password"
@@ -109,7 +112,12 @@ class Tantivy(LocalEngine, SearchEngine):
     @override
     def launch(self, ports: dict[str, int]) -> Launch:
         self._write_known()
-        options = {"port": ports["clients"], "known": self._known_file, "most": self._most}
+        options = {
+            "port": ports["clients"],
+            "known": self._known_file,
+            "most": self._most,
+            "memory": self.memory,
+        }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         return Launch(
             command=(sys.executable, "-P", "-m", "drystone.l10_engines.search", *words),
