@@ -10,7 +10,12 @@ from typing_extensions import override
 
 from drystone.l00_kernel.contract import Context
 from drystone.l25_deployer.api import ExecOutput, HistoryEvent, LogRecord, Progress
-from drystone.l25_deployer.backups.api import BackupsApi, PlannedBackups, ResourceBackups
+from drystone.l25_deployer.backups.api import (
+    BackupsApi,
+    BackupView,
+    PlannedBackups,
+    ResourceBackups,
+)
 from drystone.l25_deployer.jobs.api import JobsApi, RunOutput, RunView
 from drystone.l25_deployer.operations.api import Forwarding, OperationsApi
 from drystone.l25_deployer.stacks.sizes import ServiceSize, UsedService
@@ -213,7 +218,19 @@ class Shelf(BackupsApi):
     async def backups(
         self, ctx: Context, *, environment: str, service: str
     ) -> list[ResourceBackups]:
-        return [ResourceBackups(resource="db", type="postgres")]
+        one = BackupView(
+            id="b",
+            at=NOW,
+            release=1,
+            reason="asked",
+            by="ada",
+            size=1,
+            seconds=1,
+            parts=1,
+            counted=1,
+            folder="/home/b",
+        )
+        return [ResourceBackups(resource="db", type="postgres", backups=[one])]
 
     @override
     async def take(

@@ -271,6 +271,13 @@ async def test_a_status_for_somebody_elsewhere_tells_nothing_of_the_machine(stan
     assert "/home" not in str(whole)
 
 
+async def test_where_backups_lie_is_told_to_the_owner_of_the_home_alone(stand: Stand) -> None:
+    kept = stand.apis(AllowAll())[KeepingApi]
+    for ctx, folder in ((ADA, ""), (ROOT, "/home/b")):
+        (found,) = await kept.backups(ctx, **AT)
+        assert [one.folder for one in found.backups] == [folder]
+
+
 @pytest.mark.parametrize("name", ["logs", "events"])
 @pytest.mark.parametrize("number", [-1, 10**7])
 async def test_a_number_of_lines_that_there_cannot_be_is_refused(

@@ -187,6 +187,8 @@ class KeepingApi(Api):
     ) -> list[ResourceBackups]:
         """List the backups of a service; see :meth:`~drystone.l25_deployer.backups.api.BackupsApi.backups`.
 
+        In which folder they lie is told to the owner of the home alone.
+
         Raises:
             Denied: Who asks may not see the service there.
         """

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+import msgspec
 from typing_extensions import override
 
+from drystone.l50_orchestrator.access.gate import PLATFORM_ROLE
 from drystone.l50_orchestrator.operating.allowing import Allowing, Wanted
 from drystone.l50_orchestrator.operating.api import KeepingApi
 from drystone.l50_orchestrator.ports import Action
@@ -37,7 +39,8 @@ class Kept(KeepingApi):
         self, ctx: Context, *, environment: str, service: str
     ) -> list[ResourceBackups]:
         named = await self._allowing.allowed(ctx, Wanted(Action.SEE, environment, service))
-        return await self._backups.backups(named, environment=environment, service=service)
+        found = await self._backups.backups(named, environment=environment, service=service)
+        return found if PLATFORM_ROLE in ctx.caller.roles else [_placeless(one) for one in found]
 
     @override
     def take(
@@ -109,3 +112,9 @@ class Kept(KeepingApi):
                 backup=backup,
             ),
         )
+
+
+def _placeless(found: ResourceBackups) -> ResourceBackups:
+    """Return backups without where they lie on the machine, which is its owner's to know."""
+    backups = [msgspec.structs.replace(one, folder="") for one in found.backups]
+    return msgspec.structs.replace(found, backups=backups)
