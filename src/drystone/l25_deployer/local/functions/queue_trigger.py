@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from drystone.l10_engines.aws.server import AwsEngine
     from drystone.l25_deployer.local.functions.service import Called, Functions
 
-LOOK_EVERY_S = 1.0
-"""How long a message may lie that comes back by itself, such as one that was not finished."""
+LOOK_EVERY_S = 5.0
+"""How long a message may lie that appears by itself, such as one that was delayed."""
+
+_LATER_S = 0.05
+"""After a message can be taken again that was not finished, it is looked for."""
 
 AT_ONCE = 5
 """Batches of one queue that are worked on together."""
@@ -160,7 +163,10 @@ class QueueTrigger:
             ]
             remove = {"QueueUrl": self._queued.queue, "Entries": entries}
             await self._aws.ask(called.owner, "sqs", "DeleteMessageBatch", remove)
-        if self._queued.is_calls and lost:
+        if not lost:
+            return
+        pause = self._queued.visibility
+        if self._queued.is_calls:
             times = int(messages[0].get("Attributes", {}).get("ApproximateReceiveCount", "1"))
             pause = AGAIN_AFTER_S[min(times, len(AGAIN_AFTER_S)) - 1]
             again = {
@@ -169,3 +175,4 @@ class QueueTrigger:
                 "VisibilityTimeout": pause,
             }
             await self._aws.ask(called.owner, "sqs", "ChangeMessageVisibility", again)
+        asyncio.get_running_loop().call_later(pause + _LATER_S, self.wake.set)

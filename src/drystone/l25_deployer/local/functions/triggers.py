@@ -102,6 +102,11 @@ class Triggers:
         wanted = set(self._wanted())
         for key in self._followed.keys() - wanted:
             self._followed.pop(key)[1].cancel()
+        for key, (_, task) in list(self._followed.items()):
+            if task.done():  # by a mistake of ours; what it follows is not left alone for that
+                reason = None if task.cancelled() else task.exception()
+                self._log.warning("a trigger broke off", error=reason)
+                del self._followed[key]
         for key in wanted - self._followed.keys():
             trigger = self._follow(key)
             self._followed[key] = trigger, asyncio.create_task(trigger.run(), name="trigger")
