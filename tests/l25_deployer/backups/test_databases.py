@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from drystone.l00_kernel.errors import PlatformError
@@ -12,6 +14,8 @@ from drystone.l25_deployer.backups.errors import (
     NothingToBackUp,
     RestoreNotConfirmed,
 )
+from drystone.l25_deployer.backups.seals import Seals
+from drystone.l25_deployer.backups.store import drafted, parts_of, publish, read_manifest
 from l25_deployer.backups.small_copies import Kept
 from l25_deployer.small_platform import ASKING
 
@@ -96,6 +100,39 @@ async def test_a_backup_of_a_newer_platform_is_refused(kept: Kept) -> None:
 
     assert any("format 3" in text for text in (await kept.backups("db")).unreadable)
     file.write_bytes(content)
+
+
+async def test_a_backup_of_an_older_platform_comes_back_and_that_it_is_open_is_told(
+    kept: Kept,
+) -> None:
+    await kept.run(FILLED)
+    before = await kept.table()
+    await kept.take("db")
+    found = (await kept.backups("db")).backups[0]
+    folder = Path(found.folder)
+    manifest = read_manifest(folder)
+    seals = Seals(folder.parents[5])  # below backups/services/dev/SERVICE/db
+    holds = seals.holds(manifest, folder)
+    async with seals.opened(folder, manifest) as plain:
+        shutil.copytree(plain, folder, dirs_exist_ok=True)
+    for sealed in (*folder.glob("*.sealed"), folder / "manifest.json", folder / "SHA256SUMS"):
+        sealed.unlink()
+    old = msgspec.structs.replace(
+        manifest, format=1, seal=None, holds=holds, parts=parts_of(folder)
+    )
+    folder.rename(folder.with_name("aside"))
+    async with drafted(folder) as draft:
+        shutil.copytree(folder.with_name("aside"), draft, dirs_exist_ok=True)
+        publish(draft, folder, old)
+    shutil.rmtree(folder.with_name("aside"))
+    await kept.run("DELETE FROM orders")
+
+    proven = await kept.prove("db", found.id)
+    told = await kept.restore("db", found.id)
+
+    assert "500 in 1 parts compared" in proven[-1].text
+    assert any("is not encrypted" in one.text for one in told)
+    assert await kept.table() == before
 
 
 async def test_a_restore_needs_the_resources_name(kept: Kept) -> None:

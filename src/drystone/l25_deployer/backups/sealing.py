@@ -200,15 +200,16 @@ class SealedWriter:
         self._file = (folder / self._name).open("xb", buffering=0)
         self._digest, self._size, self._number, self._taken = hashlib.sha256(), 0, 0, 0
         self._pending = bytearray()
-        self._put(_MAGIC)
 
     def __enter__(self) -> SealedWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.close()
-        self._file.close()
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self._file.close()
 
     def tell(self) -> int:
         """Return how many bytes were taken so far."""
@@ -243,6 +244,8 @@ class SealedWriter:
         if self._number % _LOOK_EVERY == 0 and (room := room_at(self._folder)).is_full:
             raise DiskFull(f"{room.sentence()}; the backup was given up")
         nonce = _nonce(self._number, is_last=is_last)
+        if self._number == 0:
+            self._put(_MAGIC)
         self._number += 1
         self._put(self._cipher.encrypt(nonce, plain, None))
 

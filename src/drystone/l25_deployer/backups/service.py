@@ -238,6 +238,8 @@ class Backups(BackupsApi):
         name, before = owner.resource, "none"
         with tell.step("lay out", f"{folder.name} beside what is in use, and compare"):
             manifest, laid_out = await self._copyist.lay_out(kept.record, owner, folder)
+        if manifest.seal is None:
+            tell.info("lay out", f"{folder.name} is not encrypted: an older platform made it")
         try:
             with tell.step("stop", "instances, for the data to change"):
                 await kept.halt()

@@ -186,9 +186,10 @@ class Taking:
         async with drafted(place) as folder:
             with self.seals.staged() as plain:
                 places.COPYING.reach()
-                with needs_room(place.parent):
+                with needs_room(plain):
                     copied = await self._while_there_is_room(place, copy(plain))
-                    draft = structs.replace(draft, at=copied.at)
+                draft = structs.replace(draft, at=copied.at)
+                with needs_room(place.parent):
                     sealing = asyncio.to_thread(
                         self.seals.seal, plain, folder, draft, copied.holds, self.clock.now()
                     )
