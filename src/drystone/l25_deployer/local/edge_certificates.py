@@ -91,6 +91,7 @@ class EdgeCertificates(Https):
         self._held = held
         self._known: dict[tuple[str, ...], _Known] = {}
         self._problems: dict[str, str] = {}
+        self._looks = 0
 
     @override
     async def of(self, services: Sequence[EdgeService]) -> SecureEdge | None:
@@ -104,8 +105,14 @@ class EdgeCertificates(Https):
         certified = self._ways.certified()
         wanted: dict[tuple[str, ...], _Wanted] = {OF_THIS_MACHINE: _Wanted(below)}
         wanted |= {(one,): _Wanted((one,), certified.get(one)) for one in domains}
-        shown = await asyncio.to_thread(self._all, wanted)
-        return SecureEdge(self._port, tuple(shown))
+        looks = self._looks
+        chosen, problems = await asyncio.to_thread(self._all, wanted, self._known)
+        self._problems = problems
+        if (
+            looks == self._looks
+        ):  # otherwise a file has changed meanwhile, and the next look is a new one
+            self._known = chosen
+        return SecureEdge(self._port, tuple(one.shown for one in chosen.values()))
 
     @override
     def problem(self, host: str) -> str:
@@ -119,12 +126,17 @@ class EdgeCertificates(Https):
     def forget(self) -> None:
         """Look at every file anew the next time."""
         self._known = {}
+        self._looks += 1
 
-    def _all(self, every: Mapping[tuple[str, ...], _Wanted]) -> list[Shown]:
+    def _all(
+        self,
+        every: Mapping[tuple[str, ...], _Wanted],
+        before: Mapping[tuple[str, ...], _Known],
+    ) -> tuple[dict[tuple[str, ...], _Known], dict[str, str]]:
+        """Return a certificate for each host, and why some have none or an old one."""
         now = self._clock.now()
         chosen: dict[tuple[str, ...], _Known] = {}
         problems: dict[str, str] = {}
-        before = self._known
         for hosts, wanted in every.items():
             known = before.get(hosts)
             if known is None or known.due <= now or known.wanted != wanted:
@@ -134,8 +146,7 @@ class EdgeCertificates(Https):
                     problems[hosts[0]] = str(e)
             if known is not None:
                 chosen[hosts] = known
-        self._known, self._problems = chosen, problems
-        return [one.shown for one in chosen.values()]
+        return chosen, problems
 
     def _chosen(self, hosts: tuple[str, ...], wanted: _Wanted, now: datetime) -> _Known:
         from drystone.l10_engines.certificates import due, ends, hosts_of  # noqa: PLC0415 - takes 40 ms
