@@ -119,8 +119,16 @@ def _lead(seen: Service) -> Html:
             ("Instances", one.instances),
             ("Owner", name(one.owner) if one.owner else None),
             ("Address", tag("a", one.url, href=url) if url is not None else None),
+            ("Ways in", _ways_in(one.ways) if one.ways else None),
             ("Under way", prose(seen.view.operation) if seen.view.operation else None),
         ]
+    )
+
+
+def _ways_in(ways: list[str]) -> Node:
+    links = ((way, addresses.web(way)) for way in ways)
+    return tuple(
+        (tag("a", way, href=link) if link is not None else way, " ") for way, link in links
     )
 
 
