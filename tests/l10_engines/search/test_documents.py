@@ -31,6 +31,14 @@ def test_what_is_written_is_found_within_a_while_without_asking(
     assert client.count(index=index)["count"] == 1
 
 
+def test_a_field_that_is_added_can_be_used_at_once(client: OpenSearch, index: str) -> None:
+    client.index(index=index, id="1", body={"n": 1}, refresh=True)
+    assert client.count(index=index)["count"] == 1
+    client.indices.put_mapping(index=index, body={"properties": {"later": {"type": "date"}}})
+    found = client.search(index=index, body={"sort": ["later"]})
+    assert [hit["_id"] for hit in found["hits"]["hits"]] == ["1"]
+
+
 def test_a_replaced_document_is_found_once_and_a_deleted_one_not(
     client: OpenSearch, index: str
 ) -> None:

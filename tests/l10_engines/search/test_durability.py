@@ -91,17 +91,19 @@ def test_what_was_answered_survives_a_killed_process(mine: Tantivy) -> None:
 
 def test_an_index_of_words_that_is_lost_or_damaged_is_made_anew(mine: Tantivy) -> None:
     with client_of(mine) as client:
-        for name in ("lost", "damaged"):
+        for name in ("lost", "damaged", "cut"):
             some = [{"_index": name, "_id": str(n), "t": f"word{n}"} for n in range(50)]
             helpers.bulk(client, some, refresh=True)
             assert client.count(index=name)["count"] == 50
     asyncio.run(mine.stop())
-    lost, damaged = sorted((mine.data / "words").iterdir())
+    lost, damaged, cut = sorted((mine.data / "words").iterdir())
     shutil.rmtree(lost)
+    for file in cut.glob("*.idx"):
+        os.truncate(file, 1)
     (damaged / "meta.json").write_bytes(b"{")
     asyncio.run(mine.start())
     with client_of(mine) as client:
-        for name in ("lost", "damaged"):
+        for name in ("lost", "damaged", "cut"):
             assert client.count(index=name, body={"query": {"match": {"t": "word7"}}})["count"] == 1
             assert client.count(index=name)["count"] == 50
 
@@ -196,10 +198,12 @@ def test_only_the_password_opens_it_and_the_process_does_not_know_it(engine: Tan
     [
         (b"x" * (33 * 1024 * 1024), 413),
         (gzip.compress(b" " * (40 * 1024 * 1024)), 413),
+        (gzip.compress(b'{"index":{}}\n{"a":1}\n' * 100)[:-20], 400),
         (b'{"index":{}}\n{"a":1}', 400),
         (b"[" * 100_000 + b"\n", 400),
         (b'{"index":{"_index":"UPPER"}}\n{}\n', 200),
     ],
+    ids=["large", "large-inside", "cut", "no-end", "deep", "no-name"],
 )
 def test_bodies_that_are_too_much_or_no_requests_are_refused(
     engine: Tantivy, client: OpenSearch, index: str, body: bytes, status: int

@@ -162,7 +162,7 @@ def found_by(keeper: Keeper, snapshot: Snapshot, query: Any) -> set[str]:
     return {hit["_id"] for hit in answer["hits"]["hits"]}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(documents, max_size=12), st.lists(queries, min_size=1, max_size=12))
 def test_a_query_finds_what_reading_everything_finds(
     said: list[dict[str, Any]], asked: list[dict[str, Any]]
@@ -188,7 +188,7 @@ steps: st.SearchStrategy[tuple[str, str, dict[str, Any]]] = st.one_of(
 )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(steps, max_size=20))
 def test_what_is_found_is_what_was_written_through_restarts_and_lost_indices_of_words(
     walk: list[tuple[str, str, dict[str, Any]]],

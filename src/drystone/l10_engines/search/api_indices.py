@@ -151,7 +151,7 @@ async def put_mapping(node: Node, request: Request) -> Answer:
             if number in draft.records:
                 remap(draft, draft.records[number], said)
 
-    await node.change(work)
+    await node.change(work, visible=True)
     return Answer({"acknowledged": True})
 
 

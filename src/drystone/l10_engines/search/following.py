@@ -110,8 +110,11 @@ class Following:
         for number in wanted:
             self._due.pop(number, None)
             one = self.open.get(number)
-            if one is None or number not in records:
-                continue  # it is brought up to date when it is opened
+            if number not in records:
+                continue
+            if one is None:
+                self.opened(records[number])  # which brings it up to date
+                continue
             self._guarded(number, one.refresh, records[number])
             if one.trouble:
                 self._due[number] = time.monotonic() + REST

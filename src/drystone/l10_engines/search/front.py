@@ -181,4 +181,6 @@ class Front:
                 )
             parts.append(part)
             if not message.get("more_body", False):
+                if unpack is not None and not unpack.eof:
+                    raise illegal("the body is not a whole gzip")
                 return b"".join(parts)

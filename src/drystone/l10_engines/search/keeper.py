@@ -142,7 +142,9 @@ class Keeper:
             try:
                 if jobs:
                     self._do(jobs)
-                due = self.words.overdue() if is_open else self.words.waiting()
+                due = set(self.words.overdue()) if is_open else self.words.waiting()
+                # At the end nothing is opened any more: what is missing then is made when it is opened again.
+                due = due if is_open else due & self.words.open.keys()
                 self.words.refresh(self.catalog.records, due)
                 if not jobs and not self.words.waiting():
                     self.words.rest()

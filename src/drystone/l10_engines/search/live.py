@@ -71,6 +71,7 @@ class Live:
         try:
             try:
                 self._index = self._made()
+                self._take()
             except Exception as e:  # noqa: BLE001 - whatever is wrong with it, it is made anew
                 print(  # noqa: T201 - the log of an engine
                     f"the words of {self.record.name} are made anew: {e}",
@@ -80,7 +81,7 @@ class Live:
                 remove_tree(self._place())
                 self.record = structs.replace(self.record, indexed_row=0, indexed_seq=-1)
                 self._index = self._made()
-            self._take()
+                self._take()
             self._catch_up()
         except (OSError, ValueError) as e:
             raise _no_room(self.record.name, e) from e
