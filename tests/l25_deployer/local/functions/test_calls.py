@@ -79,7 +79,9 @@ async def test_the_log_that_is_asked_for_is_the_end_of_what_was_written(works: W
 async def test_no_more_calls_run_at_once_than_may(works: Works) -> None:
     busy = asyncio.create_task(call(works, "wild", {"do": "sleep"}))
     functions = works.whole.computing.functions
-    await until(lambda: any(pool.is_busy for pool in functions.pools("dev", "funny")), "a call")
+    await until(
+        lambda: any(pool.is_busy for pool in functions.pools("dev", "funny", "wild")), "a call"
+    )
     assert await refusal(works.functions.invoke, FunctionName="wild") == "TooManyRequestsException"
     await busy
     assert (await call(works, "wild", {"do": "pid"}))["said"] > 0

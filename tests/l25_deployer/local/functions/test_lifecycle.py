@@ -102,7 +102,9 @@ async def test_a_release_brings_its_code_and_what_runs_finishes_in_the_one_befor
             (folder / "go").touch()
             assert await waiting == "first1"
             functions = whole.computing.functions
-            await until(lambda: len(functions.pools("dev", "greeter")) == 1, "the end of the first")
+            await until(
+                lambda: len(functions.pools("dev", "greeter", "say")) == 1, "the end of the first"
+            )
             with pytest.raises(DeployFailed, match=r"handler 'nowhere\.say' is looked for in"):
                 await deploy(whole.deployer, text(folder, "third", "nowhere.say"), source)
             assert await call(access, "hi") == "second2"
@@ -120,7 +122,7 @@ async def test_a_release_brings_its_code_and_what_runs_finishes_in_the_one_befor
                     confirm=["say", "jobs", "log"],
                 )
             ]
-            assert functions.pools("dev", "greeter") == []
+            assert functions.pools("dev", "greeter", "say") == []
             assert not list((folder / "h" / "functions").glob("*/say"))
             invoke = client(access, "lambda").invoke
             code = await refusal(invoke, FunctionName="say")

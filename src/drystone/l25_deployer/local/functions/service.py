@@ -145,9 +145,10 @@ class Functions:
         await self.end(environment, service, name)
         await asyncio.to_thread(self._bookmarks.forget, f"{environment}.{service}", name)
 
-    def pools(self, environment: str, service: str) -> list[Pool]:
-        """Return the processes of a service, by function and release."""
-        return [pool for key, pool in self._pools.items() if key[:2] == (environment, service)]
+    def pools(self, environment: str, service: str, name: str) -> list[Pool]:
+        """Return the processes of a function, of each release apart."""
+        wanted = (environment, service, name)
+        return [pool for key, pool in self._pools.items() if key[:3] == wanted]
 
     def all(self, environment: str, service: str) -> list[Called]:
         """Return the functions of a service that serve now, by name."""
