@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import botocore.exceptions
 import psycopg
@@ -42,6 +43,7 @@ from l25_deployer.small_platform import (
     folder_of,
     settings,
     short_folder,
+    until,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -130,6 +132,32 @@ async def test_every_kind_of_credential_is_replaced_again_and_again(whole: Reach
     changed = {name for name in third if third[name] != fourth[name] and "DRYSTONE" not in name}
     assert {"JOBS_PASSWORD", "JOBS_URL"} <= changed
     assert not {name for name in changed if name.startswith(("DB_", "FILES_", "AWS_", "WORD_"))}
+
+
+async def test_one_that_is_stopped_leaves_both_and_goes_on_when_it_is_asked_for(
+    whole: Reached,
+) -> None:
+    more = "resources: {word: {type: secret}, kept: {type: volume}}"
+    slow = TELLING.replace(
+        "port = int(sys.argv[1])",
+        "port = int(sys.argv[1])\nif os.path.exists(os.environ['KEPT_PATH'] + '/slow'): time.sleep(3600)",
+    )
+    await whole.deploy("stopped", more, slow)
+    mark = Path((await values_of(whole.port, "stopped"))["KEPT_PATH"], "slow")
+    mark.touch()
+    rotating = asyncio.create_task(all_of(whole.api.rotate(ASKING, **at("stopped"))))
+    starting = whole.folder / "h/instances"
+    await until(lambda: len(list(starting.glob("stopped-*"))) == 2, "another instance starts")
+    await whole.deployer.abort(ASKING, **at("stopped"))
+    await asyncio.wait([rotating])
+    assert rotating.cancelled() or rotating.exception() is not None
+    assert (await ask(whole.port, "stopped.dev.localhost")).startswith("200")
+    [said] = (await whole.deployer.show(ASKING, **at("stopped"))).problems
+    assert said.startswith("the credentials of word are not all replaced (the new and the former")
+    mark.unlink()
+    told = await all_of(whole.api.rotate(ASKING, **at("stopped")))
+    assert told[-1].text.endswith("the former ones open nothing")
+    assert (await whole.deployer.show(ASKING, **at("stopped"))).problems == []
 
 
 async def test_a_warm_release_ends_and_a_held_one_is_waited_for(whole: Reached) -> None:

@@ -7,6 +7,7 @@ credentials that both work, and the next agent goes on. Nothing is taken away th
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -140,6 +141,9 @@ async def carry_on(kept: KeptService, tell: Teller) -> None:
         return
     try:
         await _carry_on(kept, rotation, tell)
+    except asyncio.CancelledError:
+        kept.rotation_trouble = (kept.record.active, _outcome(kept, rotation, "it was stopped"))
+        raise
     except (PlatformError, OSError) as e:
         text = _outcome(kept, rotation, str(e))
         kept.rotation_trouble = (kept.record.active, text)

@@ -67,6 +67,10 @@ class Rotator:
         failed = self._failed.get(kept.name)
         if kept.lock.locked() or not kept.recovered.is_set() or record.operation is not None:
             return
+        if failed is None and record.rotation is not None and kept.rotation_trouble[1]:
+            failed = self._failed[kept.name] = (
+                now  # of somebody who asked for it, and may have stopped it
+            )
         if failed is not None and now - failed < RETRY_AFTER:
             return
         # Of resources that are older than this part of the record: their age begins when one is asked for.
