@@ -287,7 +287,7 @@ class _Writing:
                 self._volumes[host] = {}
                 return False
             case other:
-                type_ = type(other).__name__.lower()
+                type_ = str(other.__struct_config__.tag)
                 self._remarks.lost(
                     None,
                     path,

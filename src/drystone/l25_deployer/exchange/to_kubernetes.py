@@ -23,6 +23,7 @@ from drystone.l25_deployer.exchange.leaving import (
 from drystone.l25_deployer.exchange.remarks import Remarks
 from drystone.l25_deployer.exchange.writing import dump
 from drystone.l25_deployer.stacks import model
+from drystone.l25_deployer.stacks.ways import WAY_IN
 
 _SAID = "Written by drystone export. Secrets that are referred to have to be there before."
 
@@ -125,7 +126,7 @@ class _Writing(Pods):
         return image
 
     def _store(self, name: str, resource: model.Resource) -> None:
-        type_ = getattr(resource, "type", "") or type(resource).__name__.lower()
+        type_ = str(resource.__struct_config__.tag)
         keys = sorted(
             {
                 part.key
@@ -136,6 +137,15 @@ class _Writing(Pods):
                 and part.name == name
             }
         )
+        if isinstance(resource, WAY_IN):
+            self._remarks.todo(
+                None,
+                (self._one.name, "resources", name),
+                f"the {type_} for {', '.join(resource.hosts) or 'its own name'} has no manifest: its kind is that of the cluster",
+                f"write an Ingress or an HTTPRoute, or a Certificate of cert-manager, and a Secret {self._one.name}-{name}"
+                f" with the keys {', '.join(keys)}",
+            )
+            return
         self._remarks.todo(
             None,
             (self._one.name, "resources", name),
