@@ -20,7 +20,7 @@ from drystone.l10_engines.certificates import Pair, make_authority, make_certifi
 from drystone.l10_engines.loopback_ports import free_port
 from drystone.l10_engines.proxy.edge import EdgeService, EdgeWay, SecureEdge, Shown, edge_snapshot
 from drystone.l10_engines.proxy.edge_tls import OF_THIS_MACHINE
-from drystone.l10_engines.proxy.edge_way_hosts import WAYS, domains_of, way_host
+from drystone.l10_engines.proxy.edge_way_hosts import WAYS, domains_of, led, way_host
 from drystone.l10_engines.proxy.errors import InvalidProxyConfig
 from l10_engines.proxy.rig import Rig, only_generation, shop, until
 from l10_engines.proxy.upstream import Upstream
@@ -358,3 +358,29 @@ def test_the_route_that_decides_is_the_longest_path_of_all_that_cover_the_host(
 def paths_of(host: Mapping[str, Any]) -> list[str]:
     matches = [route["match"] for route in host["routes"]]
     return [match.get("path_separated_prefix") or match["prefix"] for match in matches]
+
+
+@given(WAYS_OF_ALL, st.sampled_from(["off", "report", "on"]), st.booleans())
+def test_routes_that_lead_elsewhere_keep_paths_networks_and_the_guard(
+    ways: list[EdgeWay], guard: Any, is_open: bool
+) -> None:
+    allow = ("0.0.0.0/0", "::/0") if is_open else ("10.0.0.0/8",)
+    said = [msgspec.structs.replace(one, guard=guard, allow=allow) for one in ways]
+    services = [
+        EdgeService(name=f"s{number}", hosts=(), ways=(one,)) for number, one in enumerate(said)
+    ]
+    inbound = {"name": "s0", "match": {"prefix": "/"}, "route": {"cluster": "inbound"}}
+    for domain in domains_of(services):
+        host = way_host(domain, services, secure_port=1)
+        other = led(host, lambda name: [inbound] if name == "s0" else None)
+        assert set(paths_of(other)) == set(paths_of(host))
+        for route in other["routes"]:
+            (before, *_) = (
+                one
+                for one in host["routes"]
+                if one["name"] == route["name"]
+                and paths_of({"routes": [one]}) == paths_of({"routes": [route]})
+            )
+            assert (route["route"]["cluster"] == "inbound") == (route["name"] == "s0")
+            for kept in ("typed_per_filter_config", "metadata"):
+                assert route.get(kept) == before.get(kept)

@@ -102,7 +102,11 @@ def led(host: Config, lead: Callable[[str], Sequence[Config] | None]) -> Config:
     for (name, path), group in itertools.groupby(host["routes"], key=_name_and_path):
         of = list(group)
         other = lead(name) if "route" in of[0] else None
-        routes += of if other is None else placed(other, path, of[0].get("typed_per_filter_config"))
+        if other is None:
+            routes += of
+            continue
+        filters: Config = of[0].get("typed_per_filter_config", {})
+        routes += placed(other, path, filters, _told(of[0]).get(GUARD, {}).get("mode", "off"))
     return Shared({**host, "routes": routes})
 
 
