@@ -108,6 +108,24 @@ def test_an_index_of_words_that_is_lost_or_damaged_is_made_anew(mine: Tantivy) -
             assert client.count(index=name)["count"] == 50
 
 
+def test_a_document_that_is_older_than_a_field_does_not_keep_its_index_closed(
+    mine: Tantivy,
+) -> None:
+    with client_of(mine) as client:
+        client.indices.create(index="all", body={"mappings": {"dynamic": False}})
+        client.index(index="all", id="1", body={"n": "no number", "o": 1}, refresh=True)
+        later = {"n": {"type": "long"}, "o": {"properties": {"x": {"type": "long"}}}}
+        client.indices.put_mapping(index="all", body={"properties": {"n": later["n"]}})
+        client.index(index="all", id="2", body={"n": 2}, refresh=True)
+        client.indices.put_mapping(index="all", body={"properties": later})
+    asyncio.run(mine.stop())
+    shutil.rmtree(mine.data / "words")
+    asyncio.run(mine.start())
+    with client_of(mine) as client:
+        assert client.count(index="all")["count"] == 2
+        assert client.count(index="all", body={"query": {"term": {"n": 2}}})["count"] == 1
+
+
 def test_a_damaged_end_of_the_log_is_found_and_told(mine: Tantivy) -> None:
     with client_of(mine) as client:
         for n in range(20):

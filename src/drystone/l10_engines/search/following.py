@@ -81,8 +81,8 @@ class Following:
             one.record = draft.records[change.number]
             try:
                 one.change(change.id, change.document, change.read)
-            except (ValueError, RuntimeError, OSError) as e:
-                one.trouble = str(e)
+            except BaseException as e:  # noqa: BLE001 - also a panic of tantivy; it is made good by opening it again
+                one.trouble = str(e) or type(e).__name__
         for number in draft.touched & draft.records.keys():
             after = interval(draft.records[number].settings)
             self._due.setdefault(number, time.monotonic() + after)
@@ -136,9 +136,9 @@ class Following:
     def _guarded(self, number: int, work: Callable[[Record], Record], record: Record) -> None:
         try:
             self._save(work(record))
-        except Refused as e:
-            self.open[number].trouble = e.reason
-            print(e.reason, file=sys.stderr, flush=True)  # noqa: T201 - the log of an engine
+        except BaseException as e:  # noqa: BLE001 - also a panic of tantivy; it is tried again
+            self.open[number].trouble = str(e) or type(e).__name__
+            print(self.open[number].trouble, file=sys.stderr, flush=True)  # noqa: T201 - the log of an engine
 
     def _save(self, record: Record) -> None:
         """Write down how far an index of words is; should that fail, some of it is done again."""

@@ -52,7 +52,7 @@ class _Job(msgspec.Struct):
     number: int = 0
 
     def answer(self, answer: Any) -> None:
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             self.done.set_exception(answer)
         else:
             self.done.set_result(answer)
@@ -148,7 +148,7 @@ class Keeper:
                 self.words.refresh(self.catalog.records, due)
                 if not jobs and not self.words.waiting():
                     self.words.rest()
-            except Exception as e:  # noqa: BLE001 - the thread must go on, and whoever waits is told
+            except BaseException as e:  # noqa: BLE001 - also a panic of tantivy: the thread must go on, whoever waits is told
                 print(f"writer: {e!r}", file=sys.stderr, flush=True)  # noqa: T201
                 for job in jobs:
                     if not job.done.done():

@@ -102,14 +102,14 @@ class Live:
 
     def _catch_up(self) -> None:
         """Index what was written and is not in the index of words."""
-        reader, some = Reader(self.record.mapping), False
+        reader, some = Reader(self.record.mapping, is_lenient=True), False
         is_again = self.snapshot.searcher.num_docs > 0
         last_row, last_seq = self._store.last_row(), self.record.next_seq - 1
         for identity, document in self._store.unindexed(self.record):
             some = True
             read = None
             if document is not None:
-                read = reader.read(json.decode(document.source), document.id)
+                read = _read(reader, document)
             self.change(identity, document, read, is_again=is_again)
         if some:
             self._commit()
@@ -231,6 +231,14 @@ class Live:
         """Remove the files."""
         self.rest()
         remove_tree(self._place())
+
+
+def _read(reader: Reader, document: Document) -> Read:
+    """Read a document that was accepted, by the fields that there are now; at worst it is found by its name alone."""
+    try:
+        return reader.read(json.decode(document.source), document.id)
+    except Refused:
+        return Read({}, {})
 
 
 def _size(file: Path) -> int:

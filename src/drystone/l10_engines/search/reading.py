@@ -36,10 +36,12 @@ class Reader:
 
     Args:
         known: The mapping.
+        is_lenient: Whether values that do not fit are left out, as of a document that is older than a field.
     """
 
-    def __init__(self, known: Mapping) -> None:
+    def __init__(self, known: Mapping, *, is_lenient: bool = False) -> None:
         self.mapping = known
+        self._is_lenient = is_lenient
         self.fields = known.fields()
         self._inner: dict[str, list[Field]] = {}
         self._objects: set[str] = set()
@@ -156,6 +158,8 @@ class Reader:
                 try:
                     kept.extend(value_of(field, one))
                 except ValueError as e:
+                    if self._is_lenient:
+                        continue
                     raise not_of_type(field.path, field.type, identity[:80], str(e)) from e
 
 
