@@ -184,6 +184,18 @@ async def test_a_way_with_tls_is_there_over_https_and_others_are_sent_there(
     assert "strict-transport-security" not in of_machine
 
 
+async def test_networks_hold_before_a_client_is_sent_to_https(
+    secure: Secure, blue: Upstream
+) -> None:
+    near = way(tls=True, paths=("/near",), allow=("127.0.0.0/8",))
+    far = way(tls=True, paths=("/far",), allow=("10.0.0.0/8",))
+    await secure.publish(with_ways(blue, near, far))
+    assert (await secure.rig.get("/near", host=NAME)).status_code == 308
+    assert (await secure.rig.get("/far", host=NAME)).status_code == 403
+    assert (await secure.ask(path="/near")).endswith("blue")
+    assert (await secure.ask(path="/far")).startswith("HTTP/1.1 403 ")
+
+
 async def test_a_certificate_is_chosen_by_name_and_is_for_its_hosts_alone(secure: Secure) -> None:
     elsewhere = await secure.ask("blue.dev.localhost", sni=NAME)
     assert elsewhere.startswith("HTTP/1.1 421 ")

@@ -75,7 +75,9 @@ def way_host(domain: str, services: Sequence[EdgeService], *, secure_port: int |
     routes: list[Config] = []
     for entry in entries:
         if entry.way.tls and secure_port is not None:
-            routes.append(_to_tls(entry, secure_port))
+            sent = _to_tls(entry, secure_port)
+            filters = _networks(entry.way, entries)
+            routes.append({**sent, **({"typed_per_filter_config": filters} if filters else {})})
         else:
             here = service_host(entry.service, (domain,))["routes"]
             routes += placed(here, entry.path, _networks(entry.way, entries), entry.way.guard)
