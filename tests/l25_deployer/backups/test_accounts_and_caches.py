@@ -147,6 +147,7 @@ async def test_messages_records_and_a_key_come_back_as_they_were(box: Box) -> No
     kms.disable_key(KeyId=alias)
 
     for name in ("jobs", "log", "seal"):
+        assert (await box.kept.backups(name)).backups[0].counted == 1
         await box.kept.restore(name)
 
     assert [one["Body"] for one in sqs.receive_message(QueueUrl=url)["Messages"]] == [

@@ -22,6 +22,7 @@ from drystone.l10_engines.aws.orders import Contents
 from drystone.l10_engines.aws.simulator import COLLECTIONS, Collection
 
 _FORMAT = 1
+_ALIASES = "kms.aliases"
 _BY_NAME = {one.name: one for one in COLLECTIONS}
 
 
@@ -54,7 +55,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
             is_small = _BY_NAME[entry.collection].shape == "whole"
             content = [("", entry.rest)] if is_small else entry.parts
             for name, value in content:
-                count += not name.startswith("alias")
+                count += entry.collection != _ALIASES  # which is how a key is called
                 said = msgspec.msgpack.encode([entry.collection, name, value])
                 total += int.from_bytes(hashlib.sha256(said).digest()[:8], "big")
         return Contents(count, str(total))
@@ -180,7 +181,7 @@ def _entries(
         case Stream():
             yield from _named("kinesis.streams", account, {name})
         case Key():
-            for collection, key, value in _named("kms.aliases", account, {name}):
+            for collection, key, value in _named(_ALIASES, account, {name}):
                 if key.endswith(f":{key_name(name)}"):
                     yield collection, key, value
                     yield from _named("kms.keys", account, {str(value)})
