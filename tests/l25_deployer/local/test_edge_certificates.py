@@ -185,7 +185,8 @@ async def test_the_edge_shows_what_the_service_has_for_the_host(home: Home) -> N
     await home.held.apply(MAIL, wanted)
     held = home.held.held(MAIL)
     assert held is not None
-    claimant = Claimant("shop.dev", frozenset(), (), {HOST: ("dev", "shop", "mail")})
+    place = {HOST: ("dev", "shop", "mail")}
+    claimant = Claimant("shop.dev", frozenset(), (), place, frozenset([HOST]))
     home.ways.attend(lambda: [claimant])
     assert (await home.shown())[HOST].certificate == held.certificate
     with pytest.raises(WayTaken, match=r"shop\.dev"):

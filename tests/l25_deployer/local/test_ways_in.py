@@ -104,6 +104,13 @@ async def test_what_somebody_has_nobody_else_gets(here: Here) -> None:
     assert await here.refused("thief", way) == ""
 
 
+async def test_one_service_cannot_say_two_things_of_a_host_and_path(here: Here) -> None:
+    two = "front: {type: edge-route, hosts: [twice.example.com]}\n  back: {type: edge-route, hosts: [twice.example.com], allow: [office]}"
+    assert "stands in two ways in" in await here._refused("twice", two)
+    apart = two.replace("allow: [office]", "allow: [office], paths: [/staff]")
+    assert await here._refused("twice", apart) == ""
+
+
 @pytest.mark.parametrize(
     ("host", "why"),
     [

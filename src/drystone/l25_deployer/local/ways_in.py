@@ -7,6 +7,7 @@ agent, the next one knows the same.
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -42,13 +43,15 @@ class Claimant(msgspec.Struct, frozen=True):
         name: As people call it.
         claims: Its hosts and paths.
         served: Those ways of it that lead to the release that serves.
-        certified: Names that its certificates prove, each with where it is: environment, service and resource.
+        certified: Names that its certificates prove to those who come, each with where it is: environment, service and resource.
+        names: All names that its certificates prove, whatever they are shown as.
     """
 
     name: str
     claims: frozenset[Claim]
     served: tuple[EdgeRoute, ...] = ()
     certified: Mapping[str, tuple[str, str, str]] = {}
+    names: frozenset[str] = frozenset()
 
 
 class Ways:
@@ -102,7 +105,7 @@ class Ways:
         for other in every:
             if other.name == service:
                 continue
-            proven = dict.fromkeys(((host, path) for host in other.certified for _, path in wanted))
+            proven = dict.fromkeys(((host, path) for host in other.names for _, path in wanted))
             met = _meeting(wanted, [*other.claims, *proven])
             if met is not None:
                 (host, path), theirs = met
@@ -129,7 +132,7 @@ class Ways:
                 continue
             self._require_free(host, service)
             for other in others:
-                for taken in sorted({name for name, _ in other.claims} | other.certified.keys()):
+                for taken in sorted({name for name, _ in other.claims} | other.names):
                     if taken == host or _overlap(taken, host):
                         raise WayTaken(
                             f"{host} is a name of {other.name} already (by {taken}): take it from there first",
@@ -153,7 +156,13 @@ class Ways:
 
     def refusals(self, service: str, resources: Mapping[str, object]) -> list[str]:
         """Say why ways among some resources cannot be; see :meth:`require`."""
-        said = []
+        ways = [way for one in resources.values() if (way := _route_of(one)) is not None]
+        claims = Counter(claim for way in ways for claim in claims_of(way))
+        said = [
+            f"{host}{path} stands in two ways in of {service}: which of them decides, nobody could tell; take it from one"
+            for (host, path), times in sorted(claims.items())
+            if times > 1
+        ]
         for route in resources.values():
             if isinstance(route, WAY_IN):
                 try:
@@ -236,14 +245,14 @@ def claimant(kept: WrittenService) -> Claimant:
         every.append(record.operation.before)
     routes = (_route_of(one) for some in every for one in some.values())
     claims = frozenset[Claim]().union(*(claims_of(one) for one in routes if one is not None))
+    held = [
+        (name, one) for some in every for name, one in some.items() if isinstance(one, Certificate)
+    ]
     certified = {
-        host: (*record.key, name)
-        for some in every
-        for name, one in some.items()
-        if isinstance(one, Certificate) and one.use != "client"
-        for host in one.hosts
+        host: (*record.key, name) for name, one in held if one.use != "client" for host in one.hosts
     }
-    return Claimant(kept.name, claims, tuple(served_ways(active)), certified)
+    names = frozenset(host for _, one in held for host in one.hosts)
+    return Claimant(kept.name, claims, tuple(served_ways(active)), certified, names)
 
 
 def served_ways(release: ReleaseRecord | None) -> list[EdgeRoute]:
