@@ -121,15 +121,6 @@ def any_of(queries: list[Query]) -> Query:
     )
 
 
-def all_of(queries: list[Query]) -> Query:
-    """Return what finds what all of some queries find."""
-    if not queries:
-        return nothing()
-    return (
-        queries[0] if len(queries) == 1 else Query.boolean_query([(Occur.Must, q) for q in queries])
-    )
-
-
 def boosted(query: Query, boost: Any) -> Query:
     """Return a query that counts more, or less."""
     if boost in (None, 1, 1.0):
