@@ -164,6 +164,7 @@ def left_in(folder: Path) -> list[int]:
     for place in Path("/proc").glob("[0-9]*"):
         try:
             text = (place / "cmdline").read_bytes() + (place / "environ").read_bytes()
+            text += os.fsencode((place / "cwd").readlink())  # a cache writes its title over both
             state = (place / "stat").read_text().rpartition(") ")[2][:1]
         except OSError:
             continue
