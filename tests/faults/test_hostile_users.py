@@ -167,9 +167,13 @@ async def test_others_learn_nothing_of_a_homes_processes_but_their_command_lines
     assert f"/proc/{os.getpid()}/cwd" in touched([os.getpid()], 0)  # the program works
 
 
+NO_SECRETS = {"role"}
+"""What stands beside credentials and is none: which of two roles is the one in use."""
+
+
 def secrets_of(home: Path) -> dict[str, str]:
     """Return every credential of a home, by where it was found."""
-    files = [p for p in (home / "secrets").rglob("*") if p.is_file()]
+    files = [p for p in (home / "secrets").rglob("*") if p.is_file() and p.name not in NO_SECRETS]
     files += [
         home / "engines/postgres/password",
         home / "engines/aws/token",

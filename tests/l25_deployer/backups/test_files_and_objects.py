@@ -9,7 +9,6 @@ import pytest_asyncio
 
 from drystone.l10_engines.objects.access import BucketAccess
 from drystone.l10_engines.objects.calls import client_of
-from drystone.l25_deployer.local.resources.copies import NoBackup
 from l25_deployer.backups.conftest import Whole
 from l25_deployer.backups.small_copies import Kept, deployed, told
 from l25_deployer.small_platform import ASKING
@@ -94,15 +93,10 @@ async def test_a_volume_comes_back_file_by_file(shelf: Kept) -> None:
     assert not list(path.parents[2].glob(".replaced/*/*/*"))
 
 
-async def test_a_cache_has_no_backup_and_the_others_are_copied_all_the_same(shelf: Kept) -> None:
-    with pytest.raises(NoBackup, match="'hot' of shelf in dev has no backup"):
-        await shelf.take("hot")
-
+async def test_a_service_is_copied_whole_its_cache_too(shelf: Kept) -> None:
     told_all = await shelf.take()
 
-    assert any("'hot' of shelf.dev" in one.text for one in told_all if one.state == "info")
-    assert "files" in told_all[-1].text
-    assert "state" in told_all[-1].text
+    assert all(name in told_all[-1].text for name in ("files", "hot", "state"))
 
 
 async def test_what_is_deleted_leaves_a_last_backup_from_which_it_comes_back(

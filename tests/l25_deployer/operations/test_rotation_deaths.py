@@ -85,9 +85,8 @@ async def test_an_agent_that_dies_while_it_takes_new_ones_back_leaves_the_former
                 end_agent(agent)
 
 
-@pytest.mark.parametrize(
-    "points", [POINTS[1:2], pytest.param(POINTS, marks=pytest.mark.slow)], ids=["once", "again"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("points", [POINTS[1:2], POINTS], ids=["once", "again"])
 async def test_credentials_work_whenever_the_agent_dies(points: tuple[str, ...]) -> None:
     with short_folder() as folder:
         home, port = folder / "h", free_port()
