@@ -34,6 +34,10 @@ def checked(language: str) -> list[tuple[Page, Block]]:
     ]
 
 
+LONG = {"docs/how-to/move-and-back-up.md"}
+"""Pages that take a minute: they end whole platforms and bring them back, which tests of their own do each time."""
+
+
 def named(value: object) -> str:
     return f"{value.line}" if isinstance(value, Block) else getattr(value, "path", str(value))
 
@@ -87,7 +91,15 @@ async def test_what_a_page_tells_to_type_does_what_the_page_says(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", [page for page in PLAYED if turns(page)], ids=named)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page.path in LONG else [])
+        for page in PLAYED
+        if turns(page)
+    ],
+    ids=named,
+)
 async def test_a_page_that_starts_and_stops_the_platform_does_what_it_says(
     page: Page, tmp_path: Path
 ) -> None:

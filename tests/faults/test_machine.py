@@ -76,6 +76,7 @@ async def test_after_two_restarts_of_the_machine_every_service_is_back_in_its_or
             assert (await where.drystone.ask("status"))["problems"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("podman") is None, reason="podman is not installed here")
 async def test_after_a_restart_services_of_every_runtime_are_back(
     tmp_path: Path, stranger: ProcessId

@@ -305,6 +305,7 @@ def _port(sandbox: Sandbox) -> int:
     return int(found[1])
 
 
+@pytest.mark.slow
 def test_however_the_terminal_ends_nothing_goes_on(sandbox: Sandbox) -> None:
     terminal = sandbox.begin()
     assert sandbox.called("BILLING_URL", "/invoices/7")[0] == 200
@@ -326,6 +327,7 @@ def test_however_the_terminal_ends_nothing_goes_on(sandbox: Sandbox) -> None:
     assert remains(sandbox.home) == []
 
 
+@pytest.mark.slow
 def test_what_an_earlier_terminal_left_behind_is_adopted(sandbox: Sandbox) -> None:
     sandbox.run("--detach")
     agent = Home(sandbox.home).run / "agent.lock"

@@ -64,6 +64,7 @@ def carried_through(ends: Ends, switch: Callable[[], None] = lambda: None) -> No
     move.cut_over(switch)
 
 
+@pytest.mark.slow
 def test_no_object_is_lost_under_load(ends: Ends) -> None:
     ends.from_old.put_object(
         Bucket=ends.old.bucket,
