@@ -51,6 +51,7 @@ def kept_warm(folder: Path, span: str) -> Path:
 @pytest.mark.parametrize(
     "step", [pytest.param(DAY, marks=pytest.mark.slow), -DAY], ids=["forward", "back"]
 )
+@pytest.mark.slow
 async def test_a_warm_release_stays_as_long_as_was_said_whatever_the_clock_says(
     tmp_path: Path, step: timedelta
 ) -> None:

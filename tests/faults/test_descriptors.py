@@ -62,6 +62,7 @@ def cpu_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+@pytest.mark.slow
 async def test_an_agent_without_descriptors_lives_and_ends_no_healthy_instance(
     tmp_path: Path,
 ) -> None:
@@ -91,6 +92,7 @@ async def _status(platform: Place) -> Any:
     return json.loads(said.out) if said.code == 0 else None
 
 
+@pytest.mark.slow
 async def test_clients_beyond_what_the_agent_can_bear_are_refused_and_it_goes_on(
     tmp_path: Path,
 ) -> None:
@@ -145,6 +147,7 @@ http.server.HTTPServer(
 """
 
 
+@pytest.mark.slow
 async def test_an_instance_that_leaks_descriptors_meets_its_own_limit(tmp_path: Path) -> None:
     async with place({"DRYSTONE_RUNTIME": "processes"}) as platform:
         neighbour, leaker = platform.name(), platform.name()

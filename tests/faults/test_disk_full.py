@@ -227,6 +227,7 @@ async def _only_the_first_is_left(platform: Place, name: str) -> None:
     assert (written["active"], written["operation"]) == (1, None)
 
 
+@pytest.mark.slow
 async def test_no_more_files_is_as_full_as_no_more_bytes_and_an_old_release_still_comes_back(
     tmp_path: Path,
 ) -> None:

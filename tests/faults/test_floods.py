@@ -59,6 +59,7 @@ async def until_closed(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.mark.parametrize("count", FEW_AND_MANY)
+@pytest.mark.slow
 async def test_who_never_ends_a_header_is_cut_off(edge: Attacked, count: int) -> None:
     half = b"GET / HTTP/1.1\r\n" + TO_VICTIM + b"x-a: b"
     async with edge.undisturbed(), clients(edge, count, half) as slow:
@@ -317,6 +318,7 @@ async def until_enough_were_ended(edge: Attacked) -> None:
 
 
 @pytest.mark.parametrize("most", [50, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.slow
 async def test_when_strangers_have_every_connection_who_is_there_goes_on_and_services_too(
     most: int,
 ) -> None:

@@ -61,6 +61,7 @@ async def with_engines_on_a_disk_of_their_own() -> AsyncIterator[tuple[Place, Ba
                 assert not processes_of(home)
 
 
+@pytest.mark.slow
 async def test_a_database_on_a_full_disk_refuses_and_loses_nothing_and_everybody_can_read_why(
     tmp_path: Path,
 ) -> None:
@@ -115,6 +116,7 @@ async def told(where: Place, words: str, *, times: int = 1) -> bool:
     return [words in json.loads(line)["text"] for line in history.splitlines()].count(True) >= times
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 async def test_an_object_store_on_a_full_disk_refuses_and_loses_nothing() -> None:
     with short_home() as home, small_disk(home, size=60 * MEBIBYTE):

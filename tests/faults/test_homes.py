@@ -131,6 +131,7 @@ async def test_a_copy_beside_the_running_original_shares_nothing_with_it(tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 async def test_a_copy_with_databases_beside_the_original_has_its_own(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         original = await stack.enter_async_context(place())
@@ -175,6 +176,7 @@ def old_home() -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
 
 
+@pytest.mark.slow
 async def test_a_home_of_format_1_comes_up_without_a_deploy(old_home: Path) -> None:
     path = short_home("up")
     shutil.copytree(old_home, path, symlinks=True, dirs_exist_ok=True)

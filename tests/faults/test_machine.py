@@ -103,6 +103,7 @@ async def test_after_a_restart_services_of_every_runtime_are_back(
                 assert one["state"] == "healthy"
 
 
+@pytest.mark.slow
 async def test_a_restart_empties_tmp_and_the_sockets_of_a_long_path_are_made_anew(
     tmp_path: Path, stranger: ProcessId
 ) -> None:

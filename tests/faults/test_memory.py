@@ -131,6 +131,7 @@ async def test_a_container_over_its_limit_is_ended_and_told_and_its_neighbour_no
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 async def test_an_agent_that_the_kernel_ends_for_want_of_memory_comes_back_and_nothing_is_lost(
     tmp_path: Path,
 ) -> None:

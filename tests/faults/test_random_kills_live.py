@@ -47,6 +47,7 @@ def home() -> Iterator[Path]:
         yield home
 
 
+@pytest.mark.slow
 async def test_a_database_and_a_role_of_nobody_are_seen_and_missing_ones(
     home: Path, tmp_path: Path
 ) -> None:
@@ -70,6 +71,7 @@ async def test_a_database_and_a_role_of_nobody_are_seen_and_missing_ones(
         await server.stop()
 
 
+@pytest.mark.slow
 async def test_a_bucket_and_a_key_of_nobody_are_seen_and_missing_ones(
     home: Path, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ async def test_a_running_platform_goes_on_serving_and_finishes_when_it_may_write
 @pytest.mark.parametrize(
     "step", ["health", *(pytest.param(s, marks=pytest.mark.slow) for s in ("build", "switch"))]
 )
+@pytest.mark.slow
 async def test_a_deploy_during_which_the_home_becomes_read_only_is_undone_or_finished(
     tmp_path: Path, step: str
 ) -> None:
@@ -120,6 +121,7 @@ async def test_a_deploy_during_which_the_home_becomes_read_only_is_undone_or_fin
         assert await where.version("notes") == "3"
 
 
+@pytest.mark.slow
 async def test_up_refuses_a_home_that_may_not_be_written_and_says_so(tmp_path: Path) -> None:
     async with place() as where:
         assert (await where.deploy(notes_service(tmp_path, "notes"))).code == 0

@@ -68,6 +68,7 @@ async def deploy(platform: Place, folder: Path, name: str, *, scale: int) -> lis
 
 
 @pytest.mark.parametrize("seconds", SECONDS)
+@pytest.mark.slow
 async def test_requests_go_on_without_an_agent_and_the_next_one_tells_what_happened(
     tmp_path: Path, seconds: int
 ) -> None:

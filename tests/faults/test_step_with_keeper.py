@@ -25,6 +25,7 @@ async def at_rest(platform: Place, service: str) -> bool:
 @pytest.mark.parametrize(
     ("point", "serves"), [(AFTER, "2"), pytest.param(BEFORE, "1", marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 async def test_the_next_agent_decides_and_does_not_die_at_the_same_step_again(
     point: str, serves: str, tmp_path: Path
 ) -> None:

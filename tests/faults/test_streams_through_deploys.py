@@ -132,6 +132,7 @@ GOODBYES = {
 }
 
 
+@pytest.mark.slow
 async def test_what_outlives_the_drain_is_told_goodbye_and_counted_in_the_history(
     platform: Place, tmp_path: Path
 ) -> None:

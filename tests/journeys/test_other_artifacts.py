@@ -53,6 +53,7 @@ def image() -> Iterator[str]:
         yield name
 
 
+@pytest.mark.slow
 async def test_an_image_is_deployed_twice_under_traffic_and_leaves_no_container(
     platform: Place, tmp_path: Path, image: str
 ) -> None:

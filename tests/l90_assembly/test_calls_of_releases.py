@@ -189,6 +189,7 @@ async def test_whose_calls_fail_is_told_through_the_deaths_of_agent_and_proxy(
             await desk.until(lambda s: s.canary.failed_calls > 1 and s.stable.failed_calls == 1)
 
 
+@pytest.mark.slow
 async def test_addresses_go_with_their_release_and_a_rollout_of_an_older_platform_is_not_measured() -> (
     None
 ):

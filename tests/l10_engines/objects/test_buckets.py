@@ -243,6 +243,7 @@ async def test_many_buckets_fit_and_many_at_once_work(
     assert stored == [access.bucket.encode() for access in made]
 
 
+@pytest.mark.slow
 async def test_what_was_acknowledged_survives_a_kill_amid_writes(
     buckets: Buckets, store: Objects, name: str
 ) -> None:

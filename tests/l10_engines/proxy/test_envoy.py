@@ -281,6 +281,7 @@ async def test_a_port_that_somebody_else_has_is_named(stopped: Rig) -> None:
     await stopped.envoy.start()
 
 
+@pytest.mark.slow
 async def test_a_directory_may_have_a_longer_path_than_a_socket(stopped: Rig) -> None:
     settings = stopped.envoy._settings
     long = Envoy(stopped.home / ("x" * 120), ads=stopped.ads, settings=settings, group="long")

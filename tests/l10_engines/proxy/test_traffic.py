@@ -199,6 +199,7 @@ async def test_http2_with_prior_knowledge_is_served_on_the_same_port(rig: Rig) -
     assert length % 6 == 0
 
 
+@pytest.mark.slow
 async def test_a_hundred_switches_under_load_lose_nothing(
     rig: Rig, blue: Upstream, green: Upstream
 ) -> None:

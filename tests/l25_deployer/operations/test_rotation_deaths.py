@@ -59,6 +59,7 @@ async def opens(url: str) -> None:
     await asyncio.to_thread(lambda: psycopg.connect(url).close())
 
 
+@pytest.mark.slow
 async def test_an_agent_that_dies_while_it_takes_new_ones_back_leaves_the_former() -> None:
     with short_folder() as folder:
         home, port = folder / "h", free_port()
