@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -34,8 +34,15 @@ def checked(language: str) -> list[tuple[Page, Block]]:
     ]
 
 
-LONG = {"docs/how-to/move-and-back-up.md"}
-"""Pages that take a minute: they end whole platforms and bring them back, which tests of their own do each time."""
+LONG = {"docs/how-to/move-and-back-up.md", "docs/how-to/deploy-from-afar.md"}
+"""Pages that take long: they bring up further platforms, or bring them back, which tests of their own do each time."""
+
+
+def marked(pages: Iterable[Page]) -> list[object]:
+    """Return pages as parameters; what takes long runs on demand."""
+    return [
+        pytest.param(page, marks=[pytest.mark.slow] if page.path in LONG else []) for page in pages
+    ]
 
 
 def named(value: object) -> str:
@@ -81,7 +88,7 @@ async def shared() -> AsyncIterator[Place]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("page", [page for page in PLAYED if not turns(page)], ids=named)
+@pytest.mark.parametrize("page", marked(p for p in PLAYED if not turns(p)), ids=named)
 async def test_what_a_page_tells_to_type_does_what_the_page_says(
     page: Page, shared: Place, tmp_path: Path
 ) -> None:
@@ -91,15 +98,7 @@ async def test_what_a_page_tells_to_type_does_what_the_page_says(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=[pytest.mark.slow] if page.path in LONG else [])
-        for page in PLAYED
-        if turns(page)
-    ],
-    ids=named,
-)
+@pytest.mark.parametrize("page", marked(p for p in PLAYED if turns(p)), ids=named)
 async def test_a_page_that_starts_and_stops_the_platform_does_what_it_says(
     page: Page, tmp_path: Path
 ) -> None:

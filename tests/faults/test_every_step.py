@@ -30,13 +30,8 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 QUICK_KILLS = {
     ("deploy", "switch.record.written"),
-    ("cutover", "cutover.old.ended"),
     ("warm rollback", "switch.edge.published"),
-    ("down", "down.releases.ended"),
-    ("deploy with a hold", "hold.end.told"),
-    ("settle", "switch.release.written"),
     ("withdraw", "withdraw.edge.published"),
-    ("scale up", "scale.more.begun"),
     ("scale down", "scale.fewer.drained"),
 }
 QUICK_FAILURES = {
